@@ -1,0 +1,1 @@
+"""From a scenario to its epochs: orbit, links and routing put together.  Pure."""

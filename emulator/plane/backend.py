@@ -1,0 +1,134 @@
+"""What carries a link: the interface that every backend keeps.
+
+A backend makes interfaces inside namespaces it is handed, and shapes what
+passes between them.  It is probed before use, chosen visibly, and read back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Whether something works here; ``reason`` says in words why, or why not and what to do."""
+
+    works: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class LinkEnd:
+    """Where one end of a link is to be: a namespace, by an open descriptor, and the interface's name there."""
+
+    netns_fd: int
+    interface: str
+
+
+@dataclass(frozen=True, eq=False)
+class LinkParameters:
+    """Parameters of n links; a struct of (n,) arrays.
+
+    ``link`` (int32) names the link as ``attach`` returned it.  From ``t0_mono_ns``
+    on (int64, CLOCK_MONOTONIC) the one-way delay is
+    ``delay_ns + slope_ns_per_s * (t - t0) / 1e9`` (float64), the same both ways.
+    ``rate_ab_bps`` and ``rate_ba_bps`` (int64, bit/s on the wire; 0 = unlimited)
+    and ``queue_ab_bytes``, ``queue_ba_bytes`` (int64, waiting bytes beyond which
+    a packet is dropped; 0 = unbounded) are per direction, end a to end b first.  ``loss_ratio`` is
+    float64 in 0..1, each way.  ``up`` is bool; what is in flight on a link that
+    goes down is lost.
+    """
+
+    link: NDArray[np.int32]
+    t0_mono_ns: NDArray[np.int64]
+    delay_ns: NDArray[np.float64]
+    slope_ns_per_s: NDArray[np.float64]
+    rate_ab_bps: NDArray[np.int64]
+    rate_ba_bps: NDArray[np.int64]
+    queue_ab_bytes: NDArray[np.int64]
+    queue_ba_bytes: NDArray[np.int64]
+    loss_ratio: NDArray[np.float64]
+    up: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.link)
+
+
+@dataclass(frozen=True, eq=False)
+class LinkCounters:
+    """Since attach, per direction; each a (n, 2) int64 array, [:, 0] from end a to end b.
+
+    in = out + dropped_* + in flight, in packets of the wire (a large offloaded
+    packet counts as its segments).
+    """
+
+    packets_in: NDArray[np.int64]
+    bytes_in: NDArray[np.int64]
+    packets_out: NDArray[np.int64]
+    bytes_out: NDArray[np.int64]
+    dropped_queue: NDArray[np.int64]  # the queue was full
+    dropped_loss: NDArray[np.int64]  # the loss ratio
+    dropped_down: NDArray[np.int64]  # sent into, or in flight on, a link that is down
+    dropped_host: NDArray[np.int64]  # the receiving interface would not take it
+
+
+@dataclass(frozen=True, eq=False)
+class Lateness:
+    """How late packets left against their due time: the backend's own error.
+
+    ``edges_ns`` (m + 1,) and ``count`` (m,): count[i] packets were late by
+    edges_ns[i] to edges_ns[i + 1].
+    """
+
+    edges_ns: NDArray[np.int64]
+    count: NDArray[np.int64]
+    max_ns: int
+
+    def quantile_ns(self, q: float) -> int | None:
+        """Upper edge of the bin that holds the quantile; None where nothing was counted."""
+        total = int(self.count.sum())
+        if total == 0:
+            return None
+        row = int(np.searchsorted(np.cumsum(self.count), q * total))
+        return min(int(self.edges_ns[row + 1]), self.max_ns)
+
+
+class LinkBackend(Protocol):
+    """One instance carries all links of one run.  Not thread-safe: one caller at a time."""
+
+    name: str
+
+    @classmethod
+    def probe(cls) -> Probe:
+        """Whether it works on this machine with this process's privileges.  Leaves nothing behind."""
+
+    def start(self) -> None:
+        """Raises BackendError where it cannot work."""
+
+    def attach(self, ends: Sequence[tuple[LinkEnd, LinkEnd]]) -> NDArray[np.int32]:
+        """Make both interfaces of each link, up, in their namespaces, and return (n,) link ids.  A new link is down."""
+
+    def apply(self, parameters: LinkParameters) -> None:
+        """Set the parameters of the links named; all of a call in one batch."""
+
+    def read(self, links: NDArray[np.int32]) -> LinkParameters:
+        """Parameters as they are in force, read back by a path that does not share the writer's."""
+
+    def counters(self, links: NDArray[np.int32]) -> LinkCounters: ...
+
+    def detach(self, links: NDArray[np.int32]) -> None:
+        """Remove both interfaces of each link; ids may be used again."""
+
+    def lateness(self) -> Lateness | None:
+        """None for a backend that cannot measure itself."""
+
+    def failure(self) -> str | None:
+        """Why the backend no longer works, or None while it does."""
+
+    def close(self) -> None:
+        """Remove all it made; safe to call twice, and after a failure."""

@@ -1,0 +1,138 @@
+"""Build steps that pyproject.toml cannot state: folders, the C engine, the gRPC stubs.
+
+The folders at the top of the tree are the packages under ``orbitmesh``:
+``emulator/`` is ``orbitmesh.emulator``, ``nodes/`` is ``orbitmesh.nodes``, and
+``proto/orbitmesh/<package>/`` is ``orbitmesh.<package>``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from setuptools import Command, Distribution, find_packages, setup
+from setuptools.command.build import build
+
+ROOT = Path(__file__).resolve().parent
+ENGINE = Path("emulator/plane/engine")
+ENGINE_SOURCES = sorted((ROOT / ENGINE / "src").glob("*.c"))
+CFLAGS = ["-std=c11", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", "-fstack-protector-strong"]
+
+
+class BuildNative(Command):
+    """Generate the stubs and compile the engine, beside their sources."""
+
+    description = "generate the gRPC stubs and compile the link engine"
+    user_options: list[tuple[str, str | None, str | None]] = []
+    editable_mode = False
+    build_lib: str | None = None
+
+    def initialize_options(self) -> None:
+        self.build_lib = None
+
+    def finalize_options(self) -> None:
+        self.set_undefined_options("build_py", ("build_lib", "build_lib"))
+
+    def run(self) -> None:
+        made = [*self._stubs(), self._engine()]
+        if not self.editable_mode:
+            assert self.build_lib is not None
+            for path in made:
+                relative = path.relative_to(ROOT)
+                target = (
+                    Path(self.build_lib, *relative.parts[1:])
+                    if relative.parts[0] == "proto"
+                    else Path(self.build_lib, "orbitmesh", relative)
+                )
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(path, target)
+
+    def _stubs(self) -> list[Path]:
+        from grpc_tools import protoc  # only in the build environment
+        from importlib.resources import files
+
+        protos = sorted((ROOT / "proto").rglob("*.proto"))
+        if not protos:
+            return []
+        well_known = str(files("grpc_tools") / "_proto")
+        status = protoc.main(
+            ["protoc", f"-I{ROOT / 'proto'}", f"-I{well_known}"]
+            + [f"--{kind}_out={ROOT / 'proto'}" for kind in ("python", "grpc_python", "pyi")]
+            + [str(path) for path in protos]
+        )
+        if status:
+            raise SystemExit(f"protoc failed with status {status}: see its message above")
+        return sorted(path for path in (ROOT / "proto").rglob("*_pb2*.py*") if path.suffix in (".py", ".pyi"))
+
+    def _engine(self) -> Path:
+        target = ROOT / ENGINE / "orbitmesh-engine"
+        compiler = os.environ.get("CC", "cc")
+        if shutil.which(compiler) is None:
+            raise SystemExit(f"no C compiler: {compiler!r} is not on PATH; run vagrant/provision.sh")
+        part = target.with_suffix(".part")
+        subprocess.run(
+            [compiler, *CFLAGS, "-o", str(part), *map(str, ENGINE_SOURCES), "-lm", "-pthread"], check=True
+        )
+        part.replace(target)  # a running engine keeps its old file
+        return target
+
+    # setuptools asks these of every build sub-command
+    def get_source_files(self) -> list[str]:
+        return [str(p.relative_to(ROOT)) for p in [*ENGINE_SOURCES, *(ROOT / "proto").rglob("*.proto")]]
+
+    def get_outputs(self) -> list[str]:
+        return []
+
+    def get_output_mapping(self) -> dict[str, str]:
+        return {}
+
+
+class Build(build):
+    sub_commands = [*build.sub_commands, ("build_native", None)]
+
+
+class PlatformDistribution(Distribution):
+    """The wheel holds a compiled program, so its tag names the platform."""
+
+    def has_ext_modules(self) -> bool:
+        return True
+
+
+def packages_below(folder: str, name: str) -> dict[str, str]:
+    found = {name: folder}
+    for package in find_packages(folder):
+        found[f"{name}.{package}"] = f"{folder}/{package.replace('.', '/')}"
+    return found
+
+
+proto_packages = {
+    f"orbitmesh.{path.relative_to(ROOT / 'proto/orbitmesh').as_posix().replace('/', '.')}": str(
+        path.relative_to(ROOT)
+    )
+    for path in sorted((ROOT / "proto/orbitmesh").glob("*/v1"))
+}
+package_dir = (
+    packages_below("emulator", "orbitmesh.emulator")
+    | packages_below("nodes", "orbitmesh.nodes")
+    | proto_packages
+)
+# the folders between, so that an editable install finds orbitmesh.<package>.v1
+package_dir |= {name.rpartition(".")[0]: folder.rpartition("/")[0] for name, folder in proto_packages.items()}
+
+if sys.platform != "linux":
+    raise SystemExit(f"orbitmesh runs on Linux only, not on {sys.platform}; use the Vagrant box in vagrant/")
+
+setup(
+    packages=sorted(package_dir),
+    package_dir=package_dir,
+    package_data={
+        "orbitmesh.emulator": ["py.typed"],
+        "orbitmesh.emulator.scenario": ["shipped/*.toml"],
+        "orbitmesh.nodes": ["py.typed"],
+    },
+    distclass=PlatformDistribution,
+    cmdclass={"build": Build, "build_native": BuildNative},
+)

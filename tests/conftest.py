@@ -1,0 +1,26 @@
+"""What all tests share: the reasons to skip, said in words."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+def missing_for_netns() -> str | None:
+    """What keeps this machine from running tests marked ``netns``, or None."""
+    if os.geteuid() != 0:
+        return "needs root (run ./mesh test with sudo)"
+    if not Path("/dev/net/tun").exists():
+        return "needs /dev/net/tun (modprobe tun)"
+    return None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    reason = missing_for_netns()
+    if reason is None:
+        return
+    for item in items:
+        if item.get_closest_marker("netns"):
+            item.add_marker(pytest.mark.skip(reason=reason))
