@@ -11,7 +11,9 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.resources import files
 from pathlib import Path
+from typing import ClassVar
 
 from setuptools import Command, Distribution, find_packages, setup
 from setuptools.command.build import build
@@ -26,7 +28,7 @@ class BuildNative(Command):
     """Generate the stubs and compile the engine, beside their sources."""
 
     description = "generate the gRPC stubs and compile the link engine"
-    user_options: list[tuple[str, str | None, str | None]] = []
+    user_options: ClassVar[list[tuple[str, str | None, str | None]]] = []
     editable_mode = False
     build_lib: str | None = None
 
@@ -52,7 +54,6 @@ class BuildNative(Command):
 
     def _stubs(self) -> list[Path]:
         from grpc_tools import protoc  # only in the build environment
-        from importlib.resources import files
 
         protos = sorted((ROOT / "proto").rglob("*.proto"))
         if not protos:
@@ -91,7 +92,7 @@ class BuildNative(Command):
 
 
 class Build(build):
-    sub_commands = [*build.sub_commands, ("build_native", None)]
+    sub_commands: ClassVar = [*build.sub_commands, ("build_native", None)]
 
 
 class PlatformDistribution(Distribution):

@@ -1,111 +1,166 @@
 """What a user writes.  The sections mirror the packages that read them.
 
 Keys of the file have no unit in their name (the value states it); the
-attributes they become have one.
+attributes they become have one.  ``check.py`` holds what concerns several keys
+at once.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PrivateAttr,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    Tag,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
-from .units import AngleRad, DurationNs, LengthKm, LengthM, PowerW, RateBps, SizeBytes
+from ..errors import ScenarioError
+from .check import problems
+from .lines import Location, key_lines, line_of
+from .units import AngleRad, DurationNs, LengthKm, LengthM, PowerW, RateBps, SignedLengthKm, SizeBytes, Utc
+
+TERMINAL_PRESETS = ("starlink-class", "mini", "dwdm-cluster")  # parameters: links/presets
+LEAST_STEP_NS = 1_000_000  # a tick cannot be applied more often
+
+
+def _names_or(word: str, value: object, *, count: bool) -> object:
+    """Refuse, in one sentence, what is none of: the word, a list of names, a number (where ``count``)."""
+    number = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    names = isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)
+    if value == word or names or (count and number):
+        return value
+    choices = f'"{word}", a list of names' + (", or a number from 0 on" if count else "")
+    raise ValueError(f"{value!r} is none of these: {choices}")
+
+
+def _count_or(word: str, value: object) -> object:
+    if value == word or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
+        return value
+    raise ValueError(f'{value!r} is neither "{word}" nor a number from 1 on')
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_alias=True, validate_by_name=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_by_alias=True, validate_by_name=False, allow_inf_nan=False
+    )
 
 
 class Plane(Section):
-    """One orbital plane with satellites evenly spaced from the first, whose mean anomaly is ``phase``."""
+    """One orbital plane with satellites evenly spaced from the first, whose mean anomaly is ``phase``.
+
+    ``altitude`` is that of the mean semi-major axis above the equatorial radius of the gravity model.
+    """
 
     altitude_km: LengthKm = Field(alias="altitude")
     inclination_rad: AngleRad = Field(alias="inclination")
     raan_rad: AngleRad = Field(alias="raan")
     phase_rad: AngleRad = Field(0.0, alias="phase")
-    eccentricity: float = Field(0.0, ge=0, lt=1)
+    eccentricity: StrictFloat = Field(0.0, ge=0, lt=1)
     perigee_rad: AngleRad = Field(0.0, alias="argument-of-perigee")
-    satellites: int = Field(gt=0)
+    satellites: StrictInt = Field(gt=0)
 
 
 class Shell(Section):
     """Satellites given in exactly one of four ways: ``code``, ``planes`` as tables, ``tle`` or ``omm``.
 
     For a file, ``shape = [planes, slots]`` says how its satellites are arranged,
-    in the file's order; without it they are one plane.
+    in the file's order; without it they are one plane.  A relative file path
+    counts from the scenario's folder.  A code says itself whether it is a star.
     """
 
     name: str = ""
     code: str | None = None
     planes: tuple[Plane, ...] | None = None
-    star: bool = False  # planes over 180 deg: no lasers across the seam
+    star: StrictBool = False  # planes over 180 deg: no lasers across the seam
     tle: Path | None = None
     omm: Path | None = None
-    shape: tuple[int, int] | None = None
+    shape: tuple[Annotated[StrictInt, Field(gt=0)], Annotated[StrictInt, Field(gt=0)]] | None = None
 
 
 class Constellation(Section):
-    shells: tuple[Shell, ...] = Field(min_length=1)
+    shells: tuple[Shell, ...]
     gravity: Literal["WGS72", "WGS84"] = "WGS72"
-    dut1_s: float = Field(0.0, alias="dut1-seconds")  # UT1 - UTC
-    epoch_utc: datetime | None = Field(None, alias="epoch")  # of codes and planes; default: run.start
+    dut1_s: StrictFloat = Field(
+        0.0, alias="dut1-seconds", ge=-0.9, le=0.9
+    )  # UT1 - UTC; IERS keeps it below 0.9 s
+    epoch_utc: Utc | None = Field(None, alias="epoch")  # of codes and planes; default: run.start
 
 
 class Terminal(Section):
     """An optical terminal; the presets are in links/presets."""
 
-    power_w: PowerW = Field(alias="power")
-    aperture_m: LengthM = Field(alias="aperture")
-    wavelength_m: LengthM = Field(1550e-9, alias="wavelength")
-    efficiency: float = Field(0.8, gt=0, le=1)
-    pointing_error_rad: AngleRad = Field(1e-6, alias="pointing-error")
-    photons_per_bit: float = Field(gt=0, alias="photons-per-bit")
-    margin_db: float = Field(3.0, alias="margin-db")
-    ceiling_bps: RateBps = Field(alias="ceiling")
-    ladder_bps: tuple[RateBps, ...] = Field((), alias="ladder")  # rates it can step to; empty: continuous
-    max_range_km: LengthKm | None = Field(None, alias="max-range")
+    power_w: PowerW = Field(alias="power", gt=0)
+    aperture_m: LengthM = Field(alias="aperture", gt=0)
+    wavelength_m: LengthM = Field(1550e-9, alias="wavelength", gt=0)
+    efficiency: StrictFloat = Field(0.8, gt=0, le=1)
+    pointing_error_rad: AngleRad = Field(1e-6, alias="pointing-error", ge=0)
+    photons_per_bit: StrictFloat = Field(gt=0, alias="photons-per-bit")
+    margin_db: StrictFloat = Field(3.0, alias="margin-db")
+    ceiling_bps: RateBps = Field(alias="ceiling", gt=0)
+    ladder_bps: tuple[Annotated[RateBps, Field(gt=0)], ...] = Field(
+        (), alias="ladder"
+    )  # rates it can step to; empty: continuous
+    max_range_km: LengthKm | None = Field(None, alias="max-range", gt=0)
+
+
+def _terminal_tag(value: object) -> str:
+    return "<table>" if isinstance(value, dict | Terminal) else "<preset>"
 
 
 class Lasers(Section):
     pattern: Literal["+grid", "nearest", "none"] = "+grid"
-    terminals: int = Field(4, ge=1, le=16)  # per satellite
-    terminal: str | Terminal = "starlink-class"
+    terminals: StrictInt = Field(4, ge=1, le=16)  # per satellite
+    terminal: Annotated[
+        Annotated[str, Tag("<preset>")] | Annotated[Terminal, Tag("<table>")], Discriminator(_terminal_tag)
+    ] = "starlink-class"
     grazing_altitude_km: LengthKm = Field(80.0, alias="grazing-altitude")
-    max_range_km: LengthKm | None = Field(None, alias="max-range")
+    max_range_km: LengthKm | None = Field(None, alias="max-range", gt=0)
     cross_plane_max_latitude_rad: AngleRad | None = Field(None, alias="cross-plane-max-latitude")
-    queue_bytes: SizeBytes | None = Field(None, alias="queue")  # default: bandwidth-delay product
-    loss_ratio: float = Field(0.0, ge=0, le=1, alias="loss-ratio")
+    queue_bytes: SizeBytes | None = Field(None, alias="queue", gt=0)  # default: bandwidth-delay product
+    loss_ratio: StrictFloat = Field(0.0, ge=0, le=1, alias="loss-ratio")
 
 
 class Station(Section):
     name: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=40)  # its node is gw-<name>
     latitude_rad: AngleRad = Field(alias="latitude")
     longitude_rad: AngleRad = Field(alias="longitude")
-    altitude_km: LengthKm = Field(0.0, alias="altitude")
+    altitude_km: SignedLengthKm = Field(0.0, alias="altitude")
     min_elevation_rad: AngleRad | None = Field(None, alias="min-elevation")
-    max_slant_range_km: LengthKm | None = Field(None, alias="max-slant-range")
-    antennas: int | None = Field(None, ge=1)
+    max_slant_range_km: LengthKm | None = Field(None, alias="max-slant-range", gt=0)
+    antennas: StrictInt | None = Field(None, ge=1)
 
 
 class Ground(Section):
+    """Where a station's own limits and antennas are not given, those here hold."""
+
     stations: tuple[Station, ...] = ()
     ellipsoid: Literal["WGS84", "WGS72"] = "WGS84"
     min_elevation_rad: AngleRad | None = Field(None, alias="min-elevation")
-    max_slant_range_km: LengthKm | None = Field(None, alias="max-slant-range")
-    antennas: int = Field(2, ge=1)
+    max_slant_range_km: LengthKm | None = Field(None, alias="max-slant-range", gt=0)
+    antennas: StrictInt = Field(2, ge=1)
     policy: Literal["nearest", "longest-visibility"] = "nearest"
     handover: Literal["make-before-break", "break-before-make"] = "make-before-break"
     overlap_ns: DurationNs = Field(
         1_000_000_000, alias="overlap"
     )  # how long the old link stays after a handover
-    uplink_bps: RateBps = Field(18_900_000_000, alias="uplink")  # ground to satellite
-    downlink_bps: RateBps = Field(11_700_000_000, alias="downlink")  # satellite to ground
-    queue_bytes: SizeBytes | None = Field(None, alias="queue")
-    loss_ratio: float = Field(0.0, ge=0, le=1, alias="loss-ratio")
-    relay: bool = False  # may packets between others pass through a gateway?
+    uplink_bps: RateBps = Field(18_900_000_000, alias="uplink", gt=0)  # ground to satellite
+    downlink_bps: RateBps = Field(11_700_000_000, alias="downlink", gt=0)  # satellite to ground
+    queue_bytes: SizeBytes | None = Field(None, alias="queue", gt=0)
+    loss_ratio: StrictFloat = Field(0.0, ge=0, le=1, alias="loss-ratio")
+    relay: StrictBool = False  # may packets between others pass through a gateway?
 
 
 class Routing(Section):
@@ -118,15 +173,17 @@ class Probes(Section):
     kinds: tuple[Literal["grpc", "udp"], ...] = ("grpc", "udp")
     interval_ns: DurationNs = Field(1_000_000_000, alias="interval", gt=0)
     timeout_ns: DurationNs = Field(1_000_000_000, alias="timeout", gt=0)
-    gateways: int | Literal["all"] = 1
+    gateways: Annotated[int | Literal["all"], BeforeValidator(partial(_count_or, "all"))] = 1
 
 
 class Task(Section):
     """Work that gateways send to satellites; ``size``: matrix order, payload bytes, or tokens."""
 
     kind: Literal["matmul", "checksum", "generate"]
-    size: int = Field(gt=0)
-    gateways: tuple[str, ...] | Literal["all"] = "all"
+    size: StrictInt = Field(gt=0)
+    gateways: Annotated[
+        tuple[str, ...] | Literal["all"], BeforeValidator(partial(_names_or, "all", count=False))
+    ] = "all"
     satellite: str = "nearest"
     interval_ns: DurationNs = Field(2_000_000_000, alias="interval", gt=0)
     timeout_ns: DurationNs = Field(5_000_000_000, alias="timeout", gt=0)
@@ -135,22 +192,24 @@ class Task(Section):
 class Compute(Section):
     """Which satellites run a node process: all, a number of them spread evenly, or those named."""
 
-    satellites: int | Literal["all"] | tuple[str, ...] = "all"
+    satellites: Annotated[
+        int | Literal["all"] | tuple[str, ...], BeforeValidator(partial(_names_or, "all", count=True))
+    ] = "all"
     probes: Probes = Probes()
     tasks: tuple[Task, ...] = ()
 
 
 class Run(Section):
-    start_utc: datetime = Field(alias="start")
+    start_utc: Utc = Field(alias="start")
     duration_ns: DurationNs = Field(60_000_000_000, alias="duration", gt=0)
-    step_ns: DurationNs = Field(1_000_000_000, alias="step", gt=0)
-    seed: int = 1
+    step_ns: DurationNs = Field(1_000_000_000, alias="step", ge=LEAST_STEP_NS)
+    seed: StrictInt = Field(1, ge=0, lt=2**63)
     links: Literal["auto", "engine", "fake"] = "auto"
-    rate_scale: float = Field(1.0, gt=0, le=1, alias="rate-scale")
+    rate_scale: StrictFloat = Field(1.0, gt=0, le=1, alias="rate-scale")
 
 
 class Scenario(Section):
-    name: str
+    name: str = Field(pattern=r"^[^/\x00-\x1f]+$", max_length=80)
     title: str = ""
     constellation: Constellation
     lasers: Lasers = Lasers()
@@ -158,3 +217,46 @@ class Scenario(Section):
     routing: Routing = Routing()
     compute: Compute = Compute()
     run: Run
+
+    _path: Path | None = PrivateAttr(None)
+    _base: Path = PrivateAttr(default_factory=Path.cwd)
+    _text: str = PrivateAttr("")
+
+    @property
+    def path(self) -> Path | None:
+        """The file it came from; None for one made in Python."""
+        return self._path
+
+    @property
+    def base(self) -> Path:
+        """The folder that relative element files count from."""
+        return self._base
+
+    @classmethod
+    def load(cls, name_or_path: str | Path) -> Scenario:
+        """A shipped scenario by name, or one from a file.  ScenarioError names file, line and key."""
+        from .load import load
+
+        return load(name_or_path)
+
+    def error(self, message: str, *location: str | int) -> ScenarioError:
+        """An error about the entry at ``location`` (keys and indices as in the file), with file and line."""
+        lines = key_lines(self._text)
+        return ScenarioError(
+            message, path=self._path, line=line_of(lines, location), key=key_of(location) or None
+        )
+
+    @model_validator(mode="after")
+    def _check(self) -> Scenario:
+        found = problems(self)
+        if found:
+            raise PydanticCustomError("orbitmesh", "{text}", {"text": found[0].message, "problems": found})
+        return self
+
+
+def key_of(location: Sequence[str | int] | Location) -> str:
+    """A location as a reader of TOML would write it: ``ground.stations[2].name``."""
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text

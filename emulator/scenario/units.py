@@ -1,8 +1,9 @@
-"""Quantities with units, as a user writes them; parsed once, here.
+"""Quantities with units and instants, as a user writes them; parsed once, here.
 
 Each annotated type accepts a string with a unit ("550 km") and holds the
 number in the unit its name states.  A bare number is refused: nobody can know
-which unit was meant.
+which unit was meant.  Types are non-negative unless their name says Signed
+(angles are signed).
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Annotated
 
 from pydantic import BeforeValidator
@@ -26,35 +29,88 @@ SIZE_BYTES = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB"
 POWER_W = {"mW": 1e-3, "W": 1.0, "kW": 1e3}
 LENGTH_M = {"nm": 1e-9, "um": 1e-6, "µm": 1e-6, "mm": 1e-3, "cm": 1e-2, "m": 1.0, "km": 1e3}
 
-_QUANTITY = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S+)\s*")
+LARGEST_WHOLE = 2**63 - 1  # what an int64 column of a link table holds
+FIRST_YEAR, LAST_YEAR = 1957, 2056  # what the two-digit year of a TLE can say
+
+_QUANTITY = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([^\s\d].*?)\s*")
 
 
-def parse(text: object, units: Mapping[str, float]) -> float:
-    """The number in the table's base unit; ValueError with what is accepted."""
-    accepted = f'write a number and one of {", ".join(units)}, as in "10 {list(units)[-1]}"'
+def _example(units: Mapping[str, float]) -> str:
+    usual = next(unit for unit in ("deg", "cm", "km", "s", "Gbit/s", "kB", "W") if unit in units)
+    return f'write a number and one of {", ".join(units)}, as in "10 {usual}"'
+
+
+def _split(text: object, units: Mapping[str, float], *, signed: bool) -> tuple[str, str]:
+    """The number as written, and its unit; ValueError with what is accepted."""
+    if isinstance(text, bool) or not isinstance(text, str | int | float):
+        raise ValueError(f"{text!r} is not a quantity: {_example(units)}")
     if not isinstance(text, str):
-        raise ValueError(f"{text!r} has no unit: {accepted}")
+        raise ValueError(f"{text!r} has no unit: {_example(units)}")
     match = _QUANTITY.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is not a quantity: {accepted}")
+        lacks_unit = re.fullmatch(r"\s*[+-]?[\d.]+(?:[eE][+-]?\d+)?\s*", text) is not None
+        raise ValueError(
+            f"{text!r} {'has no unit' if lacks_unit else 'is not a quantity'}: {_example(units)}"
+        )
     number, unit = match.groups()
     if unit not in units:
-        raise ValueError(f"{text!r} has the unit {unit!r}: {accepted}")
+        raise ValueError(f"{text!r} has the unit {unit!r}: {_example(units)}")
+    if not math.isfinite(float(number) * units[unit]):
+        raise ValueError(f"{text!r} is too large a number: write one that a machine can hold")
+    if not signed and float(number) < 0:
+        raise ValueError(f"{text!r} is negative: write 0 or more")
+    return number, unit
+
+
+def parse(text: object, units: Mapping[str, float], *, signed: bool = False) -> float:
+    """The number in the table's base unit; ValueError with what is accepted."""
+    number, unit = _split(text, units, signed=signed)
     return float(number) * units[unit]
 
 
-def _real(units: Mapping[str, float]) -> Callable[[object], float]:
-    return lambda text: parse(text, units)
+def parse_whole(text: object, units: Mapping[str, int]) -> int:
+    """The same, exactly, rounded to a whole number of the base unit; at most ``LARGEST_WHOLE``."""
+    number, unit = _split(text, units, signed=False)
+    if float(number) * units[unit] >= LARGEST_WHOLE:
+        raise ValueError(f"{text!r} is too large: it must stay below {LARGEST_WHOLE} {next(iter(units))}")
+    return round(Decimal(number) * units[unit])
 
 
-def _whole(units: Mapping[str, float]) -> Callable[[object], int]:
-    return lambda text: round(parse(text, units))
+def _real(units: Mapping[str, float], *, signed: bool = False) -> Callable[[object], float]:
+    return lambda text: parse(text, units, signed=signed)
+
+
+def _whole(units: Mapping[str, int]) -> Callable[[object], int]:
+    return lambda text: parse_whole(text, units)
+
+
+def parse_instant(value: object) -> datetime:
+    """An instant in UTC, from TOML's own date-time or an ISO 8601 text; a naive one is refused."""
+    how = "write it as 2026-11-01T00:00:00Z"
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            raise ValueError(f"{value!r} is not a date and a time: {how}") from None
+    if not isinstance(value, datetime):
+        raise ValueError(f"{value!s} is not a date and a time: {how}")
+    if value.tzinfo is None:
+        raise ValueError(
+            f"{value.isoformat()} has no offset from UTC: say the offset, as in {value.isoformat()}Z"
+        )
+    if not FIRST_YEAR < value.year < LAST_YEAR:
+        raise ValueError(
+            f"{value.isoformat()} is out of range: write a year after {FIRST_YEAR} and before {LAST_YEAR}"
+        )
+    return value.astimezone(UTC)
 
 
 LengthKm = Annotated[float, BeforeValidator(_real(LENGTH_KM))]
+SignedLengthKm = Annotated[float, BeforeValidator(_real(LENGTH_KM, signed=True))]
 LengthM = Annotated[float, BeforeValidator(_real(LENGTH_M))]
-AngleRad = Annotated[float, BeforeValidator(_real(ANGLE_RAD))]
+AngleRad = Annotated[float, BeforeValidator(_real(ANGLE_RAD, signed=True))]
 DurationNs = Annotated[int, BeforeValidator(_whole(DURATION_NS))]
 RateBps = Annotated[int, BeforeValidator(_whole(RATE_BPS))]
 SizeBytes = Annotated[int, BeforeValidator(_whole(SIZE_BYTES))]
 PowerW = Annotated[float, BeforeValidator(_real(POWER_W))]
+Utc = Annotated[datetime, BeforeValidator(parse_instant)]

@@ -1,0 +1,220 @@
+"""All satellites of a constellation: who they are, how they are arranged, where they are at an instant."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from sgp4.api import SatrecArray
+
+from ..epoch import Int32, Int64
+from ..errors import ElementsError
+from ..scenario.code import parse_code
+from ..scenario.model import Constellation, Shell
+from .elements import ElementSet, argument_of_latitude_rad, from_planes, from_walker, generate
+from .gravity import GRAVITY, Gravity
+from .omm import read_omm
+from .propagate import States, failure_words, states_itrs
+from .shells import ShellLayout, slot_shifts
+from .time import julian, unix_ns, utc_text
+from .tle import read_tle
+
+log = logging.getLogger(__name__)
+
+OLD_ELEMENTS_DAYS = 7.0  # a TLE drifts by 1 to 3 km a day
+
+
+@dataclass(frozen=True, eq=False)
+class Fleet:
+    """Satellites by plane and slot.
+
+    ``shell``, ``plane`` and ``slot`` are (n,) int32; planes number on across shells.
+    """
+
+    shells: tuple[ShellLayout, ...]
+    shell: Int32
+    plane: Int32
+    slot: Int32
+    names: tuple[str, ...]  # sat-<plane>-<slot>
+    elements: tuple[ElementSet, ...]
+    start_unix_ns: int
+    dut1_s: float
+    satrecs: SatrecArray
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @classmethod
+    def build(cls, constellation: Constellation, start_utc: datetime, base: Path) -> Fleet:
+        """Satellites from the shells, in order; ``base`` is the folder of relative element files.
+
+        Raises ElementsError for a file that is wrong, and for a satellite that
+        is no longer in orbit at the start.
+        """
+        gravity = GRAVITY[constellation.gravity]
+        start_unix_ns = unix_ns(start_utc)
+        parts = []
+        for number, shell in enumerate(constellation.shells, 1):
+            parts += _parts(shell, number, constellation.epoch_utc or start_utc, base, gravity)
+        elements = tuple(each for part in parts for each in part.elements)
+        _refuse_twice(elements)
+        _warn_of_old(elements, start_unix_ns)
+        shells = _layouts(parts, start_unix_ns)
+        plane = np.concatenate(
+            [np.repeat(np.arange(s.first_plane, s.first_plane + s.n_planes), s.slots) for s in shells]
+        ).astype(np.int32)
+        slot = np.concatenate([np.arange(size) for s in shells for size in s.slots]).astype(np.int32)
+        fleet = cls(
+            shells=shells,
+            shell=np.repeat(np.arange(len(shells)), [len(s) for s in shells]).astype(np.int32),
+            plane=plane,
+            slot=slot,
+            names=tuple(f"sat-{p}-{k}" for p, k in zip(plane.tolist(), slot.tolist(), strict=True)),
+            elements=elements,
+            start_unix_ns=start_unix_ns,
+            dut1_s=constellation.dut1_s,
+            satrecs=SatrecArray([each.satrec for each in elements]),
+        )
+        fleet.states_itrs(np.zeros(1, np.int64))
+        return fleet
+
+    def states_itrs(self, sim_ns: Int64, *, check: bool = True) -> States:
+        """States at (t,) int64 ns since the scenario's start; shapes and frame: ``States``.
+
+        Where SGP4 fails for a satellite (it has decayed), raises ElementsError
+        with its name and the instant; with ``check=False``, its rows are NaN
+        and ``error`` says why.
+        """
+        instants = self.start_unix_ns + np.asarray(sim_ns, np.int64)
+        states = states_itrs(self.satrecs, instants, self.dut1_s)
+        if check and states.error.any():
+            raise self._failure(states, instants)
+        return states
+
+    def _failure(self, states: States, instants: Int64) -> ElementsError:
+        """About the first instant at which any satellite fails."""
+        time = int(np.flatnonzero(states.error.any(axis=0))[0])
+        bad = np.flatnonzero(states.error[:, time])
+        satellite = int(bad[0])
+        source = self.elements[satellite]
+        known = [source.label] if source.label else []
+        known += [f"catalogue number {source.catalog}"] if source.catalog is not None else []
+        named = self.names[satellite] + (f" ({', '.join(known)})" if known else "")
+        others = "" if len(bad) == 1 else f", and {len(bad) - 1} more satellites fail then"
+        return ElementsError(
+            f"satellite {named} is not in orbit at {utc_text(int(instants[time]))}: "
+            f"{failure_words(int(states.error[satellite, time]))}{others}; "
+            "remove it from the elements, take newer ones, or move the start of the run",
+            path=source.path,
+            line=source.line,
+        )
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One shell as it is laid out: a code of several shells makes several."""
+
+    name: str
+    elements: Sequence[ElementSet]
+    slots: tuple[int, ...]
+    star: bool
+    walker_wrap: int | None  # slots by which the wrap of a Walker shell shifts; None: from the elements
+
+
+def _parts(shell: Shell, number: int, epoch_utc: datetime, base: Path, gravity: Gravity) -> list[_Part]:
+    name = shell.name or f"shell-{number}"
+    if shell.code is not None:
+        walkers = parse_code(shell.code)
+        return [
+            _Part(
+                name=name if len(walkers) == 1 else f"{name}.{i}",
+                elements=generate(from_walker(walker), epoch_utc, gravity),
+                slots=(walker.n_slots,) * walker.n_planes,
+                star=walker.star,
+                walker_wrap=walker.phasing % walker.n_slots,
+            )
+            for i, walker in enumerate(walkers, 1)
+        ]
+    if shell.planes is not None:
+        planes = from_planes(shell.planes)
+        sizes = tuple(plane.n_slots for plane in planes)
+        return [_Part(name, generate(planes, epoch_utc, gravity), sizes, shell.star, None)]
+    file = shell.tle or shell.omm
+    if file is None:
+        raise ValueError(
+            "a shell gives none of code, planes, tle, omm"
+        )  # the scenario's own check refuses it
+    path = base / file
+    elements = read_tle(path, gravity) if shell.tle is not None else read_omm(path, gravity)
+    n_planes, n_slots = shell.shape or (1, len(elements))
+    if n_planes * n_slots != len(elements):
+        raise ElementsError(
+            f"the file holds {len(elements)} satellites, and shape = [{n_planes}, {n_slots}] asks for "
+            f"{n_planes * n_slots}: correct the shape",
+            path=path,
+        )
+    return [_Part(name, elements, (n_slots,) * n_planes, shell.star, None)]
+
+
+def _layouts(parts: Sequence[_Part], start_unix_ns: int) -> tuple[ShellLayout, ...]:
+    layouts: list[ShellLayout] = []
+    jd, fr = julian(np.array([start_unix_ns]))
+    for part in parts:
+        latitude_rad = argument_of_latitude_rad(part.elements, float(jd[0]), float(fr[0]))
+        shift = slot_shifts(latitude_rad, part.slots)
+        if part.walker_wrap is not None:
+            shift = np.zeros(len(part.slots), np.int32)
+            shift[-1] = part.walker_wrap
+        layouts.append(
+            ShellLayout(
+                first=sum(len(layout) for layout in layouts),
+                first_plane=sum(layout.n_planes for layout in layouts),
+                slots=part.slots,
+                star=part.star,
+                slot_shift=shift,
+                name=part.name,
+                argument_of_latitude_rad=latitude_rad,
+            )
+        )
+    return tuple(layouts)
+
+
+def _refuse_twice(elements: Sequence[ElementSet]) -> None:
+    seen: dict[int, ElementSet] = {}
+    for each in elements:
+        if each.catalog is None:
+            continue
+        first = seen.setdefault(each.catalog, each)
+        if first is not each:
+            where = f"line {first.line}" if first.path == each.path else f"{first.path}:{first.line}"
+            raise ElementsError(
+                f"the satellite with catalogue number {each.catalog} is given a second time "
+                f"(first in {where}): remove one",
+                path=each.path,
+                line=each.line,
+            )
+
+
+def _warn_of_old(elements: Sequence[ElementSet], start_unix_ns: int) -> None:
+    jd, fr = julian(np.array([start_unix_ns]))
+    ages: dict[Path, list[float]] = {}
+    for each in elements:
+        if each.path is not None:
+            age = float(jd[0] - each.satrec.jdsatepoch + fr[0] - each.satrec.jdsatepochF)
+            ages.setdefault(each.path, []).append(age)
+    for path, days in ages.items():
+        old = [age for age in days if abs(age) > OLD_ELEMENTS_DAYS]
+        if old:
+            log.warning(
+                "%s: the epochs of %d of %d satellites lie more than %g days from the start of the run "
+                "(up to %.0f): a position drifts by 1 to 3 km a day, so take elements of that time",
+                path,
+                len(old),
+                len(days),
+                OLD_ELEMENTS_DAYS,
+                max(map(abs, old)),
+            )

@@ -1,0 +1,305 @@
+"""What must hold between the keys of a scenario, and ranges that one sentence explains better than a bound.
+
+Each check yields ``Problem(location, message)``; a location is the path of keys
+and indices in the file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .code import LEAST_ALTITUDE_KM, MOST_ALTITUDE_KM, MOST_SATELLITES, parse_code
+from .lines import Location
+
+if TYPE_CHECKING:
+    from .model import Ground, Plane, Scenario, Shell, Station
+
+SOURCES = ("code", "planes", "tle", "omm")
+LOWEST_STATION_KM, HIGHEST_STATION_KM = -0.5, 30.0  # the shore of the Dead Sea; a balloon
+_SATELLITE = re.compile(r"sat-(0|[1-9]\d*)-(0|[1-9]\d*)")
+_SLACK_RAD = 1e-12  # "90 deg" in radians may round up
+
+
+@dataclass(frozen=True)
+class Problem:
+    location: Location
+    message: str
+
+
+def problems(scenario: Scenario) -> tuple[Problem, ...]:
+    return (
+        *_shells(scenario),
+        *_lasers(scenario),
+        *_ground(scenario.ground),
+        *_compute(scenario),
+        *_run(scenario),
+    )
+
+
+def suggest(wrong: str, known: Iterable[str], what: str) -> str:
+    """'did you mean …?' where something is near; else what there is, if that is short."""
+    known = list(known)
+    near = nearest(wrong, known)
+    if near is not None:
+        return f"did you mean {near!r}?"
+    if not known:
+        return f"there are no {what}"
+    listed = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
+    return f"{what}: {listed}"
+
+
+def nearest(wrong: str, known: Iterable[str]) -> str | None:
+    """The known word that a wrong one seems to be."""
+    return next(iter(difflib.get_close_matches(wrong, list(known), n=1)), None)
+
+
+def plane_sizes(shells: Sequence[Shell]) -> list[int | None]:
+    """Satellites of each plane, over all shells in order; None where only a file's length can tell."""
+    sizes: list[int | None] = []
+    for shell in shells:
+        if shell.code is not None:
+            for walker in parse_code(shell.code):
+                sizes += [walker.n_slots] * walker.n_planes
+        elif shell.planes is not None:
+            sizes += [plane.satellites for plane in shell.planes]
+        elif shell.shape is not None:
+            sizes += [shell.shape[1]] * shell.shape[0]
+        else:
+            sizes.append(None)
+    return sizes
+
+
+# -- constellation --------------------------------------------------------------------------------
+
+
+def _shells(scenario: Scenario) -> Iterator[Problem]:
+    if not scenario.constellation.shells:
+        yield Problem(
+            ("constellation", "shells"), "there is no shell: add one under [[constellation.shells]]"
+        )
+    seen: set[str] = set()
+    for i, shell in enumerate(scenario.constellation.shells):
+        at: Location = ("constellation", "shells", i)
+        if shell.name and shell.name in seen:
+            yield Problem((*at, "name"), f"a second shell is named {shell.name!r}: give each its own name")
+        seen.add(shell.name)
+        yield from _shell(shell, at)
+    known = _satellites_known(scenario)
+    if known is not None and known > MOST_SATELLITES:
+        yield Problem(
+            ("constellation",), f"the shells hold {known} satellites: write at most {MOST_SATELLITES} in all"
+        )
+
+
+def _shell(shell: Shell, at: Location) -> Iterator[Problem]:
+    given = [source for source in SOURCES if getattr(shell, source) is not None]
+    if len(given) != 1:
+        what = "none of" if not given else f"{' and '.join(given)}, where only one is allowed of"
+        yield Problem((*at, *given[1:2]), f"the shell gives {what} {', '.join(SOURCES)}: give exactly one")
+        return
+    if shell.shape is not None and given[0] in ("code", "planes"):
+        yield Problem(
+            (*at, "shape"), f"shape is for tle and omm files: {given[0]!r} already says the planes and slots"
+        )
+    if shell.code is not None:
+        if shell.star:
+            yield Problem(
+                (*at, "star"), "a code says itself whether it is a star (S: or D:): remove the key 'star'"
+            )
+        try:
+            parse_code(shell.code)
+        except ValueError as error:
+            yield Problem((*at, "code"), str(error))
+    if shell.planes == ():
+        yield Problem((*at, "planes"), "there is no plane: add one")
+    for j, plane in enumerate(shell.planes or ()):
+        yield from _plane(plane, (*at, "planes", j))
+
+
+def _plane(plane: Plane, at: Location) -> Iterator[Problem]:
+    if not LEAST_ALTITUDE_KM <= plane.altitude_km <= MOST_ALTITUDE_KM:
+        yield Problem(
+            (*at, "altitude"),
+            f"the altitude is {plane.altitude_km:g} km: "
+            f"write one between {LEAST_ALTITUDE_KM:g} km and {MOST_ALTITUDE_KM:g} km",
+        )
+    if not 0 <= plane.inclination_rad <= math.pi + _SLACK_RAD:
+        yield Problem(
+            (*at, "inclination"),
+            f"the inclination is {math.degrees(plane.inclination_rad):g} deg: "
+            "write one between 0 deg and 180 deg",
+        )
+    perigee_km = (6378.135 + plane.altitude_km) * (1 - plane.eccentricity) - 6378.135
+    if plane.eccentricity and perigee_km < LEAST_ALTITUDE_KM:
+        yield Problem(
+            (*at, "eccentricity"),
+            f"the eccentricity {plane.eccentricity:g} puts the perigee at {perigee_km:.0f} km: "
+            f"write a smaller one, so that it stays above {LEAST_ALTITUDE_KM:g} km",
+        )
+
+
+def _satellites_known(scenario: Scenario) -> int | None:
+    """How many satellites there are; None where only a file's length can tell, or a code is wrong."""
+    try:
+        sizes = plane_sizes(scenario.constellation.shells)
+    except ValueError:
+        return None
+    known = [size for size in sizes if size is not None]
+    return sum(known) if len(known) == len(sizes) else None
+
+
+# -- lasers, ground -------------------------------------------------------------------------------
+
+
+def _lasers(scenario: Scenario) -> Iterator[Problem]:
+    from .model import TERMINAL_PRESETS
+
+    lasers = scenario.lasers
+    if isinstance(lasers.terminal, str) and lasers.terminal not in TERMINAL_PRESETS:
+        hint = suggest(lasers.terminal, TERMINAL_PRESETS, "presets")
+        yield Problem(("lasers", "terminal"), f"{lasers.terminal!r} is not a terminal preset: {hint}")
+    limit = lasers.cross_plane_max_latitude_rad
+    if limit is not None and not 0 <= limit <= math.pi / 2 + _SLACK_RAD:
+        yield Problem(
+            ("lasers", "cross-plane-max-latitude"),
+            f"the latitude is {math.degrees(limit):g} deg: write one between 0 deg and 90 deg",
+        )
+
+
+def _ground(ground: Ground) -> Iterator[Problem]:
+    yield from _mask(ground.min_elevation_rad, ("ground",))
+    seen: set[str] = set()
+    for i, station in enumerate(ground.stations):
+        at: Location = ("ground", "stations", i)
+        if station.name in seen:
+            yield Problem(
+                (*at, "name"), f"a second station is named {station.name!r}: give each its own name"
+            )
+        seen.add(station.name)
+        yield from _station(station, ground, at)
+
+
+def _station(station: Station, ground: Ground, at: Location) -> Iterator[Problem]:
+    yield from _mask(station.min_elevation_rad, at)
+    limits = (
+        station.min_elevation_rad,
+        station.max_slant_range_km,
+        ground.min_elevation_rad,
+        ground.max_slant_range_km,
+    )
+    if all(limit is None for limit in limits):
+        yield Problem(
+            at,
+            f"station {station.name!r} has neither min-elevation nor max-slant-range: "
+            "set one of them here, or in [ground] for all stations",
+        )
+    for key, angle_rad, least, most in (
+        ("latitude", station.latitude_rad, -90, 90),
+        ("longitude", station.longitude_rad, -180, 360),
+    ):
+        if not math.radians(least) - _SLACK_RAD <= angle_rad <= math.radians(most) + _SLACK_RAD:
+            yield Problem(
+                (*at, key),
+                f"the {key} of station {station.name!r} is {math.degrees(angle_rad):g} deg: "
+                f"write one between {least} deg and {most} deg",
+            )
+    if not LOWEST_STATION_KM <= station.altitude_km <= HIGHEST_STATION_KM:
+        yield Problem(
+            (*at, "altitude"),
+            f"the altitude of station {station.name!r} is {station.altitude_km:g} km: "
+            f"write one between {LOWEST_STATION_KM:g} km and {HIGHEST_STATION_KM:g} km",
+        )
+
+
+def _mask(min_elevation_rad: float | None, at: Location) -> Iterator[Problem]:
+    if min_elevation_rad is not None and not 0 <= min_elevation_rad < math.pi / 2 - _SLACK_RAD:
+        yield Problem(
+            (*at, "min-elevation"),
+            f"the elevation mask is {math.degrees(min_elevation_rad):g} deg: "
+            "write one from 0 deg to below 90 deg",
+        )
+
+
+# -- compute, run ---------------------------------------------------------------------------------
+
+
+def _compute(scenario: Scenario) -> Iterator[Problem]:
+    compute, stations = scenario.compute, [station.name for station in scenario.ground.stations]
+    at: Location = ("compute", "satellites")
+    hosting = compute.satellites
+    total = _satellites_known(scenario)
+    if isinstance(hosting, int) and total is not None and hosting > total:
+        yield Problem(
+            at,
+            f"{hosting} satellites are to run node processes, and there are {total}: write at most {total}",
+        )
+    if isinstance(hosting, tuple):
+        for i, name in enumerate(hosting):
+            if name in hosting[:i]:
+                yield Problem((*at, i), f"the satellite {name!r} is named twice: remove one")
+            else:
+                yield from _satellite(name, scenario, (*at, i))
+    probed = compute.probes.gateways
+    if isinstance(probed, int) and stations and probed > len(stations):
+        yield Problem(
+            ("compute", "probes", "gateways"),
+            f"{probed} gateways are to be probed, and there are {len(stations)}: "
+            'write at most that, or "all"',
+        )
+    for i, task in enumerate(compute.tasks):
+        at = ("compute", "tasks", i)
+        if not stations:
+            yield Problem(
+                at, "gateways send tasks, and there is no ground station: add one under [[ground.stations]]"
+            )
+        if isinstance(task.gateways, tuple):
+            for j, name in enumerate(task.gateways):
+                if name not in stations:
+                    hint = suggest(name.removeprefix("gw-"), stations, "stations")
+                    yield Problem((*at, "gateways", j), f"there is no ground station {name!r}: {hint}")
+        if task.satellite != "nearest":
+            yield from _satellite(task.satellite, scenario, (*at, "satellite"))
+            if isinstance(hosting, tuple) and task.satellite not in hosting:
+                yield Problem(
+                    (*at, "satellite"),
+                    f"{task.satellite!r} runs no node process: add it to the satellites of [compute]",
+                )
+        elif hosting in (0, ()):
+            yield Problem(
+                at, "no satellite runs a node process that could do the task: set the satellites of [compute]"
+            )
+
+
+def _satellite(name: str, scenario: Scenario, at: Location) -> Iterator[Problem]:
+    match = _SATELLITE.fullmatch(name)
+    if match is None:
+        yield Problem(at, f"{name!r} is not a satellite: write sat-<plane>-<slot>, as in 'sat-3-7'")
+        return
+    try:
+        sizes = plane_sizes(scenario.constellation.shells)
+    except ValueError:
+        return  # the code is wrong, which has been said
+    plane, slot = int(match[1]), int(match[2])
+    if plane >= len(sizes):
+        yield Problem(at, f"there is no satellite {name!r}: planes are numbered 0 to {len(sizes) - 1}")
+        return
+    size = sizes[plane]
+    if size is not None and slot >= size:
+        yield Problem(
+            at, f"there is no satellite {name!r}: slots of plane {plane} are numbered 0 to {size - 1}"
+        )
+
+
+def _run(scenario: Scenario) -> Iterator[Problem]:
+    run = scenario.run
+    if run.step_ns > run.duration_ns:
+        yield Problem(
+            ("run", "step"),
+            f"the step is {run.step_ns / 1e9:g} s, longer than the run of "
+            f"{run.duration_ns / 1e9:g} s: write a shorter one",
+        )

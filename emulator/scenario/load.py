@@ -1,0 +1,238 @@
+"""Reading a scenario from a file, and saying where it is wrong."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import tomllib
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, time
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from ..errors import ScenarioError
+from .check import Problem, nearest, suggest
+from .lines import Location, key_lines, line_of
+from .model import Scenario, Section, key_of
+
+SHIPPED_FOLDER = Path(__file__).parent / "shipped"
+
+
+@dataclass(frozen=True)
+class ShippedScenario:
+    name: str
+    title: str
+    path: Path
+
+
+def shipped() -> list[ShippedScenario]:
+    """The scenarios that come with orbitmesh, by name."""
+    found = []
+    for path in sorted(SHIPPED_FOLDER.glob("*.toml")):
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        found.append(ShippedScenario(name=path.stem, title=str(raw.get("title", "")), path=path))
+    return found
+
+
+def load(name_or_path: str | Path) -> Scenario:
+    """A shipped scenario by name (a string), or one from a file.
+
+    ``./demo`` is a file, ``demo`` the shipped scenario.  ScenarioError names
+    file, line and key.
+    """
+    by_name = {path.stem: path for path in SHIPPED_FOLDER.glob("*.toml")}
+    path = by_name.get(name_or_path, Path(name_or_path)) if isinstance(name_or_path, str) else name_or_path
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        names = [scenario.name for scenario in shipped()]
+        raise ScenarioError(
+            f"there is no such file, and no scenario of that name is shipped: "
+            f"{suggest(str(name_or_path), names, 'shipped scenarios')}"
+            f" (orbitmesh scenarios lists them: {', '.join(names)})",
+            path=path,
+        ) from None
+    except UnicodeDecodeError as error:
+        line = path.read_bytes().count(b"\n", 0, error.start) + 1
+        raise ScenarioError("the file is not UTF-8 text: save it as UTF-8", path=path, line=line) from None
+    except OSError as error:
+        raise ScenarioError(f"cannot read the file: {error.strerror}", path=path) from None
+    return loads(text, path=path)
+
+
+def loads(text: str, *, path: Path | None = None, base: Path | None = None) -> Scenario:
+    """A scenario from TOML text; ``path`` is named in errors, and its folder is the base of element files."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise _syntax_error(error, text, path) from None
+    try:
+        scenario = Scenario.model_validate(raw)
+    except ValidationError as error:
+        raise _first(_problems(error.errors()), text, path) from None
+    scenario._path, scenario._text = path, text
+    if base is not None or path is not None:
+        folder = base if base is not None else Path(path or ".").parent
+        scenario._base = folder.resolve()
+    missing = _missing_files(scenario)
+    if missing:
+        raise _first(missing, text, path)
+    return scenario
+
+
+def _first(found: Sequence[Problem], text: str, path: Path | None) -> ScenarioError:
+    """The problem that stands first in the file, and how many more there are."""
+    lines = key_lines(text)
+    placed = sorted(
+        ((line_of(lines, problem.location) or 0, i) for i, problem in enumerate(found)),
+    )
+    line, first = placed[0]
+    more = len(found) - 1
+    message = found[first].message
+    if more:
+        message += f" ({more} more {'error' if more == 1 else 'errors'} in this file)"
+    return ScenarioError(message, path=path, line=line or None, key=key_of(found[first].location) or None)
+
+
+def _syntax_error(error: tomllib.TOMLDecodeError, text: str, path: Path | None) -> ScenarioError:
+    said = str(error)
+    match = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", said)
+    line = None
+    if match is not None:
+        line = int(match[1]) if match[1] else text.count("\n") + 1
+        said = said[: match.start()] + (f" at column {match[2]}" if match[2] else " at the end of the file")
+    return ScenarioError(f"this is not valid TOML: {said[:1].lower()}{said[1:]}", path=path, line=line)
+
+
+def _missing_files(scenario: Scenario) -> list[Problem]:
+    found = []
+    for i, shell in enumerate(scenario.constellation.shells):
+        for key, file in (("tle", shell.tle), ("omm", shell.omm)):
+            if file is not None and not (scenario.base / file).is_file():
+                message = (
+                    f"there is no file {scenario.base / file}: "
+                    "correct the name; a relative path counts from the scenario's folder"
+                )
+                found.append(Problem(("constellation", "shells", i, key), message))
+    return found
+
+
+# -- pydantic's errors in our words ---------------------------------------------------------------
+
+
+def _problems(errors: Sequence[ErrorDetails]) -> list[Problem]:
+    found: list[Problem] = []
+    meant = {_meant(_location(details)) for details in errors if details["type"] == "extra_forbidden"}
+    for details in errors:
+        location, kind, context = _location(details), details["type"], details.get("ctx", {})
+        if kind == "orbitmesh":
+            found += context["problems"]
+        elif kind != "missing" or location not in meant:  # a key misspelt is said once
+            sentence = _sentence(kind, location, details["input"], context, details["msg"])
+            found.append(Problem(location, sentence))
+    return found
+
+
+def _location(details: ErrorDetails) -> Location:
+    """Where it is in the file: without the tags of unions."""
+    return tuple(part for part in details["loc"] if not str(part).startswith("<"))
+
+
+def _meant(location: Location) -> Location | None:
+    """The key that an unknown one seems to be."""
+    near = nearest(str(location[-1]), _keys(_section_at(location[:-1])))
+    return None if near is None else (*location[:-1], near)
+
+
+def _sentence(kind: str, location: Location, value: Any, context: Mapping[str, Any], said: str) -> str:
+    key = location[-1] if location else "scenario"
+    section = _section_at(location[:-1])
+    if kind == "extra_forbidden":
+        return f"unknown key {key!r}: {suggest(str(key), _keys(section), 'keys here')}"
+    if kind == "missing":
+        inside = key_of(location[:-1])
+        return f"the key {key!r} is missing: add it" + (f" to {inside}" if inside else "")
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "literal_error":
+        return f"{value!r} is not known here: write one of {context['expected']}"
+    if kind == "string_pattern_mismatch":
+        return (
+            f"{value!r} is not a name: write lower-case letters, digits and hyphens, as in 'new-york'"
+            if key == "name" and "stations" in location
+            else f"{value!r} is not a name: leave out slashes and control characters"
+        )
+    bounds = {
+        "greater_than": ("gt", "more than"),
+        "greater_than_equal": ("ge", "at least"),
+        "less_than": ("lt", "less than"),
+        "less_than_equal": ("le", "at most"),
+    }
+    if kind in bounds:
+        name, word = bounds[kind]
+        return f"the value is out of range: it must be {word} {_bound(key, location, context[name])}"
+    if kind in ("too_short", "too_long", "string_too_short", "string_too_long"):
+        return f"{_shown(value)} is too {kind.rpartition('_')[2]}: {said[:1].lower()}{said[1:]}"
+    expected = {
+        "string_type": "a text in quotes",
+        "bool_type": "true or false",
+        "int_type": "a whole number, without quotes",
+        "float_type": "a number, without quotes",
+        "finite_number": "a finite number",
+        "path_type": "a file name in quotes",
+        "tuple_type": "a list in [brackets]",
+        "model_type": "a table of keys",
+        "model_attributes_type": "a table of keys",
+    }.get(kind)
+    if expected is not None:
+        return f"{_shown(value)} cannot stand here: write {expected}"
+    return f"{_shown(value)}: {said[:1].lower()}{said[1:]}"
+
+
+def _shown(value: Any) -> str:
+    text = str(value).lower() if isinstance(value, bool) else repr(value)
+    if isinstance(value, date | time):  # datetime is a date
+        text = value.isoformat()
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _bound(key: str | int, location: Location, bound: Any) -> str:
+    """A bound in the unit that the key is written in, as far as its attribute's name tells one."""
+    section = _section_at(location[:-1])
+    fields = section.model_fields if section is not None else {}
+    attribute = next((name for name, field in fields.items() if (field.alias or name) == key), "")
+    suffix = attribute.rpartition("_")[2] if "_" in attribute else ""
+    if suffix == "ns":
+        return f"{bound / 1e6:g} ms"
+    unit = {"km": "km", "m": "m", "w": "W", "bps": "bit/s", "bytes": "B", "rad": "rad", "s": "s"}.get(suffix)
+    return f"{bound:g} {unit}" if unit is not None else f"{bound:g}"
+
+
+def _keys(section: type[Section] | None) -> list[str]:
+    return [] if section is None else [field.alias or name for name, field in section.model_fields.items()]
+
+
+def _section_at(location: Location) -> type[Section] | None:
+    """The model that the table at a location is read into."""
+    section: type[Section] | None = Scenario
+    for part in location:
+        if isinstance(part, int) or section is None:
+            continue
+        field = next((f for n, f in section.model_fields.items() if (f.alias or n) == part), None)
+        section = None if field is None else _section_in(field.annotation)
+    return section
+
+
+def _section_in(annotation: Any) -> type[Section] | None:
+    if inspect.isclass(annotation) and issubclass(annotation, Section):
+        return annotation
+    for argument in typing.get_args(annotation):
+        found = _section_in(argument)
+        if found is not None:
+            return found
+    return None
