@@ -9,6 +9,11 @@ from typing import Any
 GRPC_PORT = 50051
 UDP_ECHO_PORT = 7007
 
+PROBE_KINDS = ("grpc", "udp")
+TASK_KINDS = ("matmul", "checksum", "generate")
+NODE_KINDS = ("satellite", "gateway")
+NEAREST = "nearest"
+
 
 @dataclass(frozen=True)
 class Peer:
@@ -23,9 +28,14 @@ class ProbeSpec:
     """Measure the round trip to each peer by each kind ("grpc", "udp"), every interval."""
 
     peers: tuple[Peer, ...] = ()
-    kinds: tuple[str, ...] = ("grpc", "udp")
+    kinds: tuple[str, ...] = PROBE_KINDS
     interval_ns: int = 1_000_000_000
     timeout_ns: int = 1_000_000_000
+
+    def __post_init__(self) -> None:
+        for kind in self.kinds:
+            _one_of("kind of probe", kind, PROBE_KINDS)
+        _positive(self, "interval_ns", "timeout_ns")
 
 
 @dataclass(frozen=True)
@@ -39,13 +49,19 @@ class TaskSpec:
 
     kind: str
     size: int
-    target: str = "nearest"
+    target: str = NEAREST
     interval_ns: int = 2_000_000_000
     timeout_ns: int = 5_000_000_000
+
+    def __post_init__(self) -> None:
+        _one_of("kind of task", self.kind, TASK_KINDS)
+        _positive(self, "size", "interval_ns", "timeout_ns")
 
 
 @dataclass(frozen=True)
 class NodeSpec:
+    """All that a node process is told at its start.  ValueError where it makes no sense."""
+
     name: str
     kind: str  # "satellite" or "gateway"
     address: str
@@ -53,6 +69,12 @@ class NodeSpec:
     probe: ProbeSpec = field(default_factory=ProbeSpec)
     tasks: tuple[TaskSpec, ...] = ()
     peers: dict[str, str] = field(default_factory=dict)  # name -> address of the nodes that tasks may target
+
+    def __post_init__(self) -> None:
+        _one_of("kind of node", self.kind, NODE_KINDS)
+        for task in self.tasks:
+            if task.target != NEAREST and task.target not in self.peers:
+                raise ValueError(f"a task is for {task.target!r}, whose address is not among the peers")
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -79,10 +101,16 @@ class Sample:
 
     ``kind`` is "udp", "grpc" or "task"; ``ok`` is False where no answer came in
     time, and ``error`` then says why ("timeout", a gRPC status name, an errno
-    name).  ``measured_ns`` is the whole latency seen by the caller.  One-way
-    parts are there where both ends stamped the packet; ``queue_ns`` and
-    ``compute_ns`` where the serving node measured them; ``first_ns`` is the
-    time to the first token of a stream.  0 means "not measured".
+    name, "unassigned" for a task that had no satellite to go to: its ``dst`` is
+    "").  ``measured_ns`` is the whole latency seen by the caller, from just
+    before it sends to just after it has the answer: of a datagram, its arrival
+    as the kernel stamped it.  One-way parts are there where both ends stamped
+    the packet; what is left of a round trip was spent in the answering node.
+    ``queue_ns`` and ``compute_ns`` are there where the serving node measured
+    them; ``first_ns`` is the time to the first token of a stream.  0 means "not
+    measured".  ``seq`` numbers the measurements of a source per destination and
+    kind; tasks are numbered per source.  No sample contains the handshakes of a
+    connection (channels.py).
     """
 
     kind: str
@@ -109,3 +137,14 @@ class Sample:
     @classmethod
     def from_json(cls, text: bytes) -> Sample:
         return cls(**json.loads(text))
+
+
+def _one_of(what: str, value: str, accepted: tuple[str, ...]) -> None:
+    if value not in accepted:
+        raise ValueError(f"unknown {what} {value!r}: give one of {', '.join(accepted)}")
+
+
+def _positive(owner: object, *names: str) -> None:
+    for name in names:
+        if getattr(owner, name) <= 0:
+            raise ValueError(f"{name} is {getattr(owner, name)}: it must be above 0")

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+
 from pathlib import Path
 
 import pytest
+
+# before anything imports numpy: BLAS threads of two cores' worth of tests get in each other's way
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def missing_for_netns() -> str | None:

@@ -1,0 +1,176 @@
+"""What the main process tells the recorder at the start and at the end of a run.  Picklable, and plain JSON.
+
+The recorder's protocol, pickles over a socket pair between two processes of ours:
+
+    to it     ("open", RunHeader)
+              ("epoch", Epoch, t0_mono_ns[, began_mono_ns, ended_mono_ns])   its links and routes came
+                       into force between began and ended; without them, between t0 and the message's arrival
+              ("finish", RunFacts)
+    from it   ("ready",) · ("digest", dict) once a second · ("fault", FailureError) at once ·
+              ("finished", summary dict)
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from ..epoch import Nodes
+
+Ended = Literal["completed", "interrupted", "failed"]
+
+_LIBRARIES = (
+    "grpcio", "mininet", "numpy", "protobuf", "pyarrow", "pydantic", "pyerfa", "pyroute2", "rich", "scipy",
+    "sgp4", "typer",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RunHeader:
+    """Known before the first packet.
+
+    ``start_utc`` is the emulated instant of ``sim_ns`` 0; ``began_utc`` the
+    machine's own time when the run began.  ``machine`` is ``machine_facts()``.
+    ``addresses`` maps a node's name to its IPv4 address.
+    """
+
+    run_id: str
+    out: Path
+    scenario_name: str
+    scenario_title: str
+    scenario_hash: str
+    seed: int
+    start_utc: datetime
+    began_utc: datetime
+    duration_ns: int
+    step_ns: int
+    backend: str
+    clock: str
+    rate_scale: float
+    nodes: Nodes
+    machine: dict[str, Any] = field(default_factory=dict)
+    addresses: dict[str, str] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)  # what else the caller wants in run.json
+
+    def to_dict(self) -> dict[str, Any]:
+        """For run.json; a JSON object with a unit in every key that has one."""
+        return {
+            "run_id": self.run_id,
+            "scenario": {
+                "name": self.scenario_name,
+                "title": self.scenario_title,
+                "sha256": self.scenario_hash,
+            },
+            "seed": self.seed,
+            "start_utc": utc_text(self.start_utc),
+            "began_utc": utc_text(self.began_utc),
+            "duration_ns": self.duration_ns,
+            "step_ns": self.step_ns,
+            "backend": self.backend,
+            "clock": self.clock,
+            "rate_scale": self.rate_scale,
+            "machine": self.machine,
+            "options": self.options,
+            "satellites": self.nodes.n_satellites,
+            "gateways": list(self.nodes.names[self.nodes.n_satellites :]),
+            "addresses": self.addresses,
+        }
+
+
+@dataclass(frozen=True)
+class LateTickFact:
+    number: int
+    sim_ns: int
+    late_ns: int
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """Known when the run is over.  None where nothing was measured.
+
+    ``emulated_ns`` is how much emulated time ran; ``build_ns`` what it took to
+    build.  ``tick_cost_*`` are all work for one tick, ``lateness_*`` how late
+    packets left the link backend against their due time.  ``packets_dropped``
+    counts by cause, and ``dead_nodes`` says how each ended.
+    """
+
+    ended: Ended
+    reason: str = ""
+    ended_utc: datetime = field(default_factory=lambda: datetime.now(UTC))
+    emulated_ns: int = 0
+    build_ns: int = 0
+    ticks: int = 0
+    late_ticks: tuple[LateTickFact, ...] = ()
+    tick_cost_p50_ns: int | None = None
+    tick_cost_p99_ns: int | None = None
+    tick_cost_max_ns: int | None = None
+    clock_held_ns: int = 0  # how long a paced clock stood still
+    lateness_p50_ns: int | None = None
+    lateness_p99_ns: int | None = None
+    lateness_max_ns: int | None = None
+    packets_dropped: dict[str, int] = field(default_factory=dict)
+    dead_nodes: dict[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()  # further reasons not to trust the run
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"ended_utc": utc_text(self.ended_utc)}
+
+
+def utc_text(instant: datetime) -> str:
+    """ISO 8601 in UTC, with Z; ValueError for a naive instant."""
+    if instant.tzinfo is None:
+        raise ValueError(f"{instant} has no time zone")
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def machine_facts() -> dict[str, Any]:
+    """What of this machine bears on the results: kernel, processors, memory, clock source, versions.
+
+    A fact that this machine does not tell is None.
+    """
+    return {
+        "kernel": platform.release(),
+        "machine": platform.machine(),
+        "cpus": len(os.sched_getaffinity(0)),
+        "cpu_model": _field("/proc/cpuinfo", "model name"),
+        "memory_bytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+        "clocksource": _first_line("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
+        "distribution": _distribution(),
+        "python": platform.python_version(),
+        "orbitmesh": _version("orbitmesh"),
+        "libraries": {name: _version(name) for name in _LIBRARIES},
+    }
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def _first_line(path: str) -> str | None:
+    try:
+        return Path(path).read_text().splitlines()[0].strip()
+    except (OSError, IndexError):
+        return None
+
+
+def _field(path: str, key: str) -> str | None:
+    try:
+        lines = Path(path).read_text().splitlines()
+    except OSError:
+        return None
+    return next((v.strip() for k, _, v in (line.partition(":") for line in lines) if k.strip() == key), None)
+
+
+def _distribution() -> str | None:
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME")
+    except OSError:
+        return None

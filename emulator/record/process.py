@@ -1,0 +1,142 @@
+"""The recorder process: ``python -m orbitmesh.emulator.record.process --control-fd N --samples-fd M``.
+
+The protocol is in ``facts``.  Unlike the other helpers it is not killed with
+the main process: end-of-file on its control socket tells it that main is gone,
+and it first writes what it knows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import select
+import selectors
+import signal
+import socket
+import sys
+import time
+from multiprocessing.connection import Connection
+from typing import Any
+
+from ..errors import FailureError
+from ..run.processes import CAP_DAC_OVERRIDE, keep_capabilities
+from .facts import RunHeader
+from .recorder import Recorder, as_failure
+
+_DATAGRAM_BYTES = 1 << 16
+_DATAGRAMS_PER_WAKE = 1024
+_ADVANCE_S = 0.2
+_DIGEST_S = 1.0
+
+
+class Process:
+    """Main's orders on one socket, the nodes' samples on another; one thread."""
+
+    def __init__(self, control: Connection, samples: socket.socket) -> None:
+        self._control, self._samples = control, samples
+        samples.setblocking(False)
+
+    def serve(self) -> int:
+        """Exit status: 0 when finished, 1 when main died or the record could not be made."""
+        try:
+            header: RunHeader = self._control.recv()[1]
+        except (EOFError, OSError):
+            return 1  # main died before there was anything to record
+        try:
+            recorder = Recorder(header, self._fault)
+        except Exception as error:
+            self._fault(as_failure(error))
+            return 1
+        reason = "main died"
+        try:
+            self._tell(("ready",))
+            if self._record(recorder):
+                return 0
+        except (EOFError, OSError):
+            pass  # of the control socket: main is gone
+        except Exception as error:
+            failure = as_failure(error)
+            reason = str(failure)
+            self._fault(failure)
+        self._drain(recorder, _DATAGRAMS_PER_WAKE * 1024)
+        recorder.abandon(reason)
+        return 1
+
+    def _record(self, recorder: Recorder) -> bool:
+        """Until main says finish (True); EOFError when it is gone."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._control, selectors.EVENT_READ)
+            selector.register(self._samples, selectors.EVENT_READ)
+            next_advance = next_digest = time.monotonic()
+            while True:
+                now = time.monotonic()
+                for key, _ in selector.select(max(0.0, min(next_advance, next_digest) - now)):
+                    if key.fileobj is self._samples:
+                        self._drain(recorder, _DATAGRAMS_PER_WAKE)
+                    elif self._order(recorder):
+                        return True
+                now = time.monotonic()
+                if now >= next_advance:
+                    recorder.advance(time.monotonic_ns())
+                    next_advance = now + _ADVANCE_S
+                if now >= next_digest:
+                    recorder.flush()
+                    self._digest(recorder)
+                    next_digest = now + _DIGEST_S
+
+    def _order(self, recorder: Recorder) -> bool:
+        """One message of main's; True when it was the last."""
+        message: tuple[Any, ...] = self._control.recv()
+        if message[0] == "epoch":
+            epoch, t0_mono_ns = message[1:3]
+            began_ns, in_force_ns = message[3:5] or (t0_mono_ns, time.monotonic_ns())
+            recorder.epoch(epoch, t0_mono_ns, began_ns, in_force_ns)
+            return False
+        if message[0] != "finish":
+            raise ValueError(f"main sent {message[0]!r}, which is not an order")
+        self._drain(recorder, _DATAGRAMS_PER_WAKE * 1024)
+        summary = recorder.finish(message[1])
+        self._tell(("finished", summary))
+        return True
+
+    def _drain(self, recorder: Recorder, most: int) -> None:
+        for _ in range(most):
+            try:
+                data = self._samples.recv(_DATAGRAM_BYTES)
+            except BlockingIOError:
+                return
+            except ConnectionError:
+                continue  # a node that ended; what others sent is still there
+            if not data:
+                return
+            recorder.datagram(data)
+
+    def _digest(self, recorder: Recorder) -> None:
+        # a main that is stopped (SIGSTOP, a debugger) must not stop the recording
+        if select.select([], [self._control], [], 0)[1]:
+            self._control.send(("digest", recorder.digest(time.monotonic_ns())))
+
+    def _fault(self, error: FailureError) -> None:
+        self._tell(("fault", error))
+
+    def _tell(self, message: tuple[Any, ...]) -> None:
+        try:
+            self._control.send(message)
+        except OSError:
+            # main is gone; the next look at the socket says so, and what is known gets written
+            return
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--control-fd", type=int, required=True)
+    parser.add_argument("--samples-fd", type=int, required=True)
+    arguments = parser.parse_args()
+    # Ctrl-C and a closed terminal are for main, which then tells us to finish
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    keep_capabilities((CAP_DAC_OVERRIDE,))
+    return Process(Connection(arguments.control_fd), socket.socket(fileno=arguments.samples_fd)).serve()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,278 @@
+"""Puts each sample beside the truth at its instant, and keeps both.
+
+No sockets and no clock: the process has them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import numpy as np
+
+from orbitmesh.nodes.spec import Sample
+
+from ..epoch import Epoch, LinkKind
+from ..errors import FailureError, FasterThanLight, HostError, InputError, RunError
+from . import files
+from .facts import RunFacts, RunHeader, utc_text
+from .samples import PATH_CHANGES, SAMPLES, change_row, remainder_ns, sample_row, unix_ns
+from .statistics import COLUMNS, RecentWindow, gateway_statistics
+from .summary import Recorded, build_summary
+from .truth import TOLERANCE_NS, History, Light, Truth, emulated_bps, shorter_than_light
+from .writer import TableWriter, append_event, write_json
+
+# A sample waits for the epoch that may have come into force while it flew; this
+# long where the next epoch is far off.  Main reports an epoch within milliseconds.
+HOLD_NS = 2_000_000_000
+# A sample that would be too fast waits for the next epoch before it is judged,
+# since a slow commit is reported only when it is over; but no longer than this.
+SUSPECT_HOLD_NS = 10_000_000_000
+_MOST_PENDING = 100_000
+
+T = TypeVar("T")
+Fault = Callable[[FailureError], None]
+
+
+class Recorder:
+    """One run's record; ``on_fault`` is told at once of what fails the run, once per kind of fault.
+
+    All instants are CLOCK_MONOTONIC.  Raises HostError where the folder cannot
+    be written, InputError where it holds a run already.
+    """
+
+    def __init__(self, header: RunHeader, on_fault: Fault) -> None:
+        self.out, self.recorded = header.out, Recorded()
+        self._nodes, self._rate_scale, self._on_fault = header.nodes, header.rate_scale, on_fault
+        self._gateways = header.nodes.names[header.nodes.n_satellites :]
+        self._start_unix_ns = unix_ns(header.start_utc)
+        self._run = {files.MARKER: 1} | header.to_dict()
+        self._history = History(header.nodes, header.rate_scale)
+        self._recent = RecentWindow(self._gateways)
+        self._pending: list[Sample] = []
+        self._pairs: dict[tuple[str, str], None] = {}
+        self._faults: set[type[FailureError]] = set()
+        if (self.out / files.RUN).exists():
+            raise InputError("holds a run already; name another folder with --out", path=self.out)
+        self._samples = TableWriter(self.out / files.SAMPLES, SAMPLES)
+        self._changes = TableWriter(self.out / files.PATH_CHANGES, PATH_CHANGES)
+        write_json(self.out / files.RUN, self._run)
+        self._event("began")
+
+    # ---- what comes in
+
+    def epoch(self, epoch: Epoch, t0_mono_ns: int, began_mono_ns: int, in_force_mono_ns: int) -> None:
+        self._history.add(epoch, t0_mono_ns, began_mono_ns, in_force_mono_ns)
+        self._note_rates(epoch)
+        if (short := shorter_than_light(epoch)) is not None:
+            row, delay_ns, light_ns = short
+            a, b = (self._nodes.names[end[row]] for end in (epoch.links.a, epoch.links.b))
+            self._too_fast(
+                f"the link {a} - {b} of epoch {epoch.number} has a delay of {delay_ns / 1e6:.6f} ms, "
+                f"and light needs {light_ns / 1e6:.6f} ms"
+            )
+        for change in self._look(lambda: list(self._history.changes(list(self._pairs)))) or ():
+            self._changes.add(change_row(change, self._start_unix_ns))
+            self.recorded.path_changes += 1
+
+    def datagram(self, data: bytes) -> None:
+        """One datagram of a node: a sample, or how many it could not send since it last said so."""
+        try:
+            if b'"dropped"' in data and isinstance(value := json.loads(data), dict) and "dropped" in value:
+                self.recorded.dropped += int(value["dropped"])
+                return
+            sample = Sample.from_json(data)
+            # a task that had nobody to go to has no destination
+            known = sample.src in self._nodes.index and (
+                sample.dst in self._nodes.index or (not sample.ok and sample.dst == "")
+            )
+        except (ValueError, TypeError):
+            known = False
+        if not known:
+            self.recorded.malformed += 1
+            return
+        self.recorded.samples += 1
+        self.recorded.lost += not sample.ok
+        if sample.dst:
+            self._pairs[sample.src, sample.dst] = None
+        self._pending.append(sample)
+
+    # ---- what is done with it, from time to time
+
+    def advance(self, now_mono_ns: int) -> None:
+        """Put beside the truth whatever no later news can change."""
+        decided_ns = self._history.decided_until_mono_ns or 0
+        hold_ns = HOLD_NS if len(self._pending) < _MOST_PENDING else 0
+        waiting = []
+        for sample in self._pending:
+            is_decided = sample.done_mono_ns <= decided_ns
+            if not is_decided and now_mono_ns - sample.done_mono_ns < hold_ns:
+                waiting.append(sample)
+                continue
+            light = self._light(sample)
+            if (
+                light is not None
+                and light.is_violated
+                and not is_decided
+                and now_mono_ns - sample.done_mono_ns < SUSPECT_HOLD_NS
+            ):
+                waiting.append(sample)
+                continue
+            self._settle(sample, light)
+        self._pending = waiting
+
+    def flush(self) -> None:
+        """Write what waits; a disk that refuses is reported once, and tried again next time."""
+        for table in (self._samples, self._changes):
+            try:
+                table.flush()
+            except HostError as error:
+                self._fault(error)
+
+    def digest(self, now_mono_ns: int) -> dict[str, Any]:
+        """The run as of now, for a screen: counts since its start, figures per gateway over the last 10 s."""
+        recorded = self.recorded
+        return {
+            "t_mono_ns": now_mono_ns,
+            "samples": recorded.samples,
+            "lost": recorded.lost,
+            "dropped": recorded.dropped,
+            "path_changes": recorded.path_changes,
+            "too_fast": recorded.too_fast,
+            "least_margin_ns": recorded.least_margin_ns,
+            "gateways": self._recent.rows(now_mono_ns),
+        }
+
+    # ---- the end
+
+    def finish(self, facts: RunFacts) -> dict[str, Any]:
+        """Write everything, and the summary; returns it also where the disk refuses."""
+        # an epoch that failed half-way was never reported: no verdict on what flew then
+        self._settle_all(judge=facts.ended != "failed")
+        self.flush()
+        for table in (self._samples, self._changes):
+            try:
+                table.merge()
+            except HostError as error:
+                self._fault(error)
+        for table in (self._samples, self._changes):
+            self.recorded.unwritten += table.rows_waiting + table.rows_lost
+        rows, unreadable = files.read_table(self.out / files.SAMPLES, SAMPLES, COLUMNS)
+        ended = facts.to_dict()
+        ended["warnings"] = [*facts.warnings, *map(files.sentence, unreadable)]
+        summary = build_summary(self._run, ended, self.recorded, gateway_statistics(rows, self._gateways))
+        try:
+            write_json(self.out / files.SUMMARY, summary)
+        except HostError as error:
+            self._fault(error)
+        self._event("ended", ended=summary["ended"], reason=summary["reason"])
+        return summary
+
+    def abandon(self, reason: str) -> None:
+        """No ``finish`` will come: what is known is written; ``orbitmesh report`` makes the rest of it."""
+        self._settle_all(judge=False)
+        self.flush()
+        self._event(f"run ended without finish: {reason}")
+
+    # ---- inside
+
+    def _settle_all(self, *, judge: bool) -> None:
+        decided_ns = self._history.decided_until_mono_ns or 0
+        pending, self._pending = self._pending, []
+        for sample in pending:
+            light = self._light(sample)
+            if light is not None and light.is_violated and not judge and sample.done_mono_ns > decided_ns:
+                light = None
+            self._settle(sample, light)
+
+    def _light(self, sample: Sample) -> Light | None:
+        return self._look(lambda: self._history.light(sample)) if sample.ok else None
+
+    def _look(self, ask: Callable[[], T]) -> T | None:
+        """None where the epochs contradict themselves: that fails the run, and the record goes on."""
+        try:
+            return ask()
+        except RunError as error:
+            self._fault(error)
+            return None
+
+    def _settle(self, sample: Sample, light: Light | None) -> None:
+        truth = self._look(lambda: self._history.truth(sample)) if sample.dst else None
+        if truth is None:
+            self.recorded.without_truth += sample.dst != ""
+        elif truth.propagation_ns is None:
+            self.recorded.unreachable += 1
+        if light is not None:
+            self._note_light(sample, truth, light)
+        self._samples.add(sample_row(sample, truth, self._start_unix_ns))
+        physical_ns = None if truth is None or truth.propagation_ns is None else round(truth.propagation_ns)
+        self._recent.add(
+            done_mono_ns=sample.done_mono_ns,
+            src=sample.src,
+            dst=sample.dst,
+            kind=sample.kind,
+            ok=sample.ok,
+            measured_ns=sample.measured_ns,
+            physical_ns=physical_ns,
+            remainder_ns=remainder_ns(sample, truth),
+        )
+
+    def _note_light(self, sample: Sample, truth: Truth | None, light: Light) -> None:
+        margin_ns = round(light.margin_ns)
+        least = self.recorded.least_margin_ns
+        self.recorded.least_margin_ns = margin_ns if least is None else min(least, margin_ns)
+        if light.is_violated:
+            path = truth.path if truth is not None and truth.path else "no known path"
+            self._too_fast(
+                f"{light.part} of {sample.kind} sample {sample.seq} from {sample.src} to {sample.dst} "
+                f"took {light.value_ns / 1e6:.6f} ms, and light needs at least {light.least_ns / 1e6:.6f} ms "
+                f"({path}; tolerance {TOLERANCE_NS / 1e3:.0f} us)"
+            )
+
+    def _too_fast(self, what: str) -> None:
+        self.recorded.too_fast += 1
+        if self.recorded.too_fast_first is None:
+            self.recorded.too_fast_first = what
+        self._fault(FasterThanLight(f"faster than light: {what}"))
+
+    def _note_rates(self, epoch: Epoch) -> None:
+        for kind in LinkKind:
+            rows = epoch.links.kind == kind
+            if not rows.any():
+                continue
+            rates_bps = np.concatenate([epoch.links.rate_ab_bps[rows], epoch.links.rate_ba_bps[rows]])
+            low, high = int(rates_bps.min()), int(rates_bps.max())
+            known = self.recorded.rates.get(kind.name.lower())
+            if known is not None:
+                low, high = min(low, known["physical_min_bps"]), max(high, known["physical_max_bps"])
+            self.recorded.rates[kind.name.lower()] = {
+                "physical_min_bps": low,
+                "physical_max_bps": high,
+                "emulated_min_bps": emulated_bps(low, self._rate_scale),
+                "emulated_max_bps": emulated_bps(high, self._rate_scale),
+            }
+
+    def _fault(self, error: FailureError) -> None:
+        if type(error) in self._faults:
+            return
+        self._faults.add(type(error))
+        self._on_fault(error)
+        self._event("fault", text=str(error))
+
+    def _event(self, event: str, **more: Any) -> None:
+        # the disk that refuses this line has refused the samples too, and that is reported
+        with contextlib.suppress(HostError):
+            now = utc_text(datetime.now(UTC))
+            append_event(self.out / files.EVENTS, {"t_utc": now, "event": event} | more)
+
+
+def as_failure(error: Exception) -> FailureError:
+    """What the main process is told of an error in here."""
+    if isinstance(error, FailureError):
+        return error
+    if isinstance(error, InputError):
+        return RunError(str(error))
+    return RunError(f"the recorder failed: {type(error).__name__}: {error}")

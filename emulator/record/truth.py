@@ -1,0 +1,406 @@
+"""What physics says of a sample: path, propagation delay, and the least time it can have taken.  Pure.
+
+An epoch is true of the instant ``t0``; its links and routes came into force
+between ``began`` and ``in_force`` (all CLOCK_MONOTONIC of the machine, which
+every node shares), and stay in force until the next one's, however late that
+is.  Meanwhile each link's delay goes on by its slope::
+
+    D(t) = delay_ns + slope_ns_per_s (t - t0)
+
+so one ns of the machine's clock counts as one ns of emulated time.  A paced
+clock stands still while the host is late; the links' delays do not.
+
+*Faster than light.*  Between sending and answer a packet can only have crossed
+links of the epochs in force in that interval, each at some instant of it.
+
+- One epoch: it went by that epoch's routes, and took at least the sum over the
+  hops of the lesser of D(sent) and D(done); D is linear, so nothing in between
+  is less.
+- More than one: routes may have changed under way.  The least is then the
+  shortest path over all links of those epochs together, each with its least
+  delay over them and over the interval.  It needs no assumption on how fast a
+  satellite moves, as a bound from straight lines would, and is never looser.
+
+That compares with the delays that were commanded.  That those are themselves
+no shorter than the straight line between the nodes is checked once per epoch
+(``shorter_than_light``), so that no chain of links can be either.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from orbitmesh.nodes.spec import Sample
+
+from ..constants import SPEED_OF_LIGHT_KM_PER_S
+from ..epoch import NS_PER_S, Epoch, Float64, Int64, Links, Nodes
+from ..errors import RunError
+from .serialisation import packets_bytes, serialisation_ns
+
+# All instants come from one clock of one machine, which is read before a packet
+# is sent and after its answer has come.  What is left is the rounding of each
+# hop to whole ns (some 60 hops there and back) and the offset between the
+# processors' counters, below 1 us where the kernel accepts them as clock source.
+TOLERANCE_NS = 1_000
+
+# 3 m: rounding, and an interpolation of positions that is good to a metre
+LINK_TOLERANCE_NS = 10.0
+
+KEEP_NS = 60 * NS_PER_S
+
+
+@dataclass(frozen=True, eq=False)
+class Way:
+    """A routed path in one epoch: its nodes, and per hop delay, slope and physical rate, each (hops,)."""
+
+    nodes: tuple[int, ...]
+    delay_ns: Float64
+    slope_ns_per_s: Float64
+    rate_bps: Int64
+    text: str  # node names joined by ">"
+
+    @property
+    def hops(self) -> int:
+        return len(self.nodes) - 1
+
+    def propagation_ns(self, ahead_s: float) -> float:
+        """One way, that long after the epoch's instant."""
+        return float(self.delay_ns.sum() + self.slope_ns_per_s.sum() * ahead_s)
+
+    def least_ns(self, from_s: float, to_s: float) -> float:
+        """The least that a packet can take which crosses each hop at some instant of the interval."""
+        at = np.minimum(
+            self.delay_ns + self.slope_ns_per_s * from_s, self.delay_ns + self.slope_ns_per_s * to_s
+        )
+        return float(np.maximum(at, 0.0).sum())
+
+
+@dataclass(eq=False)
+class Span:
+    """An epoch, its instant, and when it came into force; looks paths up once."""
+
+    epoch: Epoch
+    t0_mono_ns: int
+    began_mono_ns: int
+    in_force_mono_ns: int
+    names: tuple[str, ...]
+    _ways: dict[tuple[int, int], Way | None] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def _key(self) -> Int64:
+        # one more that no link has, so that a search past the end finds a difference too
+        return np.append(self.epoch.links.key(), -1)
+
+    def ahead_s(self, mono_ns: int) -> float:
+        return (mono_ns - self.t0_mono_ns) / NS_PER_S
+
+    def way(self, source: int, destination: int) -> Way | None:
+        """As routed in this epoch; None where there is no way."""
+        pair = (source, destination)
+        if pair not in self._ways:
+            self._ways[pair] = self._look_up(source, destination)
+        return self._ways[pair]
+
+    def _look_up(self, source: int, destination: int) -> Way | None:
+        nodes = self.epoch.path(source, destination)
+        if nodes is None:
+            return None
+        links = self.epoch.links
+        here, there = np.array(nodes[:-1], np.int64), np.array(nodes[1:], np.int64)
+        wanted = (np.minimum(here, there) << 32) | np.maximum(here, there)
+        row = np.searchsorted(self._key[:-1], wanted)
+        found = self._key[row] == wanted
+        if not found.all():
+            hop = int(np.argmin(found))
+            raise RunError(
+                f"epoch {self.epoch.number} routes {self.names[source]} to {self.names[destination]} over "
+                f"{self.names[nodes[hop]]} and {self.names[nodes[hop + 1]]}, which no link joins"
+            )
+        rate = np.where(here < there, links.rate_ab_bps[row], links.rate_ba_bps[row])
+        return Way(
+            nodes,
+            links.delay_ns[row],
+            links.delay_slope_ns_per_s[row],
+            rate,
+            ">".join(self.names[n] for n in nodes),
+        )
+
+    def least_link_delays_ns(self, sent_mono_ns: int, done_mono_ns: int) -> Float64:
+        links = self.epoch.links
+        sent, done = (
+            links.delay_ns + links.delay_slope_ns_per_s * self.ahead_s(t)
+            for t in (sent_mono_ns, done_mono_ns)
+        )
+        return np.maximum(np.minimum(sent, done), 0.0)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What the commanded network says of one sample; None where there was no way at the instant of sending.
+
+    All durations are there and back.  ``propagation_ns`` is what physics allows
+    along the path: the way there and the way of the answer, both as routed and
+    as long as they were at the instant of sending.  ``straight_line_ns`` is
+    light in vacuum straight through everything, there and back.  Rates are of
+    the narrowest link on either way (0: unlimited).  ``serialisation_ns`` is
+    None where the sample does not say how many bytes it sent.  ``one_path`` is
+    False where the routed path changed before the answer came.
+    """
+
+    epoch_number: int
+    sim_ns: int
+    straddles_epoch: bool
+    one_path: bool
+    straight_line_ns: float
+    path: str | None = None
+    path_backward: str | None = None
+    hops: int | None = None
+    propagation_ns: float | None = None
+    narrowest_rate_bps: int | None = None
+    narrowest_emulated_bps: int | None = None
+    serialisation_ns: float | None = None
+
+
+@dataclass(frozen=True)
+class Light:
+    """The tightest comparison of a sample with light; ``margin_ns`` below ``-TOLERANCE_NS`` is impossible."""
+
+    part: str  # "the round trip", "the way there", "the way back"
+    value_ns: int
+    least_ns: float
+
+    @property
+    def margin_ns(self) -> float:
+        return self.value_ns - self.least_ns
+
+    @property
+    def is_violated(self) -> bool:
+        return self.margin_ns < -TOLERANCE_NS
+
+
+@dataclass(frozen=True)
+class PathChange:
+    """The routed path of a pair changed with an epoch; delays are one way at that instant, None: no way."""
+
+    epoch_number: int
+    sim_ns: int
+    src: str
+    dst: str
+    old_path: str | None
+    new_path: str | None
+    old_delay_ns: float | None
+    new_delay_ns: float | None
+
+
+def emulated_bps(rate_bps: int, rate_scale: float) -> int:
+    """What a link of this physical rate carries in the emulation; 0 = unlimited."""
+    return round(rate_bps * rate_scale)
+
+
+class History:
+    """The epochs of the last ``keep_ns``.  Epochs are added in the order in which they came into force."""
+
+    def __init__(self, nodes: Nodes, rate_scale: float, keep_ns: int = KEEP_NS) -> None:
+        self._nodes, self._rate_scale, self._keep_ns = nodes, rate_scale, keep_ns
+        self._spans: list[Span] = []
+
+    def __len__(self) -> int:
+        return len(self._spans)
+
+    @property
+    def decided_until_mono_ns(self) -> int | None:
+        """Up to here no epoch can be missing: the latest was in force by then."""
+        return self._spans[-1].in_force_mono_ns if self._spans else None
+
+    def add(self, epoch: Epoch, t0_mono_ns: int, began_mono_ns: int, in_force_mono_ns: int) -> None:
+        self._spans.append(Span(epoch, t0_mono_ns, began_mono_ns, in_force_mono_ns, self._nodes.names))
+        oldest_ns = in_force_mono_ns - self._keep_ns
+        # a span stays for as long as its successor came into force after what is still asked for
+        while len(self._spans) > 2 and self._spans[1].in_force_mono_ns < oldest_ns:
+            del self._spans[0]
+
+    def truth(self, sample: Sample) -> Truth | None:
+        """None where no epoch is kept that was in force when the sample was sent."""
+        row = self._row(sample.sent_mono_ns)
+        if row < 0:
+            return None
+        span = self._spans[row]
+        source, destination = self._nodes.index[sample.src], self._nodes.index[sample.dst]
+        involved = self._involved(row, _done_mono_ns(sample))
+        forward, backward = span.way(source, destination), span.way(destination, source)
+        ways = [(s.way(source, destination), s.way(destination, source)) for s in involved]
+        common = Truth(
+            epoch_number=span.epoch.number,
+            sim_ns=self._sim_ns(row, sample.sent_mono_ns),
+            straddles_epoch=len(involved) > 1,
+            one_path=all(_nodes(a) == _nodes(forward) and _nodes(b) == _nodes(backward) for a, b in ways),
+            straight_line_ns=2 * self._distance_km(row, source, destination, sample.sent_mono_ns)
+            / SPEED_OF_LIGHT_KM_PER_S * NS_PER_S,
+        )  # fmt: skip
+        if forward is None or backward is None:
+            return common
+        ahead_s = span.ahead_s(sample.sent_mono_ns)
+        rates = np.concatenate([forward.rate_bps, backward.rate_bps])
+        narrowest_bps = int(min(rates[rates > 0], default=0))
+        return replace(
+            common,
+            path=forward.text,
+            path_backward=backward.text,
+            hops=forward.hops,
+            propagation_ns=forward.propagation_ns(ahead_s) + backward.propagation_ns(ahead_s),
+            narrowest_rate_bps=narrowest_bps,
+            narrowest_emulated_bps=emulated_bps(narrowest_bps, self._rate_scale),
+            serialisation_ns=self._serialisation_ns(sample, forward, backward),
+        )
+
+    def light(self, sample: Sample) -> Light | None:
+        """The tightest comparison; None for a sample without an answer, or without a known way."""
+        row = self._row(sample.sent_mono_ns)
+        if row < 0 or not sample.ok:
+            return None
+        source, destination = self._nodes.index[sample.src], self._nodes.index[sample.dst]
+        interval = (sample.sent_mono_ns, _done_mono_ns(sample))
+        spans = self._involved(row, interval[1])
+        there = _least_routed_ns(spans, source, destination, interval)
+        back = _least_routed_ns(spans, destination, source, interval)
+        parts = [("the round trip", sample.measured_ns, _sum(there, back))]
+        if sample.forward_ns > 0:
+            parts.append(("the way there", sample.forward_ns, there))
+        if sample.backward_ns > 0:
+            parts.append(("the way back", sample.backward_ns, back))
+        found = [
+            Light(part, value_ns, least_ns) for part, value_ns, least_ns in parts if least_ns is not None
+        ]
+        if len(spans) > 1 and (len(found) < len(parts) or any(light.margin_ns < 0 for light in found)):
+            # The routed paths of each epoch are paths over all their links too, so the
+            # shortest one is no longer: it need not be looked for in any other case.
+            one_way_ns = self._shortest_ns(spans, source, destination, interval)
+            if one_way_ns is None:
+                return None
+            found = [
+                Light(part, value_ns, one_way_ns * (2 if part == "the round trip" else 1))
+                for part, value_ns, _ in parts
+            ]
+        return min(found, key=lambda light: light.margin_ns, default=None)
+
+    def changes(self, pairs: Sequence[tuple[str, str]]) -> Iterator[PathChange]:
+        """How the routed paths of these pairs (src, dst) differ between the two latest epochs."""
+        if len(self._spans) < 2:
+            return
+        old, new = self._spans[-2:]
+        for src, dst in pairs:
+            pair = self._nodes.index[src], self._nodes.index[dst]
+            before, after = old.way(*pair), new.way(*pair)
+            if _nodes(before) == _nodes(after):
+                continue
+            ahead_s = old.ahead_s(new.t0_mono_ns)
+            yield PathChange(
+                new.epoch.number,
+                new.epoch.sim_ns,
+                src,
+                dst,
+                before.text if before else None,
+                after.text if after else None,
+                before.propagation_ns(ahead_s) if before else None,
+                after.propagation_ns(0.0) if after else None,
+            )
+
+    def _row(self, mono_ns: int) -> int:
+        """The span whose routes were all in force at an instant; -1 before the first."""
+        return bisect_right(self._spans, mono_ns, key=lambda span: span.in_force_mono_ns) - 1
+
+    def _involved(self, row: int, done_mono_ns: int) -> list[Span]:
+        """That span, and all that began to come into force by the end of the sample."""
+        return [self._spans[row], *(s for s in self._spans[row + 1 :] if s.began_mono_ns <= done_mono_ns)]
+
+    def _sim_ns(self, row: int, mono_ns: int) -> int:
+        span = self._spans[row]
+        sim_ns = span.epoch.sim_ns + mono_ns - span.t0_mono_ns
+        if row + 1 < len(self._spans):  # a paced clock may have stood still
+            sim_ns = min(sim_ns, max(self._spans[row + 1].epoch.sim_ns, span.epoch.sim_ns))
+        return sim_ns
+
+    def _distance_km(self, row: int, source: int, destination: int, mono_ns: int) -> float:
+        """Along a straight line; positions between or beyond two epochs on the line through both.
+
+        The orbit's curvature over a step of 1 s costs about a metre.
+        """
+        span = self._spans[row]
+        position_km = span.epoch.positions_itrs_km
+        other = self._spans[row + 1] if row + 1 < len(self._spans) else self._spans[row - 1] if row else None
+        ends = position_km[[source, destination]]
+        if other is not None and other.t0_mono_ns != span.t0_mono_ns:
+            share = (mono_ns - span.t0_mono_ns) / (other.t0_mono_ns - span.t0_mono_ns)
+            ends = ends + (other.epoch.positions_itrs_km[[source, destination]] - ends) * share
+        return float(np.linalg.norm(ends[0] - ends[1]))
+
+    def _serialisation_ns(self, sample: Sample, forward: Way, backward: Way) -> float | None:
+        if sample.bytes_up == 0 and sample.bytes_down == 0:
+            return None
+        total_ns = 0.0
+        for way, payload_bytes in ((forward, sample.bytes_up), (backward, sample.bytes_down)):
+            rates_bps = np.round(way.rate_bps * self._rate_scale).astype(np.int64)
+            total_ns += serialisation_ns(*packets_bytes(sample.kind, payload_bytes), rates_bps)
+        return total_ns
+
+    def _shortest_ns(
+        self, spans: Sequence[Span], source: int, destination: int, interval: tuple[int, int]
+    ) -> float | None:
+        """One way over all links of all these epochs, each at its least; None where nothing joins the two."""
+        from scipy.sparse import csr_array  # on demand: rarely needed, and slow to import
+        from scipy.sparse.csgraph import dijkstra
+
+        keys = np.concatenate([span.epoch.links.key() for span in spans])
+        delays_ns = np.concatenate([span.least_link_delays_ns(*interval) for span in spans])
+        order = np.lexsort((delays_ns, keys))
+        key, first = np.unique(keys[order], return_index=True)
+        # a stored 0 would read as "no link" once the matrix is converted
+        weight = np.maximum(delays_ns[order][first], 1e-6)
+        n = len(self._nodes)
+        graph = csr_array((weight, (key >> 32, key & 0xFFFFFFFF)), shape=(n, n))
+        least_ns = float(dijkstra(graph, directed=False, indices=source)[destination])
+        return least_ns if np.isfinite(least_ns) else None
+
+
+def shorter_than_light(epoch: Epoch) -> tuple[int, float, float] | None:
+    """The worst link whose delay is below the straight line between its ends: (row, delay_ns, light_ns)."""
+    links: Links = epoch.links
+    if len(links) == 0:
+        return None
+    chord_km = np.linalg.norm(epoch.positions_itrs_km[links.a] - epoch.positions_itrs_km[links.b], axis=1)
+    light_ns = chord_km / SPEED_OF_LIGHT_KM_PER_S * NS_PER_S
+    row = int(np.argmin(links.delay_ns - light_ns))
+    if links.delay_ns[row] >= light_ns[row] - LINK_TOLERANCE_NS:
+        return None
+    return row, float(links.delay_ns[row]), float(light_ns[row])
+
+
+def _least_routed_ns(
+    spans: Sequence[Span], source: int, destination: int, interval: tuple[int, int]
+) -> float | None:
+    ways = [(span, span.way(source, destination)) for span in spans]
+    return min(
+        (
+            way.least_ns(span.ahead_s(interval[0]), span.ahead_s(interval[1]))
+            for span, way in ways
+            if way is not None
+        ),
+        default=None,
+    )
+
+
+def _done_mono_ns(sample: Sample) -> int:
+    return max(sample.done_mono_ns, sample.sent_mono_ns + sample.measured_ns)
+
+
+def _nodes(way: Way | None) -> tuple[int, ...] | None:
+    return None if way is None else way.nodes
+
+
+def _sum(a: float | None, b: float | None) -> float | None:
+    return None if a is None or b is None else a + b

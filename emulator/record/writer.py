@@ -1,0 +1,144 @@
+"""Tables on disk that can be read whatever happens: small parts while the run lasts, one file at its end.
+
+A part appears under its name only when it is whole.  A part that cannot be
+written (no space left, say) raises one HostError; its rows are kept and tried
+again, up to a bound, beyond which the newest are counted and let go.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..errors import HostError
+from .samples import Row, table
+
+# Rows that wait for a disk: 200,000 samples are about 200 MB.
+MOST_ROWS_WAITING = 200_000
+# Rows that one part holds, and one row group of the merged file.
+_ROWS_PER_PART = 20_000
+_ROWS_PER_GROUP = 100_000
+
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class TableWriter:
+    """Parts in ``folder/part-NNNNN.parquet``, merged to ``folder.parquet``.  One thread."""
+
+    def __init__(self, folder: Path, schema: pa.Schema) -> None:
+        self.folder, self.schema = folder, schema
+        self.merged = folder.with_name(folder.name + ".parquet")
+        self.rows_written = 0
+        self.rows_lost = 0
+        self._rows: list[Row] = []
+        self._parts = 0
+        with _sentences(folder):
+            folder.mkdir()
+
+    @property
+    def rows_waiting(self) -> int:
+        return len(self._rows)
+
+    def add(self, row: Row) -> None:
+        if len(self._rows) >= MOST_ROWS_WAITING:
+            self.rows_lost += 1
+        else:
+            self._rows.append(row)
+
+    def flush(self) -> None:
+        """Write what waits; HostError where the disk refuses, with nothing lost yet."""
+        while self._rows:
+            rows = self._rows[:_ROWS_PER_PART]
+            data = io.BytesIO()
+            pq.write_table(table(rows, self.schema), data)
+            write_whole(self.folder / f"part-{self._parts:05d}.parquet", data.getbuffer())
+            self._parts += 1
+            self.rows_written += len(rows)
+            del self._rows[: len(rows)]
+
+    def merge(self) -> None:
+        """Make one file of all parts, in order, and remove them.  HostError: the disk refuses, they stay."""
+        temporary = _temporary(self.merged)
+        try:
+            with _sentences(self.merged):
+                with temporary.open("wb") as file, pq.ParquetWriter(file, self.schema) as out:
+                    for group in _groups(parts_of(self.folder), self.schema):
+                        out.write_table(group)
+                temporary.replace(self.merged)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        with _sentences(self.folder):
+            for part in parts_of(self.folder):
+                part.unlink()
+            self.folder.rmdir()
+
+
+def parts_of(folder: Path) -> list[Path]:
+    """Whole parts, in the order in which they were written."""
+    return sorted(folder.glob("part-*.parquet"))
+
+
+def write_whole(path: Path, data: bytes | memoryview) -> None:
+    """The file appears whole or not at all.  HostError where the disk refuses."""
+    temporary = _temporary(path)
+    try:
+        with _sentences(path):
+            temporary.write_bytes(data)
+            temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Indented, keys in their order; ValueError for a NaN or an infinity, which JSON cannot hold."""
+    write_whole(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+
+
+def append_event(path: Path, event: dict[str, Any]) -> None:
+    """One line of JSON more."""
+    with _sentences(path), path.open("a") as file:
+        file.write(json.dumps(event, allow_nan=False) + "\n")
+
+
+def _groups(parts: Iterable[Path], schema: pa.Schema) -> Iterable[pa.Table]:
+    waiting: list[pa.Table] = []
+    for part in parts:
+        waiting.append(pq.read_table(part, schema=schema))
+        if sum(len(rows) for rows in waiting) >= _ROWS_PER_GROUP:
+            yield pa.concat_tables(waiting)
+            waiting = []
+    if waiting:
+        yield pa.concat_tables(waiting)
+
+
+def _temporary(path: Path) -> Path:
+    # hidden, so that a reader of the folder never takes it for a part
+    return path.with_name(f".{path.name}.writing")
+
+
+@contextmanager
+def _sentences(path: Path) -> Iterator[None]:
+    """Turns an OSError into one sentence that names the file and the next step."""
+    try:
+        yield
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else str(error)
+        if error.errno in _NO_SPACE:
+            raise HostError(
+                f"cannot write {path}: {why}; what was recorded until now can be read (orbitmesh report); "
+                f"free some space, or name a folder on another disk with --out"
+            ) from error
+        raise HostError(
+            f"cannot write {path}: {why}; name a folder that can be written with --out"
+        ) from error

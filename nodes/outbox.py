@@ -1,0 +1,73 @@
+"""Samples on their way to the recorder: sent without blocking, kept for a while when it is busy."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import socket
+from collections import deque
+
+from .spec import Sample
+from .statistics import Statistics
+
+_RETRY_S = 0.02
+_MOST_KEPT = 512
+# the recorder is behind, or (ENOBUFS) the kernel is
+_BUSY = (errno.EAGAIN, errno.ENOBUFS)
+
+
+class Outbox:
+    """One datagram per sample.  The socket is shared by all nodes, so its flags are left alone.
+
+    What cannot be kept either is counted, and the count goes out as
+    ``{"dropped": n, "src": name}`` as soon as there is room again.
+    """
+
+    def __init__(self, node: str, samples_fd: int, statistics: Statistics) -> None:
+        self._node = node
+        self._socket = socket.socket(fileno=samples_fd)
+        self._statistics = statistics
+        self._kept: deque[bytes] = deque()
+        self._dropped = 0
+        self._retry: asyncio.TimerHandle | None = None
+
+    def put(self, sample: Sample) -> None:
+        """Count a sample in the node's statistics and send it."""
+        self._statistics.add(sample)
+        if len(self._kept) >= _MOST_KEPT:
+            self._dropped += 1
+        else:
+            self._kept.append(sample.to_json())
+        if self._retry is None:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what is kept, as far as there is room; try again later for the rest."""
+        self._retry = None
+        while self._kept:
+            if not self._send(self._kept[0]):
+                self._retry = asyncio.get_running_loop().call_later(_RETRY_S, self.flush)
+                return
+            self._kept.popleft()
+        if self._dropped and self._send(json.dumps({"dropped": self._dropped, "src": self._node}).encode()):
+            self._dropped = 0
+
+    def close(self) -> None:
+        """Try once more, then give up what is still kept."""
+        if self._retry is not None:
+            self._retry.cancel()
+            self.flush()
+        if self._retry is not None:
+            self._retry.cancel()
+        self._socket.close()
+
+    def _send(self, datagram: bytes) -> bool:
+        try:
+            self._socket.send(datagram, socket.MSG_DONTWAIT)
+        except OSError as error:
+            if error.errno in _BUSY:
+                return False
+            # no recorder any more: the run is ending, and whoever ends it says why
+            self._dropped += 1
+        return True

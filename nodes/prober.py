@@ -1,0 +1,192 @@
+"""Measures the round trip to each peer assigned, by each kind, every interval."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import time
+from collections.abc import Awaitable, Callable
+
+import grpc.aio
+
+from orbitmesh.probe.v1 import probe_pb2
+
+from .channels import PeerChannel
+from .outbox import Outbox
+from .schedule import next_instant_mono_ns, phase_ns
+from .spec import NodeSpec, Peer, Sample
+from .udp_echo import DATAGRAM_BYTES, UdpEchoClient
+
+ECHO_PAYLOAD = bytes(64)
+# The nodes of a mesh start one after the other: a peer named at the start may not be there yet.
+START_GRACE_NS = 5_000_000_000
+_NS_PER_S = 1_000_000_000
+
+
+async def at_every(interval_ns: int, offset_ns: int, fire: Callable[[int], None]) -> None:
+    """Call ``fire(seq)`` at each instant of the grid, for ever; one that was slept through is left out."""
+    instant, seq = time.monotonic_ns(), 0
+    while True:
+        instant = next_instant_mono_ns(max(instant, time.monotonic_ns()), interval_ns, offset_ns)
+        await asyncio.sleep((instant - time.monotonic_ns()) / _NS_PER_S)
+        fire(seq)
+        seq += 1
+
+
+class Measuring:
+    """Measurements under way to one place: stopped at their schedule, and let finish."""
+
+    def __init__(self, group: asyncio.TaskGroup) -> None:
+        self._group = group
+        self._schedules: list[asyncio.Task[None]] = []
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    def every(self, interval_ns: int, offset_ns: int, measure: Callable[[int], Awaitable[None]]) -> None:
+        """Start ``measure(seq)`` at each instant; it may take longer than the interval."""
+
+        async def measured(seq: int) -> None:
+            await measure(seq)
+
+        def fire(seq: int) -> None:
+            task = self._group.create_task(measured(seq))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+
+        self._schedules.append(self._group.create_task(at_every(interval_ns, offset_ns, fire)))
+
+    async def retire(self) -> None:
+        """Start no more, and wait for those under way."""
+        for schedule in self._schedules:
+            schedule.cancel()
+        if self._under_way:
+            await asyncio.wait(self._under_way)
+
+
+class Prober:
+    """One ``Measuring`` and, for gRPC, one channel per peer.
+
+    A loss is recorded, with two exceptions: to a peer named in the spec none is
+    before its first answer or START_GRACE_NS; and a gRPC connection that is
+    being made for the first time has one timeout to be made in.
+    """
+
+    def __init__(self, spec: NodeSpec, group: asyncio.TaskGroup, outbox: Outbox, udp: UdpEchoClient) -> None:
+        self._spec, self._group, self._outbox, self._udp = spec, group, outbox, udp
+        self._timeout_s = spec.probe.timeout_ns / _NS_PER_S
+        self._peers: dict[Peer, tuple[Measuring, PeerChannel | None]] = {}
+        self._next_seq: dict[tuple[str, str], int] = {}
+        for peer in spec.probe.peers:
+            self._peers[peer] = self._start(peer, START_GRACE_NS)
+
+    def assign(self, peers: tuple[Peer, ...]) -> None:
+        """Measure to these from now on.  What is under way to others is still finished and reported."""
+        for peer in [peer for peer in self._peers if peer not in peers]:
+            measuring, channel = self._peers.pop(peer)
+            self._group.create_task(_retire(measuring, channel))
+        for peer in peers:
+            if peer not in self._peers:
+                self._peers[peer] = self._start(peer, 0)
+
+    def _start(self, peer: Peer, grace_ns: int) -> tuple[Measuring, PeerChannel | None]:
+        measuring, channel = Measuring(self._group), None
+        for kind in self._spec.probe.kinds:
+            offset_ns = phase_ns(self._spec.seed, f"{kind}:{peer.name}", self._spec.probe.interval_ns)
+            if kind == "grpc":
+                channel = PeerChannel(self._group, peer.address)
+                measure = self._grpc(peer, channel, max(grace_ns, self._spec.probe.timeout_ns))
+            else:
+                measure = self._udp_to(peer, grace_ns)
+            measuring.every(self._spec.probe.interval_ns, offset_ns, measure)
+        return measuring, channel
+
+    def _seq(self, kind: str, peer: Peer) -> int:
+        """Numbers on per peer and kind, also over a time unassigned."""
+        seq = self._next_seq.get((kind, peer.name), 0)
+        self._next_seq[kind, peer.name] = seq + 1
+        return seq
+
+    def _grpc(self, peer: Peer, channel: PeerChannel, grace_ns: int) -> Callable[[int], Awaitable[None]]:
+        grace_until_mono_ns = time.monotonic_ns() + grace_ns
+        connected = False
+
+        async def measure(_: int) -> None:
+            nonlocal connected
+            if not channel.ready:
+                if connected or time.monotonic_ns() > grace_until_mono_ns:
+                    self._lost("grpc", peer, self._seq("grpc", peer), time.monotonic_ns(), "UNAVAILABLE")
+                return
+            connected = True
+            seq = self._seq("grpc", peer)
+            sent = time.monotonic_ns()
+            request = probe_pb2.EchoRequest(payload=ECHO_PAYLOAD, sent_mono_ns=sent)
+            try:
+                answer = await channel.probe.Echo(request, timeout=self._timeout_s)
+            except grpc.aio.AioRpcError as error:
+                self._lost("grpc", peer, seq, sent, error.code().name)
+                return
+            done = time.monotonic_ns()
+            self._outbox.put(
+                Sample(
+                    kind="grpc", src=self._spec.name, dst=peer.name, seq=seq,
+                    sent_mono_ns=sent, done_mono_ns=done, measured_ns=done - sent,
+                    forward_ns=answer.server_received_mono_ns - sent,
+                    backward_ns=done - answer.server_sent_mono_ns,
+                    bytes_up=request.ByteSize(), bytes_down=answer.ByteSize(),
+                )
+            )  # fmt: skip
+
+        return measure
+
+    def _udp_to(self, peer: Peer, grace_ns: int) -> Callable[[int], Awaitable[None]]:
+        grace_until_mono_ns = time.monotonic_ns() + grace_ns
+        answered = False
+
+        async def measure(_: int) -> None:
+            nonlocal answered
+            seq = self._seq("udp", peer)
+            asked = time.monotonic_ns()
+            try:
+                times = await self._udp.ask(peer.address, self._timeout_s)
+            except OSError as error:  # also TimeoutError
+                if answered or asked > grace_until_mono_ns:
+                    self._lost("udp", peer, seq, asked, _why(error))
+                return
+            answered = True
+            self._outbox.put(
+                Sample(
+                    kind="udp", src=self._spec.name, dst=peer.name, seq=seq,
+                    sent_mono_ns=times.sent_mono_ns, done_mono_ns=times.done_mono_ns,
+                    measured_ns=times.done_mono_ns - times.sent_mono_ns,
+                    forward_ns=times.server_received_mono_ns - times.sent_mono_ns,
+                    backward_ns=times.done_mono_ns - times.server_sent_mono_ns,
+                    bytes_up=DATAGRAM_BYTES, bytes_down=DATAGRAM_BYTES,
+                )
+            )  # fmt: skip
+
+        return measure
+
+    def _lost(self, kind: str, peer: Peer, seq: int, sent_mono_ns: int, why: str) -> None:
+        done = time.monotonic_ns()
+        self._outbox.put(
+            Sample(
+                kind,
+                self._spec.name,
+                peer.name,
+                seq,
+                sent_mono_ns,
+                done,
+                done - sent_mono_ns,
+                ok=False,
+                error=why,
+            )
+        )
+
+
+def _why(error: OSError) -> str:
+    return "timeout" if isinstance(error, TimeoutError) else errno.errorcode.get(error.errno or 0, str(error))
+
+
+async def _retire(measuring: Measuring, channel: PeerChannel | None) -> None:
+    await measuring.retire()
+    if channel is not None:
+        await channel.close()

@@ -1,0 +1,126 @@
+"""One node, from the fork to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import signal
+import socket
+import sys
+import traceback
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from . import kernel
+from .compute_service import ComputeService
+from .decoder import Decoder
+from .outbox import Outbox
+from .probe_service import ProbeService
+from .prober import Prober
+from .server import NodeServer
+from .spec import NodeSpec, Peer
+from .statistics import Statistics
+from .task_sender import TaskSender
+from .udp_echo import UdpEchoClient, UdpEchoServer
+from .worker import Worker
+
+STOP_GRACE_S = 0.8  # for calls under way; the parent waits 2 s
+MAX_CONTROL_BYTES = 256 * 2**10
+# The worker's numpy holds the interpreter lock; the loop is not to wait the default 5 ms for it.
+_SWITCH_INTERVAL_S = 0.0005
+
+
+@dataclass(frozen=True)
+class Descriptors:
+    control: int  # to the parent: SOCK_SEQPACKET; its end of file is the end of this process
+    samples: int
+    netns: int
+    mntns: int
+
+
+def live(spec: NodeSpec, descriptors: Descriptors, parent_pid: int, decoder: Decoder) -> NoReturn:
+    """Be a node; called in a process just forked, whose only thread this is.  Does not return.
+
+    Reports {"event": "ready"}, or {"event": "failed", "reason"} and ends with
+    status 1.  A node that fails later ends with status 1 and a traceback on stderr.
+    """
+    status = 1
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        kernel.close_all_but((descriptors.control, descriptors.samples, descriptors.netns, descriptors.mntns))
+        control = socket.socket(fileno=descriptors.control)
+        control.setblocking(False)
+        try:
+            kernel.name_process(spec.name)
+            kernel.enter_namespaces(descriptors.netns, descriptors.mntns)
+            os.close(descriptors.netns)
+            os.close(descriptors.mntns)
+            kernel.give_up_privileges()
+            kernel.die_with_parent(parent_pid)
+            sys.setswitchinterval(_SWITCH_INTERVAL_S)
+            gc.enable()
+        except OSError as error:
+            _report(control, {"event": "failed", "name": spec.name, "reason": str(error)})
+        else:
+            asyncio.run(_live(spec, control, descriptors.samples, decoder))
+            status = 0
+    except StartFailed:
+        pass  # reported
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(status)  # nothing of the parent's is to be torn down here
+
+
+class StartFailed(Exception):
+    pass
+
+
+async def _live(spec: NodeSpec, control: socket.socket, samples_fd: int, decoder: Decoder) -> None:
+    statistics = Statistics()
+    outbox = Outbox(spec.name, samples_fd, statistics)
+    worker = Worker() if spec.kind == "satellite" else None
+    try:
+        server = NodeServer(
+            spec.address,
+            ProbeService(spec.name, statistics),
+            None if worker is None else ComputeService(worker, decoder),
+        )
+        UdpEchoServer(spec.address)
+        udp = UdpEchoClient(spec.address)
+        await server.start()
+    except OSError as error:
+        _report(control, {"event": "failed", "name": spec.name, "reason": str(error)})
+        raise StartFailed from error
+    async with asyncio.TaskGroup() as group:  # an error in any measurement ends the node, visibly
+        prober = Prober(spec, group, outbox, udp)
+        sender = TaskSender(spec, group, outbox)
+        _report(control, {"event": "ready", "name": spec.name, "pid": os.getpid()})
+        await _obey(control, prober, sender)
+        await server.stop(STOP_GRACE_S)
+        outbox.flush()
+        # what is still being measured is not waited for: the mesh itself is going
+        os._exit(0)
+
+
+async def _obey(control: socket.socket, prober: Prober, sender: TaskSender) -> None:
+    """Follow the parent's messages until it says stop."""
+    loop = asyncio.get_running_loop()
+    while message := await loop.sock_recv(control, MAX_CONTROL_BYTES):
+        order: dict[str, Any] = json.loads(message)
+        if order["op"] == "stop":
+            return
+        if order["op"] != "assign":
+            raise ValueError(f"unknown order {order}")
+        if "probe_peers" in order:
+            prober.assign(tuple(Peer(**peer) for peer in order["probe_peers"]))
+        if "nearest" in order:
+            sender.assign_nearest(order["nearest"])
+    os._exit(1)  # the parent is gone
+
+
+def _report(control: socket.socket, event: dict[str, Any]) -> None:
+    control.send(json.dumps(event).encode())

@@ -1,0 +1,42 @@
+"""Errors that a caller can act on: a status code, a sentence, and details as google.rpc defines them."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
+from google.rpc.code_pb2 import DEADLINE_EXCEEDED, INVALID_ARGUMENT, RESOURCE_EXHAUSTED
+from google.rpc.error_details_pb2 import BadRequest, RetryInfo
+from google.rpc.status_pb2 import Status
+from grpc_status import rpc_status
+
+from .worker import DeadlineTooShort, WorkerBusy
+
+_NS_PER_S = 1_000_000_000
+
+
+async def refuse_argument(context: Any, field: str, reason: str) -> NoReturn:
+    """``field`` as the .proto names it."""
+    violation = BadRequest.FieldViolation(field=field, description=reason)
+    await _abort(context, INVALID_ARGUMENT, f"{field}: {reason}", BadRequest(field_violations=[violation]))
+
+
+async def refuse_busy(context: Any, busy: WorkerBusy) -> NoReturn:
+    delay = Duration(seconds=busy.retry_ns // _NS_PER_S, nanos=busy.retry_ns % _NS_PER_S)
+    await _abort(context, RESOURCE_EXHAUSTED, str(busy), RetryInfo(retry_delay=delay))
+
+
+async def refuse_deadline(context: Any, error: DeadlineTooShort) -> NoReturn:
+    await _abort(context, DEADLINE_EXCEEDED, str(error))
+
+
+async def _abort(context: Any, code: int, message: str, *details: Any) -> NoReturn:
+    status = Status(code=code, message=message)
+    for detail in details:
+        packed: Any = AnyMessage()
+        packed.Pack(detail)
+        status.details.append(packed)
+    answer = rpc_status.to_status(status)
+    await context.abort(answer.code, answer.details, answer.trailing_metadata)
+    raise AssertionError("abort() always raises")

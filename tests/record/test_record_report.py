@@ -1,0 +1,240 @@
+"""A run read back: finished, killed, damaged; and removed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import socket
+from pathlib import Path
+
+import pytest
+from record_fakes import ROW, STEP_NS, facts, header, lost, sample, small_world, strict_json
+from rich.console import Console
+
+from orbitmesh.emulator.errors import InputError
+from orbitmesh.emulator.record.facts import RunFacts
+from orbitmesh.emulator.record.recorder import Recorder
+from orbitmesh.emulator.record.remove import remove_run
+from orbitmesh.emulator.record.report import gateway_table, load_run, to_csv, to_json, to_table
+
+T0, MS = 9_000_000_000_000, 1_000_000
+
+
+def record(out: Path, end: RunFacts | None) -> None:
+    """Three samples in each of three parts, one of them lost; ``end`` None: killed."""
+    out.mkdir(exist_ok=True)
+    world = small_world()
+    recorder = Recorder(header(out, world.who), lambda fault: None)
+    for number in range(4):
+        t0 = T0 + number * STEP_NS
+        recorder.epoch(world.epoch(number, number * STEP_NS, ROW), t0, t0, t0 + MS)
+        if number < 3:
+            at = t0 + 100 * MS
+            recorder.datagram(sample("sat-0-0", "gw-london", number, at, (6 + number) * MS).to_json())
+            recorder.datagram(sample("sat-0-1", "gw-london", number, at, 60 * MS, kind="grpc").to_json())
+            recorder.datagram(lost("sat-0-3", "gw-tokyo", number, at - 99 * MS).to_json())
+        recorder.advance(t0 + 2 * MS)
+        recorder.flush()
+    if end is not None:
+        recorder.finish(end)
+
+
+def text_of(out: Path) -> str:
+    console = Console(width=140, file=io.StringIO(), color_system=None)
+    console.print(to_table(load_run(out)))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_a_finished_run(tmp_path: Path) -> None:
+    record(tmp_path / "run", facts())
+    results = load_run(tmp_path / "run")
+    assert results.is_finished
+    assert not results.notes
+    assert len(results.samples()) == 9
+    assert results.samples(["src"]).num_columns == 1
+    assert results.path_changes().num_rows == 0
+    shown = text_of(tmp_path / "run")
+    for expected in (
+        "small - Four in a row",
+        "completed after 5.0 s",
+        "seed 7",
+        "rate scale 0.001: every link carries 0.001 of its physical rate here",
+        "laser: physical 100 Gbit/s to 200 Gbit/s, emulated 100 Mbit/s to 200 Mbit/s",
+        "gw-tokyo: 3 timeout",
+        "packets: 3 down",
+        "packets left 20 us (p50), 80 us (p99), 900 us (most) after they were due",
+        "0 of 5 ticks late",
+        "nothing was found that speaks against these figures",
+        "7.000",
+    ):
+        assert expected in shown
+
+
+def test_a_killed_run_says_so_and_until_when(tmp_path: Path) -> None:
+    record(tmp_path / "run", None)
+    results = load_run(tmp_path / "run")
+    assert not results.is_finished
+    assert results.summary["ended"] == "killed"
+    assert results.summary["samples"]["samples"] == 9
+    assert results.summary["samples"]["lost"] == 3
+    assert not results.summary["trusted"]
+    assert "did not end in order" in results.notes[0]
+    assert "recorded until 2026-11-01T12:00:02.1" in results.notes[0]
+    shown = text_of(tmp_path / "run")
+    assert "the run was killed" in shown
+    assert "narrowest of a path: physical 10 Gbit/s, emulated 10 Mbit/s" in shown
+    assert "the emulation's own error: not known" in shown
+
+
+def test_the_rebuilt_figures_are_those_of_a_finished_run(tmp_path: Path) -> None:
+    record(tmp_path / "killed", None)
+    record(tmp_path / "finished", facts())
+    killed, finished = (load_run(tmp_path / name).summary for name in ("killed", "finished"))
+    assert killed["gateways"] == finished["gateways"]
+    assert list(killed) == list(finished)
+
+
+def test_a_run_killed_before_its_first_sample(tmp_path: Path) -> None:
+    Recorder(header(tmp_path, small_world().who), lambda fault: None)
+    results = load_run(tmp_path)
+    assert "nothing was recorded" in results.notes[0]
+    assert text_of(tmp_path)
+    assert to_csv(results).splitlines()[1:] == []
+
+
+def test_a_fault_before_the_kill_is_told(tmp_path: Path) -> None:
+    record(tmp_path / "run", None)
+    with (tmp_path / "run" / "events.jsonl").open("a") as events:
+        events.write('{"event": "fault", "text": "no room"}\n{"event": "fa')  # cut off
+    assert "no room" in load_run(tmp_path / "run").summary["doubts"]
+
+
+def test_a_run_that_still_runs(tmp_path: Path) -> None:
+    record(tmp_path / "run", None)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as control:
+        control.bind("\0orbitmesh/small-20261101T120000Z-0001")
+        control.listen()
+        results = load_run(tmp_path / "run")
+        assert results.summary["ended"] == "running"
+        assert "still under way" in results.notes[0]
+        with pytest.raises(InputError, match="is under way; end it first: orbitmesh down"):
+            remove_run(tmp_path / "run")
+    assert load_run(tmp_path / "run").summary["ended"] == "killed"
+
+
+def test_a_damaged_part_is_named_and_the_rest_is_read(tmp_path: Path) -> None:
+    record(tmp_path / "run", None)
+    part = tmp_path / "run" / "samples" / "part-00001.parquet"
+    part.write_bytes(part.read_bytes()[:-40])
+    (tmp_path / "run" / "samples" / ".part-00003.parquet.writing").write_bytes(b"half")
+    results = load_run(tmp_path / "run")
+    assert 0 < results.summary["samples"]["samples"] < 9
+    (note,) = results.notes[1:]
+    assert str(part) in note
+    assert "cannot be read" in note
+    assert "\n" not in note
+
+
+def test_a_damaged_table_of_a_finished_run_is_named(tmp_path: Path) -> None:
+    record(tmp_path / "run", facts())
+    table = tmp_path / "run" / "samples.parquet"
+    table.write_bytes(table.read_bytes()[:100])
+    results = load_run(tmp_path / "run")
+    assert results.is_finished
+    assert str(table) in results.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda p: None, "is not a folder"),
+        (lambda p: p.mkdir(), "it has no run.json"),
+        (lambda p: (p.mkdir(), (p / "run.json").write_text("{}")), "is not a file of orbitmesh"),
+        (lambda p: (p.mkdir(), (p / "run.json").write_text("{")), "run.json: is damaged"),
+        (lambda p: (p.mkdir(), (p / "run.json").write_text("[]")), "is not a file of orbitmesh"),
+    ],
+)
+def test_what_is_no_run(tmp_path: Path, make: object, message: str) -> None:
+    make(tmp_path / "x")  # type: ignore[operator]
+    with pytest.raises(InputError, match=message) as caught:
+        load_run(tmp_path / "x")
+    assert str(tmp_path / "x") in str(caught.value)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(InputError, match=message):
+        remove_run(tmp_path / "x")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_damaged_summary_is_named(tmp_path: Path) -> None:
+    record(tmp_path / "run", facts())
+    for content in ("{", "{}", "[]"):
+        (tmp_path / "run" / "summary.json").write_text(content)
+        with pytest.raises(InputError, match=r"summary\.json: is damaged"):
+            load_run(tmp_path / "run")
+
+
+def test_json_and_csv(tmp_path: Path) -> None:
+    record(tmp_path / "run", facts())
+    results = load_run(tmp_path / "run")
+    value = strict_json(to_json(results))
+    assert isinstance(value, dict)
+    assert value["finished"] is True
+    assert value["gateways"] == results.summary["gateways"]
+    rows = list(csv.DictReader(io.StringIO(to_csv(results))))
+    assert [(row["gateway"], row["kind"]) for row in rows] == [
+        ("gw-london", "udp"),
+        ("gw-london", "grpc"),
+        ("gw-tokyo", "udp"),
+    ]
+    assert rows[0]["measured_p50_ns"] == str(7 * MS)
+    assert (rows[2]["lost"], rows[2]["measured_p50_ns"]) == ("3", "")
+
+
+def test_the_live_table_shows_what_is_missing_as_missing(tmp_path: Path) -> None:
+    row = {
+        "gateway": "gw-[bold]x", "satellites": 3, "samples": 1_234, "lost": 2,
+        "udp_p50_ns": 12_345_678, "udp_p99_ns": None, "grpc_p50_ns": None, "grpc_p99_ns": None,
+        "task_p50_ns": None, "task_p99_ns": None, "physical_p50_ns": 11_000_000, "remainder_p50_ns": -5_000,
+    }  # fmt: skip
+    console = Console(width=140, file=io.StringIO(), color_system=None)
+    console.print(gateway_table([row]))
+    assert isinstance(console.file, io.StringIO)
+    shown = console.file.getvalue().splitlines()[-1].split()
+    if not shown:
+        shown = console.file.getvalue().splitlines()[-2].split()
+    assert shown == ["gw-[bold]x", "3", "1,234", "2", "12.346", "-", "-", "-", "-", "11.000", "-0.005"]
+
+
+class TestRemove:
+    @pytest.mark.parametrize("end", [None, facts()])
+    def test_a_run_goes_whole(self, tmp_path: Path, end: RunFacts | None) -> None:
+        record(tmp_path / "run", end)
+        assert remove_run(tmp_path / "run") == []
+        assert not list(tmp_path.iterdir())
+
+    def test_what_is_not_ours_stays_and_is_named(self, tmp_path: Path) -> None:
+        record(tmp_path / "run", None)
+        (tmp_path / "run" / "notes.txt").write_text("mine")
+        (tmp_path / "run" / "samples" / "mine.csv").write_text("mine")
+        assert remove_run(tmp_path / "run") == ["notes.txt", "samples"]
+        left = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file())
+        assert left == ["run/notes.txt", "run/samples/mine.csv"]
+
+    def test_links_are_not_followed(self, tmp_path: Path) -> None:
+        record(tmp_path / "run", facts())
+        other = tmp_path / "other"
+        other.mkdir()
+        (other / "part-00000.parquet").write_text("not the run's")
+        (tmp_path / "run" / "samples").symlink_to(other)
+        (tmp_path / "link").symlink_to(tmp_path / "run")
+        with pytest.raises(InputError, match="is a link to"):
+            remove_run(tmp_path / "link")
+        assert remove_run(tmp_path / "run") == ["samples"]
+        assert (other / "part-00000.parquet").exists()
+
+
+def test_the_marker_is_in_the_file(tmp_path: Path) -> None:
+    record(tmp_path / "run", None)
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["orbitmesh_run"] == 1
