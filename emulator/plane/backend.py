@@ -24,7 +24,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class LinkEnd:
-    """Where one end of a link is to be: a namespace, by an open descriptor, and the interface's name there."""
+    """Where one end of a link is to be: a namespace, by an open descriptor, and the interface's name."""
 
     netns_fd: int
     interface: str
@@ -111,7 +111,7 @@ class LinkBackend(Protocol):
         """Raises BackendError where it cannot work."""
 
     def attach(self, ends: Sequence[tuple[LinkEnd, LinkEnd]]) -> NDArray[np.int32]:
-        """Make both interfaces of each link, up, in their namespaces, and return (n,) link ids.  A new link is down."""
+        """Make both interfaces of each link, up, in their namespaces; (n,) link ids.  A new link is down."""
 
     def apply(self, parameters: LinkParameters) -> None:
         """Set the parameters of the links named; all of a call in one batch."""

@@ -1,0 +1,57 @@
+/* The engine: ports, pipes, and what joins them.
+ *
+ * A port is a TUN device, a pipe one direction of a link.  What is read from a
+ * port goes into the pipe that takes from it; what a pipe releases is written to
+ * its port at the other end.  This wired forwarding is all of read_port() and
+ * release_due() in engine.c; a fabric that routes from pipe to pipe would
+ * replace those two joints and nothing below them.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agenda.h"
+#include "pipe.h"
+#include "pool.h"
+#include "table.h"
+#include "wait.h"
+
+enum { NO_PIPE = UINT32_MAX };
+
+struct port {
+    int fd;            /* -1: there is none */
+    uint32_t pipe;     /* that takes what is read here, or NO_PIPE */
+    uint32_t bindings; /* pipes that begin or end here */
+};
+
+struct engine {
+    struct table table;
+    struct pool pool;
+    struct agenda agenda;
+    struct waiter waiter;
+    struct packet *landing; /* of the largest size: where the next packet is read to */
+    struct port *port;      /* as many as pipes */
+    struct pipe *pipe;
+    uint32_t pipes;
+    uint64_t seed;
+    int control_fd;
+};
+
+const char *engine_open(struct engine *, int table_fd, int control_fd, size_t memory_bytes, enum wait_mode,
+                        bool is_realtime, uint64_t seed); /* NULL, or what is wrong in words */
+void engine_close(struct engine *);
+
+/* What control messages ask for; 0 or an errno. */
+int engine_add_port(struct engine *, uint32_t port, int fd); /* owns the fd where it succeeds */
+int engine_remove_port(struct engine *, uint32_t port);
+int engine_bind(struct engine *, uint32_t pipe, uint32_t in_port, uint32_t out_port);
+int engine_unbind(struct engine *, uint32_t pipe);
+int engine_read_back(struct engine *, uint32_t pipe, struct parameters *in_force);
+
+enum engine_end { ENGINE_DISMISSED, ENGINE_ORPHANED, ENGINE_BROKEN };
+
+/* Carry packets until told to stop, or until the other end of the control socket is gone. */
+enum engine_end engine_run(struct engine *);
+
+/* A frame that was read from a port; exposed to the tests, which have no devices. */
+void engine_accept(struct engine *, uint32_t port, size_t frame_bytes, int64_t now_ns);

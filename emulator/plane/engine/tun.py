@@ -1,0 +1,95 @@
+"""TUN devices: made inside namespaces, handed over by descriptor, removed side by side."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import struct
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from ...errors import BackendError
+from ..backend import LinkEnd
+from ..namespaces import enter
+
+_DEVICE = "/dev/net/tun"
+# linux/if_tun.h
+_TUNSETIFF, _TUNSETPERSIST, _TUNSETOFFLOAD = 0x400454CA, 0x400454CB, 0x400454D0
+_IFF_TUN, _IFF_NO_PI, _IFF_VNET_HDR = 0x0001, 0x1000, 0x4000
+_CSUM, _TSO4, _TSO6, _TSO_ECN, _USO4, _USO6 = 0x01, 0x02, 0x04, 0x08, 0x20, 0x40
+_OFFLOAD_TCP = _CSUM | _TSO4 | _TSO6 | _TSO_ECN
+_OFFLOAD_ALL = _OFFLOAD_TCP | _USO4 | _USO6  # USO: Linux 6.2
+# linux/sockios.h, linux/if.h
+_SIOCSIFFLAGS, _SIOCSIFTXQLEN = 0x8914, 0x8943
+_IFF_UP, _IFF_POINTOPOINT, _IFF_NOARP, _IFF_MULTICAST = 0x1, 0x10, 0x80, 0x1000
+_UP = _IFF_UP | _IFF_POINTOPOINT | _IFF_NOARP | _IFF_MULTICAST
+
+TX_QUEUE_PACKETS = 2000  # the device's default of 500 drops bursts while the engine is woken
+_MAX_NAME_BYTES = 15
+_CLOSERS = 64
+
+
+def make(ends: Sequence[LinkEnd], made: list[int]) -> bool:
+    """A device for each end, up; appends to ``made`` a non-blocking descriptor each, in order of ``ends``.
+
+    The caller's thread is left in another namespace.  ``made`` holds what was
+    made until then also where BackendError is raised.  True where the kernel
+    segments UDP too.
+    """
+    all_segment_udp = True
+    sockets: dict[int, socket.socket] = {}  # by namespace; a socket configures the one it was made in
+    inside = None
+    try:
+        for end in ends:
+            if inside != end.netns_fd:
+                enter(end.netns_fd)
+                inside = end.netns_fd
+                if inside not in sockets:
+                    sockets[inside] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+            all_segment_udp &= _make_one(end.interface, sockets[end.netns_fd], made)
+    finally:
+        for configure in sockets.values():
+            configure.close()
+    return all_segment_udp
+
+
+def _make_one(interface: str, configure: socket.socket, made: list[int]) -> bool:
+    name = interface.encode()
+    if not 0 < len(name) <= _MAX_NAME_BYTES or b"%" in name:
+        raise BackendError(f"{interface!r} is no interface name: at most {_MAX_NAME_BYTES} bytes, and no %")
+    step = "open " + _DEVICE
+    try:
+        fd = os.open(_DEVICE, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        made.append(fd)
+        step = "make it a TUN device"
+        fcntl.ioctl(fd, _TUNSETIFF, struct.pack("16sH22x", name, _IFF_TUN | _IFF_NO_PI | _IFF_VNET_HDR))
+        step = "turn on segmentation offload"
+        try:
+            fcntl.ioctl(fd, _TUNSETOFFLOAD, _OFFLOAD_ALL)
+            segments_udp = True
+        except OSError:
+            fcntl.ioctl(fd, _TUNSETOFFLOAD, _OFFLOAD_TCP)
+            segments_udp = False
+        step = "lengthen its queue"
+        fcntl.ioctl(configure, _SIOCSIFTXQLEN, struct.pack("16si20x", name, TX_QUEUE_PACKETS))
+        step = "bring it up"
+        fcntl.ioctl(configure, _SIOCSIFFLAGS, struct.pack("16sH22x", name, _UP))
+    except OSError as error:
+        raise BackendError(f"interface {interface}: cannot {step}: {error.strerror}") from error
+    return segments_udp
+
+
+def leave(fds: Iterable[int]) -> None:
+    """Let devices outlive their descriptors, until their namespace ends."""
+    for fd in fds:
+        fcntl.ioctl(fd, _TUNSETPERSIST, 1)
+
+
+def remove(fds: Iterable[int]) -> None:
+    """Close descriptors.  The last of a device removes it: 25 ms in the kernel, 1 ms each side by side."""
+    fds = list(fds)
+    if not fds:
+        return
+    with ThreadPoolExecutor(min(_CLOSERS, len(fds)), thread_name_prefix="orbitmesh-tun") as closers:
+        list(closers.map(os.close, fds))

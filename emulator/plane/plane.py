@@ -1,0 +1,382 @@
+"""The emulated network of one run: from epochs to hosts, links and routes.
+
+Used by the conductor.  Every method may be called from any thread (a lock
+makes them take turns); what ``net`` hands out is for other threads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..epoch import Epoch, EpochDiff, Int32, LinkKind, Nodes, diff
+from ..errors import RunError
+from ..scenario.model import Scenario
+from . import addressing, shaping
+from .backend import LinkBackend, LinkCounters, LinkEnd, LinkParameters
+from .kernel import Kernel, Namespaces, NoKernel, Progress
+from .ledger import Current, Entry, Ledger, Reservation
+from .network import MeshNet
+
+_ATTACH_CHUNK = 512  # links between two reports of progress
+# Links detached in one settle(): a bound on how long it may take where the backend removes them one by one.
+_DETACH_CHUNK = 32
+# A link that is down stays attached this long: what nodes had just sent into it is still seen and counted.
+_DETACH_AFTER_NS = 100_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """What commit() will do; made by prepare(), which has attached the added links already."""
+
+    new: Epoch
+    diff: EpochDiff
+    current: Current
+    came: tuple[Entry, ...]
+    went: tuple[int, ...]  # keys
+    route_ifindex: Int32
+    attach_ns: int
+
+
+@dataclass(frozen=True)
+class CommitReport:
+    """What a commit did and how long each step took, in ns; ``attach_ns`` was spent earlier, in prepare()."""
+
+    number: int
+    n_added: int
+    n_kept: int
+    n_removed: int
+    n_routes: int
+    attach_ns: int
+    links_ns: int
+    routes_ns: int
+    removal_ns: int
+    total_ns: int
+
+
+@runtime_checkable
+class EndsWithNamespaces(Protocol):
+    """A backend whose devices need not be removed one by one where the namespaces end right after them."""
+
+    def let_go(self) -> None:
+        """Comes just before close(): after it, a device goes when its namespace does."""
+
+
+class Plane:
+    """See the module.  ``build`` once, then prepare, commit, settle for each epoch, then ``close``."""
+
+    def __init__(
+        self,
+        nodes: Nodes,
+        scenario: Scenario,
+        backend: LinkBackend,
+        on_progress: Progress | None = None,
+        *,
+        kernel: Kernel | None = None,
+    ) -> None:
+        """``on_progress(stage, done, total)``, stage "hosts" or "links", is called on the caller's thread.
+
+        Nothing is made yet.  ScenarioError where the constellation does not
+        fit the address space.
+        """
+        self.nodes, self.scenario, self.backend = nodes, scenario, backend
+        self.addresses = addressing.assign(nodes)
+        self._on_progress = on_progress
+        if kernel is None:
+            kernel = NoKernel() if backend.name == "fake" else Namespaces(nodes, self.addresses)
+        self.kernel = kernel
+        texts = [self.addresses[i] for i in range(len(nodes))]
+        self.net = MeshNet(nodes.names, texts, self._descriptors, self.close)
+        self._ledger = Ledger()
+        self._current = Current.empty()
+        self._epoch: Epoch | None = None
+        self._applied: LinkParameters | None = None
+        self._linger_parameters: dict[int, LinkParameters] = {}
+        self._pending: Change | None = None
+        self._gone = dict.fromkeys((f.name for f in fields(LinkCounters)), 0)
+        self._lock = threading.RLock()
+        self._built = self._closed = False
+
+    def build(self) -> None:
+        """Namespaces, addresses, names; starts the backend.  On failure nothing is left."""
+        with self._lock:
+            if self._built or self._closed:
+                raise RunError("a plane is built once")
+            self._built = True
+            try:
+                self.kernel.build(self._on_progress)
+                self.backend.start()
+            except BaseException:
+                self.close()
+                raise
+
+    def prepare(self, old: Epoch | None, new: Epoch) -> Change:
+        """Attach what ``new`` adds to ``old`` (the epoch in force), down.  One change at a time.
+
+        A link that ``old`` lacks but that is still attached from before is
+        claimed: it is not taken down any more.
+        """
+        with self._lock:
+            self._need_open()
+            if old is not self._epoch:
+                raise ValueError("prepare() starts from the epoch in force: the one committed last")
+            if self._pending is not None:
+                raise ValueError("a prepared change waits for its commit()")
+            began_ns = time.monotonic_ns()
+            changes = diff(old, new)
+            again, fresh = self._ledger.claim(new.links, changes.added)
+            for entry in again:
+                self._linger_parameters.pop(entry.key, None)
+            came = again + self._attach(fresh)
+            current = self._current.follow(new.links.key(), came)
+            change = Change(
+                new=new,
+                diff=changes,
+                current=current,
+                came=tuple(came),
+                went=tuple([] if old is None else old.links.key()[changes.removed].tolist()),
+                route_ifindex=current.ifindex_towards(changes.route_node, changes.route_next),
+                attach_ns=time.monotonic_ns() - began_ns,
+            )
+            self._pending = change
+            return change
+
+    def commit(self, change: Change, t0_mono_ns: int) -> CommitReport:
+        """Put a prepared change in force: links, then routes, then what is to go.
+
+        ``t0_mono_ns`` is the machine's instant of the epoch, from which delays
+        run.  A removed laser goes down once no route uses it; a removed ground
+        link stays up for the scenario's overlap with make-before-break (its
+        delay goes on by its slope), and goes down before the routes change with
+        break-before-make.  KernelError where a route was refused; the links
+        are in force then.
+        """
+        with self._lock:
+            self._need_open()
+            if change is not self._pending:
+                raise ValueError("this change is not the one prepared last")
+            self._pending = None
+            began_ns = time.monotonic_ns()
+            wanted = shaping.parameters(change.new.links, change.current.link, t0_mono_ns, self.scenario)
+            linger, early, late = self._leaving(change, t0_mono_ns)
+            self.backend.apply(shaping.concatenate([wanted, early]) if len(early) else wanted)
+            self._current, self._epoch, self._applied = change.current, change.new, wanted
+            self.net.links_came(change.came)
+            links_ns = time.monotonic_ns()
+
+            d = change.diff
+            try:
+                self.kernel.route(d.route_node, d.route_destination, d.route_next, change.route_ifindex)
+            finally:
+                routes_ns = time.monotonic_ns()
+                if len(late):
+                    self.backend.apply(late)
+                gone = [self._ledger.entries[key] for key in change.went if key not in linger]
+                for entry in gone:
+                    self._ledger.retire(entry.key, t0_mono_ns)
+                self.net.links_went(gone)
+            removal_ns = time.monotonic_ns()
+            return CommitReport(
+                number=change.new.number,
+                n_added=len(d.added),
+                n_kept=len(d.kept),
+                n_removed=len(d.removed),
+                n_routes=len(d.route_node),
+                attach_ns=change.attach_ns,
+                links_ns=links_ns - began_ns,
+                routes_ns=routes_ns - links_ns,
+                removal_ns=removal_ns - routes_ns,
+                total_ns=removal_ns - began_ns,
+            )
+
+    def settle(self, now_mono_ns: int) -> None:
+        """Take down the links whose overlap is over, and detach some of those that are down.
+
+        Off the critical path: call it between two instants, as often as there
+        is time.
+        """
+        with self._lock:
+            self._need_open()
+            over = self._ledger.over(now_mono_ns)
+            if over:
+                parameters = shaping.concatenate([self._linger_parameters.pop(entry.key) for entry in over])
+                self.backend.apply(replace(parameters, up=np.zeros(len(over), np.bool_)))
+                for entry in over:
+                    self._ledger.retire(entry.key, now_mono_ns)
+                self.net.links_went(over)
+            self._detach(self._ledger.retired_until(now_mono_ns - _DETACH_AFTER_NS, _DETACH_CHUNK))
+            self._ledger.release(self.kernel.is_gone)
+            self.kernel.tend()
+
+    def netns_fd(self, node: int) -> int:
+        """The node's network namespace.  Stays ours: do not close it."""
+        return self.kernel.netns_fd(node)
+
+    @property
+    def mntns_fd(self) -> int:
+        """The mesh's mount namespace, in which all nodes are known by name.  Stays ours: do not close it."""
+        return self.kernel.mntns_fd
+
+    def program_mntns_fd(self, node: int) -> int:
+        """For programs of users: as ``mntns_fd``, and /sys/class/net shows the node's interfaces.  Ours."""
+        return self.kernel.program_mntns_fd(node)
+
+    def link_id(self, u: int, v: int) -> int | None:
+        """The backend's id of the link attached between two nodes, also of one on its way out."""
+        with self._lock:
+            entry = self._ledger.entries.get(min(u, v) << 32 | max(u, v))
+            return None if entry is None else entry.link
+
+    def links_of(self, node: int) -> list[Entry]:
+        """The links attached at a node."""
+        with self._lock:
+            return [entry for entry in self._ledger.entries.values() if node in (entry.a, entry.b)]
+
+    def counters(self) -> dict[str, int]:
+        """Totals of all links there have been, both directions, by the names of LinkCounters."""
+        with self._lock:
+            total = dict(self._gone)
+            if not self._closed:
+                _add(total, self.backend.counters(_ids(self._ledger.entries.values())))
+            return total
+
+    def unlike_commanded(self) -> list[str]:
+        """What is in force, by the backend's word, other than the last commit commanded; a sentence each."""
+        with self._lock:
+            self._need_open()
+            if self._applied is None or self._epoch is None:
+                return []
+            found = self.backend.read(self._applied.link)
+            links, names = self._epoch.links, self.nodes.names
+            sentences = []
+            for f in fields(LinkParameters):
+                asked, got = getattr(self._applied, f.name), getattr(found, f.name)
+                # a backend may keep delays and slopes in whole units
+                same = (
+                    np.isclose(asked, got, rtol=1e-6, atol=1.0) if asked.dtype == np.float64 else asked == got
+                )
+                for row in np.flatnonzero(~same):
+                    sentences.append(
+                        f"{names[links.a[row]]} to {names[links.b[row]]}: "
+                        f"{f.name} is {got[row]}, not {asked[row]}"
+                    )
+            return sentences
+
+    def close(self) -> None:
+        """Remove everything: programs in the nodes (SIGTERM, then SIGKILL), links, namespaces; safe twice.
+
+        RunError, once all else is gone, where a process would not end.
+        """
+        with self._lock:
+            if self._closed:
+                return
+            remaining: list[int] = []
+            with contextlib.ExitStack() as last_first:  # each step is taken, whatever the one before it met
+                last_first.callback(self.kernel.close)
+                last_first.callback(self.backend.close)
+                if isinstance(self.backend, EndsWithNamespaces):
+                    last_first.callback(self.backend.let_go)
+                last_first.callback(lambda: remaining.extend(self.kernel.end_processes()))
+                last_first.callback(self.net.end_shells)
+                last_first.callback(setattr, self, "_closed", True)
+                if self._ledger.entries and self.backend.failure() is None:
+                    self._gone = self.counters()
+            if remaining:
+                raise RunError(
+                    "processes in the mesh did not end even by SIGKILL and keep their nodes: "
+                    + ", ".join(map(str, remaining))
+                )
+
+    def _descriptors(self, node: int) -> tuple[int, int]:
+        if self._closed:
+            raise RunError("the mesh is closed")
+        if not self._built:
+            raise RunError("the mesh is not built yet")
+        return self.kernel.netns_fd(node), self.kernel.program_mntns_fd(node)
+
+    def _need_open(self) -> None:
+        if self._closed:
+            raise RunError("the mesh is closed")
+        if not self._built:
+            raise RunError("the mesh is not built yet")
+
+    def _attach(self, fresh: list[Reservation]) -> list[Entry]:
+        entries: list[Entry] = []
+        for first in range(0, len(fresh), _ATTACH_CHUNK):
+            chunk = fresh[first : first + _ATTACH_CHUNK]
+            ids = self.backend.attach([self._ends(r) for r in chunk])
+            made = [
+                Entry(
+                    r.key, r.a, r.b, r.kind, link, r.interface_a, r.interface_b,
+                    self.kernel.ifindex(r.a, r.interface_a), self.kernel.ifindex(r.b, r.interface_b),
+                )
+                for r, link in zip(chunk, ids.tolist(), strict=True)
+            ]  # fmt: skip
+            self._ledger.enter(made)
+            entries += made
+            if self._on_progress is not None and self._epoch is None:
+                self._on_progress("links", len(entries), len(fresh))
+        return entries
+
+    def _ends(self, r: Reservation) -> tuple[LinkEnd, LinkEnd]:
+        if isinstance(self.kernel, NoKernel):
+            return LinkEnd(-1, r.interface_a), LinkEnd(-1, r.interface_b)
+        netns_fd = self.kernel.netns_fd
+        return LinkEnd(netns_fd(r.a), r.interface_a), LinkEnd(netns_fd(r.b), r.interface_b)
+
+    def _leaving(self, change: Change, t0_mono_ns: int) -> tuple[set[int], LinkParameters, LinkParameters]:
+        """Sort what goes: keys that linger; rows to take down before the routes change, and after."""
+        rows = change.diff.removed
+        if self._applied is None or self._epoch is None:
+            none = _no_parameters()
+            return set(), none, none
+        ground = self._epoch.links.kind[rows] == LinkKind.GROUND
+        overlap_ns = self.scenario.ground.overlap_ns
+        make_first = self.scenario.ground.handover == "make-before-break"
+        lingers = ground & (make_first and overlap_ns > 0)
+        linger = set()
+        for row in rows[lingers].tolist():
+            key = int(self._current.key[row])
+            linger.add(key)
+            self._ledger.linger(key, t0_mono_ns + overlap_ns)
+            self._linger_parameters[key] = shaping.take(self._applied, np.array([row]), up=True)
+        early = ground & ~lingers & (not make_first)
+        late = ~lingers & ~early
+        return (
+            linger,
+            shaping.take(self._applied, rows[early], up=False),
+            shaping.take(self._applied, rows[late], up=False),
+        )
+
+    def _detach(self, entries: list[Entry]) -> None:
+        if not entries:
+            return
+        ids = _ids(entries)
+        last = self.backend.counters(ids)
+        _add(self._gone, last)
+        # what is still held is lost with the link: like what was in flight when it went down
+        dropped = last.dropped_queue + last.dropped_loss + last.dropped_down + last.dropped_host
+        self._gone["dropped_down"] += int((last.packets_in - last.packets_out - dropped).sum())
+        self.backend.detach(ids)
+        self._ledger.forget(entries)
+
+
+def _ids(entries: Iterable[Entry]) -> NDArray[np.int32]:
+    return np.array([entry.link for entry in entries], np.int32)
+
+
+def _add(total: dict[str, int], counters: LinkCounters) -> None:
+    for name in total:
+        total[name] += int(getattr(counters, name).sum())
+
+
+def _no_parameters() -> LinkParameters:
+    zero = np.empty(0, np.int64)
+    return LinkParameters(np.empty(0, np.int32), zero, zero, zero, zero, zero, zero, zero, zero, zero)  # type: ignore[arg-type]

@@ -1,0 +1,144 @@
+"""The engine's code under AddressSanitizer and UBSan: with traffic, and fuzzed.
+
+Two builds beside the real one, from the same sources: a whole engine by the C
+compiler, and its packet path and its control messages by clang with libFuzzer.
+Seeds and numbers of runs are fixed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from engine_lab import Lab, until
+from engine_seeds import write as write_seeds
+
+from orbitmesh.emulator.plane.backend import LinkEnd
+from orbitmesh.emulator.plane.engine.process import BINARY
+
+HERE = Path(__file__).parent
+SOURCES = BINARY.parent / "src"
+FLAGS = ["-std=c11", "-g", "-O1", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-fno-sanitize-recover=all"]
+
+
+def build(compiler: str, target: Path, sanitizers: str, sources: list[Path]) -> Path:
+    """Compile, or skip the test where the compiler or its run-time is not there."""
+    if shutil.which(compiler) is None:
+        pytest.skip(f"needs {compiler}")
+    trial = subprocess.run(
+        [compiler, f"-fsanitize={sanitizers}", "-x", "c", "-", "-o", os.devnull],
+        input="int LLVMFuzzerTestOneInput(const char *d, long n) { return d && n > 9; }"
+        if "fuzzer" in sanitizers
+        else "int main(void) { return 0; }",
+        capture_output=True,
+        text=True,
+    )
+    if trial.returncode != 0:
+        pytest.skip(
+            f"needs the run-time of {compiler} -fsanitize={sanitizers}: {trial.stderr.splitlines()[-1]}"
+        )
+    done = subprocess.run(
+        [
+            compiler,
+            *FLAGS,
+            f"-fsanitize={sanitizers}",
+            f"-I{SOURCES}",
+            "-o",
+            target,
+            *sources,
+            "-lm",
+            "-pthread",
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return target
+
+
+@pytest.fixture(scope="module")
+def sanitized_engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("engine") / "orbitmesh-engine"
+    return build("cc", target, "address,undefined", sorted(SOURCES.glob("*.c")))
+
+
+@pytest.mark.netns
+def test_traffic_of_every_kind_under_sanitizers(sanitized_engine: Path) -> None:
+    rng = np.random.default_rng(5)
+    with Lab(3, binary=sanitized_engine, memory_bytes=16 << 20) as lab:
+        receivers, senders = [lab.endpoint(i) for i in range(3)], [lab.endpoint(i) for i in range(3)]
+        raw = lab.inside(0, lambda: socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0))
+        client, server = lab.tcp()
+        received = []
+
+        def drain() -> None:
+            while block := server.recv(1 << 18):
+                received.append(len(block))
+
+        def transfer() -> None:
+            client.sendall(bytes(8_000_000))
+            client.close()
+
+        threads = [threading.Thread(target=work) for work in (drain, transfer)]
+        for thread in threads:
+            thread.start()
+        for turn in range(150):
+            lab.set(
+                delay_ms=float(rng.uniform(0, 5)),
+                slope_ns_per_s=float(rng.uniform(-1e6, 1e6)),
+                rate_bps=int(rng.choice([0, 50_000_000, 1_000_000_000, 20_000_000_000])),
+                queue_bytes=int(rng.choice([0, 3_000, 100_000])),
+                loss_ratio=float(rng.choice([0, 0, 0, 0.05])),
+                up=turn % 10 != 5,
+            )
+            for _ in range(20):
+                a, b = rng.choice(3, 2, replace=False)
+                senders[a].sendto(rng.bytes(int(rng.integers(1, 4000))), receivers[b].getsockname())
+            raw.sendto(rng.bytes(int(rng.integers(1, 100))), ("east", 0x0800))
+            if turn % 30 == 0:
+                extra = lab.backend.attach([(LinkEnd(lab.netns[0], "x"), LinkEnd(lab.netns[2], "y"))])
+                lab.backend.read(np.concatenate([lab.links, extra]))
+                lab.backend.detach(extra)
+        lab.set(delay_ms=1)
+        for thread in threads:
+            thread.join()
+        assert sum(received) == 8_000_000
+        # and once with packets waiting and in flight when it ends
+        lab.set(delay_ms=5000, rate_bps=100_000)
+        for _ in range(20):
+            senders[0].sendto(bytes(1000), receivers[2].getsockname())
+        until(lambda: int(lab.backend.held_packets(lab.links)[0, 0]) == 20, "packets in flight")
+        lab.check_books()
+        raw.close()
+        lab.backend.close()
+        assert lab.backend.failure() is None  # else it says what the sanitizers found, leaks included
+
+
+@pytest.mark.parametrize(("target", "runs"), [("wire", 200_000), ("pipe", 2_000), ("control", 5_000)])
+def test_fuzz(target: str, runs: int, tmp_path: Path) -> None:
+    sources = [HERE / "fuzz" / f"fuzz_{target}.c"]
+    sources += [path for path in sorted(SOURCES.glob("*.c")) if path.name != "main.c"]
+    fuzzer = build("clang", tmp_path / target, "fuzzer,address,undefined", sources)
+    write_seeds(tmp_path / "corpus", target)
+    done = subprocess.run(
+        [
+            fuzzer,
+            "-seed=1",
+            f"-runs={runs}",
+            "-max_len=4000",
+            "-len_control=0",
+            "-print_final_stats=1",
+            "corpus",
+        ],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert f"stat::number_of_executed_units: {runs}" in done.stderr

@@ -1,0 +1,400 @@
+"""A mesh in real namespaces, on the engine: packets, names, routes, Mininet's API."""
+
+from __future__ import annotations
+
+import io
+import re
+import select
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import plane_toys as toys
+import pytest
+from mininet.cli import CLI
+from mininet.log import lg, setLogLevel
+from pyroute2 import IPRoute
+
+from orbitmesh.emulator.epoch import NS_PER_S, Epoch
+from orbitmesh.emulator.errors import HostError, KernelError
+from orbitmesh.emulator.plane import namespaces, netlink
+from orbitmesh.emulator.plane.engine import EngineBackend
+from orbitmesh.emulator.plane.kernel import Namespaces
+from orbitmesh.emulator.plane.plane import Plane
+
+pytestmark = pytest.mark.netns
+
+MESH = toys.nodes(3, 4, 2)
+NEAR, FAR = 12, 13  # the gateways
+HOME = Path("/proc/self/ns/net").readlink()
+PAIRS = [*toys.torus(3, 4), (0, NEAR), (6, FAR)]
+
+
+def _now_ns() -> int:
+    return time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+
+
+class Rig:
+    """A plane on the engine, and the epoch in force."""
+
+    def __init__(self, **scenario: object) -> None:
+        self.plane = Plane(MESH, toys.scenario(**scenario), EngineBackend())  # type: ignore[arg-type]
+        self.plane.build()
+        self.net = self.plane.net
+        self.epoch: Epoch | None = None
+
+    def step(self, pairs: list[tuple[int, int]]) -> None:
+        new = toys.epoch(MESH, pairs, 0 if self.epoch is None else self.epoch.number + 1)
+        change = self.plane.prepare(self.epoch, new)
+        self.epoch = new
+        self.plane.commit(change, _now_ns())
+
+    @property
+    def kernel(self) -> Namespaces:
+        assert isinstance(self.plane.kernel, Namespaces)
+        return self.plane.kernel
+
+    def wrong_routes(self) -> list[str]:
+        """Nodes whose table, as /proc/net/route tells it, is not the epoch's."""
+        assert self.epoch is not None
+        routes, names, wrong = self.epoch.routes, self.plane.addresses, []
+        interfaces = {}
+        for entry in self.plane._ledger.entries.values():
+            interfaces[entry.a, entry.b] = entry.interface_a
+            interfaces[entry.b, entry.a] = entry.interface_b
+        for node in range(len(MESH)):
+            wanted = {
+                names[to]: interfaces[node, int(routes.next_node[row, node])]
+                for row, to in enumerate(routes.destinations.tolist())
+                if routes.next_node[row, node] >= 0
+            }
+            if self.kernel.routes(node) != wanted:
+                wrong.append(MESH.names[node])
+        return wrong
+
+
+@pytest.fixture(scope="module")
+def rig() -> Iterator[Rig]:
+    rig = Rig()
+    try:
+        rig.step(PAIRS)
+        yield rig
+    finally:
+        rig.plane.close()
+
+
+def _socket_in(rig: Rig, node: int) -> socket.socket:
+    """A UDP socket of a node, for use in this process."""
+
+    def make() -> socket.socket:
+        namespaces.enter(rig.plane.netns_fd(node))
+        return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+    return namespaces.on_own_thread(make)
+
+
+def test_ping_takes_what_light_takes(rig: Rig) -> None:
+    assert rig.epoch is not None
+    path = rig.epoch.path(NEAR, FAR)
+    assert path is not None
+    said = rig.net["gw-station0"].cmd("ping -c3 -i0.2 gw-station1")
+    assert "3 received" in said
+    at_least_ms = 2 * rig.epoch.path_delay_ns(path) / 1e6
+    times_ms = [float(ms) for ms in re.findall(r"time=([\d.]+) ms", said)]
+    assert len(times_ms) == 3
+    assert min(times_ms) >= at_least_ms
+
+
+@pytest.mark.parametrize(
+    ("one", "two"), [("gw-station0", "gw-station1"), ("sat-1-3", "gw-station0"), ("sat-0-0", "sat-1-2")]
+)
+def test_traceroute_shows_the_hops_by_name(rig: Rig, one: str, two: str) -> None:
+    assert rig.epoch is not None
+    path = rig.epoch.path(MESH.index[one], MESH.index[two])
+    assert path is not None
+    said = rig.net[one].cmd(f"traceroute -q1 -w2 {two}")
+    assert re.findall(r"^\s*\d+\s+(\S+) \(", said, re.MULTILINE) == [MESH.names[node] for node in path[1:]]
+
+
+def test_routes_are_the_epochs_by_two_other_readers(rig: Rig) -> None:
+    assert rig.wrong_routes() == []
+
+    def dump() -> list[tuple[str | None, str | None]]:
+        namespaces.enter(rig.plane.netns_fd(5))
+        with IPRoute() as ip:
+            found = ip.get_routes(family=socket.AF_INET, proto=netlink.RTPROT_ORBITMESH, table=254)
+            return [(r.get_attr("RTA_DST"), r.get_attr("RTA_PREFSRC")) for r in found]
+
+    routes = namespaces.on_own_thread(dump)
+    assert len(routes) == len(MESH) - 1
+    assert {source for _, source in routes} == {rig.plane.addresses[5]}
+
+
+def test_the_backend_has_what_was_commanded(rig: Rig) -> None:
+    assert rig.plane.unlike_commanded() == []
+
+
+def test_names_resolve_and_the_machines_own_stay(rig: Rig) -> None:
+    out, _, status = rig.net["sat-2-3"].pexec(["getent", "ahostsv4", "sat-0-0", "gw-station1", "localhost"])
+    assert status == 0
+    found = {line.split()[0] for line in out.splitlines() if "STREAM" in line}
+    assert found == {"10.0.0.1", "172.16.0.2", "127.0.0.1"}
+    with pytest.raises(OSError, match=r"not known|No address|Temporary failure"):
+        socket.getaddrinfo("sat-0-0", None)
+    hosts = rig.net["sat-2-3"].pexec(["cat", "/etc/hosts"])[0]
+    assert Path("/etc/hosts").read_text().rstrip() in hosts
+
+
+def test_a_program_sees_its_node_and_the_users_directory(rig: Rig, tmp_path: Path) -> None:
+    node = rig.net["sat-0-0"]
+    program = node.popen(
+        ["sh", "-c", "pwd; ls /sys/class/net; cat /proc/sys/net/ipv4/ip_forward"], cwd=tmp_path
+    )
+    out = program.communicate()[0].decode().split()
+    assert out == [str(tmp_path), "gsl0", "isl0", "isl1", "isl2", "isl3", "lo", "1"]
+    assert node.cmd("pwd").strip() == str(Path.cwd())
+
+
+def test_settings_are_the_nodes_and_not_the_machines(rig: Rig) -> None:
+    names = ("all/rp_filter", "default/rp_filter", "all/send_redirects", "default/send_redirects")
+    files = " ".join(["icmp_ratelimit", "conf/isl0/rp_filter", *("conf/" + name for name in names)])
+    read = f"cd /proc/sys/net/ipv4; cat {files}"
+    assert rig.net["sat-0-0"].pexec(["sh", "-c", read])[0].split() == ["0"] * 6
+    assert "inet6" not in rig.net["sat-0-0"].pexec(["ip", "address"])[0]
+
+
+def test_a_command_that_does_not_exist_says_so(rig: Rig) -> None:
+    _, complaint, status = rig.net["sat-0-0"].pexec(["no-such-command"])
+    assert status == 127
+    assert "no-such-command" in complaint
+
+
+def test_minine_api_of_a_host(rig: Rig) -> None:
+    net = rig.net
+    assert net.get("sat-1-2") is net["sat-1-2"]
+    node = net["sat-1-2"]
+    assert node.IP() == "10.0.1.3"
+    assert node.IP("isl0") == "10.0.1.3"
+    assert [intf.name for intf in node.intfList()] == ["isl0", "isl1", "isl2", "isl3", "gsl0"]
+    assert node.intfList()[0].isUp()
+    (link,) = net.linksBetween(net["gw-station1"], node)
+    assert link.status() == "(OK OK)"
+    assert node.connectionsTo(net["gw-station1"]) == [(node.intf("gsl0"), net["gw-station1"].intf("gsl0"))]
+    assert node.popen("echo one two").communicate()[0] == b"one two\n"
+    assert node.popen("echo one; echo two", shell=True).communicate()[0] == b"one\ntwo\n"
+    assert len(net) == len(MESH)
+    assert len(net.links) == len(PAIRS)
+
+
+def _runs(shell_pid: int, command: str) -> bool:
+    children = Path(f"/proc/{shell_pid}/task/{shell_pid}/children").read_text().split()
+    return any(Path(f"/proc/{child}/comm").read_text().strip() == command for child in children)
+
+
+def test_shells_start_when_asked_for_and_take_interrupts(rig: Rig) -> None:
+    node = rig.net["sat-2-0"]
+    assert node.shell is None
+    assert "no shell" in repr(node)
+    assert node.cmd("echo $$").strip() == str(node.pid)
+    node.cmd("sleep 0.01", printPid=True)
+    assert isinstance(node.lastPid, int)
+    node.sendCmd("sleep 60")
+    began = time.monotonic()
+    # an interrupt before the shell has started the command would be lost
+    while not _runs(node.pid, "sleep"):
+        assert time.monotonic() - began < 10
+    node.sendInt()
+    node.waitOutput()
+    assert time.monotonic() - began < 30
+    assert node.cmd("echo again").strip() == "again"
+
+
+def test_ping_pair_and_iperf(rig: Rig) -> None:
+    assert rig.net.pingPair() == 0
+    pair = (rig.net["gw-station0"], rig.net["gw-station1"])
+    assert rig.net.ping(pair) == 0
+    for speed in rig.net.iperf(pair, seconds=1):
+        assert re.fullmatch(r"[\d.]+ [KMG]bits/sec", speed)
+    asked, *speeds = rig.net.iperf(pair, l4Type="UDP", udpBw="5M", seconds=1)
+    assert asked == "5M"
+    assert all(re.fullmatch(r"5\.\d+ Mbits/sec", speed) for speed in speeds)
+
+
+def test_the_mininet_cli(rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = tmp_path / "script"
+    script.write_text(
+        "sat-0-0 ping -c1 gw-station1\nlinks\nsat-2-1 echo hello\npy net.get('sat-0-1').IP()\nnodes\n"
+    )
+    said = io.StringIO()
+    monkeypatch.setattr(lg.handlers[0], "stream", said)
+    setLogLevel("output")
+    try:
+        with Path("/dev/null").open() as nothing:
+            CLI(rig.net, stdin=nothing, script=str(script))
+    finally:
+        setLogLevel("warning")
+    for expected in (
+        "1 received",
+        "sat-0-0:gsl0<->gw-station0:gsl0 (OK OK)",
+        "hello",
+        "10.0.0.2",
+        "available nodes are: \ngw-station0 gw-station1 sat-0-0",
+    ):
+        assert expected in said.getvalue()
+
+
+def test_hosts_are_used_from_other_threads_while_links_come_and_go() -> None:
+    rig = Rig()
+    try:
+        rig.step(PAIRS)
+        seen: list[str] = []
+
+        def use() -> None:
+            for _ in range(5):
+                seen.append(rig.net["sat-0-0"].cmd("ping -c1 -W2 sat-1-1"))
+                rig.net["sat-0-0"].intfNames()
+
+        user = threading.Thread(target=use)
+        user.start()
+        flip = False
+        while user.is_alive():
+            rig.step([pair for pair in PAIRS if flip or pair not in ((2, 3), (0, NEAR))])
+            rig.plane.settle(_now_ns() + 2 * NS_PER_S)
+            flip = not flip
+        user.join()
+        assert len(seen) == 5
+        assert all("1 received" in said for said in seen)
+        assert rig.wrong_routes() == []
+    finally:
+        rig.plane.close()
+
+
+class Stream:
+    """Numbered datagrams from one node to another, 2,000 a second, and which of them came."""
+
+    def __init__(self, rig: Rig, source: int, target: int, port: int) -> None:
+        self.sent, self.came = 0, []
+        self._stop = threading.Event()
+        self._out, self._in = _socket_in(rig, source), _socket_in(rig, target)
+        self._in.bind(("0.0.0.0", port))
+        self._in.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        self._to = (rig.plane.addresses[target], port)
+        self._threads = [threading.Thread(target=self._send), threading.Thread(target=self._receive)]
+        for thread in self._threads:
+            thread.start()
+
+    def _send(self) -> None:
+        while not self._stop.is_set():
+            self._out.sendto(self.sent.to_bytes(8, "little"), self._to)
+            self.sent += 1
+            time.sleep(0.0005)
+
+    def _receive(self) -> None:
+        # long after the last was sent: the path takes milliseconds
+        while select.select([self._in], [], [], 1.0)[0]:
+            self.came.append(int.from_bytes(self._in.recv(64), "little"))
+
+    def finish(self) -> set[int]:
+        """Numbers of the datagrams that were lost."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+        self._out.close()
+        self._in.close()
+        assert len(set(self.came)) == len(self.came)
+        assert self.sent > 100
+        return set(range(self.sent)) - set(self.came)
+
+
+def _hand_over(rig: Rig) -> list[set[int]]:
+    """Move a gateway from satellite to satellite while datagrams fly to it and from it; what was lost."""
+    torus = toys.torus(3, 4)
+    rig.step([*torus, (0, NEAR), (6, FAR)])
+    streams = [Stream(rig, FAR, NEAR, 9000), Stream(rig, NEAR, FAR, 9001)]
+    for satellite in (5, 3, 0, 5):
+        begun = time.monotonic()
+        while time.monotonic() < begun + 0.25:
+            rig.plane.settle(_now_ns())
+            time.sleep(0.02)
+        rig.step([*torus, (satellite, NEAR), (6, FAR)])
+    return [stream.finish() for stream in streams]
+
+
+def test_make_before_break_loses_nothing() -> None:
+    rig = Rig(ground={"overlap": "200 ms"})
+    try:
+        assert _hand_over(rig) == [set(), set()]
+        rig.plane.settle(_now_ns() + NS_PER_S)
+        assert rig.wrong_routes() == []
+        counters = rig.plane.counters()
+        assert counters["packets_in"] == counters["packets_out"]
+    finally:
+        rig.plane.close()
+
+
+def test_break_before_make_loses_what_is_in_flight() -> None:
+    rig = Rig(ground={"handover": "break-before-make"})
+    try:
+        lost = _hand_over(rig)
+        assert lost[0]
+        assert lost[1]
+        assert rig.plane.counters()["dropped_down"] == len(lost[0]) + len(lost[1])
+    finally:
+        rig.plane.close()
+
+
+def test_a_refused_route_names_node_destination_and_next_hop() -> None:
+    rig = Rig()
+    try:
+        rig.step(toys.torus(3, 4))
+        node = rig.net["sat-0-0"]
+        towards = next(e for e in rig.plane.links_of(0) if 1 in (e.a, e.b))
+        node.cmd(f"ip link set {towards.interface_a} down")
+        # without its link to sat-0-3, sat-0-0 has to go by sat-0-1
+        with pytest.raises(
+            KernelError, match=r"sat-0-0: route to sat-0-\d by sat-0-1 was refused: Network is down"
+        ):
+            rig.step([pair for pair in toys.torus(3, 4) if pair not in ((0, 3), (0, 4), (0, 8))])
+    finally:
+        rig.plane.close()
+
+
+def test_a_withdrawn_route_that_is_not_there_is_no_error() -> None:
+    rig = Rig()
+    try:
+        rig.step(PAIRS)
+        rig.net["sat-0-0"].cmd("ip route del gw-station1; ip route del 172.16.0.2")
+        rig.step([pair for pair in PAIRS if FAR not in pair])
+        assert rig.wrong_routes() == []
+    finally:
+        rig.plane.close()
+
+
+def test_more_routes_than_one_batch_holds() -> None:
+    mesh = toys.nodes(15, 16)
+    kernel = Namespaces(mesh, Plane(mesh, toys.scenario(), EngineBackend()).addresses)
+    try:
+        kernel.build(None)
+        to = np.arange(1, 240, dtype=np.int32)
+        at, loopback = np.zeros(239, np.int32), np.ones(239, np.int32)
+        kernel.route(at, to, to, loopback)
+        assert len(kernel.routes(0)) == 239
+        kernel.route(at, to, np.full(239, -1, np.int32), loopback * 0)
+        assert kernel.routes(0) == {}
+    finally:
+        kernel.close()
+
+
+def test_without_etc_hosts_the_reason_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("orbitmesh.emulator.plane.names._HOSTS", tmp_path / "hosts")
+    plane = Plane(MESH, toys.scenario(), EngineBackend())
+    with pytest.raises(HostError, match=r"hosts cannot be read .* make one"):
+        plane.build()
+    plane.close()
+
+
+def test_this_process_stays_where_it_is(rig: Rig) -> None:
+    assert {(task / "ns" / "net").readlink() for task in Path("/proc/self/task").iterdir()} == {HOME}
