@@ -6,6 +6,7 @@ the order of the scenario.  All arrays are read-only once they are in an Epoch.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -28,7 +29,10 @@ class LinkKind(IntEnum):
 
 @dataclass(frozen=True, eq=False)
 class Nodes:
-    """Who is in the mesh.  ``plane`` and ``slot`` are (n_satellites,) int32; planes number on across shells."""
+    """Who is in the mesh.
+
+    ``shell``, ``plane`` and ``slot`` are (n_satellites,) int32; planes number on across shells.
+    """
 
     names: tuple[str, ...]
     n_satellites: int
@@ -78,11 +82,22 @@ class Links:
 
     def find(self, u: int, v: int) -> int:
         """Row of the link between two nodes, or -1."""
-        a, b = (u, v) if u < v else (v, u)
-        wanted = (a << 32) | b
+        return int(self._rows(np.array([u], np.int64), np.array([v], np.int64))[0])
+
+    def along(self, path: Sequence[int]) -> Int64:
+        """(hops,) int64: the rows of the links along a path; KeyError where one is missing."""
+        nodes = np.array(path, np.int64)
+        rows = self._rows(nodes[:-1], nodes[1:])
+        for hop in np.flatnonzero(rows < 0).tolist():
+            raise KeyError(f"no link between nodes {path[hop]} and {path[hop + 1]}")
+        return rows
+
+    def _rows(self, u: Int64, v: Int64) -> Int64:
         key = self.key()
-        row = int(np.searchsorted(key, wanted))
-        return row if row < len(key) and key[row] == wanted else -1
+        wanted = (np.minimum(u, v) << 32) | np.maximum(u, v)
+        row = np.searchsorted(key, wanted)
+        found = np.append(key, -1)[row] == wanted
+        return np.where(found, row, -1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +127,7 @@ class Epoch:
     routes: Routes
 
     def path(self, source: int, destination: int) -> tuple[int, ...] | None:
-        """Node indices from source to destination as routed now, both included; None where there is no way."""
+        """Node indices from source to destination as routed now, both included; None: there is no way."""
         if source == destination:
             return (source,)
         row = int(np.searchsorted(self.routes.destinations, destination))
@@ -130,21 +145,15 @@ class Epoch:
     def path_delay_ns(self, path: tuple[int, ...], at_sim_ns: int | None = None) -> float:
         """One-way propagation delay along a path; at another instant by the links' slopes."""
         ahead_s = 0.0 if at_sim_ns is None else (at_sim_ns - self.sim_ns) / NS_PER_S
-        total = 0.0
-        for u, v in zip(path, path[1:], strict=False):
-            row = self.links.find(u, v)
-            if row < 0:
-                raise KeyError(f"no link between nodes {u} and {v} at {self.sim_ns} ns")
-            total += self.links.delay_ns[row] + self.links.delay_slope_ns_per_s[row] * ahead_s
-        return total
+        rows = self.links.along(path)
+        return float((self.links.delay_ns[rows] + self.links.delay_slope_ns_per_s[rows] * ahead_s).sum())
 
     def narrowest_rate_bps(self, path: tuple[int, ...]) -> int:
         """Physical rate of the narrowest link along a path, in its direction; 0 for a path of one node."""
-        rates = []
-        for u, v in zip(path, path[1:], strict=False):
-            row = self.links.find(u, v)
-            rates.append(int((self.links.rate_ab_bps if u < v else self.links.rate_ba_bps)[row]))
-        return min(rates, default=0)
+        rows = self.links.along(path)
+        forwards = self.links.a[rows] == np.array(path[:-1], np.int64)
+        rates = np.where(forwards, self.links.rate_ab_bps[rows], self.links.rate_ba_bps[rows])
+        return int(min(rates, default=0))
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,1 +1,179 @@
 """From a scenario to its epochs: orbit, links and routing put together.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .constants import SPEED_OF_LIGHT_KM_PER_S
+from .epoch import NS_PER_S, Bool, Epoch, Float64, Int32, Int64, LinkKind, Links, Nodes
+from .links.coverage import check_coverage
+from .links.ground import Selection, select
+from .links.lasers import LaserMesh, Lasers
+from .links.passes import remaining_ns, states_of
+from .links.visibility import Stations
+from .orbit import Fleet, station_positions_itrs_km, station_zeniths_itrs
+from .routing.shortest import shortest_routes
+from .scenario import Scenario
+from .scenario.check import suggest
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+
+class Geometry:
+    """Epochs of a scenario.
+
+    ``nodes`` says who there is; ``hosting``, (n_nodes,) bool, who runs a
+    process (gateways always do); ``destinations``, (d,) int32 rising, whom
+    routes lead to: at first those that host something.  Raises ScenarioError
+    or ElementsError for what cannot be emulated.
+
+    All that lasts is in the scenario, but for ``destinations``: a geometry is
+    made in the process that uses it, from a scenario that was sent there.
+    """
+
+    nodes: Nodes
+    hosting: Bool
+    destinations: Int32
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._scenario = scenario
+        ground = scenario.ground
+        self._fleet = Fleet.build(scenario.constellation, scenario.run.start_utc, scenario.base)
+        names = (*self._fleet.names, *(f"gw-{station.name}" for station in ground.stations))
+        self.nodes = Nodes(names, len(self._fleet), self._fleet.shell, self._fleet.plane, self._fleet.slot)
+        self._stations = Stations.of(
+            ground,
+            station_positions_itrs_km(ground.stations, ground.ellipsoid),
+            station_zeniths_itrs(ground.stations),
+        )
+        self._mesh = LaserMesh(scenario, self._fleet)
+        self.hosting = _who_hosts(scenario, self.nodes)
+        self.set_destinations(np.flatnonzero(self.hosting).tolist())
+        check_coverage(scenario, self._fleet, self._stations)
+
+    def add_destinations(self, nodes: Iterable[int]) -> None:
+        """Route to these nodes too, from the next epoch on."""
+        self.set_destinations([*self.destinations.tolist(), *nodes])
+
+    def set_destinations(self, nodes: Iterable[int]) -> None:
+        """Route to these nodes only, from the next epoch on; IndexError for one that is not there."""
+        destinations = np.unique(np.array([*nodes], np.int32))
+        if len(destinations) and not 0 <= destinations[0] <= destinations[-1] < len(self.nodes):
+            raise IndexError(f"nodes are numbered 0 to {len(self.nodes) - 1}, got {destinations.tolist()}")
+        self.destinations = _read_only(destinations)
+
+    def epochs(self, start_sim_ns: int, step_ns: int) -> Iterator[Epoch]:
+        """Epochs from an instant on, without end; numbered from 0.
+
+        An epoch is a matter of its instant alone, but for the ground links of
+        the policy ``longest-visibility``, which follow from what was held
+        before: two series agree if they begin at the same instant with the
+        same step.
+        """
+        selection = Selection.nothing(self.nodes.n_gateways)
+        number = 0
+        while True:
+            epoch, selection = self._epoch(number, start_sim_ns + number * step_ns, selection)
+            yield epoch
+            number += 1
+
+    def epoch_at(self, sim_ns: int) -> Epoch:
+        """One epoch, as the first of a series: with nothing held from before."""
+        return self._epoch(0, sim_ns, Selection.nothing(self.nodes.n_gateways))[0]
+
+    def _epoch(self, number: int, sim_ns: int, previous: Selection) -> tuple[Epoch, Selection]:
+        states = self._fleet.states_itrs(np.array([sim_ns], np.int64))
+        satellite_itrs_km = states.position_km[:, 0]
+        selection = self._select(sim_ns, satellite_itrs_km, previous)
+        at_rest = np.zeros_like(self._stations.position_itrs_km)  # in the Earth-fixed frame
+        position_itrs_km = np.concatenate([satellite_itrs_km, self._stations.position_itrs_km])
+        velocity_km_per_s = np.concatenate([states.velocity_km_per_s[:, 0], at_rest])
+        links = self._links(position_itrs_km, velocity_km_per_s, self._mesh.at(satellite_itrs_km), selection)
+        routes = shortest_routes(
+            self.nodes.n_satellites,
+            len(self.nodes),
+            links,
+            self.destinations,
+            self._scenario.routing.metric,
+            self._scenario.ground.relay,
+        )
+        _read_only(routes.next_node)
+        return Epoch(number, sim_ns, _read_only(position_itrs_km), links, routes), selection
+
+    def _select(self, sim_ns: int, satellite_itrs_km: Float64, previous: Selection) -> Selection:
+        stations = self._stations
+
+        def remaining(rows: Int64, satellites: Int64) -> Float64:
+            return remaining_ns(
+                stations, rows, satellites, sim_ns, lambda who, when: states_of(self._fleet, who, when)
+            )
+
+        look = stations.look(satellite_itrs_km)
+        return select(previous, self._scenario.ground.policy, stations.antennas, look, remaining)
+
+    def _links(
+        self, position_itrs_km: Float64, velocity_km_per_s: Float64, lasers: Lasers, selection: Selection
+    ) -> Links:
+        """All links, by (a, b).  A ground link runs from the satellite, a, to the gateway, b."""
+        ground = selection.pairs() + np.array([0, self.nodes.n_satellites], np.int32)
+        a, b = np.concatenate([lasers.pairs, ground]).T
+        order = np.lexsort((b, a))
+        a, b = a[order], b[order]
+        along = position_itrs_km[b] - position_itrs_km[a]
+        range_km = np.sqrt(np.einsum("ij,ij->i", along, along))
+        # two satellites in one place stay there: nothing to divide by
+        towards = np.einsum("ij,ij->i", along, velocity_km_per_s[b] - velocity_km_per_s[a])
+        range_rate_km_per_s = towards / np.maximum(range_km, 1e-9)
+        kind = np.repeat(
+            np.array([LinkKind.LASER, LinkKind.GROUND], np.uint8), [len(lasers.pairs), len(ground)]
+        )
+        up = np.full(len(ground), self._scenario.ground.uplink_bps, np.int64)
+        down = np.full(len(ground), self._scenario.ground.downlink_bps, np.int64)
+        return Links(
+            a=_read_only(a),
+            b=_read_only(b),
+            kind=_read_only(kind[order]),
+            delay_ns=_read_only(range_km / SPEED_OF_LIGHT_KM_PER_S * NS_PER_S),
+            delay_slope_ns_per_s=_read_only(range_rate_km_per_s / SPEED_OF_LIGHT_KM_PER_S * NS_PER_S),
+            rate_ab_bps=_read_only(np.concatenate([lasers.rate_bps, down])[order]),
+            rate_ba_bps=_read_only(np.concatenate([lasers.rate_bps, up])[order]),
+        )
+
+
+def _who_hosts(scenario: Scenario, nodes: Nodes) -> Bool:
+    """(n_nodes,) bool: gateways, and the satellites of ``compute.satellites`` (a number: spread evenly)."""
+    n = nodes.n_satellites
+    chosen = scenario.compute.satellites
+    hosting = np.ones(len(nodes), bool)
+    if chosen == "all":
+        return _read_only(hosting)
+    hosting[:n] = False
+    if isinstance(chosen, int):
+        if chosen > n:
+            raise scenario.error(
+                f"{chosen} satellites are to run node processes, and there are {n}: write at most {n}",
+                "compute",
+                "satellites",
+            )
+        hosting[np.arange(chosen) * n // max(chosen, 1)] = True
+        return _read_only(hosting)
+    for i, name in enumerate(chosen):
+        index = nodes.index.get(name, n)
+        if index >= n:
+            raise scenario.error(
+                f"there is no satellite {name!r}: {suggest(name, nodes.names[:n], 'satellites')}",
+                "compute",
+                "satellites",
+                i,
+            )
+        hosting[index] = True
+    return _read_only(hosting)
+
+
+def _read_only(array: NDArray[Scalar]) -> NDArray[Scalar]:
+    array.flags.writeable = False
+    return array

@@ -31,9 +31,17 @@ class Outbox:
         self._kept: deque[bytes] = deque()
         self._dropped = 0
         self._retry: asyncio.TimerHandle | None = None
+        self._ending = False
+
+    def end(self) -> None:
+        """Take no more: what breaks off from now on is broken off by the run's end, not by the mesh."""
+        self.flush()
+        self._ending = True
 
     def put(self, sample: Sample) -> None:
         """Count a sample in the node's statistics and send it."""
+        if self._ending:
+            return
         self._statistics.add(sample)
         if len(self._kept) >= _MOST_KEPT:
             self._dropped += 1

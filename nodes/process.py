@@ -100,8 +100,8 @@ async def _live(spec: NodeSpec, control: socket.socket, samples_fd: int, decoder
         sender = TaskSender(spec, group, outbox)
         _report(control, {"event": "ready", "name": spec.name, "pid": os.getpid()})
         await _obey(control, prober, sender)
+        outbox.end()
         await server.stop(STOP_GRACE_S)
-        outbox.flush()
         # what is still being measured is not waited for: the mesh itself is going
         os._exit(0)
 

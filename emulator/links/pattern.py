@@ -2,67 +2,106 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from ..epoch import Bool, Float64, Int32
+from ..epoch import Bool, Float64, Int32, Int64
 from ..orbit import ShellLayout
+
+# two neighbours whose ranges differ by less are equally near, and the index decides: else those ahead and
+# behind in a plane would change places with the rounding of each tick
+_TIE_KM = 1e-6
+
+# (pairs (m, 2) int64, ranges (m,) km) -> (m,) bool: whether a laser can join them
+Joinable = Callable[[Int64, Float64], Bool]
 
 
 def plus_grid(shells: Sequence[ShellLayout]) -> tuple[Int32, Bool]:
-    """Neighbours in the plane and in the planes beside, shell by shell; no laser joins two shells.
+    """Neighbours in the plane and in the planes beside it, shell by shell; no laser joins two shells.
 
     Returns (m, 2) int32 pairs a < b, sorted, each once; and (m,) bool, whether
-    the pair is of two planes.  Two planes that are each other's neighbours on
-    both sides, and two satellites in a plane, are joined once.
+    the pair is of two planes.  A plane of two satellites has one link, one of
+    a single satellite none; of two planes each satellite has up to two
+    neighbours in the other one (wrapped both ways, unless that is the same
+    one).  What neighbours across planes is ``ShellLayout.cross_plane_pairs``:
+    the slot shift at the wrap, no pairs across a star's seam, and planes of
+    unequal sizes.
     """
-    within, across = [], []
+    within: list[Int64] = [np.empty((0, 2), np.int64)]
+    across: list[Int32] = [np.empty((0, 2), np.int32)]
     for shell in shells:
         first = shell.first
         for size in shell.slots:
-            here = first + np.arange(size)
-            following = first + (np.arange(size) + 1) % size
-            within.append(np.column_stack([here, following])[here != following])
+            slot = np.arange(size)
+            ring = np.column_stack([first + slot, first + (slot + 1) % size])
+            within.append(ring[: size - 1 if size <= 2 else size])
             first += size
         across.append(shell.cross_plane_pairs())
-    in_plane = np.unique(np.sort(np.concatenate(within), axis=1), axis=0)
-    between = np.concatenate(across)
+    in_plane, between = np.sort(np.concatenate(within), axis=1), np.concatenate(across)
     pairs = np.concatenate([in_plane, between]).astype(np.int32)
     is_between = np.repeat([False, True], [len(in_plane), len(between)])
     order = np.lexsort((pairs[:, 1], pairs[:, 0]))
     return pairs[order], is_between[order]
 
 
-def candidates(position_km: Float64, terminals: int, max_range_km: float) -> NDArray[np.int64]:
-    """(m, 2) int64 pairs a < b among which ``nearest`` chooses, nearest first (ties by index).
+def nearest_neighbours(
+    position_itrs_km: Float64, terminals: int, max_range_km: float, joinable: Joinable
+) -> Int32:
+    """Pairs by range: the shortest first, as long as both have a terminal free; (m, 2) int32 a < b, sorted.
 
-    Each satellite offers its nearest few: four times its terminals, since
-    those may be taken, or hidden by the Earth.
+    So a laser is mutual, no satellite has more than ``terminals``, and the
+    result depends on the positions (n, 3) alone; ties (within 1 mm) by index.
+    It is the result over all pairs within ``max_range_km``, though only as many
+    neighbours of each satellite are looked at as can matter.  Nothing of it is
+    held from one instant to the next: where satellites of different planes
+    pass each other, lasers change as soon as another one is nearer.
     """
-    n = len(position_km)
+    n = len(position_itrs_km)
     if n < 2:
-        return np.empty((0, 2), np.int64)
-    k = min(n, 4 * terminals + 1)
-    range_km, other = cKDTree(position_km).query(position_km, k=k, distance_upper_bound=max_range_km)
-    here = np.repeat(np.arange(n), k)
-    there, range_km = other.ravel(), range_km.ravel()
-    real = (there < n) & (there != here)
-    pairs = np.sort(np.column_stack([here[real], there[real]]), axis=1)
-    pairs, first = np.unique(pairs, axis=0, return_index=True)
-    order = np.lexsort((pairs[:, 1], pairs[:, 0], np.round(range_km[real][first], 6)))
-    return pairs[order]
+        return np.empty((0, 2), np.int32)
+    tree = cKDTree(position_itrs_km)
+    looked_at = np.full(n, min(n, 3 * terminals + 1))  # of each, its nearest: itself is one of them
+    horizon_km = np.zeros(n)  # any neighbour not looked at is at least as far
+    keys = np.empty(0, np.int64)
+    again = np.arange(n)
+    while True:
+        for k in np.unique(looked_at[again]):
+            rows = again[looked_at[again] == k]
+            range_km, other = tree.query(
+                position_itrs_km[rows], k=int(k), distance_upper_bound=np.nextafter(max_range_km, np.inf)
+            )
+            here, there = np.repeat(rows, k), other.ravel()
+            real = (there < n) & (there != here)
+            low, high = np.minimum(here, there)[real], np.maximum(here, there)[real]
+            keys = np.union1d(keys, low.astype(np.int64) * n + high)
+            horizon_km[rows] = np.inf if k == n else range_km[:, -1]
+        pairs = np.column_stack(np.divmod(keys, n))
+        along = position_itrs_km[pairs[:, 1]] - position_itrs_km[pairs[:, 0]]
+        range_km = np.sqrt(np.einsum("ij,ij->i", along, along))
+        good = joinable(pairs, range_km)
+        pairs, range_km = pairs[good], range_km[good]
+        order = np.lexsort((pairs[:, 1], pairs[:, 0], np.round(range_km / _TIE_KM)))
+        taken, full_km = _match(pairs[order], range_km[order], n, terminals)
+        # a neighbour not looked at could have come in before the last terminal was taken
+        again = np.flatnonzero(horizon_km <= full_km + _TIE_KM)
+        again = again[np.isfinite(horizon_km[again])]
+        if len(again) == 0:
+            return taken
+        looked_at[again] = np.minimum(2 * looked_at[again], n)
 
 
-def match_nearest(pairs: NDArray[np.int64], n: int, terminals: int) -> Int32:
-    """Take pairs in order while both have a terminal free; (m, 2) int32, sorted.  Mutual by construction."""
+def _match(pairs: Int64, range_km: Float64, n: int, terminals: int) -> tuple[Int32, Float64]:
+    """Pairs taken in order, sorted; and (n,) the range at which a satellite's last terminal went, or inf."""
     free = [terminals] * n
+    full_km = np.full(n, np.inf)
     taken = []
-    for a, b in pairs.tolist():
+    for (a, b), distance_km in zip(pairs.tolist(), range_km.tolist(), strict=True):
         if free[a] and free[b]:
-            free[a] -= 1
-            free[b] -= 1
             taken.append((a, b))
-    return np.array(sorted(taken), np.int32).reshape(-1, 2)
+            for end in (a, b):
+                free[end] -= 1
+                if not free[end]:
+                    full_km[end] = distance_km
+    return np.array(sorted(taken), np.int32).reshape(-1, 2), full_km

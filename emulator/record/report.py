@@ -12,8 +12,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -162,7 +163,7 @@ def _faults(path: Path) -> list[str]:
 def to_table(results: RunResults) -> RenderableType:
     """A header, a table per gateway and kind, losses, the emulation's own error, and what to doubt."""
     summary = results.summary
-    parts: list[RenderableType] = [_header(results), statistics_table(summary["gateways"]), _explanation()]
+    parts: list[RenderableType] = [_header(results), StatisticsTable(summary["gateways"]), _explanation()]
     if losses := _losses(summary):
         parts.append(losses)
     parts.append(_own_error(summary))
@@ -206,37 +207,50 @@ def gateway_table(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
-def statistics_table(gateways: list[dict[str, Any]]) -> Table:
-    """From the ``gateways`` of a summary: one row per gateway and kind of sample."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("gateway", no_wrap=True)
-    table.add_column("kind")
-    for title in ("samples", "lost"):
-        table.add_column(title, justify="right")
-    for what in ("measured", "physics"):
-        for quantile in ("p50", "p90", "p99"):
-            table.add_column(f"{what}\n{quantile} ms", justify="right", no_wrap=True)
-    table.add_column("remainder\np50 ms", justify="right", no_wrap=True)
-    for gateway in gateways:
-        name = escape(gateway["gateway"])
-        if not gateway["kinds"]:
-            table.add_row(name, "-", "0", "0", *["-"] * 7)
-        for kind, figures in gateway["kinds"].items():
-            table.add_row(
-                name,
-                kind,
-                f"{figures['samples']:,}",
-                _lost(figures["lost"]),
-                *(
-                    _ms((figures[what] or {}).get(f"{quantile}_ns"))
-                    for what in ("measured", "physical")
-                    for quantile in ("p50", "p90", "p99")
-                ),
-                _ms((figures["remainder"] or {}).get("p50_ns")),
-            )
-            name = ""
-        table.add_section()
-    return table
+class StatisticsTable:
+    """From the ``gateways`` of a summary: one row per gateway and kind of sample.
+
+    Drawn for the width there is: where it does not fit, p90 is left out.
+    """
+
+    def __init__(self, gateways: list[dict[str, Any]]) -> None:
+        self._gateways = gateways
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        whole = self._table(("p50", "p90", "p99"))
+        fits = Measurement.get(console, options.update(width=1000), whole).maximum <= options.max_width
+        yield whole if fits else self._table(("p50", "p99"))
+
+    def _table(self, quantiles: tuple[str, ...]) -> Table:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column("gateway", no_wrap=True)
+        table.add_column("kind", no_wrap=True)
+        table.add_column("n", justify="right", no_wrap=True)
+        table.add_column("lost", justify="right", no_wrap=True)
+        for what in ("measured", "physics"):
+            for quantile in quantiles:
+                table.add_column(f"{what}\n{quantile} ms", justify="right", no_wrap=True)
+        table.add_column("rest\np50 ms", justify="right", no_wrap=True)
+        for gateway in self._gateways:
+            name = escape(gateway["gateway"])
+            if not gateway["kinds"]:
+                table.add_row(name, "-", "0", "0", *["-"] * (2 * len(quantiles) + 1))
+            for kind, figures in gateway["kinds"].items():
+                table.add_row(
+                    name,
+                    kind,
+                    f"{figures['samples']:,}",
+                    _lost(figures["lost"]),
+                    *(
+                        _ms((figures[what] or {}).get(f"{quantile}_ns"))
+                        for what in ("measured", "physical")
+                        for quantile in quantiles
+                    ),
+                    _ms((figures["remainder"] or {}).get("p50_ns")),
+                )
+                name = ""
+            table.add_section()
+        return table
 
 
 def _header(results: RunResults) -> RenderableType:
@@ -280,7 +294,7 @@ def _rates(summary: dict[str, Any]) -> str:
 def _explanation() -> Text:
     return Text(
         "measured: what the processes saw, there and back.  physics: what light allows along the routed "
-        "path, there and back.\nremainder: measured less physics, less sending the bytes, less the serving "
+        "path, there and back.\nrest: measured less physics, less sending the bytes, less the serving "
         "node's queue and compute: host stack, gRPC, queueing.",
         style="dim",
     )

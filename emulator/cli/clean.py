@@ -1,0 +1,29 @@
+"""``orbitmesh clean``: a run's record, removed."""
+
+from __future__ import annotations
+
+from .options import RunFolderArgument, run_folder
+from .output import stderr
+
+EXAMPLE = "Example: orbitmesh clean runs/demo-20261101T000000Z-3f2a"
+
+
+def clean(run: RunFolderArgument) -> None:
+    """Remove what a run has written.  Files that are not the run's stay, and so does their folder.
+
+    A run leaves nothing else behind: its namespaces, devices and processes go with it.
+    """
+    from ..record.remove import remove_run
+    from .kept import LOG_NAME
+
+    folder = run_folder(run)
+    left = remove_run(folder)
+    if LOG_NAME in left:
+        (folder / LOG_NAME).unlink()
+        left.remove(LOG_NAME)
+        if not left:
+            folder.rmdir()
+    if left:
+        stderr().print(f"removed the run's files; {folder} still holds {', '.join(left)}", soft_wrap=True)
+    else:
+        stderr().print(f"removed {folder}", soft_wrap=True)

@@ -1,0 +1,18 @@
+"""``orbitmesh down``: the end of a kept mesh."""
+
+from __future__ import annotations
+
+from .options import RunOption
+from .output import stderr
+
+EXAMPLE = "Example: orbitmesh down\n\nExample: orbitmesh down --run demo-20261101T000000Z-3f2a"
+
+
+def down(run: RunOption = None) -> None:
+    """End a running mesh; returns when its record is written and all is gone."""
+    from ..run.control import Client
+
+    with Client.connect(run) as client:
+        out = client.status()["out"]
+        client.down()
+    stderr().print(f"{client.run_id} has ended; its record: orbitmesh report {out}", soft_wrap=True)

@@ -1,0 +1,104 @@
+"""How a verb ends: errors become one sentence and an exit status, signals become 128 + their number."""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import ParamSpec
+
+import typer
+
+from ..errors import OrbitmeshError
+
+P = ParamSpec("P")
+
+INTERRUPTED_STATUS = 128 + signal.SIGINT
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal asked the program to end; unwinds like Ctrl-C."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"signal {number}")
+        self.number = number
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Within the block SIGTERM and SIGHUP unwind as Ctrl-C does, each with an exit status of its own.
+
+    Only the first signal unwinds, so that none breaks off the cleaning up that it began; the
+    third ends the program at once (the kernel takes back all that a run holds).
+    """
+    count = 0
+
+    def unwind(number: int, frame: FrameType | None) -> None:
+        nonlocal count
+        count += 1
+        if count == 1:
+            raise Interrupted(number)
+        if count > 2:
+            os._exit(128 + number)
+        complain("ending already; once more ends it at once, with what has been recorded until now")
+
+    before = {}
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, a background job: as the caller wants it
+            before[number] = signal.signal(number, unwind)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def guarded(verb: Callable[P, None]) -> Callable[P, None]:
+    """The verb with its ways to end: see the module.  ORBITMESH_DEBUG=1 shows tracebacks."""
+
+    @functools.wraps(verb)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            verb(*args, **kwargs)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _close_stdout()  # `orbitmesh plan … | head`: whoever read has had enough
+            raise typer.Exit(128 + signal.SIGPIPE) from None
+        except Interrupted as error:
+            raise typer.Exit(128 + error.number) from None
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED_STATUS) from None
+        except OrbitmeshError as error:
+            if _debugging():
+                raise
+            complain(str(error))
+            raise typer.Exit(error.exit_status) from None
+        except OSError as error:
+            # a full disk, a lost terminal: the machine's, not a defect of ours
+            if _debugging():
+                raise
+            place = f"{error.filename}: " if error.filename is not None else ""
+            complain(f"{place}{error.strerror or error} (ORBITMESH_DEBUG=1 shows where)")
+            raise typer.Exit(1) from None
+
+    return run
+
+
+def complain(message: str) -> None:
+    """One line on stderr."""
+    print(f"orbitmesh: {' '.join(message.split())}", file=sys.stderr)
+
+
+def _debugging() -> bool:
+    return os.environ.get("ORBITMESH_DEBUG", "") not in ("", "0")
+
+
+def _close_stdout() -> None:
+    """Nothing more can be written there, not even what the interpreter still holds at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

@@ -1,0 +1,33 @@
+"""``orbitmesh exec``: a program of the user's, inside a node."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ..errors import InputError
+from .options import RunOption
+
+EXAMPLE = "Example: orbitmesh exec gw-london -- python client.py\n\nExample: orbitmesh exec sat-3-7 -- bash"
+
+
+def exec(
+    node: Annotated[str, typer.Argument(metavar="NODE", help="Where: sat-3-7, gw-london, …")],
+    command: Annotated[list[str], typer.Argument(metavar="-- COMMAND…", help="What to run there.")],
+    run: RunOption = None,
+) -> None:
+    """Run a program inside a node of a running mesh.
+
+    It has the node's network and knows all nodes by name; its files, its terminal and its
+    exit status are those of the shell that called.
+    """
+    from ..run.control import Client, run_in_node
+
+    if command[0] == "--":  # everything behind NODE is kept as it was written, this too
+        del command[0]
+    if not command:
+        raise InputError(f"nothing to run in {node}: write the program behind --")
+    with Client.connect(run) as client:
+        status = run_in_node(client, node, command)
+    raise typer.Exit(status)

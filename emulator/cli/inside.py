@@ -1,0 +1,48 @@
+"""A program in a node whose output a verb reads itself."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..run.control import Client
+
+
+class Inside:
+    """``for line in Inside(…)``: the program's lines as they come; then ``status`` is its exit status."""
+
+    def __init__(self, client: Client, node: str, argv: Sequence[str]) -> None:
+        self._client, self._node, self._argv = client, node, argv
+        self.status: int | None = None
+
+    def __iter__(self) -> Iterator[str]:
+        from ..plane.processes import spawn_in
+
+        netns_fd, mntns_fd = self._client.enter(self._node)
+        try:
+            # the C locale, for numbers and words as they are read here
+            process = spawn_in(
+                netns_fd,
+                mntns_fd,
+                self._argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                text=True,
+                env={**os.environ, "LC_ALL": "C"},
+            )
+            try:
+                assert process.stdout is not None
+                with process.stdout:
+                    yield from (line.rstrip("\n") for line in process.stdout)
+                self.status = process.wait()
+            finally:
+                if self.status is None:
+                    process.kill()
+                    process.wait()
+        finally:
+            # not before: the program finds its namespaces by these descriptors of ours
+            os.close(netns_fd)
+            os.close(mntns_fd)

@@ -1,0 +1,258 @@
+"""A mesh that stays: built and held by a process in the background, watched from the foreground.
+
+The two talk over a socket pair.  From behind: JSON lines ({"progress": […]},
+{"ready": …}, {"error": …}).  From the front: one word, KEEP, when its time is
+over.  Until then the front's end (Ctrl-C, SIGKILL, a closed terminal) ends the
+mesh too: nothing may stay that nobody asked to stay.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import FailureError, InputError, OrbitmeshError
+from .ending import interruptible
+from .options import Format, runs_folder
+from .report import print_report
+from .screen import Screen
+
+if TYPE_CHECKING:
+    from .run import Settings
+
+KEEP = b"keep\n"
+LOG_NAME = "run.log"
+
+_END_TIMEOUT_S = 90.0
+
+
+# ---- in front
+
+
+def start(settings: Settings) -> None:
+    """Start the mesh behind, watch it for its duration, leave it there."""
+    screen = Screen()
+    with interruptible(), _Behind(settings) as behind:
+        ready: dict[str, Any] | None = None
+        for message in behind.messages():
+            if "progress" in message:
+                screen.progress(*message["progress"])
+            if "ready" in message:
+                ready = message["ready"]
+                break
+        if ready is None:
+            raise FailureError(f"the background process ended without a word; {behind.last_words()}")
+        screen.end_progress()
+        screen.say(f"{ready['run_id']}: built in {ready['built_s']:.1f} s")
+        try:
+            _watch(screen, behind, ready)
+        except BaseException:
+            behind.end()
+            print_report(Path(ready["out"]), Format.TABLE)
+            raise
+        behind.keep()
+    run_id, gateways = ready["run_id"], ready["gateways"]
+    a, b = gateways[0], gateways[-1]
+    screen.say(
+        f"{run_id} stays in the background (log: {Path(ready['out'], LOG_NAME)}).\n"
+        f"  orbitmesh status\n"
+        f"  orbitmesh ping {a} {b}\n"
+        f"  orbitmesh exec {a} -- COMMAND\n"
+        f"  orbitmesh down"
+    )
+
+
+def _watch(screen: Screen, behind: _Behind, ready: dict[str, Any]) -> None:
+    """Until its duration is over; raises what ends it before."""
+    from ..run.control import Client
+
+    with Client.connect(ready["run_id"]) as client, screen.watching(client.status):
+        behind.wait_until(time.monotonic() + ready["duration_s"])
+
+
+class _Behind:
+    """The process behind, from the front.  Leaving the block without ``keep`` ends it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._unread = b""
+        self._kept = False
+
+    def __enter__(self) -> _Behind:
+        ours, theirs = socket.socketpair()
+        self._socket = ours
+        beside = self._settings.out.parent if self._settings.out is not None else runs_folder()
+        try:
+            beside.mkdir(parents=True, exist_ok=True)
+            log, name = tempfile.mkstemp(prefix=".orbitmesh-", suffix=".log", dir=beside)
+        except OSError as error:
+            raise FailureError(
+                f"cannot write into {beside}: {error.strerror}; name another place with --out"
+            ) from error
+        self._log = Path(name)
+        with theirs, os.fdopen(log, "wb") as sink:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "orbitmesh.emulator.cli", *self._arguments(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+                env={**os.environ, "ORBITMESH_LOG": name},
+            )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def _arguments(self, lifeline: int) -> list[str]:
+        s = self._settings
+        options = {
+            "--duration": None if s.duration_ns is None else f"{s.duration_ns}ns",
+            "--clock": s.clock,
+            "--seed": s.seed,
+            "--out": s.out,
+            "--links": s.links,
+            "--lifeline": lifeline,
+        }
+        given = [word for name, value in options.items() if value is not None for word in (name, str(value))]
+        return ["run", *given, "--", s.scenario]
+
+    def messages(self) -> Iterator[dict[str, Any]]:
+        """What it says, until it ends; an error it reports is raised here."""
+        while True:
+            line, newline, rest = self._unread.partition(b"\n")
+            if newline:
+                self._unread = rest
+                message: dict[str, Any] = json.loads(line)
+                if "error" in message:
+                    kind = InputError if message["exit_status"] == InputError.exit_status else FailureError
+                    raise kind(message["error"])
+                yield message
+            else:
+                data = _received(self._socket)
+                if not data:
+                    return
+                self._unread += data
+
+    def wait_until(self, deadline_s: float) -> None:
+        """FailureError when it ends before the deadline (CLOCK_MONOTONIC, s)."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._socket, selectors.EVENT_READ)
+            while (left_s := deadline_s - time.monotonic()) > 0:
+                if selector.select(left_s):
+                    for _ in self.messages():
+                        pass
+                    raise FailureError(f"the mesh has ended; {self.last_words()}")
+
+    def keep(self) -> None:
+        self._socket.sendall(KEEP)
+        self._kept = True
+
+    def end(self) -> None:
+        """End it in order, unless it is to stay; SIGKILL where it does not."""
+        self._socket.close()
+        if self._kept:
+            self._process.returncode = 0  # it lives on, and Popen need not warn of that
+            return
+        try:
+            self._process.wait(_END_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._log.unlink(missing_ok=True)  # moved into the run's folder, unless the run never began
+
+    def last_words(self) -> str:
+        """The end of its log, for an error message."""
+        try:
+            lines = self._log.read_text(errors="replace").strip().splitlines()
+        except FileNotFoundError:
+            return f"its log is {LOG_NAME} in the run's folder"
+        return f"it said: {lines[-1]}" if lines else "it left no log"
+
+
+def _received(connection: socket.socket) -> bytes:
+    """What came; empty when the other side is gone, however it went."""
+    try:
+        return connection.recv(1 << 16)
+    except ConnectionError:
+        return b""
+
+
+# ---- behind
+
+
+def serve(settings: Settings, lifeline_fd: int) -> None:
+    """Build and hold the mesh; the front hears of it over the lifeline, people in the log."""
+    from .run import prepared
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    front = _Front(socket.socket(fileno=lifeline_fd))
+    mesh = None
+    with interruptible():
+        try:
+            front.watch()
+            with prepared(settings, lambda *progress: front.tell({"progress": progress})) as mesh:
+                log = os.environ.get("ORBITMESH_LOG")
+                if log is not None:
+                    Path(log).replace(mesh.out / LOG_NAME)
+                front.tell(
+                    {
+                        "ready": {
+                            "run_id": mesh.run_id,
+                            "out": str(mesh.out.absolute()),
+                            "built_s": mesh.status()["built_s"],
+                            "duration_s": mesh.duration_ns / 1e9,
+                            "gateways": list(mesh.nodes.names[mesh.nodes.n_satellites :]),
+                        }
+                    }
+                )
+                mesh.wait()
+                if not mesh.ended:
+                    mesh.hold()
+        except OrbitmeshError as error:
+            front.tell({"error": str(error), "exit_status": error.exit_status})
+            raise
+        finally:
+            if mesh is not None and (mesh.out / "run.json").is_file():
+                print_report(mesh.out, Format.TABLE)
+
+
+class _Front:
+    """Who called, from behind."""
+
+    def __init__(self, lifeline: socket.socket) -> None:
+        self._socket = lifeline
+        self._gone = False
+
+    def tell(self, message: dict[str, Any]) -> None:
+        if not self._gone:
+            try:
+                self._socket.sendall(json.dumps(message).encode() + b"\n")
+            except OSError:
+                self._gone = True  # it ended; `watch` knows what that means
+
+    def watch(self) -> None:
+        """End this process in order when the front ends without having said KEEP."""
+        threading.Thread(target=self._listen, name="lifeline", daemon=True).start()
+
+    def _listen(self) -> None:
+        heard = b""
+        while not heard.endswith(KEEP):
+            data = _received(self._socket)
+            if not data:
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
+            heard += data

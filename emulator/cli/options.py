@@ -1,0 +1,102 @@
+"""What several verbs take: their options, and how the text of one is read."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import HostError, InputError
+
+
+class Format(StrEnum):
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+class ClockName(StrEnum):
+    REAL = "real"
+    PACED = "paced"
+
+
+class LinksName(StrEnum):
+    AUTO = "auto"
+    ENGINE = "engine"
+    FAKE = "fake"
+
+
+FormatOption = Annotated[
+    Format, typer.Option("--output", "-o", help="How to print: for people, or as pure JSON or CSV.")
+]
+ScenarioArgument = Annotated[
+    str, typer.Argument(metavar="SCENARIO", help="A shipped scenario's name, or the path of a TOML file.")
+]
+RunOption = Annotated[
+    str | None, typer.Option("--run", metavar="ID", help="Which mesh, where several are running.")
+]
+RunFolderArgument = Annotated[
+    Path, typer.Argument(metavar="RUN", help="A run's folder, or its id in ./runs.", show_default=False)
+]
+
+
+def duration_ns(text: str, option: str) -> int:
+    """A duration such as "200s" or "100 ms", more than nothing; InputError names the option."""
+    from ..scenario.units import DURATION_NS, parse_whole
+
+    try:
+        value_ns = parse_whole(text, DURATION_NS)
+    except ValueError as error:
+        raise InputError(str(error), key=option) from None
+    if value_ns <= 0:
+        raise InputError(f"{text!r} is no time at all: write more than 0", key=option)
+    return value_ns
+
+
+def instant_utc(text: str, option: str) -> datetime:
+    """An instant such as 2026-11-01T00:00:00Z; InputError names the option."""
+    from ..scenario.units import parse_instant
+
+    try:
+        return parse_instant(text)
+    except ValueError as error:
+        raise InputError(str(error), key=option) from None
+
+
+def pair(text: str, option: str) -> tuple[str, str]:
+    """Two node names: A:B."""
+    source, colon, destination = text.partition(":")
+    if not (source and colon and destination) or ":" in destination:
+        raise InputError(f"{text!r} is not a pair: write two node names as in gw-london:gw-tokyo", key=option)
+    return source, destination
+
+
+def runs_folder() -> Path:
+    """./runs, made where it is missing; under sudo it belongs to whoever called, as the runs in it do."""
+    folder = Path("runs")
+    if not folder.exists():
+        try:
+            folder.mkdir()
+            if os.geteuid() == 0 and (uid := os.environ.get("SUDO_UID")):
+                os.chown(folder, int(uid), int(os.environ.get("SUDO_GID", uid)))
+        except OSError as error:
+            raise HostError(
+                f"cannot make {folder.absolute()}: {error.strerror}; name another folder with --out"
+            ) from None
+    return folder
+
+
+def run_folder(run: Path) -> Path:
+    """The folder of a run that is named by its path, or by its id in ./runs."""
+    for folder in (run, Path("runs") / run):
+        if (folder / "run.json").is_file():
+            return folder
+    known = sorted(path.parent.name for path in Path("runs").glob("*/run.json"))
+    raise InputError(
+        f"{run} holds no run (no run.json in it); "
+        + (f"in ./runs there are {', '.join(known[-5:])}" if known else "there is none in ./runs either")
+    )

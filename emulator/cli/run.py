@@ -1,0 +1,140 @@
+"""``orbitmesh run``: a mesh from its first process to its summary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import FailureError
+from .ending import interruptible
+from .options import ClockName, Format, FormatOption, LinksName, ScenarioArgument, duration_ns, runs_folder
+from .report import print_report
+from .screen import Screen, logged_to
+
+if TYPE_CHECKING:
+    from ..run.emulation import Emulation
+
+EXAMPLE = (
+    "Example: sudo orbitmesh run demo --duration 2min --out /tmp/first\n\n"
+    "Example: sudo orbitmesh run my.toml --seed 7 --keep"
+)
+
+DurationOption = Annotated[
+    str | None,
+    typer.Option("--duration", metavar="TIME", help="How long: 60s, 10min, … [default: the scenario's]"),
+]
+ClockOption = Annotated[
+    ClockName,
+    typer.Option("--clock", help="real: with the machine's; paced: waits for a host that cannot keep up."),
+]
+SeedOption = Annotated[
+    int | None, typer.Option("--seed", min=0, help="Of all that is random. [default: the scenario's]")
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Folder of the record. [default: runs/<run id>]"),
+]
+KeepOption = Annotated[
+    bool, typer.Option("--keep", help="Afterwards the mesh stays, in the background: exec, ping, down.")
+]
+LinksOption = Annotated[
+    LinksName | None,
+    typer.Option("--links", help="What carries the links; fake carries nothing. [default: the scenario's]"),
+]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a command line asks of a run; None: as the scenario says."""
+
+    scenario: str
+    duration_ns: int | None
+    clock: str
+    seed: int | None
+    out: Path | None
+    links: str | None
+
+
+def run(
+    scenario: ScenarioArgument,
+    duration: DurationOption = None,
+    clock: ClockOption = ClockName.REAL,
+    seed: SeedOption = None,
+    out: OutOption = None,
+    keep: KeepOption = False,
+    links: LinksOption = None,
+    output: FormatOption = Format.TABLE,
+    lifeline: Annotated[int | None, typer.Option("--lifeline", hidden=True)] = None,
+) -> None:
+    """Run a scenario: build the mesh, let it run, print what was measured beside what physics allows.
+
+    Needs root.  Ctrl-C ends it in order, with the summary of what was recorded until then.
+    """
+    settings = Settings(
+        scenario=scenario,
+        duration_ns=None if duration is None else duration_ns(duration, "--duration"),
+        clock=str(clock),
+        seed=seed,
+        out=out,
+        links=None if links is None else str(links),
+    )
+    if lifeline is not None:
+        from .kept import serve
+
+        serve(settings, lifeline)
+    elif keep:
+        from .kept import start
+
+        start(settings)
+    else:
+        run_here(settings, output)
+
+
+def run_here(settings: Settings, output: Format) -> None:
+    """In this process, in front of whoever called."""
+    screen = Screen()
+    with interruptible(), logged_to(screen):
+        mesh = None
+        try:
+            with prepared(settings, screen.progress) as mesh:
+                screen.end_progress()
+                screen.say(f"{mesh.run_id}: built in {mesh.status()['built_s']:.1f} s")
+                with screen.watching(mesh.status):
+                    mesh.wait()
+                screen.say("ending; writing the record")
+        finally:
+            screen.end_progress()
+            if mesh is not None and (mesh.out / "run.json").is_file():
+                print_report(mesh.out, output)
+        refuse_losses(mesh.summary)
+
+
+def refuse_losses(summary: dict[str, Any]) -> None:
+    """FailureError for a run that came to its end without some of its nodes."""
+    dead = summary.get("dead_nodes")
+    if dead:
+        named = ", ".join(f"{name} ({how})" for name, how in list(dead.items())[:5])
+        raise FailureError(f"{len(dead)} node process{'es' if len(dead) > 1 else ''} died: {named}")
+
+
+def prepared(settings: Settings, on_progress: Any) -> Emulation:
+    """The run, not begun yet.  InputError where the scenario is wrong, HostError where it cannot run here."""
+    from ..scenario import Scenario
+
+    scenario = Scenario.load(settings.scenario)  # before the slow imports: a wrong file is told at once
+    from ..run.emulation import Emulation
+
+    if settings.out is None:
+        runs_folder()
+    return Emulation(
+        scenario,
+        duration_ns=settings.duration_ns,
+        clock=settings.clock,
+        seed=settings.seed,
+        out=settings.out,
+        links=settings.links,
+        on_progress=on_progress,
+    )

@@ -1,0 +1,135 @@
+"""What a person sees while a mesh is built and while it runs, on stderr.
+
+On a terminal: a progress bar, then a table that is drawn anew each second.
+Elsewhere (a file, CI): a line when a stage is done, and one line every ten
+seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from .output import stderr
+from .status import one_line, picture
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+_DRAWN_EVERY_S = 1.0
+_LINE_EVERY_S = 10.0
+
+
+class Screen:
+    """``progress`` while it is built, then ``watching`` while it runs; never both."""
+
+    def __init__(self) -> None:
+        self.console = stderr()
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._stage = ""
+        self._began_s = time.monotonic()
+
+    def say(self, text: str) -> None:
+        self.console.print(text, markup=False, soft_wrap=True)
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        """As Emulation's ``on_progress``: ``done`` of ``total`` of a stage."""
+        if self.console.is_terminal:
+            self._draw(stage, done, total)
+            return
+        if stage != self._stage:
+            self._stage, self._began_s = stage, time.monotonic()
+        if done >= total:
+            self.say(f"{stage}: {total} in {time.monotonic() - self._began_s:.1f} s")
+
+    def _draw(self, stage: str, done: int, total: int) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        if self._bar is None:
+            self._bar = Progress(
+                TextColumn("{task.description:<16}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+                console=self.console,
+            )  # fmt: skip
+            self._bar.start()
+        if self._task is None or stage != self._stage:
+            self._stage, self._task = stage, self._bar.add_task(stage, total=total)
+        self._bar.update(self._task, completed=done, total=total)
+
+    def end_progress(self) -> None:
+        """Leave the bars as they are; nothing where there are none."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = self._task = None
+
+    @contextlib.contextmanager
+    def watching(self, status: Callable[[], dict[str, Any]]) -> Iterator[None]:
+        """Show ``status()`` until the block is left.  An error of it is raised at the end of the block."""
+        from rich.live import Live
+
+        self.end_progress()
+        stop = threading.Event()
+        errors: list[BaseException] = []
+
+        def show(draw: Callable[[dict[str, Any]], None], every_s: float) -> None:
+            try:
+                while not stop.wait(every_s):
+                    draw(status())
+            except BaseException as error:
+                errors.append(error)
+
+        with contextlib.ExitStack() as stack:
+            if self.console.is_terminal:
+                live = stack.enter_context(
+                    Live(
+                        picture(status(), self.console.width),
+                        console=self.console,
+                        auto_refresh=False,
+                        transient=True,
+                    )
+                )
+                arguments = (
+                    lambda now: live.update(picture(now, self.console.width), refresh=True),
+                    _DRAWN_EVERY_S,
+                )
+            else:
+                arguments = (lambda now: self.say(one_line(now)), _LINE_EVERY_S)
+            thread = threading.Thread(target=show, args=arguments, name="screen", daemon=True)
+            thread.start()
+            try:
+                yield
+            finally:
+                stop.set()
+                thread.join()
+        if errors:
+            raise errors[0]
+
+
+class ScreenLog(logging.Handler):
+    """Log records through the screen, so that they do not tear the table; one line each."""
+
+    def __init__(self, screen: Screen) -> None:
+        super().__init__(logging.WARNING)
+        self._screen = screen
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._screen.say(f"{record.levelname.lower()}: {record.getMessage()}")
+        except Exception:
+            self.handleError(record)
+
+
+@contextlib.contextmanager
+def logged_to(screen: Screen) -> Iterator[None]:
+    """Warnings of the whole program appear on the screen while the block runs."""
+    root = logging.getLogger("orbitmesh")
+    handler = ScreenLog(screen)
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)

@@ -1,0 +1,112 @@
+"""``orbitmesh status``: a running mesh at this moment; and how its status is drawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .options import Format, FormatOption, RunOption
+from .output import print_json, print_rows, stdout
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+# columns that the record's own table of gateways needs
+_WIDE = 125
+
+EXAMPLE = "Example: orbitmesh status\n\nExample: orbitmesh status -o json"
+
+# of the recorder's digest, one row a gateway, over the last seconds
+GATEWAY_COLUMNS = (
+    "gateway", "satellites", "samples", "lost", "physical_p50_ns", "udp_p50_ns", "udp_p99_ns",
+    "grpc_p50_ns", "grpc_p99_ns", "task_p50_ns", "task_p99_ns", "remainder_p50_ns",
+)  # fmt: skip
+
+
+def status(run: RunOption = None, output: FormatOption = Format.TABLE) -> None:
+    """Show a running mesh: its time, links, ticks, and the latency per gateway over the last seconds."""
+    from ..run.control import Client
+
+    with Client.connect(run) as client:
+        now = client.status()
+    if output is Format.JSON:
+        print_json(now)
+    elif output is Format.CSV:
+        print_rows(GATEWAY_COLUMNS, gateway_rows(now), output)
+    else:
+        console = stdout()
+        console.print(picture(now, console.width))
+
+
+def gateway_rows(now: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """Rows of GATEWAY_COLUMNS; none before the recorder's first digest."""
+    return [tuple(row.get(column) for column in GATEWAY_COLUMNS) for row in now["digest"].get("gateways", ())]
+
+
+def picture(now: dict[str, Any], width: int) -> RenderableType:
+    """What a person sees of a status on a screen of that many columns: three lines, a table of gateways."""
+    from rich.console import Group
+    from rich.text import Text
+
+    from ..record.report import gateway_table
+
+    rows = now["digest"].get("gateways", [])
+    dead = now["dead_nodes"]
+    lines = [
+        Text(f"{now['run_id']}  {_time(now)}", style="bold"),
+        Text(
+            f"{now['satellites']} satellites, {now['gateways']} gateways, {now['lasers']} lasers, "
+            f"{now['ground_links']} ground links; {now['nodes_ready'] - len(dead)} node processes"
+        ),
+        Text(_trust(now)),
+    ]
+    if dead:
+        lines.append(Text("died: " + ", ".join(f"{name} ({how})" for name, how in dead.items()), style="red"))
+    return Group(
+        *lines,
+        gateway_table(rows) if width >= _WIDE else narrow_table(rows),
+        Text("of the last seconds, there and back; physics: what light allows", style="dim"),
+    )
+
+
+def narrow_table(rows: list[dict[str, Any]]) -> Table:
+    """The medians, for a screen of 80 columns; from the rows of a digest."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("gateway", overflow="fold")
+    for heading in ("samples", "lost", "physics", "UDP", "gRPC", "task", "remainder"):
+        table.add_column(
+            f"{heading}\n" + ("" if heading in ("samples", "lost") else "p50 ms"), justify="right"
+        )
+    for row in rows:
+        latencies = (row[f"{name}_p50_ns"] for name in ("physical", "udp", "grpc", "task", "remainder"))
+        cells = ("-" if value is None else f"{value / 1e6:.3f}" for value in latencies)
+        table.add_row(escape(row["gateway"]), str(row["samples"]), str(row["lost"]), *cells)
+    return table
+
+
+def one_line(now: dict[str, Any]) -> str:
+    """The same for a log: what matters most."""
+    digest = now["digest"]
+    dead = f"; {len(now['dead_nodes'])} nodes died" if now["dead_nodes"] else ""
+    return (
+        f"{_time(now)}: {digest.get('samples', 0)} samples, {digest.get('lost', 0)} lost; {_trust(now)}{dead}"
+    )
+
+
+def _time(now: dict[str, Any]) -> str:
+    elapsed_s, duration_s = now["elapsed_s"], now["duration_s"]
+    if elapsed_s > duration_s + 1:
+        return f"{elapsed_s:.0f} s, kept beyond its {duration_s:.0f} s"
+    return f"{min(elapsed_s, duration_s):.0f} of {duration_s:.0f} s"
+
+
+def _trust(now: dict[str, Any]) -> str:
+    """The emulator's own error."""
+    late = f"{now['late_ticks']} of {now['ticks']} ticks late"
+    if now["engine_lateness_p50_ns"] is None:
+        return f"links: {now['backend']}; {late}"
+    p50, p99, most = (now[f"engine_lateness_{name}_ns"] / 1e3 for name in ("p50", "p99", "max"))
+    return f"links: {now['backend']}, late by p50 {p50:.0f} p99 {p99:.0f} max {most:.0f} µs; {late}"

@@ -1,0 +1,102 @@
+"""Paths and their round trips over time, from geometry alone: what ``orbitmesh plan`` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from .epoch import NS_PER_S, Nodes
+from .errors import InputError
+from .geometry import Geometry
+from .scenario import Scenario
+from .scenario.check import suggest
+
+
+class PlanRow(NamedTuple):
+    """``t_s`` counts from the plan's start; ``rtt_ms`` is twice the propagation delay of the path one way.
+
+    Where there is no way, ``rtt_ms`` and ``hops`` are None and ``path`` is empty.
+    """
+
+    t_s: float
+    src: str
+    dst: str
+    rtt_ms: float | None
+    hops: int | None
+    path: tuple[str, ...]
+
+
+def plan_rows(
+    scenario: Scenario,
+    pairs: Sequence[str],
+    *,
+    start_utc: datetime | None = None,
+    duration_ns: int | None = None,
+    step_ns: int | None = None,
+) -> Iterator[PlanRow]:
+    """A row for each instant and each pair, in that order, computed as they are asked for.
+
+    Pairs are written ``A:B``, by any nodes' names; a station's name without
+    its ``gw-`` will do.  The instants are ``start_utc`` + k · ``step_ns``, as
+    long as they lie before the end; what is not given is the scenario's run.
+    Raises InputError at once for what is wrong.
+    """
+    run = scenario.run
+    duration_ns = run.duration_ns if duration_ns is None else duration_ns
+    step_ns = run.step_ns if step_ns is None else step_ns
+    start_utc = run.start_utc if start_utc is None else start_utc
+    if step_ns <= 0 or duration_ns <= 0:
+        raise InputError(f"the step ({step_ns} ns) and the duration ({duration_ns} ns) must be above 0")
+    if start_utc.tzinfo is None:
+        raise InputError(
+            f"the start {start_utc.isoformat()} has no offset from UTC: write {start_utc.isoformat()}Z"
+        )
+    if not pairs:
+        raise InputError("no pair of nodes is given: name one, as in gw-london:gw-tokyo")
+    geometry = Geometry(scenario)
+    ends = [parse_pair(pair, geometry.nodes) for pair in pairs]
+    geometry.set_destinations({destination for _, destination in ends})
+    start_sim_ns = (start_utc - run.start_utc) // timedelta(microseconds=1) * 1000
+    return _rows(geometry, ends, start_sim_ns, duration_ns, step_ns)
+
+
+def _rows(
+    geometry: Geometry, ends: Iterable[tuple[int, int]], start_sim_ns: int, duration_ns: int, step_ns: int
+) -> Iterator[PlanRow]:
+    names = geometry.nodes.names
+    epochs = geometry.epochs(start_sim_ns, step_ns)
+    for ahead_ns in range(0, duration_ns, step_ns):
+        epoch = next(epochs)
+        for source, destination in ends:
+            path = epoch.path(source, destination)
+            yield PlanRow(
+                t_s=ahead_ns / NS_PER_S,
+                src=names[source],
+                dst=names[destination],
+                rtt_ms=None if path is None else 2 * epoch.path_delay_ns(path) / 1e6,
+                hops=None if path is None else len(path) - 1,
+                path=() if path is None else tuple(names[node] for node in path),
+            )
+
+
+def parse_pair(pair: str, nodes: Nodes) -> tuple[int, int]:
+    """Node indices of ``A:B``; InputError for another form, and for a name that nobody has."""
+    names = pair.split(":")
+    if len(names) != 2 or not all(names):
+        raise InputError(f"{pair!r} is not a pair of nodes: write A:B, as in gw-london:gw-tokyo")
+    return find_node(names[0], nodes), find_node(names[1], nodes)
+
+
+def find_node(name: str, nodes: Nodes) -> int:
+    """Index of a node by its name, or of a gateway by its station's name; InputError with what is near.
+
+    A name that is a node's own goes first: for a station named ``sat-0-0``
+    its gateway has to be written out.
+    """
+    for candidate in (name, f"gw-{name}"):
+        if candidate in nodes.index:
+            return nodes.index[candidate]
+    stations = [gateway.removeprefix("gw-") for gateway in nodes.names[nodes.n_satellites :]]
+    known = [*nodes.names[nodes.n_satellites :], *stations, *nodes.names[: nodes.n_satellites]]
+    raise InputError(f"there is no node {name!r}: {suggest(name, known, 'nodes')}")

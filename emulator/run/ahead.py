@@ -1,0 +1,68 @@
+"""The geometry process: computes epochs ahead of their time.
+
+SGP4 and Dijkstra hold the interpreter's lock, so they have a process of their
+own.  Messages are pickles over a socket pair between two processes of ours:
+
+    to it     ("open", Scenario, start_sim_ns, step_ns) · ("more", n) · ("destinations", [node, …])
+    from it   ("nodes", Nodes, hosting) · ("epoch", Epoch, Assignment, cost_ns) · ("error", exception)
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import time
+from multiprocessing.connection import Connection
+from typing import Any
+
+from ..errors import OrbitmeshError, RunError
+from ..geometry import Geometry
+from .assignment import assign
+from .processes import keep_capabilities
+
+# Epochs under way between the two processes: enough to ride out a slow tick,
+# few enough that a new destination is routed soon.
+WINDOW = 2
+
+
+def serve(control: Connection) -> None:
+    _, scenario, start_sim_ns, step_ns = control.recv()
+    geometry = Geometry(scenario)
+    control.send(("nodes", geometry.nodes, geometry.hosting))
+    credit = 0
+    epochs = geometry.epochs(start_sim_ns, step_ns)
+    while True:
+        while credit == 0 or control.poll():
+            verb, value = control.recv()
+            if verb == "more":
+                credit += value
+            elif verb == "destinations":
+                geometry.add_destinations(value)
+        began_ns = time.monotonic_ns()
+        epoch = next(epochs)
+        assignment = assign(
+            epoch, geometry.nodes.n_satellites, geometry.hosting, scenario.compute.probes.gateways
+        )
+        control.send(("epoch", epoch, assignment, time.monotonic_ns() - began_ns))
+        credit -= 1
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--control-fd", type=int, required=True)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    control: Any = Connection(parser.parse_args().control_fd)
+    keep_capabilities()
+    try:
+        serve(control)
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        pass  # the run is over
+    except OrbitmeshError as error:
+        control.send(("error", error))
+    except Exception as error:
+        control.send(("error", RunError(f"the geometry process failed: {type(error).__name__}: {error}")))
+        raise
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""Applies each epoch at its instant; counts the ticks that were late."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ..epoch import Epoch
+from ..plane.plane import Change, CommitReport
+from .assignment import Assignment
+from .clock import Clock
+
+log = logging.getLogger(__name__)
+
+# A tick begun later than this after its instant is late.  Delays stay right in
+# between (their slope goes on); what is late are routes, handovers and rates.
+LATE_NS = 10_000_000
+_SETTLE_EVERY_NS = 200_000_000
+
+
+class AppliesEpochs(Protocol):
+    """The part of a Plane that the conductor drives."""
+
+    def prepare(self, old: Epoch | None, new: Epoch) -> Change: ...
+    def commit(self, change: Change, t0_mono_ns: int) -> CommitReport: ...
+    def settle(self, now_mono_ns: int) -> None: ...
+
+
+@dataclass(frozen=True)
+class Tick:
+    """One epoch as it was applied; instants are CLOCK_MONOTONIC.
+
+    ``t0_mono_ns`` is the instant the epoch is true of; its links and routes
+    came into force between ``began_mono_ns`` and ``ended_mono_ns``.
+    ``computed_ns`` was spent on geometry ahead of time, ``prepared_ns`` on
+    interfaces ahead of time.
+    """
+
+    epoch: Epoch
+    assignment: Assignment
+    t0_mono_ns: int
+    began_mono_ns: int
+    ended_mono_ns: int
+    late_ns: int
+    computed_ns: int
+    prepared_ns: int
+    report: CommitReport
+
+    @property
+    def cost_ns(self) -> int:
+        """All work for this tick, wherever it was done."""
+        return self.computed_ns + self.prepared_ns + self.ended_mono_ns - self.began_mono_ns
+
+
+@dataclass(frozen=True)
+class LateTick:
+    number: int
+    sim_ns: int
+    late_ns: int
+
+
+@dataclass
+class TickLog:
+    """What the summary says of the ticks."""
+
+    cost_ns: list[int] = field(default_factory=list)
+    commit_ns: list[int] = field(default_factory=list)
+    late: list[LateTick] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """An epoch that has been computed and waits for its instant."""
+
+    epoch: Epoch
+    assignment: Assignment
+    computed_ns: int
+
+
+class Conductor:
+    """``first()`` once, in the caller's thread; then ``start()`` and ``stop()``.
+
+    ``on_tick`` is called after each commit, in the conductor's thread.  If
+    anything raises there, ``on_failure`` gets it and the conductor ends.
+    """
+
+    def __init__(
+        self,
+        plane: AppliesEpochs,
+        clock: Clock,
+        epochs: queue.Queue[Ahead],
+        on_tick: Callable[[Tick], None],
+        on_failure: Callable[[BaseException], None],
+    ) -> None:
+        self._plane, self._clock, self._epochs = plane, clock, epochs
+        self._on_tick, self._on_failure = on_tick, on_failure
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="conductor", daemon=True)
+        self.ticks = TickLog()
+        self.current: Epoch | None = None
+
+    def first(self, ahead: Ahead) -> None:
+        """Apply the first epoch, whenever it is ready; the clock starts with it."""
+        began_ns = time.monotonic_ns()
+        change = self._plane.prepare(None, ahead.epoch)
+        prepared_ns = time.monotonic_ns() - began_ns
+        self._clock.start(ahead.epoch.sim_ns)
+        self._apply(ahead, change, prepared_ns, late_ns=0)
+        # the first commit makes everything; it says nothing of the ticks to come
+        self.ticks = TickLog()
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                try:
+                    ahead = self._epochs.get(timeout=0.1)
+                except queue.Empty:
+                    continue
+                began_ns = time.monotonic_ns()
+                change = self._plane.prepare(self.current, ahead.epoch)
+                prepared_ns = time.monotonic_ns() - began_ns
+                self._settle_until(self._clock.mono_ns(ahead.epoch.sim_ns) - _SETTLE_EVERY_NS)
+                late_ns = self._clock.wait(ahead.epoch.sim_ns, self._stop)
+                if late_ns is None:
+                    return
+                self._apply(ahead, change, prepared_ns, late_ns)
+        except BaseException as error:
+            self._on_failure(error)
+
+    def _settle_until(self, mono_ns: int) -> None:
+        """Let the plane remove what has had its time, well before the next instant."""
+        self._plane.settle(time.monotonic_ns())
+        while time.monotonic_ns() < mono_ns and not self._stop.wait(_SETTLE_EVERY_NS / 1e9):
+            self._plane.settle(time.monotonic_ns())
+
+    def _apply(self, ahead: Ahead, change: Change, prepared_ns: int, late_ns: int) -> None:
+        t0_mono_ns = self._clock.mono_ns(ahead.epoch.sim_ns)
+        began_ns = time.monotonic_ns()
+        report = self._plane.commit(change, t0_mono_ns)
+        ended_ns = time.monotonic_ns()
+        self.current = ahead.epoch
+        tick = Tick(
+            ahead.epoch, ahead.assignment, t0_mono_ns, began_ns, ended_ns, late_ns,
+            ahead.computed_ns, prepared_ns, report,
+        )  # fmt: skip
+        if late_ns > LATE_NS:
+            log.warning("tick %d was %.1f ms late", ahead.epoch.number, late_ns / 1e6)
+            self.ticks.late.append(LateTick(ahead.epoch.number, ahead.epoch.sim_ns, late_ns))
+        self.ticks.cost_ns.append(tick.cost_ns)
+        self.ticks.commit_ns.append(ended_ns - began_ns)
+        self._on_tick(tick)

@@ -1,0 +1,68 @@
+"""What each node process is told when it starts.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from zlib import crc32
+
+from orbitmesh.nodes.spec import NodeSpec, Peer, ProbeSpec, TaskSpec
+
+from ..epoch import Bool, Nodes
+from ..scenario.model import Compute
+
+
+def node_specs(
+    nodes: Nodes,
+    hosting: Bool,
+    compute: Compute,
+    seed: int,
+    address: Callable[[int], str],
+) -> list[NodeSpec]:
+    """One spec per hosting node; ``address`` gives a node's IPv4 address.
+
+    Whom to measure is not in it: that is said when all nodes are there, so that
+    no measurement is lost to a peer that has not started.
+
+    Each node's seed follows from the run's seed and its name, so that adding a
+    node changes nothing for the others.
+    """
+    peers = {nodes.names[n]: address(n) for n in range(nodes.n_satellites) if hosting[n]}
+    specs = []
+    # gateways start first, and are told first that it is over: they ask, satellites answer
+    order = sorted(range(len(nodes)), key=lambda node: not nodes.is_gateway(node))
+    for node in order:
+        if not hosting[node]:
+            continue
+        name = nodes.names[node]
+        is_gateway = nodes.is_gateway(node)
+        tasks = tasks_of(name, compute) if is_gateway else ()
+        specs.append(
+            NodeSpec(
+                name=name,
+                kind="gateway" if is_gateway else "satellite",
+                address=address(node),
+                seed=crc32(f"{seed}:{name}".encode()),
+                probe=ProbeSpec(
+                    kinds=compute.probes.kinds,
+                    interval_ns=compute.probes.interval_ns,
+                    timeout_ns=compute.probes.timeout_ns,
+                ),
+                tasks=tasks,
+                peers=peers if tasks else {},
+            )
+        )
+    return specs
+
+
+def probe_peers(nodes: Nodes, gateways: tuple[int, ...], address: Callable[[int], str]) -> tuple[Peer, ...]:
+    return tuple(Peer(nodes.names[g], address(g)) for g in gateways)
+
+
+def tasks_of(gateway: str, compute: Compute) -> tuple[TaskSpec, ...]:
+    """The tasks that a gateway (by node name) sends; the scenario names gateways with or without ``gw-``."""
+    station = gateway.removeprefix("gw-")
+    return tuple(
+        TaskSpec(task.kind, task.size, task.satellite, task.interval_ns, task.timeout_ns)
+        for task in compute.tasks
+        if task.gateways == "all" or station in task.gateways or gateway in task.gateways
+    )

@@ -1,0 +1,125 @@
+"""Helper processes of a run: started with a lifeline, watched, and ended.
+
+The lifeline is the control socket itself: whoever reads end-of-file there
+knows that the other side is gone, however it went, and ends.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from ..errors import ProcessDied
+
+_PR_SET_PDEATHSIG = 1
+_PR_CAPBSET_DROP = 24
+_PR_SET_NO_NEW_PRIVS = 38
+_LAST_CAPABILITY = 63
+_CAPABILITY_VERSION_3 = 0x20080522
+
+CAP_CHOWN = 0
+CAP_DAC_OVERRIDE = 1
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass
+class Child:
+    """A process of this run and the socket that joins us to it."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    control: Any  # a socket, or a Connection over one
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def ended(self) -> str | None:
+        """How it ended, in words; None while it runs."""
+        status = self.process.poll()
+        return None if status is None else describe_status(status)
+
+    def stop(self, grace_s: float) -> None:
+        """Close the lifeline and wait; SIGKILL after the grace.  Safe to call twice."""
+        try:
+            self.control.close()
+            self.process.wait(grace_s)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def describe_status(status: int) -> str:
+    if status >= 0:
+        return f"exit status {status}"
+    try:
+        return f"signal {-status} ({signal.Signals(-status).name})"
+    except ValueError:
+        return f"signal {-status}"
+
+
+def start_child(
+    name: str,
+    module: str,
+    *,
+    arguments: Sequence[str] = (),
+    pass_fds: Sequence[int] = (),
+    pickles: bool = True,
+) -> Child:
+    """Run ``python -m module --control-fd N …``.
+
+    The control socket carries pickles (a Connection of multiprocessing), or
+    else messages with descriptors (SOCK_SEQPACKET).  The child gets a session
+    of its own, so that Ctrl-C at the terminal reaches only the main process,
+    which then ends the others in order.
+    """
+    kind = socket.SOCK_STREAM if pickles else socket.SOCK_SEQPACKET
+    ours, theirs = socket.socketpair(socket.AF_UNIX, kind)
+    try:
+        # -P: never import from the folder the user happens to stand in
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", module, "--control-fd", str(theirs.fileno()), *arguments],
+            stdin=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno(), *pass_fds],
+            start_new_session=True,
+        )
+    except OSError as error:
+        ours.close()
+        raise ProcessDied(f"cannot start the {name} process: {error}") from error
+    finally:
+        theirs.close()
+    return Child(name, process, Connection(ours.detach()) if pickles else ours)
+
+
+def die_with_parent() -> None:
+    """SIGKILL this process when the thread that started it ends."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def keep_capabilities(kept: Sequence[int] = ()) -> None:
+    """Give up all privileges but those named; nothing started from here gets them back.
+
+    Does nothing for a process that has none.
+    """
+    if os.geteuid() != 0:
+        return
+    for capability in range(_LAST_CAPABILITY + 1):
+        if capability not in kept:
+            _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)  # EINVAL past the kernel's last one
+    _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    mask = sum(1 << capability for capability in kept)
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    low, high = mask & 0xFFFFFFFF, mask >> 32
+    data = (ctypes.c_uint32 * 6)(low, low, 0, high, high, 0)
+    if _libc.capset(ctypes.byref(header), ctypes.byref(data)) != 0:
+        errno = ctypes.get_errno()
+        raise OSError(errno, f"capset: {os.strerror(errno)}")

@@ -1,0 +1,56 @@
+"""What ``doctor`` says of this machine, and its exit status."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from orbitmesh.emulator.cli.main import app
+from orbitmesh.emulator.plane import choose
+from orbitmesh.emulator.plane.backend import Probe
+from orbitmesh.emulator.plane.engine import EngineBackend
+
+runner = CliRunner()
+NAMES = {
+    "privileges",
+    "kernel",
+    "network namespaces",
+    "TUN",
+    "sch_netem",
+    "links = auto",
+    "open files",
+    "processes",
+}
+
+
+def test_doctor_names_what_a_run_needs_and_its_exit_status_agrees() -> None:
+    result = runner.invoke(app, ["doctor", "-o", "json"])
+    found = json.loads(result.stdout)
+    assert {check["name"] for check in found["checks"]} >= NAMES
+    failed = [check for check in found["checks"] if check["weight"] == "needed" and check["ok"] is False]
+    assert found["can_run"] == (not failed)
+    assert result.exit_code == (1 if failed else 0)
+    assert all(check["detail"] for check in found["checks"])
+
+
+def test_doctor_as_csv_and_as_a_table() -> None:
+    rows = list(csv.DictReader(io.StringIO(runner.invoke(app, ["doctor", "-o", "csv"]).stdout)))
+    assert {row["name"] for row in rows} >= NAMES
+    table = runner.invoke(app, ["doctor"]).stdout
+    assert "network namespaces" in table
+    assert "can run here" in table
+
+
+def test_without_a_backend_that_carries_packets_nothing_can_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        EngineBackend, "probe", classmethod(lambda cls: Probe(False, "no TUN here: modprobe tun"))
+    )
+    result = runner.invoke(app, ["doctor"])
+    assert result.exit_code == 1
+    assert "Nothing can run here" in result.stdout
+    assert "no TUN here: modprobe tun" in result.stdout
+    assert choose.probes()["fake"].works

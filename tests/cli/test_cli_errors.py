@@ -1,0 +1,145 @@
+"""Whatever is wrong: one sentence on stderr, the right exit status, no traceback."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import typer
+
+from orbitmesh.emulator.cli import ending
+from orbitmesh.emulator.errors import HostError, ScenarioError
+
+GOOD = """name = "one"
+[constellation]
+shells = [{ code = "S:780:86.4:66/6/1" }]
+[run]
+start = 2026-11-01T00:00:00Z
+"""
+
+
+def orbitmesh(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "orbitmesh.emulator.cli", *map(str, arguments)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def one_sentence(done: subprocess.CompletedProcess[str], status: int) -> str:
+    assert done.returncode == status, done.stderr
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("orbitmesh: ")
+    return lines[0].removeprefix("orbitmesh: ")
+
+
+@pytest.mark.parametrize("verb", [["plan", "--pair", "gw-a:gw-b"], ["run"]])
+def test_a_wrong_scenario_names_file_line_and_key(verb: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "wrong.toml"
+    path.write_text(GOOD + 'step = "1 s"\ndurration = "60 s"\n')
+    said = one_sentence(orbitmesh(verb[0], path, *verb[1:]), 2)
+    assert said.startswith(f"{path}:7: run.durration: ")
+    assert "duration" in said.removeprefix(f"{path}:7: run.durration: ")
+
+
+def test_a_scenario_that_is_not_there() -> None:
+    assert "no-such-scenario" in one_sentence(orbitmesh("run", "no-such-scenario"), 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "demo", "--duration", "60"], "--duration: '60' has no unit"),
+        (["plan", "demo", "--pair", "gw-london"], "--pair: 'gw-london' is not a pair"),
+        (["plan", "demo", "--pair", "gw-london:gw-tokyo", "--start", "noon"], "--start: 'noon'"),
+        (["report", "no-such-run"], "no-such-run holds no run"),
+        (["clean", "no-such-run"], "no-such-run holds no run"),
+    ],
+)
+def test_a_wrong_option_names_itself(arguments: list[str], said: str) -> None:
+    assert one_sentence(orbitmesh(*arguments), 2).startswith(said)
+
+
+@pytest.mark.parametrize(
+    "verb", [["status"], ["down"], ["exec", "gw-london", "--", "true"], ["ping", "a", "b"]]
+)
+def test_a_mesh_that_is_not_running(verb: list[str]) -> None:
+    said = one_sentence(orbitmesh(verb[0], "--run", "no-such-run", *verb[1:]), 2)
+    assert "no-such-run" in said
+
+
+def test_debugging_shows_the_traceback() -> None:
+    done = orbitmesh("run", "no-such-scenario", ORBITMESH_DEBUG="1")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "ScenarioError" in done.stderr
+
+
+# ---- the guard itself
+
+
+def status_of(error: BaseException) -> int:
+    def verb() -> None:
+        raise error
+
+    with pytest.raises(typer.Exit) as caught:
+        ending.guarded(verb)()
+    return int(caught.value.exit_code)
+
+
+def test_errors_become_exit_statuses(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ORBITMESH_DEBUG", raising=False)
+    assert status_of(ScenarioError("is wrong", path="a.toml", line=3, key="run.step")) == 2
+    assert status_of(HostError("two\nlines")) == 1
+    assert status_of(OSError(28, "No space left on device", "/there")) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "orbitmesh: a.toml:3: run.step: is wrong",
+        "orbitmesh: two lines",
+        "orbitmesh: /there: No space left on device (ORBITMESH_DEBUG=1 shows where)",
+    ]
+    assert status_of(KeyboardInterrupt()) == 130
+    assert status_of(ending.Interrupted(signal.SIGTERM)) == 143
+
+
+def test_a_defect_is_not_hidden() -> None:
+    def verb() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        ending.guarded(verb)()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_first_signal_unwinds_and_the_second_does_not_break_off_the_cleaning(
+    number: signal.Signals,
+) -> None:
+    handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+    cleaned = False
+
+    def unwound() -> None:
+        nonlocal cleaned
+        with ending.interruptible():
+            try:
+                os.kill(os.getpid(), number)
+                time.sleep(5)
+            finally:
+                os.kill(os.getpid(), number)
+                time.sleep(0.01)
+                cleaned = True
+
+    with pytest.raises(ending.Interrupted) as caught:
+        unwound()
+    assert caught.value.number == number
+    assert cleaned
+    assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == handlers

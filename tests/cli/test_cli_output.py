@@ -1,0 +1,59 @@
+"""Data on stdout is pure: JSON parses whole, CSV has its columns and nothing else."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from orbitmesh.emulator.cli.main import app
+from orbitmesh.emulator.cli.options import Format
+from orbitmesh.emulator.cli.output import print_rows
+
+runner = CliRunner()
+ROWS = [("gw-a", 1.5, None), ("[red]b[/red]", 2, "x,y")]
+
+
+def test_json_is_a_list_of_objects(capsys: pytest.CaptureFixture[str]) -> None:
+    print_rows(("name", "value", "note"), ROWS, Format.JSON)
+    assert json.loads(capsys.readouterr().out) == [
+        {"name": "gw-a", "value": 1.5, "note": None},
+        {"name": "[red]b[/red]", "value": 2, "note": "x,y"},
+    ]
+
+
+def test_csv_has_one_heading_and_empty_fields_for_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    print_rows(("name", "value", "note"), ROWS, Format.CSV)
+    assert capsys.readouterr().out == 'name,value,note\ngw-a,1.5,\n[red]b[/red],2,"x,y"\n'
+
+
+def test_a_table_shows_what_it_is_given_and_nothing_is_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    print_rows(("name", "value", "note"), ROWS, Format.TABLE)
+    out = capsys.readouterr().out
+    assert "[red]b[/red]" in out
+    assert "1.500" in out
+
+
+def test_a_number_that_json_cannot_hold_is_refused() -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        print_rows(("value",), [(float("nan"),)], Format.JSON)
+
+
+def test_scenarios() -> None:
+    listed = json.loads(runner.invoke(app, ["scenarios", "-o", "json"]).stdout)
+    assert {"demo", "starlink-shell1", "ai1-pilot"} <= {scenario["name"] for scenario in listed}
+    as_csv = list(csv.DictReader(io.StringIO(runner.invoke(app, ["scenarios", "-o", "csv"]).stdout)))
+    assert as_csv == listed
+    assert "demo" in runner.invoke(app, ["scenarios"]).stdout
+
+
+def test_a_reader_who_has_had_enough_causes_no_noise() -> None:
+    program = f"{sys.executable} -m orbitmesh.emulator.cli scenarios -o json | head -c 1"
+    done = subprocess.run(["bash", "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "["
+    assert done.stderr == ""

@@ -1,0 +1,126 @@
+"""What is shown while a mesh is built and while it runs, where stderr is not a terminal."""
+
+from __future__ import annotations
+
+import io
+import logging
+import threading
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from orbitmesh.emulator.cli import screen, status
+
+ROW = {
+    "gateway": "gw-london", "satellites": 7, "samples": 40, "lost": 1,
+    "udp_p50_ns": 21_200_000, "udp_p99_ns": 23_000_000, "grpc_p50_ns": 22_000_000, "grpc_p99_ns": None,
+    "task_p50_ns": None, "task_p99_ns": None, "physical_p50_ns": 20_900_000, "remainder_p50_ns": 300_000,
+}  # fmt: skip
+NOW: dict[str, Any] = {
+    "run_id": "toy-1", "scenario": "toy", "out": "/out", "pid": 7, "backend": "engine", "clock": "real",
+    "sim_utc": "2026-11-01T00:00:12+00:00", "built_s": 1.2, "elapsed_s": 12.4, "duration_s": 60.0,
+    "satellites": 66, "gateways": 8, "nodes_ready": 74, "dead_nodes": {"sat-0-1": "signal 9 (SIGKILL)"},
+    "lasers": 125, "ground_links": 16, "ticks": 12, "late_ticks": 2,
+    "engine_lateness_p50_ns": 20_000, "engine_lateness_p99_ns": 90_000, "engine_lateness_max_ns": 400_000,
+    "digest": {"samples": 800, "lost": 3, "gateways": [ROW]},
+}  # fmt: skip
+BEFORE_THE_FIRST_DIGEST = NOW | {"digest": {}, "engine_lateness_p50_ns": None, "dead_nodes": {}}
+
+
+def drawn(now: dict[str, Any], width: int = 160) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(status.picture(now, width))
+    return str(console.file.getvalue())  # type: ignore[attr-defined]
+
+
+def test_a_picture_shows_time_links_gateways_and_the_emulations_own_error() -> None:
+    text = drawn(NOW)
+    for part in (
+        "toy-1",
+        "12 of 60 s",
+        "66 satellites",
+        "125 lasers",
+        "73 node processes",
+        "2 of 12 ticks late",
+    ):
+        assert part in text
+    assert "p50 20 p99 90 max 400 µs" in text
+    assert "sat-0-1 (signal 9 (SIGKILL))" in text
+    for figure in ("gw-london", "21.200", "20.900", "0.300"):
+        assert figure in text
+
+
+def test_a_narrow_screen_cuts_nothing_off() -> None:
+    text = drawn(NOW, 80)
+    assert "…" not in text
+    for figure in ("gw-london", "21.200", "20.900", "0.300"):
+        assert figure in text
+
+
+def test_a_status_before_the_first_sample_can_be_shown() -> None:
+    assert "66 satellites" in drawn(BEFORE_THE_FIRST_DIGEST)
+    assert status.gateway_rows(BEFORE_THE_FIRST_DIGEST) == []
+    assert "0 samples" in status.one_line(BEFORE_THE_FIRST_DIGEST)
+
+
+def test_a_kept_mesh_says_that_it_is_beyond_its_time() -> None:
+    assert status.one_line(NOW | {"elapsed_s": 75.0}).startswith("75 s, kept beyond its 60 s: ")
+
+
+def test_one_line_for_logs() -> None:
+    line = status.one_line(NOW)
+    assert "\n" not in line
+    assert line.startswith("12 of 60 s: 800 samples, 3 lost; ")
+    assert line.endswith("; 1 nodes died")
+
+
+def test_progress_in_a_log_is_a_line_a_stage(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = screen.Screen()
+    for done in range(75):
+        shown.progress("namespaces", done, 74)
+    shown.progress("links", 10, 10)
+    shown.end_progress()
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(" in ")[0] for line in lines] == ["namespaces: 74", "links: 10"]
+
+
+def test_a_running_mesh_in_a_log_is_a_line_now_and_then(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(screen, "_LINE_EVERY_S", 0.001)
+    asked = threading.Semaphore(0)
+
+    def now() -> dict[str, Any]:
+        asked.release()
+        return NOW
+
+    with screen.Screen().watching(now):
+        for _ in range(3):
+            assert asked.acquire(timeout=10)
+    assert capsys.readouterr().err.splitlines()[:2] == [status.one_line(NOW)] * 2
+
+
+def test_a_status_that_fails_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(screen, "_LINE_EVERY_S", 0.001)
+    asked = threading.Event()
+
+    def now() -> dict[str, Any]:
+        asked.set()
+        raise ZeroDivisionError
+
+    def watch() -> None:
+        with screen.Screen().watching(now):
+            assert asked.wait(10)
+
+    with pytest.raises(ZeroDivisionError):
+        watch()
+
+
+def test_warnings_of_the_program_are_shown_and_details_are_not(capsys: pytest.CaptureFixture[str]) -> None:
+    log = logging.getLogger("orbitmesh.emulator.run.conductor")
+    with screen.logged_to(screen.Screen()):
+        log.warning("tick %d was %.1f ms late", 7, 12.0)
+        log.info("a detail")
+    log.debug("afterwards nothing")
+    assert capsys.readouterr().err == "warning: tick 7 was 12.0 ms late\n"

@@ -1,0 +1,94 @@
+"""A whole run, as a user starts it, and what its record says of physics."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from conftest import TOY, MeshProcess
+
+from orbitmesh.emulator import Emulation, Scenario
+
+pytestmark = [pytest.mark.netns, pytest.mark.timeout(180)]
+
+
+def test_a_run_measures_latencies_that_physics_allows(start_mesh: Callable[..., MeshProcess]):
+    mesh = start_mesh("--duration", "5 s")
+    assert mesh.wait() == 0, mesh.output()
+    summary = json.loads((mesh.out / "summary.json").read_text())
+    assert summary["ended"] == "completed"
+    assert summary["dead_nodes"] == {}
+    columns = ["kind", "ok", "straddles_epoch", "measured_ns", "propagation_ns", "src", "dst"]
+    samples = pq.read_table(mesh.out / "samples.parquet", columns=columns).to_pydict()
+    kinds = {kind: np.flatnonzero([k == kind for k in samples["kind"]]) for kind in ("udp", "grpc", "task")}
+    measured, physical = np.array(samples["measured_ns"]), samples["propagation_ns"]
+    for kind, rows in kinds.items():
+        good = [row for row in rows if samples["ok"][row] and not samples["straddles_epoch"][row]]
+        assert len(good) > 10, f"{len(good)} {kind} samples"
+        for row in good:
+            # the recorder's own tolerance: the reading of the clock
+            assert measured[row] >= physical[row] - 2_000, {k: v[row] for k, v in samples.items()}
+    # a path of one hop is 4 ms away at the least: the delays are there, not only not negative
+    assert min(p for p in physical if p is not None) > 2 * 4_000_000
+
+
+def test_commands_against_a_running_mesh(start_mesh: Callable[..., MeshProcess]):
+    mesh = start_mesh("--duration", "60 s")
+    mesh.wait_for_samples()
+
+    status = mesh.orbitmesh("status", "-o", "json")
+    assert json.loads(status.stdout)["satellites"] == 48, status.stderr
+
+    names = mesh.orbitmesh("exec", "gw-london", "--", "getent", "hosts", "sat-3-7", "gw-tokyo")
+    assert [line.split()[1] for line in names.stdout.splitlines()] == ["sat-3-7", "gw-tokyo"], names.stderr
+
+    assert mesh.orbitmesh("exec", "gw-london", "--", "sh", "-c", "exit 7").returncode == 7
+
+    ping = mesh.orbitmesh("ping", "gw-london", "sat-3-7")
+    assert ping.returncode == 0, ping.stdout + ping.stderr
+    assert " 0% packet loss" in ping.stdout
+
+    trace = mesh.orbitmesh("trace", "gw-london", "gw-tokyo", "-o", "json")
+    assert trace.returncode == 0, trace.stdout + trace.stderr
+    hops = json.loads(trace.stdout)
+    assert hops["measured_path"] == hops["planned_path"]
+    assert len(hops["measured_path"]) > 2
+
+    unknown = mesh.orbitmesh("exec", "sat-99-99", "--", "true")
+    assert unknown.returncode == 2
+    assert "sat-99-99" in unknown.stderr
+    assert "Traceback" not in unknown.stderr
+
+    down = mesh.orbitmesh("down")
+    assert down.returncode == 0, down.stderr
+    assert mesh.wait() == 0, mesh.output()
+    assert (mesh.out / "summary.json").exists()
+
+
+def test_a_kept_mesh_outlives_its_duration_until_down(start_mesh: Callable[..., MeshProcess]):
+    mesh = start_mesh("--duration", "2 s", "--keep")
+    assert mesh.wait() == 0, mesh.output()
+    assert mesh.orbitmesh("exec", "gw-lima", "--", "true").returncode == 0
+    down = mesh.orbitmesh("down")
+    assert down.returncode == 0, down.stderr
+    assert json.loads((mesh.out / "summary.json").read_text())["ended"] == "completed"
+
+
+def test_the_python_door(tmp_path: Path, nothing_left: Callable[[], None]):
+    with Emulation(Scenario.load(str(TOY)), duration_ns=2_000_000_000, out=tmp_path / "run") as mesh:
+        london = mesh.net.get("gw-london")
+        planned = mesh.path("gw-london", "gw-tokyo")
+        output = london.cmd("ping -c 3 -i 0.2 gw-tokyo")
+        fastest_ms = min(float(t) for t in re.findall(r"time=([\d.]+)", output))
+        assert fastest_ms * 1e6 >= 2 * planned["delay_ns"] - 100_000  # ping prints three digits
+        trace = london.cmd("traceroute -n -q 1 gw-tokyo")
+        seen = re.findall(r"^\s*\d+\s+([\d.]+)", trace, re.MULTILINE)
+        names = [mesh.net.get(name).IP() for name in planned["path"][1:]]
+        assert seen == names, trace
+        mesh.wait()
+    assert mesh.summary["ended"] == "completed"

@@ -1,0 +1,115 @@
+"""The conductor: each epoch at its instant, in order, late ones counted, a failure handed on."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from orbitmesh.emulator.epoch import Epoch, Links, Routes
+from orbitmesh.emulator.run.assignment import Assignment
+from orbitmesh.emulator.run.clock import RealClock, SteppedClock
+from orbitmesh.emulator.run.conductor import Ahead, Conductor, Tick
+
+STEP_NS = 1_000_000
+
+
+def epoch(number: int) -> Epoch:
+    none = np.empty(0, np.int32)
+    links = Links(none, none, none.astype(np.uint8), *(np.empty(0),) * 2, *(np.empty(0, np.int64),) * 2)
+    return Epoch(number, number * STEP_NS, np.zeros((1, 3)), links, Routes(none, np.empty((0, 1), np.int32)))
+
+
+def ahead(number: int) -> Ahead:
+    return Ahead(epoch(number), Assignment({}, {}), computed_ns=5)
+
+
+class Plane:
+    """Notes what it is told; refuses the epoch whose number is ``breaks_at``."""
+
+    def __init__(self, breaks_at: int | None = None) -> None:
+        self.calls: list[tuple[str, object]] = []
+        self.breaks_at = breaks_at
+
+    def prepare(self, old, new):
+        self.calls.append(("prepare", (None if old is None else old.number, new.number)))
+        return new
+
+    def commit(self, change, t0_mono_ns):
+        if change.number == self.breaks_at:
+            raise ValueError("no such device")
+        self.calls.append(("commit", change.number))
+        return SimpleNamespace()
+
+    def settle(self, now_mono_ns):
+        self.calls.append(("settle", now_mono_ns))
+
+
+class Run:
+    def __init__(self, plane: Plane, clock) -> None:
+        self.epochs: queue.Queue[Ahead] = queue.Queue()
+        self.ticks: list[Tick] = []
+        self.failures: list[BaseException] = []
+        self.ticked = threading.Semaphore(0)
+        self.failed = threading.Event()
+        self.conductor = Conductor(plane, clock, self.epochs, self.on_tick, self.on_failure)
+
+    def on_tick(self, tick: Tick) -> None:
+        self.ticks.append(tick)
+        self.ticked.release()
+
+    def on_failure(self, error: BaseException) -> None:
+        self.failures.append(error)
+        self.failed.set()
+
+
+def test_epochs_are_prepared_before_and_committed_at_their_instant():
+    plane, clock = Plane(), SteppedClock()
+    run = Run(plane, clock)
+    run.conductor.first(ahead(0))
+    run.conductor.start()
+    for number in (1, 2):
+        run.epochs.put(ahead(number))
+        clock.advance(STEP_NS - 1)
+        assert not run.ticked.acquire(timeout=0.1) or number == 1
+        clock.advance(1)
+        assert run.ticked.acquire(timeout=5)
+    run.conductor.stop()
+    calls = [call for call in plane.calls if call[0] != "settle"]
+    assert calls == [
+        ("prepare", (None, 0)), ("commit", 0),
+        ("prepare", (0, 1)), ("commit", 1),
+        ("prepare", (1, 2)), ("commit", 2),
+    ]  # fmt: skip
+    assert [tick.t0_mono_ns - run.ticks[0].t0_mono_ns for tick in run.ticks] == [0, STEP_NS, 2 * STEP_NS]
+    assert run.failures == []
+
+
+def test_a_tick_past_its_instant_is_late_and_named():
+    run = Run(Plane(), RealClock())
+    run.conductor.first(ahead(0))
+    threading.Event().wait(0.05)  # 50 ms against a step of 1 ms
+    run.epochs.put(ahead(1))
+    run.conductor.start()
+    assert run.ticked.acquire(timeout=5)
+    assert run.ticked.acquire(timeout=5)
+    run.conductor.stop()
+    (late,) = run.conductor.ticks.late
+    assert (late.number, late.sim_ns) == (1, STEP_NS)
+    assert late.late_ns >= 49_000_000
+
+
+def test_a_failure_of_the_plane_ends_the_conductor_and_is_handed_on():
+    run = Run(Plane(breaks_at=1), SteppedClock())
+    run.conductor.first(ahead(0))
+    run.epochs.put(ahead(1))
+    run.conductor.start()
+    run.conductor._clock.advance(STEP_NS)
+    assert run.failed.wait(5)
+    run.conductor.stop()
+    with pytest.raises(ValueError, match="no such device"):
+        raise run.failures[0]
+    assert [tick.epoch.number for tick in run.ticks] == [0]

@@ -1,0 +1,132 @@
+"""The control socket: who may come in, what is answered, and what a broken request gets."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orbitmesh.emulator.errors import FailureError, InputError, RunError
+from orbitmesh.emulator.run.control import Client, ControlServer, find_runs
+
+
+def refuse(request):
+    raise RunError("the mesh is on fire")
+
+
+@pytest.fixture
+def run_id(tmp_path: Path) -> Iterator[str]:
+    run_id = f"test-{secrets.token_hex(4)}"
+    files = [(tmp_path / name).open("w+") for name in ("net", "mnt")]
+    server = ControlServer(
+        run_id,
+        {
+            "status": lambda request: ({"elapsed_s": 1.5}, ()),
+            "enter": lambda request: ({}, [file.fileno() for file in files]),
+            "path": lambda request: ({"path": [request["source"], request["destination"]]}, ()),
+            "down": refuse,
+        },
+    )
+    yield run_id
+    server.close()
+    for file in files:
+        file.close()
+
+
+def test_a_client_asks_and_is_answered(run_id: str, tmp_path: Path):
+    with Client.connect(run_id) as client:
+        assert client.status() == {"elapsed_s": 1.5}
+        assert client.path("a", "b") == {"path": ["a", "b"]}
+        net, mnt = client.enter("sat-0-0")
+        assert [Path(f"/proc/self/fd/{fd}").readlink() for fd in (net, mnt)] == [
+            tmp_path / "net",
+            tmp_path / "mnt",
+        ]
+        os.close(net)
+        os.close(mnt)
+
+
+def test_an_error_of_the_run_is_the_clients_error(run_id: str):
+    with Client.connect(run_id) as client, pytest.raises(FailureError, match="on fire"):
+        client.down()
+
+
+def test_runs_are_found_and_vanish_with_their_server():
+    run_id = f"test-{secrets.token_hex(4)}"
+    server = ControlServer(run_id, {"status": lambda request: ({}, ())})
+    assert run_id in find_runs()
+    with pytest.raises(FailureError, match="under way"):
+        ControlServer(run_id, {})
+    with Client.connect(run_id) as client:
+        client.status()  # so that the server has taken the connection
+        server.close()
+        assert client.socket.recv(1) == b""
+    assert run_id not in find_runs()
+    with pytest.raises(InputError, match="no run"):
+        Client.connect(run_id)
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        b"\n",
+        b"[]\n",
+        b"{}\n",
+        b'{"verb": "reboot"}\n',
+        b'{"verb": ["x"]}\n',
+        b"\xff\xfe\n",
+        b"x" * 4096 + b"\n",
+    ],
+)
+def test_a_broken_request_gets_an_answer_and_the_server_lives(run_id: str, request_line: bytes):
+    raw = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    raw.settimeout(5)
+    raw.connect(f"\0orbitmesh/{run_id}")
+    raw.sendall(request_line)
+    assert json.loads(raw.recv(4096))["exit_status"] == 2
+    raw.close()
+    with Client.connect(run_id) as client:
+        assert client.status()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become another user")
+def test_another_user_is_not_let_in(run_id: str):
+    read_fd, write_fd = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.setuid(65534)
+        raw = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        raw.settimeout(5)
+        raw.connect(f"\0orbitmesh/{run_id}")
+        try:
+            raw.sendall(b'{"verb": "status"}\n')
+            got = raw.recv(100)
+        except OSError:
+            got = b""
+        os.write(write_fd, got or b"refused")
+        os._exit(0)
+    os.close(write_fd)
+    os.waitpid(pid, 0)
+    assert os.read(read_fd, 100) == b"refused"
+    os.close(read_fd)
+
+
+def test_many_clients_at_once(run_id: str):
+    answers = []
+
+    def ask() -> None:
+        with Client.connect(run_id) as client:
+            answers.extend(client.status()["elapsed_s"] for _ in range(20))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [1.5] * 160
