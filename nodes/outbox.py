@@ -34,7 +34,7 @@ class Outbox:
         self._ending = False
 
     def end(self) -> None:
-        """Take no more: what breaks off from now on is broken off by the run's end, not by the mesh."""
+        """Take no more.  What breaks off from now on is broken off by the run's end, not by the mesh."""
         self.flush()
         self._ending = True
 

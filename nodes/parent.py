@@ -5,6 +5,8 @@ Protocol (SOCK_SEQPACKET, one JSON object a message).  To the parent::
     {"op": "start", "spec": {NodeSpec}}  with SCM_RIGHTS [netns_fd, mntns_fd]
     {"op": "assign", "name": "sat-3-7", "probe_peers": [{"name", "address"}, ...]}
     {"op": "assign", "name": "gw-london", "nearest": "sat-3-7" or null}
+        either with "quiet_until_mono_ns": connect now, measure from then on
+    {"op": "end"}    all nodes: report nothing any more
     {"op": "stop"}
 
 and back::
@@ -158,8 +160,11 @@ class Parent:
                 case "assign":
                     name = order["name"]
                     self._forward(name, order)
+                case "end":
+                    self._tell_all("end")
                 case "stop":
-                    self._stop()
+                    self._stop_by_mono_s = time.monotonic() + STOP_DEADLINE_S
+                    self._tell_all("stop")
                 case unknown:
                     raise ValueError(f"unknown op {unknown!r}")
         except (KeyError, TypeError, ValueError) as error:
@@ -197,10 +202,9 @@ class Parent:
         with contextlib.suppress(OSError):  # it is ending: its pidfd will say so
             node.post.put(order)
 
-    def _stop(self) -> None:
-        self._stop_by_mono_s = time.monotonic() + STOP_DEADLINE_S
+    def _tell_all(self, op: str) -> None:
         for name in list(self._nodes):
-            self._forward(name, {"op": "stop"})
+            self._forward(name, {"op": op})
 
     # nodes
 

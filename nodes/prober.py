@@ -75,6 +75,7 @@ class Prober:
         self._timeout_s = spec.probe.timeout_ns / _NS_PER_S
         self._peers: dict[Peer, tuple[Measuring, PeerChannel | None]] = {}
         self._next_seq: dict[tuple[str, str], int] = {}
+        self.quiet_until_mono_ns = 0  # connections are made before, and nothing is measured
         for peer in spec.probe.peers:
             self._peers[peer] = self._start(peer, START_GRACE_NS)
 
@@ -111,6 +112,8 @@ class Prober:
 
         async def measure(_: int) -> None:
             nonlocal connected
+            if time.monotonic_ns() < self.quiet_until_mono_ns:
+                return
             if not channel.ready:
                 if connected or time.monotonic_ns() > grace_until_mono_ns:
                     self._lost("grpc", peer, self._seq("grpc", peer), time.monotonic_ns(), "UNAVAILABLE")
@@ -143,6 +146,8 @@ class Prober:
 
         async def measure(_: int) -> None:
             nonlocal answered
+            if time.monotonic_ns() < self.quiet_until_mono_ns:
+                return
             seq = self._seq("udp", peer)
             asked = time.monotonic_ns()
             try:

@@ -99,22 +99,27 @@ async def _live(spec: NodeSpec, control: socket.socket, samples_fd: int, decoder
         prober = Prober(spec, group, outbox, udp)
         sender = TaskSender(spec, group, outbox)
         _report(control, {"event": "ready", "name": spec.name, "pid": os.getpid()})
-        await _obey(control, prober, sender)
+        await _obey(control, prober, sender, outbox)
         outbox.end()
         await server.stop(STOP_GRACE_S)
         # what is still being measured is not waited for: the mesh itself is going
         os._exit(0)
 
 
-async def _obey(control: socket.socket, prober: Prober, sender: TaskSender) -> None:
+async def _obey(control: socket.socket, prober: Prober, sender: TaskSender, outbox: Outbox) -> None:
     """Follow the parent's messages until it says stop."""
     loop = asyncio.get_running_loop()
     while message := await loop.sock_recv(control, MAX_CONTROL_BYTES):
         order: dict[str, Any] = json.loads(message)
         if order["op"] == "stop":
             return
+        if order["op"] == "end":
+            outbox.end()
+            continue
         if order["op"] != "assign":
             raise ValueError(f"unknown order {order}")
+        if "quiet_until_mono_ns" in order:
+            prober.quiet_until_mono_ns = sender.quiet_until_mono_ns = order["quiet_until_mono_ns"]
         if "probe_peers" in order:
             prober.assign(tuple(Peer(**peer) for peer in order["probe_peers"]))
         if "nearest" in order:

@@ -44,6 +44,7 @@ class TaskSender:
         self._users: dict[str, int] = {}  # calls under way, by satellite
         self._measuring = Measuring(group)
         self._next_seq = 0
+        self.quiet_until_mono_ns = 0  # connections are made before, and nothing is sent
         for number, task in enumerate(spec.tasks):
             if task.target != NEAREST:
                 self._open(task.target)
@@ -77,6 +78,8 @@ class TaskSender:
         payload = np.random.default_rng(seed).bytes(task.size) if task.kind == "checksum" else b""
 
         async def send(round_number: int) -> None:
+            if time.monotonic_ns() < self.quiet_until_mono_ns:
+                return
             if task.target == NEAREST and not self._told:
                 return
             seq = self._next_seq

@@ -89,6 +89,13 @@ class Lateness:
     count: NDArray[np.int64]
     max_ns: int
 
+    def since(self, before: Lateness) -> Lateness:
+        """What was counted after ``before``.  The maximum may be its bin's upper edge."""
+        count = self.count - before.count
+        filled = np.flatnonzero(count)
+        bound_ns = int(self.edges_ns[filled[-1] + 1]) if len(filled) else 0
+        return Lateness(self.edges_ns, count, min(self.max_ns, bound_ns))
+
     def quantile_ns(self, q: float) -> int | None:
         """Upper edge of the bin that holds the quantile; None where nothing was counted."""
         total = int(self.count.sum())
@@ -126,6 +133,9 @@ class LinkBackend(Protocol):
 
     def lateness(self) -> Lateness | None:
         """None for a backend that cannot measure itself."""
+
+    def cautions(self) -> list[str]:
+        """What makes it less exact on this machine than it could be, a sentence each; after ``start``."""
 
     def failure(self) -> str | None:
         """Why the backend no longer works, or None while it does."""

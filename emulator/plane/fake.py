@@ -90,6 +90,9 @@ class FakeBackend:
     def lateness(self) -> Lateness | None:
         return None
 
+    def cautions(self) -> list[str]:
+        return []
+
     def failure(self) -> str | None:
         return None
 

@@ -111,11 +111,13 @@ class Conductor:
         prepared_ns = time.monotonic_ns() - began_ns
         self._clock.start(ahead.epoch.sim_ns)
         self._apply(ahead, change, prepared_ns, late_ns=0)
-        # the first commit makes everything; it says nothing of the ticks to come
-        self.ticks = TickLog()
 
     def start(self) -> None:
         self._thread.start()
+
+    def count_afresh(self) -> None:
+        """Forget the ticks until now: while the mesh is built they say nothing of how it runs."""
+        self.ticks = TickLog()
 
     def stop(self) -> None:
         self._stop.set()

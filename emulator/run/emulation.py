@@ -31,7 +31,7 @@ import numpy as np
 from ..epoch import Bool, Epoch, Nodes
 from ..errors import HostError, InputError, ProcessDied, RunError
 from ..plane import privileges
-from ..plane.backend import LinkBackend
+from ..plane.backend import Lateness, LinkBackend
 from ..plane.choose import choose
 from ..plane.network import MeshNet
 from ..plane.plane import Plane
@@ -52,6 +52,8 @@ Progress = Callable[[str, int, int], None]
 _READY_TIMEOUT_S = 60.0
 _FINISH_TIMEOUT_S = 60.0
 _ROUTE_TIMEOUT_S = 10.0
+_LAST_REPORTS_S = 0.2
+_WARM_UP_NS = 1_000_000_000
 _SO_SNDBUFFORCE = 32  # asm-generic/socket.h; the socket module lacks it
 _SAMPLES_BUFFER_BYTES = 8 << 20
 
@@ -108,6 +110,8 @@ class Emulation:
         self._built_s = 0.0
         self._began_sim_ns: int | None = None
         self._n_ready = 0
+        self._cautions: tuple[str, ...] = ()
+        self._lateness_before: Lateness | None = None
 
     # ---- life cycle
 
@@ -176,6 +180,9 @@ class Emulation:
         self._recorder.control.send(("open", self._header()))
         self.plane.net.on_stop = self._ended.set  # net.stop() ends the run, and the run its mesh
         self.plane.build()
+        self._cautions = tuple(self.backend.cautions())
+        for caution in self._cautions:
+            log.warning("%s", caution)
         self._conductor = Conductor(self.plane, self.clock, self._epochs, self._after_tick, self._fail)
         self._conductor.first(self._await(self._epochs, _READY_TIMEOUT_S, "the first epoch"))
         self._conductor.start()
@@ -189,6 +196,8 @@ class Emulation:
             },
         )
         self._start_nodes()
+        self._conductor.count_afresh()
+        self._lateness_before = self.backend.lateness()
         self._built_s = (time.monotonic_ns() - began_ns) / 1e9
         self._began_sim_ns = self.clock.sim_ns()
 
@@ -232,7 +241,12 @@ class Emulation:
                 raise ProcessDied(
                     f"node {event['name']} did not start: {event.get('reason') or event.get('status')}"
                 )
-        self._nearest_changed(None, self._assignment)
+        # All nodes connect at once; what is measured meanwhile would be that crowd, not the mesh.
+        quiet_until_ns = time.monotonic_ns() + _WARM_UP_NS
+        self._nearest_changed(None, self._assignment, quiet_until_mono_ns=quiet_until_ns)
+        while (left_ns := quiet_until_ns - time.monotonic_ns()) > 0:
+            self._ended.wait(left_ns / 1e9)
+            self._check()
 
     def _address(self, node: int) -> str:
         return self.plane.addresses[node]
@@ -261,7 +275,7 @@ class Emulation:
     def _facts(self, error: BaseException | None) -> RunFacts:
         assert self._conductor is not None
         ticks = self._conductor.ticks
-        lateness = self.backend.lateness()
+        lateness = self._lateness()
         ended: Ended
         if error is None:
             ended, reason = "completed", ""
@@ -288,6 +302,7 @@ class Emulation:
                 k.removeprefix("dropped_"): n for k, n in counters.items() if k.startswith("dropped_")
             },
             dead_nodes=dict(self.dead_nodes),
+            warnings=self._cautions,
         )
 
     # ---- the end
@@ -313,6 +328,9 @@ class Emulation:
 
     def _stop_nodes(self) -> None:
         with contextlib.suppress(OSError):  # it may be what died
+            # all first stop to report: a node that ends breaks off what another waits for
+            self._parent.control.send(b'{"op":"end"}')
+            self._nodes_stopped.wait(_LAST_REPORTS_S)
             self._parent.control.send(b'{"op":"stop"}')
             self._nodes_stopped.wait(5.0)
 
@@ -436,15 +454,18 @@ class Emulation:
         with self._ticked:
             self._ticked.notify_all()
 
-    def _nearest_changed(self, before: Assignment | None, now: Assignment) -> None:
+    def _nearest_changed(self, before: Assignment | None, now: Assignment, **more: int) -> None:
+        """Tell each node what is new to it; ``more`` goes into each order."""
         for satellite, gateways in now.probe_gateways.items():
             if before is None or before.probe_gateways.get(satellite) != gateways:
                 peers = [asdict(peer) for peer in probe_peers(self.nodes, gateways, self._address)]
-                self._order({"op": "assign", "name": self.nodes.names[satellite], "probe_peers": peers})
+                self._order(
+                    {"op": "assign", "name": self.nodes.names[satellite], "probe_peers": peers} | more
+                )
         for gateway, nearest in now.nearest.items():
             if before is None or before.nearest.get(gateway) != nearest:
                 name = None if nearest is None else self.nodes.names[nearest]
-                self._order({"op": "assign", "name": self.nodes.names[gateway], "nearest": name})
+                self._order({"op": "assign", "name": self.nodes.names[gateway], "nearest": name} | more)
 
     def _order(self, message: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):  # the watcher says that the parent died
@@ -458,7 +479,7 @@ class Emulation:
         epoch = self._conductor.current if self._conductor else None
         began_ns = self._began_sim_ns
         sim_ns = self.clock.sim_ns()
-        lateness = self.backend.lateness()
+        lateness = self._lateness()
         return {
             "run_id": self.run_id,
             "scenario": self.scenario.name,
@@ -483,6 +504,11 @@ class Emulation:
             "engine_lateness_max_ns": lateness.max_ns if lateness else None,
             "digest": self._digest,
         }
+
+    def _lateness(self) -> Lateness | None:
+        """The backend's, since the mesh was built."""
+        now, before = self.backend.lateness(), self._lateness_before
+        return now if now is None or before is None else now.since(before)
 
     def route_to(self, names: Sequence[str]) -> None:
         """Make nodes destinations that every node has a route to; returns when the routes are in force."""

@@ -218,6 +218,14 @@ class EngineBackend:
             max_ns=int(self._table.header["max_late_ns"][0]),
         )
 
+    def cautions(self) -> list[str]:
+        if self._process is None or self.is_realtime:
+            return []
+        return [
+            "the link engine was refused real-time priority: "
+            "other processes make packets late by milliseconds"
+        ]
+
     def failure(self) -> str | None:
         return self._ended if self._process is None else self._process.failure()
 

@@ -56,6 +56,7 @@ class EngineProcess:
                 stderr=self._stderr_fd,
                 pass_fds=(theirs.fileno(), table_fd),
                 cwd="/",
+                start_new_session=True,  # a terminal's signals are for the main process
             )
         except OSError as error:
             self._control.close()

@@ -82,7 +82,7 @@ class Table:
         The engine reads at any moment: it finds the set from before until the
         new one is whole.
         """
-        words = parameters.view(np.uint64).reshape(len(links), 2, -1)
+        words = parameters.view(np.uint64).reshape(len(links), 2, _BANK_WORDS - 1)  # -1 fits no empty array
         sequence = self._words[links, 0, 0, 0] + np.uint64(1)  # the same for both pipes of a link
         bank = (sequence & np.uint64(1)).astype(np.intp)
         self._words[links, :, bank, 1:] = words

@@ -1,0 +1,108 @@
+"""The pure part of a tick: positions, links, routes, and the diff to the tick before.
+
+    python tests/bench/bench_tick.py [--ticks 40] [SCENARIO ...]
+
+Median and worst of the ticks, in ms of wall time in one process, by stage; and
+what ``plan`` takes for 200 s at 100 ms for one pair of gateways.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pickle
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from orbitmesh.emulator import geometry as geometry_module
+from orbitmesh.emulator.epoch import NS_PER_S, Epoch, LinkKind, diff
+from orbitmesh.emulator.geometry import Geometry
+from orbitmesh.emulator.links.lasers import LaserMesh
+from orbitmesh.emulator.orbit import Fleet
+from orbitmesh.emulator.plan import plan_rows
+from orbitmesh.emulator.scenario import Scenario
+
+WATCHED: tuple[tuple[Any, str, str], ...] = (
+    (Fleet, "states_itrs", "positions"),
+    (LaserMesh, "at", "lasers"),
+    (Geometry, "_select", "ground"),
+    (Geometry, "_links", "links"),
+    (geometry_module, "shortest_routes", "routes"),
+)
+STAGES = (*(stage for _, _, stage in WATCHED), "tick", "diff", "pickle")
+
+
+def timed(spent_ms: dict[str, float], stage: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    def measured(*arguments: Any, **keys: Any) -> Any:
+        began = time.perf_counter()
+        try:
+            return call(*arguments, **keys)
+        finally:
+            spent_ms[stage] += (time.perf_counter() - began) * 1e3
+
+    return measured
+
+
+def ticks(name: str, count: int) -> None:
+    began = time.perf_counter()
+    geometry = Geometry(Scenario.load(name))
+    built_ms = (time.perf_counter() - began) * 1e3
+    nodes = geometry.nodes
+    print(
+        f"{name}: {nodes.n_satellites} satellites, {nodes.n_gateways} gateways, "
+        f"{len(geometry.destinations)} destinations; geometry made in {built_ms:.0f} ms"
+    )
+    spent_ms: dict[str, float] = defaultdict(float)
+    originals = [(owner, attribute, getattr(owner, attribute)) for owner, attribute, _ in WATCHED]
+    for owner, attribute, stage in WATCHED:
+        setattr(owner, attribute, timed(spent_ms, stage, getattr(owner, attribute)))
+    rows: list[dict[str, float]] = []
+    epochs, old, changed = geometry.epochs(0, NS_PER_S), None, []
+    try:
+        for _ in range(count):
+            spent_ms.clear()
+            epoch: Epoch = timed(spent_ms, "tick", lambda: next(epochs))()
+            change = timed(spent_ms, "diff", diff)(old, epoch)
+            timed(spent_ms, "pickle", pickle.dumps)(epoch, protocol=5)
+            if old is not None:
+                changed.append(len(change.route_node))
+            rows.append(dict(spent_ms))
+            old = epoch
+    finally:
+        for owner, attribute, original in originals:
+            setattr(owner, attribute, original)
+    for stage in STAGES:
+        values = np.array([row[stage] for row in rows])
+        print(f"  {stage:<10} median {np.median(values):7.2f} ms   worst {values.max():7.2f} ms")
+    kinds = np.bincount(epoch.links.kind, minlength=2)
+    print(
+        f"  {kinds[LinkKind.LASER]} lasers, {kinds[LinkKind.GROUND]} ground links; "
+        f"next hops changed per tick: median {np.median(changed):.0f}, most {max(changed)}"
+    )
+
+
+def plan(name: str) -> None:
+    scenario = Scenario.load(name)
+    ends = [f"gw-{station.name}" for station in (scenario.ground.stations[0], scenario.ground.stations[-1])]
+    began = time.perf_counter()
+    count = sum(1 for _ in plan_rows(scenario, [":".join(ends)], duration_ns=200 * NS_PER_S, step_ns=10**8))
+    print(f"  plan of 200 s at 100 ms, {count} rows: {time.perf_counter() - began:.1f} s")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("scenarios", nargs="*", default=["demo", "starlink-shell1", "ai1-pilot"])
+    parser.add_argument("--ticks", type=int, default=40)
+    arguments = parser.parse_args()
+    for name in arguments.scenarios:
+        ticks(name, max(2, arguments.ticks))
+        plan(name)
+
+
+if __name__ == "__main__":
+    main()
