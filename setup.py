@@ -82,7 +82,8 @@ class BuildNative(Command):
 
     # setuptools asks these of every build sub-command
     def get_source_files(self) -> list[str]:
-        return [str(p.relative_to(ROOT)) for p in [*(ROOT / ENGINE).rglob("*.[ch]"), *(ROOT / "proto").rglob("*.proto")]]
+        sources = [*(ROOT / ENGINE).rglob("*.[ch]"), *(ROOT / "proto").rglob("*.proto")]
+        return [str(path.relative_to(ROOT)) for path in sources]
 
     def get_outputs(self) -> list[str]:
         return []

@@ -1,0 +1,151 @@
+"""Shortest paths against Floyd and Warshall's, and what must hold of next hops."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orbitmesh.emulator.epoch import UNREACHABLE, Epoch, Links
+from orbitmesh.emulator.routing.shortest import TIE_NS, shortest_routes
+
+Metric = Literal["delay", "hops"]
+LONG_NS = 1e12  # more than any path below
+
+
+def links(delays_ns: dict[tuple[int, int], float]) -> Links:
+    pairs = sorted((min(pair), max(pair), delay) for pair, delay in delays_ns.items())
+    a, b = (np.array([pair[end] for pair in pairs], np.int32) for end in (0, 1))
+    n = len(pairs)
+    return Links(
+        a, b, np.zeros(n, np.uint8), np.array([pair[2] for pair in pairs], np.float64), np.zeros(n),
+        np.ones(n, np.int64), np.ones(n, np.int64),
+    )  # fmt: skip
+
+
+def everybody(n: int) -> np.ndarray:
+    return np.arange(n, dtype=np.int32)
+
+
+def least_ns(n_satellites: int, n: int, links: Links, metric: Metric, relay: bool) -> np.ndarray:
+    """(n, n), Floyd and Warshall's: through satellites only unless gateways relay; a hop is LONG_NS."""
+    least = np.full((n, n), np.inf)
+    np.fill_diagonal(least, 0)
+    weight = links.delay_ns + (LONG_NS if metric == "hops" else 0)
+    least[links.a, links.b] = least[links.b, links.a] = weight
+    for via in range(n if relay else n_satellites):
+        least = np.minimum(least, least[:, via, None] + least[None, via, :])
+    return least
+
+
+def epoch(n: int, links: Links, routes: object) -> Epoch:
+    return Epoch(0, 0, np.zeros((n, 3)), links, routes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("metric", ["delay", "hops"])
+@pytest.mark.parametrize("relay", [False, True])
+@settings(max_examples=120)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 9), st.integers(0, 4), st.floats(0.05, 0.9), st.booleans())
+def test_paths_are_the_least_and_loop_free(
+    metric: Metric, relay: bool, seed: int, n_satellites: int, n_gateways: int, density: float, equal: bool
+) -> None:
+    rng, n = np.random.default_rng(seed), n_satellites + n_gateways
+    made = links(
+        {
+            (a, b): 1e6 if equal else float(rng.uniform(300, 2e7))
+            for a in range(n_satellites)
+            for b in range(a + 1, n)
+            if rng.random() < density
+        }
+    )
+    destinations = np.flatnonzero(rng.random(n) < 0.7).astype(np.int32)
+    routes = shortest_routes(n_satellites, n, made, destinations, metric, relay)
+    here = epoch(n, made, routes)
+    least = least_ns(n_satellites, n, made, metric, relay)
+    assert routes.next_node.shape == (len(destinations), n)
+    assert routes.next_node.dtype == np.int32
+    for row, destination in enumerate(destinations.tolist()):
+        assert routes.next_node[row, destination] == UNREACHABLE
+        for source in range(n):
+            path = here.path(source, destination)
+            assert (path is None) == np.isinf(least[source, destination])
+            assert (routes.next_node[row, source] == UNREACHABLE) == (path is None or len(path) == 1)
+            if path is None:
+                continue
+            hops = len(path) - 1
+            cost = here.path_delay_ns(path) + (LONG_NS * hops if metric == "hops" else 0)
+            # each hop may take the tie; 0.01 ns is the rounding of 1e13
+            assert least[source, destination] - 0.01 <= cost
+            assert cost <= least[source, destination] + hops * TIE_NS + 0.01
+            assert (np.diff(least[list(path), destination]) < 0).all()  # nearer with each hop
+            if not relay:
+                assert all(node < n_satellites for node in path[1:-1])
+
+
+def test_gateways_do_not_relay_unless_told_to() -> None:
+    # 0 and 1 are satellites, 2 and 3 gateways: through gateway 2 is much shorter
+    made = links({(0, 1): 9e6, (0, 2): 1e6, (1, 2): 1e6, (1, 3): 1e6})
+    alone = epoch(4, made, shortest_routes(2, 4, made, everybody(4)))
+    assert alone.path(0, 3) == (0, 1, 3)
+    assert alone.path(2, 3) == (2, 1, 3)
+    assert alone.path(3, 2) == (3, 1, 2)
+    relayed = epoch(4, made, shortest_routes(2, 4, made, everybody(4), relay=True))
+    assert relayed.path(0, 3) == (0, 2, 1, 3)
+
+
+def test_fewest_hops_go_before_delay_and_delay_decides_between_equals() -> None:
+    made = links({(0, 1): 1e6, (1, 2): 1e6, (0, 2): 5e6, (2, 3): 1e6, (0, 4): 1e6, (4, 3): 3e6, (2, 5): 1e6})
+    by_delay = epoch(6, made, shortest_routes(6, 6, made, everybody(6), "delay"))
+    by_hops = epoch(6, made, shortest_routes(6, 6, made, everybody(6), "hops"))
+    assert by_delay.path(0, 2) == (0, 1, 2)
+    assert by_hops.path(0, 2) == (0, 2)
+    assert by_hops.path(0, 3) == (0, 4, 3)  # two hops either way: 4 ms, not 6
+
+
+def test_equals_are_settled_by_index_whatever_the_rounding() -> None:
+    ring = {(i, (i + 1) % 8): 1e6 for i in range(8)}
+    first = shortest_routes(8, 8, links(ring), everybody(8))
+    assert epoch(8, links(ring), first).path(0, 4) == (0, 1, 2, 3, 4)
+    rng = np.random.default_rng(1)
+    for _ in range(50):
+        noisy = links({pair: delay * (1 + rng.normal() * 1e-12) for pair, delay in ring.items()})
+        np.testing.assert_array_equal(shortest_routes(8, 8, noisy, everybody(8)).next_node, first.next_node)
+    longer = links({**ring, (0, 1): 1e6 + 10})  # more than a tie: the other way round
+    assert shortest_routes(8, 8, longer, everybody(8)).next_node[4, 0] == 7
+
+
+def test_ties_make_no_loops_where_links_are_shorter_than_a_tie() -> None:
+    close = links({(0, 1): 0.1, (1, 2): 0.1, (0, 2): 0.15, (2, 3): 0.2, (1, 3): 0.25})
+    here = epoch(4, close, shortest_routes(4, 4, close, everybody(4)))
+    for source in range(4):
+        for destination in range(4):
+            path = here.path(source, destination)
+            assert path is not None
+            assert len(set(path)) == len(path)
+
+
+def test_a_node_without_links_and_one_that_nobody_reaches() -> None:
+    made = links({(0, 1): 1e6, (2, 3): 1e6})
+    routes = shortest_routes(5, 6, made, np.array([1, 4, 5], np.int32))
+    assert routes.next_node.tolist() == [[1, -1, -1, -1, -1, -1], [-1] * 6, [-1] * 6]
+
+
+def test_no_links_and_no_destinations() -> None:
+    nothing = links({})
+    assert shortest_routes(3, 4, nothing, everybody(4)).next_node.tolist() == [[-1] * 4] * 4
+    assert shortest_routes(3, 4, nothing, everybody(0)).next_node.shape == (0, 4)
+
+
+def test_the_order_of_links_does_not_matter() -> None:
+    rng = np.random.default_rng(3)
+    made = links({(a, b): 1e6 for a in range(8) for b in range(a + 1, 10) if rng.random() < 0.4})
+    order = rng.permutation(len(made))
+    mixed = replace(made, **{name: array[order] for name, array in vars(made).items()})
+    np.testing.assert_array_equal(
+        shortest_routes(8, 10, made, everybody(10)).next_node,
+        shortest_routes(8, 10, mixed, everybody(10)).next_node,
+    )

@@ -1,0 +1,390 @@
+"""From scenarios to epochs: what an epoch holds, and how one follows another."""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sgp4.api import WGS72, Satrec
+from sgp4.exporter import export_tle
+
+from orbitmesh.emulator.constants import SPEED_OF_LIGHT_KM_PER_S
+from orbitmesh.emulator.epoch import NS_PER_S, UNREACHABLE, Epoch, LinkKind, diff
+from orbitmesh.emulator.errors import ScenarioError
+from orbitmesh.emulator.geometry import Geometry
+from orbitmesh.emulator.links.budget import rate_bps
+from orbitmesh.emulator.links.passes import states_of
+from orbitmesh.emulator.links.presets import PRESETS
+from orbitmesh.emulator.orbit import Fleet, States
+from orbitmesh.emulator.scenario import Scenario, loads
+
+CITIES = [
+    {"name": "london", "latitude": "51.5 deg", "longitude": "-0.1 deg"},
+    {"name": "nairobi", "latitude": "-1.3 deg", "longitude": "36.8 deg", "altitude": "1795 m"},
+    {"name": "tokyo", "latitude": "35.7 deg", "longitude": "139.7 deg", "antennas": 1},
+]
+
+
+def scenario(code: str = "S:780:86.4:66/6/1", **sections: dict[str, Any]) -> Scenario:
+    made: dict[str, Any] = {
+        "name": "toy",
+        "constellation": {"shells": [{"code": code}]},
+        "ground": {"stations": CITIES, "min-elevation": "5 deg"},
+        "run": {"start": "2026-11-01T00:00:00Z"},
+    }
+    for section, keys in sections.items():
+        made[section] = {**made.get(section, {}), **keys}
+    return Scenario.model_validate(made)
+
+
+def first(geometry: Geometry, n: int, step_ns: int, start_sim_ns: int = 0) -> list[Epoch]:
+    return list(itertools.islice(geometry.epochs(start_sim_ns, step_ns), n))
+
+
+def same(one: Epoch, other: Epoch) -> None:
+    np.testing.assert_array_equal(one.positions_itrs_km, other.positions_itrs_km)
+    for part in ("links", "routes"):
+        for name, array in vars(getattr(one, part)).items():
+            np.testing.assert_array_equal(array, getattr(getattr(other, part), name), f"{part}.{name}")
+
+
+def held(epoch: Epoch, gateway: int) -> set[int]:
+    return set(epoch.links.a[epoch.links.b == gateway].tolist())
+
+
+@pytest.fixture(scope="module")
+def demo() -> Geometry:
+    return Geometry(Scenario.load("demo"))
+
+
+def test_who_is_there(demo: Geometry) -> None:
+    nodes = demo.nodes
+    assert (len(nodes), nodes.n_satellites, nodes.n_gateways) == (74, 66, 8)
+    assert nodes.names[:2] == ("sat-0-0", "sat-0-1")
+    assert nodes.names[66] == "gw-london"
+    assert demo.hosting.all()
+    assert demo.destinations.tolist() == list(range(74))
+    assert demo.destinations.dtype == np.int32
+
+
+def test_an_epoch_is_well_formed_and_read_only(demo: Geometry) -> None:
+    for epoch in first(demo, 3, NS_PER_S):
+        links, routes = epoch.links, epoch.routes
+        assert (links.a < links.b).all()
+        assert (np.diff(links.key()) > 0).all()
+        assert epoch.positions_itrs_km.shape == (74, 3)
+        assert routes.next_node.shape == (74, 74)
+        arrays = {"positions": epoch.positions_itrs_km, **vars(links), **vars(routes)}
+        for name, array in arrays.items():
+            assert not array.flags.writeable, name
+        dtypes = {name: array.dtype for name, array in arrays.items()}
+        assert dtypes == {
+            "positions": np.float64, "a": np.int32, "b": np.int32, "kind": np.uint8, "delay_ns": np.float64,
+            "delay_slope_ns_per_s": np.float64, "rate_ab_bps": np.int64, "rate_ba_bps": np.int64,
+            "destinations": np.int32, "next_node": np.int32,
+        }  # fmt: skip
+
+
+def test_delay_is_range_by_light(demo: Geometry) -> None:
+    epoch = demo.epoch_at(17 * NS_PER_S)
+    place, links = epoch.positions_itrs_km, epoch.links
+    range_km = np.linalg.norm(place[links.b] - place[links.a], axis=1)
+    np.testing.assert_allclose(links.delay_ns, range_km / SPEED_OF_LIGHT_KM_PER_S * 1e9, rtol=1e-14)
+
+
+def test_the_slope_is_how_delay_changes(demo: Geometry) -> None:
+    # central differences over ±0.1 s err by less than 0.1 ns/s, SGP4's velocities by 2.3 cm/s: 0.08 ns/s
+    before, now, after = (demo.epoch_at(10 * NS_PER_S + d) for d in (-(10**8), 0, 10**8))
+    key = now.links.key()
+    np.testing.assert_array_equal(key, before.links.key())
+    np.testing.assert_array_equal(key, after.links.key())
+    measured = (after.links.delay_ns - before.links.delay_ns) / 0.2
+    np.testing.assert_allclose(now.links.delay_slope_ns_per_s, measured, atol=0.5)
+    ground = now.links.kind == LinkKind.GROUND
+    assert np.abs(measured[ground]).max() > 10_000
+    assert np.abs(measured).max() < 7.5 / SPEED_OF_LIGHT_KM_PER_S * 1e9  # no faster than the satellite
+
+
+def test_delay_runs_on_between_epochs(demo: Geometry) -> None:
+    now, later = demo.epoch_at(0), demo.epoch_at(NS_PER_S)
+    both = np.intersect1d(now.links.key(), later.links.key(), return_indices=True)
+    ahead = now.links.delay_ns + now.links.delay_slope_ns_per_s
+    # half the acceleration of the range, at most v²/h = 0.07 km/s², of one second
+    assert np.abs(ahead[both[1]] - later.links.delay_ns[both[2]]).max() < 0.5 * 0.07 / 3e5 * 1e9
+
+
+def test_no_path_is_faster_than_light_straight_through(demo: Geometry) -> None:
+    epoch = demo.epoch_at(0)
+    place = epoch.positions_itrs_km
+    for source in range(74):
+        for destination in range(74):
+            path = epoch.path(source, destination)
+            assert path is not None
+            straight_km = float(np.linalg.norm(place[source] - place[destination]))
+            assert epoch.path_delay_ns(path) >= straight_km / SPEED_OF_LIGHT_KM_PER_S * 1e9 * (1 - 1e-12)
+
+
+def test_rates_by_direction(demo: Geometry) -> None:
+    links = demo.epoch_at(0).links
+    ground = links.kind == LinkKind.GROUND
+    assert set(links.rate_ab_bps[ground].tolist()) == {11_700_000_000}  # satellite to ground
+    assert set(links.rate_ba_bps[ground].tolist()) == {18_900_000_000}
+    range_km = links.delay_ns[~ground] * SPEED_OF_LIGHT_KM_PER_S / 1e9
+    expected = rate_bps(PRESETS["starlink-class"], range_km)
+    np.testing.assert_allclose(links.rate_ab_bps[~ground], expected, rtol=1e-9)
+    np.testing.assert_array_equal(links.rate_ab_bps[~ground], links.rate_ba_bps[~ground])
+    assert (links.b[ground] >= 66).all()
+    assert (links.b[~ground] < 66).all()
+
+
+def test_ground_links_hold_mask_and_antennas(demo: Geometry) -> None:
+    epoch = demo.epoch_at(0)
+    place, links = epoch.positions_itrs_km, epoch.links
+    for gateway in range(66, 74):
+        satellites = links.a[links.b == gateway]
+        assert 1 <= len(satellites) <= 2
+        # 5 deg at 780 km; geocentric, 0.2 deg from the geodetic mask; the radius swings by up to 15 km
+        up = place[gateway] / np.linalg.norm(place[gateway])
+        to = place[satellites] - place[gateway]
+        sine = to @ up / np.linalg.norm(to, axis=1)
+        assert (np.degrees(np.arcsin(sine)) > 4.8).all()
+
+
+def test_epochs_are_numbered_and_repeatable(demo: Geometry) -> None:
+    series = first(demo, 3, 500_000_000, start_sim_ns=7 * NS_PER_S)
+    assert [(e.number, e.sim_ns) for e in series] == [(i, 7 * NS_PER_S + i * 500_000_000) for i in range(3)]
+    for again, epoch in zip(
+        first(Geometry(Scenario.load("demo")), 3, 500_000_000, 7 * NS_PER_S), series, strict=True
+    ):
+        same(again, epoch)
+        same(demo.epoch_at(epoch.sim_ns), epoch)  # the policy nearest has no memory
+
+
+def test_before_the_start_of_the_run_there_is_an_orbit_too(demo: Geometry) -> None:
+    assert demo.epoch_at(-3600 * NS_PER_S).path(66, 67) is not None
+
+
+def test_everything_goes_through_a_pipe() -> None:
+    loaded = Scenario.load("demo")
+    copy = pickle.loads(pickle.dumps(loaded))
+    epoch = Geometry(copy).epoch_at(0)
+    again = pickle.loads(pickle.dumps(epoch))
+    same(Geometry(loaded).epoch_at(0), again)
+    assert (again.number, again.sim_ns) == (0, 0)
+
+
+def test_gateways_do_not_relay_unless_told_to() -> None:
+    def relays(geometry: Geometry) -> int:
+        epoch, n = geometry.epoch_at(0), geometry.nodes.n_satellites
+        on_the_way = epoch.routes.next_node >= n
+        gateway = epoch.routes.next_node[on_the_way]
+        return int(
+            (
+                gateway != np.broadcast_to(epoch.routes.destinations[:, None], on_the_way.shape)[on_the_way]
+            ).sum()
+        )
+
+    assert relays(Geometry(scenario())) == 0
+    assert relays(Geometry(scenario(ground={"relay": True}, lasers={"pattern": "none"}))) > 0
+
+
+def test_fewest_hops() -> None:
+    code = "D:600:85:96/8/3"
+    by_delay = Geometry(scenario(code)).epoch_at(0)
+    by_hops = Geometry(scenario(code, routing={"metric": "hops"})).epoch_at(0)
+    shorter = 0
+    for source, destination in itertools.product(range(96), range(96)):
+        fast, few = by_delay.path(source, destination), by_hops.path(source, destination)
+        assert fast is not None
+        assert few is not None
+        assert len(few) <= len(fast)
+        assert by_hops.path_delay_ns(few) >= by_delay.path_delay_ns(fast) - 100  # ties of 1 ns a hop
+        shorter += len(few) < len(fast)
+    assert shorter > 0
+
+
+# -- hosting, destinations ------------------------------------------------------------------------
+
+
+def test_a_number_of_satellites_spread_evenly() -> None:
+    geometry = Geometry(scenario(compute={"satellites": 6}))
+    assert np.flatnonzero(geometry.hosting).tolist() == [0, 11, 22, 33, 44, 55, 66, 67, 68]
+    assert geometry.destinations.tolist() == [0, 11, 22, 33, 44, 55, 66, 67, 68]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "n"), [(0, 0), (1, 1), (65, 65), (66, 66), ("all", 66), (["sat-5-10"], 1)]
+)
+def test_as_many_as_asked_for_and_every_gateway(chosen: object, n: int) -> None:
+    geometry = Geometry(scenario(compute={"satellites": chosen}))
+    assert geometry.hosting[:66].sum() == n
+    assert geometry.hosting[66:].all()
+
+
+def test_new_destinations_are_routed_to_from_the_next_epoch_on() -> None:
+    geometry = Geometry(scenario(compute={"satellites": 0}))
+    epochs = geometry.epochs(0, NS_PER_S)
+    assert next(epochs).path(66, 5) is None
+    geometry.add_destinations([5, 67])
+    after = next(epochs)
+    assert after.routes.destinations.tolist() == [5, 66, 67, 68]
+    assert after.path(66, 5) is not None
+    geometry.set_destinations([68, 3])
+    assert next(epochs).routes.destinations.tolist() == [3, 68]
+
+
+@pytest.mark.parametrize("wrong", [-1, 69])
+def test_a_destination_that_is_not_there(wrong: int) -> None:
+    geometry = Geometry(scenario())
+    with pytest.raises(IndexError, match="nodes are numbered 0 to 68"):
+        geometry.add_destinations([wrong])
+    assert len(geometry.destinations) == 69
+
+
+@pytest.fixture
+def tle(tmp_path: Path) -> Path:
+    """Two satellites as a file: only reading it tells how many there are."""
+    lines = []
+    for number in (1, 2):
+        satrec, turn = Satrec(), 2 * np.pi
+        satrec.sgp4init(
+            WGS72, "i", number, 28_064.0, 0.0, 0.0, 0.0, 0.001, 0.0, 0.9, number, 15 * turn / 1440, 0.0
+        )  # epoch in days from 1949-12-31: 2026-11-01
+        lines += export_tle(satrec)
+    path = tmp_path / "two.tle"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        ('["sat-0-1", "sat-0-7"]', r"there is no satellite 'sat-0-7': did you mean 'sat-0-\d'"),
+        ("3", "3 satellites are to run node processes, and there are 2"),
+    ],
+)
+def test_satellites_of_a_file_that_are_not_there(tle: Path, chosen: str, said: str) -> None:
+    text = f"""name = "toy"
+[constellation]
+shells = [{{ tle = "two.tle" }}]
+[compute]
+satellites = {chosen}
+[run]
+start = 2026-11-01T00:00:00Z
+"""
+    with pytest.raises(ScenarioError, match=said) as caught:
+        Geometry(loads(text, base=tle.parent))
+    assert caught.value.line == 5
+    assert str(caught.value.key).startswith("compute.satellites")
+
+
+# -- ground policies over time --------------------------------------------------------------------
+
+
+def test_longest_visibility_changes_only_what_has_set() -> None:
+    shell, few = "D:550:53:1584/72/39", {"satellites": 0}
+    ground = {"policy": "longest-visibility", "min-elevation": "25 deg"}
+    geometry = Geometry(scenario(shell, ground=ground, compute=few))
+    changes = {"longest-visibility": 0, "nearest": 0}
+    old: Epoch | None = None
+    n = geometry.nodes.n_satellites
+    for epoch in first(geometry, 60, 5 * NS_PER_S):
+        for row, antennas in enumerate((2, 2, 1)):
+            now = held(epoch, n + row)
+            assert len(now) == antennas
+            if old is None:
+                continue
+            look = geometry._stations.look(epoch.positions_itrs_km[:n])
+            gone = held(old, n + row) - now
+            assert not look.visible[row, sorted(gone)].any()
+            changes["longest-visibility"] += len(gone)
+        old = epoch
+    nearest = Geometry(scenario(shell, ground={"min-elevation": "25 deg"}, compute=few))
+    series = first(nearest, 60, 5 * NS_PER_S)
+    for before, after in itertools.pairwise(series):
+        changes["nearest"] += sum(len(held(before, n + row) - held(after, n + row)) for row in range(3))
+    assert 0 < changes["longest-visibility"] < changes["nearest"]
+
+
+def test_a_new_satellite_is_the_one_that_stays_longest() -> None:
+    ground = {"policy": "longest-visibility", "min-elevation": "25 deg"}
+    geometry = Geometry(scenario("D:550:53:1584/72/39", ground=ground, compute={"satellites": 0}))
+    chosen = held(geometry.epoch_at(0), 1584 + 2)
+    times = np.arange(0, 600, dtype=np.int64) * NS_PER_S
+    place = geometry._fleet.states_itrs(times).position_km
+    stays = np.array([geometry._stations.look(place[:, t]).visible[2] for t in range(len(times))])
+    visible = np.flatnonzero(stays[0])
+    until = np.argmin(stays[:, visible], axis=0)
+    assert len(visible) > 5
+    assert chosen <= set(visible[until == until.max()].tolist())
+
+
+def test_diffs_of_a_series_are_small_and_replay() -> None:
+    old = None
+    for epoch in first(Geometry(Scenario.load("demo")), 20, NS_PER_S):
+        change = diff(old, epoch)
+        if old is not None:
+            assert len(change.kept) > 100
+            table = old.routes.next_node.copy()
+            rows = np.searchsorted(epoch.routes.destinations, change.route_destination)
+            table[rows, change.route_node] = change.route_next
+            np.testing.assert_array_equal(table, epoch.routes.next_node)
+        old = epoch
+
+
+# -- constellations at the edge -------------------------------------------------------------------
+
+
+def test_without_gateways_and_without_lasers() -> None:
+    geometry = Geometry(scenario(ground={"stations": []}, lasers={"pattern": "none"}))
+    epoch = geometry.epoch_at(0)
+    assert len(epoch.links) == 0
+    assert (epoch.routes.next_node == UNREACHABLE).all()
+
+
+def test_one_satellite() -> None:
+    geometry = Geometry(scenario("D:780:60:1/1/0", ground={"stations": [], "min-elevation": "5 deg"}))
+    assert geometry.nodes.names == ("sat-0-0",)
+    assert len(geometry.epoch_at(0).links) == 0
+
+
+def test_satellites_in_one_place_have_a_link_without_delay() -> None:
+    plane = {"altitude": "780 km", "inclination": "60 deg", "raan": "0 deg", "satellites": 2}
+    made = scenario(ground={"stations": []}, constellation={"shells": [{"planes": [plane, plane]}]})
+    links = Geometry(made).epoch_at(0).links
+    assert len(links) == 2  # across the planes; in them the Earth is in the way
+    assert (links.delay_ns == 0).all()
+    assert (links.delay_slope_ns_per_s == 0).all()
+    assert (links.rate_ab_bps == 100 * 10**9).all()
+
+
+def test_nearest_neighbours_by_scenario() -> None:
+    geometry = Geometry(
+        scenario("D:550:53:240/12/5", lasers={"pattern": "nearest", "terminals": 3}, ground={"stations": []})
+    )
+    one, other = first(geometry, 2, NS_PER_S)
+    assert np.bincount(np.concatenate([one.links.a, one.links.b])).max() == 3
+    assert len(diff(one, other).kept) > 0.9 * len(one.links)
+
+
+def test_looking_ahead_costs_no_more_than_the_passes_it_is_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted in states that SGP4 computes: a tick's own are one for each of 1,584 satellites."""
+    asked: list[int] = []
+
+    def counted(fleet: Fleet, satellites: np.ndarray, sim_ns: np.ndarray) -> States:
+        asked.append(len(satellites) * len(sim_ns))
+        return states_of(fleet, satellites, sim_ns)
+
+    loaded = Scenario.load("starlink-shell1")
+    epochs = Geometry(loaded).epochs(0, NS_PER_S)
+    monkeypatch.setattr("orbitmesh.emulator.geometry.states_of", counted)
+    next(epochs)
+    assert 0 < sum(asked) < 8 * 1584  # thirty stations at once, all they see until it has set
+    asked.clear()
+    for _ in range(10):
+        next(epochs)
+    assert sum(asked) < 1584  # a few handovers
