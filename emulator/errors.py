@@ -8,7 +8,8 @@
     │   └── ElementsError     orbital elements: file, line
     └── FailureError          what was asked for cannot be done        exit status 1
         ├── HostError         this machine cannot: privilege, kernel feature, limit, disk
-        │   └── BackendError  a link backend that was asked for cannot work here
+        │   ├── BackendError  a link backend that was asked for cannot work here
+        │   └── GuestError    a guest kernel does not boot, or breaks down
         ├── KernelError       the kernel refused a netlink message
         └── RunError          a run ended early
             ├── ProcessDied   the engine, the geometry, the recorder or a node
@@ -20,6 +21,7 @@ only the command line turns these into an exit status.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -66,6 +68,14 @@ class HostError(FailureError):
 
 class BackendError(HostError):
     pass
+
+
+class GuestError(HostError):
+    """``console_tail``: the last lines that the guest kernel printed."""
+
+    def __init__(self, message: str, *, console_tail: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.console_tail = tuple(console_tail)
 
 
 class KernelError(FailureError):

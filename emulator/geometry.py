@@ -20,6 +20,8 @@ from .routing.shortest import shortest_routes
 from .scenario import Scenario
 from .scenario.check import suggest
 
+_LOOKS_AHEAD = 17  # a satellite that has decayed stays down: the last instant decides, the others say when
+
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 
@@ -65,6 +67,10 @@ class Geometry:
         if len(destinations) and not 0 <= destinations[0] <= destinations[-1] < len(self.nodes):
             raise IndexError(f"nodes are numbered 0 to {len(self.nodes) - 1}, got {destinations.tolist()}")
         self.destinations = _read_only(destinations)
+
+    def check_orbits(self, begin_sim_ns: int, end_sim_ns: int) -> None:
+        """ElementsError for a satellite that decays meanwhile, before hours have been spent on it."""
+        self._fleet.states_itrs(np.linspace(begin_sim_ns, end_sim_ns, _LOOKS_AHEAD).astype(np.int64))
 
     def epochs(self, start_sim_ns: int, step_ns: int) -> Iterator[Epoch]:
         """Epochs from an instant on, without end; numbered from 0.

@@ -6,7 +6,7 @@ import functools
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import ParamSpec
@@ -36,10 +36,13 @@ def interruptible() -> Iterator[None]:
     third ends the program at once (the kernel takes back all that a run holds).
     """
     count = 0
+    on_terminal = [fd for fd in (1, 2) if os.isatty(fd)]  # a closed one can no longer say that it was one
 
     def unwind(number: int, frame: FrameType | None) -> None:
         nonlocal count
         count += 1
+        if number == signal.SIGHUP:  # what is still to be said finds no terminal, and must not fail for that
+            _to_nowhere(on_terminal)
         if count == 1:
             raise Interrupted(number)
         if count > 2:
@@ -66,7 +69,7 @@ def guarded(verb: Callable[P, None]) -> Callable[P, None]:
             verb(*args, **kwargs)
             sys.stdout.flush()
         except BrokenPipeError:
-            _close_stdout()  # `orbitmesh plan … | head`: whoever read has had enough
+            _to_nowhere([1])  # `orbitmesh plan … | head`: whoever read has had enough
             raise typer.Exit(128 + signal.SIGPIPE) from None
         except Interrupted as error:
             raise typer.Exit(128 + error.number) from None
@@ -97,8 +100,23 @@ def _debugging() -> bool:
     return os.environ.get("ORBITMESH_DEBUG", "") not in ("", "0")
 
 
-def _close_stdout() -> None:
-    """Nothing more can be written there, not even what the interpreter still holds at its end."""
+def stand_in_for_closed() -> None:
+    """Open /dev/null where the caller closed stdin, stdout or stderr (`>&-`).
+
+    Otherwise the next files and sockets that are opened take their numbers.
+    """
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(fd, True)
+    os.close(fd)
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
+
+
+def _to_nowhere(fds: Iterable[int]) -> None:
+    """Nothing more can be written there, and whatever tries succeeds, the interpreter's end included."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
+    for fd in fds:
+        os.dup2(nowhere, fd)
     os.close(nowhere)

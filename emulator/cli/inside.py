@@ -5,10 +5,23 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from ..errors import FailureError
 
 if TYPE_CHECKING:
     from ..run.control import Client
+
+
+def planned_path(client: Client, a: str, b: str) -> dict[str, Any]:
+    """The path as routed now, as the client gives it; FailureError where there is none."""
+    planned = client.path(a, b)
+    if planned["path"] is None:
+        raise FailureError(
+            f"there is no way from {a} to {b} now; "
+            f"to see when there is one: orbitmesh plan SCENARIO --pair {a}:{b}"
+        )
+    return planned
 
 
 class Inside:

@@ -30,6 +30,7 @@ from .report import print_report
 from .screen import Screen
 
 if TYPE_CHECKING:
+    from ..run.emulation import Emulation
     from .run import Settings
 
 KEEP = b"keep\n"
@@ -63,8 +64,8 @@ def start(settings: Settings) -> None:
             print_report(Path(ready["out"]), Format.TABLE)
             raise
         behind.keep()
-    run_id, gateways = ready["run_id"], ready["gateways"]
-    a, b = gateways[0], gateways[-1]
+    run_id = ready["run_id"]
+    a, b = ready["example_nodes"]
     screen.say(
         f"{run_id} stays in the background (log: {Path(ready['out'], LOG_NAME)}).\n"
         f"  orbitmesh status\n"
@@ -102,16 +103,21 @@ class _Behind:
                 f"cannot write into {beside}: {error.strerror}; name another place with --out"
             ) from error
         self._log = Path(name)
-        with theirs, os.fdopen(log, "wb") as sink:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "orbitmesh.emulator.cli", *self._arguments(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=sink,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-                env={**os.environ, "ORBITMESH_LOG": name},
-            )
+        try:
+            with theirs, os.fdopen(log, "wb") as sink:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-P", "-m", "orbitmesh.emulator.cli", *self._arguments(theirs.fileno())],
+                    stdin=subprocess.DEVNULL,
+                    stdout=sink,
+                    stderr=sink,
+                    pass_fds=[theirs.fileno()],
+                    start_new_session=True,
+                    env={**os.environ, "ORBITMESH_LOG": name},
+                )
+        except OSError as error:
+            ours.close()
+            self._log.unlink()
+            raise FailureError(f"cannot start a process in the background: {error}") from error
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -215,7 +221,7 @@ def serve(settings: Settings, lifeline_fd: int) -> None:
                             "out": str(mesh.out.absolute()),
                             "built_s": mesh.status()["built_s"],
                             "duration_s": mesh.duration_ns / 1e9,
-                            "gateways": list(mesh.nodes.names[mesh.nodes.n_satellites :]),
+                            "example_nodes": _example_nodes(mesh),
                         }
                     }
                 )
@@ -228,6 +234,12 @@ def serve(settings: Settings, lifeline_fd: int) -> None:
         finally:
             if mesh is not None and (mesh.out / "run.json").is_file():
                 print_report(mesh.out, Format.TABLE)
+
+
+def _example_nodes(mesh: Emulation) -> tuple[str, str]:
+    """The first gateway and the last; satellites where there are none."""
+    names, n_satellites = mesh.nodes.names, mesh.nodes.n_satellites
+    return names[n_satellites % len(names)], names[-1]
 
 
 class _Front:

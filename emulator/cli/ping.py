@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from ..errors import FailureError
-from .inside import Inside
+from .inside import Inside, planned_path
 from .options import Format, FormatOption, RunOption
 from .output import print_json, print_rows, stderr
+
+if TYPE_CHECKING:
+    from ..run.control import Client
 
 EXAMPLE = (
     "Example: orbitmesh ping gw-london gw-tokyo\n\nExample: orbitmesh ping gw-london sat-3-7 -c 20 -o csv"
@@ -18,7 +22,17 @@ EXAMPLE = (
 
 NodeArgument = Annotated[str, typer.Argument(help="A node's name: sat-3-7, gw-london, …", show_default=False)]
 
-_REPLY = re.compile(r"icmp_seq=(\d+) .*time=([\d.]+) ms")
+# ping's own lines give a round trip over 100 ms in whole milliseconds; its last line all digits
+_MEASURED = re.compile(r"min/avg/max\S* = ([\d.]+)/")
+_TIMEOUT_S = 2
+
+
+class Echo(NamedTuple):
+    """One echo request; ``measured_rtt_ms`` is None where no answer came."""
+
+    seq: int
+    measured_rtt_ms: float | None
+    physical_rtt_ms: float
 
 
 def ping(
@@ -35,32 +49,50 @@ def ping(
     from ..run.control import Client
 
     with Client.connect(run) as client:
-        planned = client.path(a, b)
-        if planned["path"] is None:
-            raise FailureError(
-                f"there is no way from {a} to {b} now; see: orbitmesh plan, for when there is one"
-            )
-        physical_ms = 2 * planned["delay_ns"] / 1e6
+        planned = planned_path(client, a, b)
         if output is Format.TABLE:
-            where = f"over {planned['hops']} hops, at the speed of light"
-            stderr().print(f"physics: {physical_ms:.3f} ms there and back {where}", soft_wrap=True)
-        program = Inside(client, a, ["ping", "-c", str(count), b])
-        replies: list[tuple[int, float]] = []
-        for line in program:
-            if (reply := _REPLY.search(line)) is not None:
-                replies.append((int(reply[1]), float(reply[2])))
-            if output is Format.TABLE:
-                print(line, flush=True)
+            status = _for_people(client, a, b, count, planned)
+        else:
+            echoes = list(_echoes(client, a, b, count))
+            answered = [echo for echo in echoes if echo.measured_rtt_ms is not None]
+            status = 0 if answered else 1
     if output is Format.JSON:
         print_json(
             {
                 "src": a, "dst": b, "path": planned["path"], "hops": planned["hops"],
-                "physical_rtt_ms": physical_ms, "sent": count, "received": len(replies),
-                "measured_rtt_ms": [rtt_ms for _, rtt_ms in replies],
+                "sent": count, "received": len(answered), "echoes": [echo._asdict() for echo in echoes],
             }
         )  # fmt: skip
     elif output is Format.CSV:
-        rows = [(number, rtt_ms, round(physical_ms, 6)) for number, rtt_ms in replies]
-        print_rows(("seq", "measured_rtt_ms", "physical_rtt_ms"), rows, output)
-    if program.status:
-        raise typer.Exit(program.status)
+        print_rows(Echo._fields, echoes, output)
+    if status:
+        raise typer.Exit(status)
+
+
+def _for_people(client: Client, a: str, b: str, count: int, planned: dict[str, Any]) -> int:
+    """ping's own output as it comes; its exit status."""
+    stderr().print(
+        f"physics: {_physical_ms(planned):.3f} ms there and back over {planned['hops']} hops, "
+        "at the speed of light",
+        soft_wrap=True,
+    )
+    program = Inside(client, a, ["ping", "-c", str(count), b])
+    for line in program:
+        print(line, flush=True)
+    return program.status or 0
+
+
+def _echoes(client: Client, a: str, b: str, count: int) -> Iterator[Echo]:
+    """One a second, each beside the path at its instant."""
+    for seq in range(1, count + 1):
+        began_s = time.monotonic()
+        physical_ms = _physical_ms(planned_path(client, a, b))
+        program = Inside(client, a, ["ping", "-c", "1", "-W", str(_TIMEOUT_S), b])
+        found = [float(said[1]) for line in program if (said := _MEASURED.search(line)) is not None]
+        yield Echo(seq, found[0] if found else None, round(physical_ms, 6))
+        if seq < count:
+            time.sleep(max(0.0, began_s + 1 - time.monotonic()))
+
+
+def _physical_ms(planned: dict[str, Any]) -> float:
+    return float(2 * planned["delay_ns"] / 1e6)

@@ -31,7 +31,8 @@ ClockOption = Annotated[
     typer.Option("--clock", help="real: with the machine's; paced: waits for a host that cannot keep up."),
 ]
 SeedOption = Annotated[
-    int | None, typer.Option("--seed", min=0, help="Of all that is random. [default: the scenario's]")
+    int | None,
+    typer.Option("--seed", min=0, max=2**63 - 1, help="Of all that is random. [default: the scenario's]"),
 ]
 OutOption = Annotated[
     Path | None,

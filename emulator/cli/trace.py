@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from itertools import zip_longest
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import typer
 
 from ..errors import FailureError
-from .inside import Inside
+from .inside import Inside, planned_path
 from .options import Format, FormatOption, RunOption
 from .output import print_json, print_rows, stderr
 from .ping import NodeArgument
@@ -43,31 +43,33 @@ def trace(
     from ..run.control import Client
 
     with Client.connect(run) as client:
-        planned = client.path(a, b)
+        planned = planned_path(client, a, b)
         program = Inside(client, a, ["traceroute", "-q", "1", "-w", "2", "-m", str(_MOST_HOPS), b])
         hops = [hop for line in program if (hop := read_hop(line)) is not None]
     if program.status:
         raise FailureError(f"traceroute in {a} ended with exit status {program.status}")
     while hops and hops[-1].node is None:
         hops.pop()  # it went on asking where nobody is
+    if a == b:
+        hops = []  # a node answers itself, over no hop
     measured = [a, *(hop.node for hop in hops)]
     if output is Format.JSON:
         print_json(
             {
                 "src": a, "dst": b, "planned_path": planned["path"], "measured_path": measured,
-                "physical_rtt_ms": None if planned["path"] is None else 2 * planned["delay_ns"] / 1e6,
+                "physical_rtt_ms": 2 * planned["delay_ns"] / 1e6,
                 "measured_rtt_ms": [hop.rtt_ms for hop in hops],
             }
         )  # fmt: skip
     else:
-        wanted = (planned["path"] or [a])[1:]
+        wanted = planned["path"][1:]
         rows = [
             (number, name, *(hop[1:] if hop else (None, None, None)))
             for number, (name, hop) in enumerate(zip_longest(wanted, hops), start=1)
         ]
         print_rows(COLUMNS, rows, output)
         if output is Format.TABLE:
-            _say(a, b, planned, measured)
+            _say(planned, measured)
     if measured[-1] != b:
         raise typer.Exit(1)
 
@@ -80,12 +82,11 @@ def read_hop(line: str) -> Hop | None:
     return Hop(int(found[1]), found[2], found[3], None if found[4] is None else float(found[4]))
 
 
-def _say(a: str, b: str, planned: dict[str, object], measured: list[str | None]) -> None:
+def _say(planned: dict[str, Any], measured: list[str | None]) -> None:
     talk = stderr()
-    delay_ns = planned["delay_ns"]
-    if not isinstance(delay_ns, int | float):
-        talk.print(f"planned: no way from {a} to {b} now")
-        return
-    talk.print(f"physics: {2 * delay_ns / 1e6:.3f} ms there and back", soft_wrap=True)
+    talk.print(f"physics: {2 * planned['delay_ns'] / 1e6:.3f} ms there and back", soft_wrap=True)
     if measured != planned["path"]:
-        talk.print("The measured path is not the planned one: it may have changed meanwhile; trace again.")
+        talk.print(
+            "The measured path is not the planned one: it may have changed meanwhile; trace again.",
+            soft_wrap=True,
+        )

@@ -75,11 +75,15 @@ def check_coverage(scenario: Scenario, fleet: Fleet, stations: Stations) -> None
                 float(nearest_km[row]),
             )
         log.warning(
-            "station %s sees no satellite during the run (the next one %.1f h after its start): "
+            "station %s sees no satellite during the run (the next one %s after its start): "
             "it is unreachable",
             waiting.names[row],
-            since_ns / (3600 * NS_PER_S),
+            _words(since_ns / NS_PER_S),
         )
+
+
+def _words(duration_s: float) -> str:
+    return f"{max(1, round(duration_s / 60))} min" if duration_s < 5400 else f"{duration_s / 3600:.1f} h"
 
 
 def reach(stations: Stations, fleet: Fleet) -> tuple[Float64, Float64]:

@@ -58,6 +58,31 @@ class LinkParameters:
     def __len__(self) -> int:
         return len(self.link)
 
+    def check(self) -> None:
+        """ValueError for what no link can have: it is the caller's mistake."""
+        ordered = np.sort(self.link)
+        if (ordered[1:] == ordered[:-1]).any():
+            raise ValueError("a link is named twice in one call")
+        for name in ("delay_ns", "slope_ns_per_s", "loss_ratio"):
+            bad = np.flatnonzero(~np.isfinite(getattr(self, name)))
+            if len(bad):
+                raise ValueError(f"link {self.link[bad[0]]}: {name} is not finite")
+        for name in (
+            "delay_ns",
+            "loss_ratio",
+            "rate_ab_bps",
+            "rate_ba_bps",
+            "queue_ab_bytes",
+            "queue_ba_bytes",
+        ):
+            value = getattr(self, name)
+            bad = np.flatnonzero(value < 0)
+            if len(bad):
+                raise ValueError(f"link {self.link[bad[0]]}: {name} is {value[bad[0]]}, below 0")
+        bad = np.flatnonzero(self.loss_ratio > 1)
+        if len(bad):
+            raise ValueError(f"link {self.link[bad[0]]}: loss_ratio is above 1")
+
 
 @dataclass(frozen=True, eq=False)
 class LinkCounters:

@@ -29,6 +29,9 @@ _SYSCTLS = (
     # while next hops change a packet may turn back where it came from; nobody is to learn routes from that
     ("ipv4/conf/all/send_redirects", b"0"),
     ("ipv4/conf/default/send_redirects", b"0"),
+    # a node's own packet may be turned back through it: without this the kernel drops it, and counts nothing
+    ("ipv4/conf/all/accept_local", b"1"),
+    ("ipv4/conf/default/accept_local", b"1"),
     # traceroute asks faster than one answer a second
     ("ipv4/icmp_ratelimit", b"0"),
     # nothing is sent that was not asked for (neighbour and router discovery)
@@ -146,7 +149,7 @@ class Namespaces:
         )
         ipv4 = self._addresses.ipv4
         messages = netlink.route_messages(ipv4[destination], ifindex, ipv4[node])
-        starts = _batch_starts(node)
+        starts = netlink.batch_starts(node)
         lasts = np.append(starts[1:], len(node)) - 1
         netlink.ask_acknowledgement(messages, lasts)
         data, size = memoryview(messages.tobytes()), netlink.ROUTE.itemsize
@@ -224,13 +227,6 @@ def _write_sysctls() -> None:
             os.write(fd, value)
         finally:
             os.close(fd)
-
-
-def _batch_starts(node: Int32) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Where batches begin in sorted (n,) node indices: at each node, and after MESSAGES_PER_SEND of it."""
-    first = np.flatnonzero(np.append(True, node[1:] != node[:-1]))
-    within = np.arange(len(node)) - np.repeat(first, np.diff(np.append(first, len(node))))
-    return np.flatnonzero(within % netlink.MESSAGES_PER_SEND == 0)
 
 
 class NoKernel:

@@ -84,8 +84,17 @@ def unshare_mounts() -> int:
     Nothing that is mounted there propagates back.
     """
     _check(_libc.unshare(CLONE_FS | CLONE_NEWNS), "cannot make a mount namespace")
+    if not _root_is_mount_point():
+        raise HostError(
+            "the root folder here is no mount point (a plain chroot), so mounts could leak out of it: "
+            "bind-mount that folder onto itself before chroot, or use a container"
+        )
     mount("none", "/", None, MS_REC | MS_PRIVATE)
     return os.open("/proc/thread-self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _root_is_mount_point() -> bool:
+    return any(line.split()[4] == "/" for line in Path("/proc/self/mountinfo").read_text().splitlines())
 
 
 def enter(fd: int) -> None:

@@ -29,7 +29,7 @@ MESSAGES_PER_SEND = 200  # their error replies, if all fail, still fit the defau
 _RTM_NEWLINK, _RTM_NEWADDR, _RTM_NEWROUTE, _RTM_DELROUTE = 16, 20, 24, 25
 _NLM_F_REQUEST, _NLM_F_ACK = 0x001, 0x004
 _NLM_F_REPLACE, _NLM_F_EXCL, _NLM_F_CREATE = 0x100, 0x200, 0x400
-_NLMSG_ERROR = 2
+_NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _RT_SCOPE_LINK, _RT_SCOPE_NOWHERE = 253, 255
 _RT_TABLE_MAIN, _RTN_UNICAST = 254, 1
 _RTA_DST, _RTA_OIF, _RTA_PREFSRC = 1, 4, 7
@@ -91,6 +91,13 @@ def ask_acknowledgement(messages: Messages, rows: NDArray[np.int64]) -> None:
     messages["nl_flags"][rows] |= _NLM_F_ACK
 
 
+def batch_starts(owner: NDArray[np.int32], most: int = MESSAGES_PER_SEND) -> NDArray[np.int64]:
+    """Where batches begin in sorted (n,) owners: at each owner, and after ``most`` of it."""
+    first = np.flatnonzero(np.append(True, owner[1:] != owner[:-1]))
+    within = np.arange(len(owner)) - np.repeat(first, np.diff(np.append(first, len(owner))))
+    return np.flatnonzero(within % most == 0)
+
+
 def loopback_up(ipv4: int) -> bytes:
     """Two requests: lo up, and the node's /32 on it."""
     up = struct.pack("=BxHiII", socket.AF_UNSPEC, 0, LOOPBACK_IFINDEX, _IFF_UP, _IFF_UP)
@@ -144,6 +151,23 @@ class RouteSocket:
         except OSError as error:
             raise KernelError(f"netlink: {error.strerror}") from error
 
+    def ask(self, batch: bytes | memoryview, last_seq: int) -> tuple[list[bytes], list[Refused]]:
+        """Send one batch of questions (or one dump); the answers, whole messages, and what was refused.
+
+        As ``send``.  The receive buffer has to hold all answers but a dump's.
+        """
+        answers: list[bytes] = []
+        refused: list[Refused] = []
+        try:
+            self._socket.send(batch)
+            while True:
+                data = self._socket.recv(65536)
+                answers += _messages(data)
+                if _read_answers(data, last_seq, refused.append):
+                    return answers, refused
+        except OSError as error:
+            raise KernelError(f"netlink: {error.strerror}") from error
+
     def ifindex(self, interface: str) -> int:
         """Index of an interface in this socket's namespace; KernelError where there is none."""
         try:
@@ -171,8 +195,24 @@ def _read_answers(data: bytes, last_seq: int, on_refusal: Callable[[Refused], No
             if negative:
                 on_refusal(Refused(seq, -negative))
             done = done or seq == last_seq
+        elif kind == _NLMSG_DONE:
+            (negative,) = struct.unpack_from("=i", data, at + 16)
+            if negative:
+                on_refusal(Refused(seq, -negative))
+            done = True
         at += max(16, (length + 3) & ~3)
     return done
+
+
+def _messages(data: bytes) -> list[bytes]:
+    """The messages that are neither an acknowledgement, an error, nor the end of a dump."""
+    found, at = [], 0
+    while at + 16 <= len(data):
+        length, kind = struct.unpack_from("=IH", data, at)
+        if kind not in (_NLMSG_ERROR, _NLMSG_DONE):
+            found.append(data[at : at + length])
+        at += max(16, (length + 3) & ~3)
+    return found
 
 
 def socket_ifindex(socket_fd: int, interface: str) -> int:

@@ -57,9 +57,10 @@ class Recorder:
         self._faults: set[type[FailureError]] = set()
         if (self.out / files.RUN).exists():
             raise InputError("holds a run already; name another folder with --out", path=self.out)
+        # first, so that whatever else is in the folder can be told to be a run's, and removed
+        write_json(self.out / files.RUN, self._run)
         self._samples = TableWriter(self.out / files.SAMPLES, SAMPLES)
         self._changes = TableWriter(self.out / files.PATH_CHANGES, PATH_CHANGES)
-        write_json(self.out / files.RUN, self._run)
         self._event("began")
 
     # ---- what comes in

@@ -117,20 +117,23 @@ def _rebuilt(path: Path, run: dict[str, Any]) -> RunResults:
     is_running = run["run_id"] in find_runs()
     last = pc.max(rows["t_utc"]).cast(pa.int64()).as_py()
     until = "nothing was recorded" if last is None else f"recorded until {_utc_text(last)} of emulated time"
-    first = (
-        f"the run is still under way; {until}"
-        if is_running
-        else f"the run did not end in order (its processes were killed, or the machine stopped); {until}"
-    )
     faults = _faults(path / files.EVENTS)
+    if is_running:
+        ended, first = "running", f"the run is still under way; {until}"
+    elif faults:
+        ended, first = "failed", f"the run failed, and its summary was not written; {until}"
+    else:
+        ended = "killed"
+        first = f"the run did not end in order (its processes were killed, or the machine stopped); {until}"
     summary = build_summary(
         run,
-        None,
+        {"ended": ended, "reason": faults[0]} if ended == "failed" else None,
         recorded,
         gateway_statistics(rows, run["gateways"]),
-        ended_without_facts="running" if is_running else "killed",
+        ended_without_facts=ended,
     )
-    summary["doubts"] += faults
+    # the first is the reason of the failure, and said already
+    summary["doubts"] += faults[1:] if ended == "failed" else faults
     damaged = map(files.sentence, [*unreadable, *unreadable_changes])
     return RunResults(path, summary, False, (first, *damaged))
 
@@ -210,19 +213,24 @@ def gateway_table(rows: list[dict[str, Any]]) -> Table:
 class StatisticsTable:
     """From the ``gateways`` of a summary: one row per gateway and kind of sample.
 
-    Drawn for the width there is: where it does not fit, p90 is left out.
+    Drawn for the width there is: p90 is left out where it does not fit, then the margins; no figure is cut.
     """
 
     def __init__(self, gateways: list[dict[str, Any]]) -> None:
         self._gateways = gateways
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        whole = self._table(("p50", "p90", "p99"))
-        fits = Measurement.get(console, options.update(width=1000), whole).maximum <= options.max_width
-        yield whole if fits else self._table(("p50", "p99"))
+        most, fewer = ("p50", "p90", "p99"), ("p50", "p99")
+        tables = [self._table(most), self._table(fewer), self._table(fewer, tight=True)]
+        wide = options.update(width=1000)
+        fitting = (t for t in tables if Measurement.get(console, wide, t).maximum <= options.max_width)
+        yield next(fitting, tables[-1])
 
-    def _table(self, quantiles: tuple[str, ...]) -> Table:
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    def _table(self, quantiles: tuple[str, ...], *, tight: bool = False) -> Table:
+        if tight:
+            table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+        else:
+            table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         table.add_column("gateway", no_wrap=True)
         table.add_column("kind", no_wrap=True)
         table.add_column("n", justify="right", no_wrap=True)

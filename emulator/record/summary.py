@@ -79,7 +79,7 @@ def build_summary(
         "ticks": {
             "count": facts.get("ticks"),
             "step_ns": run["step_ns"],
-            "late": len(late) if facts else None,
+            "late": len(late) if "late_ticks" in facts else None,
             "late_worst_ns": max((tick["late_ns"] for tick in late), default=None),
             "late_first": list(late[:_MOST_LATE_TICKS]),
             "cost_p50_ns": facts.get("tick_cost_p50_ns"),

@@ -321,8 +321,12 @@ class History:
     def _sim_ns(self, row: int, mono_ns: int) -> int:
         span = self._spans[row]
         sim_ns = span.epoch.sim_ns + mono_ns - span.t0_mono_ns
-        if row + 1 < len(self._spans):  # a paced clock may have stood still
-            sim_ns = min(sim_ns, max(self._spans[row + 1].epoch.sim_ns, span.epoch.sim_ns))
+        if row + 1 < len(self._spans):
+            # A paced clock may have stood still at the next epoch's instant, but not beyond t0: a tick that
+            # is late by the machine's clock has its instant where it should be.
+            after = self._spans[row + 1]
+            reached_ns = max(after.epoch.sim_ns, span.epoch.sim_ns) + max(0, mono_ns - after.t0_mono_ns)
+            sim_ns = min(sim_ns, reached_ns)
         return sim_ns
 
     def _distance_km(self, row: int, source: int, destination: int, mono_ns: int) -> float:

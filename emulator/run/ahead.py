@@ -3,7 +3,8 @@
 SGP4 and Dijkstra hold the interpreter's lock, so they have a process of their
 own.  Messages are pickles over a socket pair between two processes of ours:
 
-    to it     ("open", Scenario, start_sim_ns, step_ns) · ("more", n) · ("destinations", [node, …])
+    to it     ("open", Scenario, start_sim_ns, step_ns, duration_ns) · ("more", n)
+              ("destinations", [node, …])
     from it   ("nodes", Nodes, hosting) · ("epoch", Epoch, Assignment, cost_ns) · ("error", exception)
 """
 
@@ -24,10 +25,14 @@ from .processes import keep_capabilities
 # few enough that a new destination is routed soon.
 WINDOW = 2
 
+# How far a run is searched for satellites that decay, before anything is built.
+_LOOK_AHEAD_NS = 30 * 24 * 3600 * 10**9
+
 
 def serve(control: Connection) -> None:
-    _, scenario, start_sim_ns, step_ns = control.recv()
+    _, scenario, start_sim_ns, step_ns, duration_ns = control.recv()
     geometry = Geometry(scenario)
+    geometry.check_orbits(start_sim_ns, start_sim_ns + min(duration_ns, _LOOK_AHEAD_NS))
     control.send(("nodes", geometry.nodes, geometry.hosting))
     credit = 0
     epochs = geometry.epochs(start_sim_ns, step_ns)

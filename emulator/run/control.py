@@ -63,8 +63,7 @@ class ControlServer:
                 client, _ = self._socket.accept()
             except OSError:
                 return  # closed
-            _, uid, _ = struct.unpack("3i", client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-            if uid not in (0, os.geteuid()):
+            if _peer_uid(client) not in (0, os.geteuid()):
                 client.close()
                 continue
             with self._lock:
@@ -96,6 +95,12 @@ class ControlServer:
             return {"error": str(error), "exit_status": error.exit_status}, ()
         except Exception as error:  # a defect of ours must not leave the client waiting
             return {"error": f"{type(error).__name__}: {error}", "exit_status": 1}, ()
+
+
+def _peer_uid(connection: socket.socket) -> int:
+    """Of the process on the other side, as it was when it called or listened."""
+    _, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return int(uid)
 
 
 def find_runs() -> list[str]:
@@ -133,6 +138,11 @@ class Client:
             connection.close()
             others = ", ".join(find_runs()) or "none"
             raise InputError(f"no run {run_id!r} is under way (running: {others})") from error
+        owner_uid = _peer_uid(connection)
+        if os.geteuid() not in (0, owner_uid):  # it would close the connection without a word
+            connection.close()
+            owner = "root" if owner_uid == 0 else f"user {owner_uid}"
+            raise FailureError(f"the mesh {run_id} belongs to {owner}: call orbitmesh with sudo")
         connection.settimeout(_TIMEOUT_S)
         return cls(run_id, connection)
 

@@ -37,6 +37,7 @@ from ..plane.network import MeshNet
 from ..plane.plane import Plane
 from ..record.facts import Ended, LateTickFact, RunFacts, RunHeader, machine_facts
 from ..scenario import Scenario, scenario_hash
+from ..scenario.check import suggest
 from .ahead import WINDOW
 from .assignment import Assignment
 from .clock import CLOCKS, Clock
@@ -110,6 +111,7 @@ class Emulation:
         self._built_s = 0.0
         self._began_sim_ns: int | None = None
         self._n_ready = 0
+        self._made_out = False
         self._cautions: tuple[str, ...] = ()
         self._lateness_before: Lateness | None = None
 
@@ -159,8 +161,9 @@ class Emulation:
     def _start(self) -> None:
         began_ns = time.monotonic_ns()
         self._began_utc = datetime.now(UTC)
-        privileges.require(tun=self._links != "fake")
-        self.backend = choose(self._links).backend
+        if self._links != "fake":  # that one makes nothing in the kernel
+            privileges.require(tun=self._links == "engine")
+        self.backend = choose(self._links, netem_step_ns=self.scenario.run.netem_step_ns).backend
         self._make_out()
         samples_ours, samples_theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         for end in (samples_ours, samples_theirs):
@@ -170,20 +173,20 @@ class Emulation:
             self._ahead = self._spawn("geometry", "orbitmesh.emulator.run.ahead")
             self._recorder = self._spawn("recorder", "orbitmesh.emulator.record.process", samples_ours)
             self._parent = self._spawn("node parent", "orbitmesh.nodes.parent", samples_theirs, pickles=False)
-        self._ahead.control.send(("open", self.scenario, 0, self.scenario.run.step_ns))
-        self._ahead.control.send(("more", WINDOW))
+        _tell(self._ahead, ("open", self.scenario, 0, self.scenario.run.step_ns, self.duration_ns))
+        _tell(self._ahead, ("more", WINDOW))
         self._watcher = threading.Thread(target=self._watch, name="watch", daemon=True)
         self._watcher.start()
 
         self.nodes, self.hosting = self._await(self._introduction, _READY_TIMEOUT_S, "the geometry process")
         self.plane = Plane(self.nodes, self.scenario, self.backend, self._on_progress)
-        self._recorder.control.send(("open", self._header()))
+        _tell(self._recorder, ("open", self._header()))
         self.plane.net.on_stop = self._ended.set  # net.stop() ends the run, and the run its mesh
+        self._conductor = Conductor(self.plane, self.clock, self._epochs, self._after_tick, self._fail)
         self.plane.build()
         self._cautions = tuple(self.backend.cautions())
         for caution in self._cautions:
             log.warning("%s", caution)
-        self._conductor = Conductor(self.plane, self.clock, self._epochs, self._after_tick, self._fail)
         self._conductor.first(self._await(self._epochs, _READY_TIMEOUT_S, "the first epoch"))
         self._conductor.start()
         self._control = ControlServer(
@@ -203,6 +206,7 @@ class Emulation:
 
     def _make_out(self) -> None:
         try:
+            self._made_out = not self.out.exists()
             self.out.mkdir(parents=True, exist_ok=True)
             if any(self.out.iterdir()):
                 raise InputError(f"{self.out} is not empty; name another folder with --out, or remove it")
@@ -312,6 +316,7 @@ class Emulation:
         self._ended.set()
         with _signals_noted(), contextlib.ExitStack() as stack:
             stack.callback(self._give_to_user)
+            stack.callback(self._remove_empty_out)
             if self._control is not None:
                 stack.callback(self._control.close)  # its end tells waiting clients that all is gone
             for child in self._children:
@@ -348,6 +353,12 @@ class Emulation:
                     _FINISH_TIMEOUT_S,
                     self.out,
                 )
+
+    def _remove_empty_out(self) -> None:
+        """A run that was refused before it began leaves no folder of its own."""
+        if self._made_out:
+            with contextlib.suppress(OSError):  # there is something in it: the record
+                self.out.rmdir()
 
     def _give_to_user(self) -> None:
         """A run under sudo leaves its record to whoever called it."""
@@ -444,10 +455,8 @@ class Emulation:
                 self._node_events.put(event)
 
     def _after_tick(self, tick: Tick) -> None:
-        self._ahead.control.send(("more", 1))
-        self._recorder.control.send(
-            ("epoch", tick.epoch, tick.t0_mono_ns, tick.began_mono_ns, tick.ended_mono_ns)
-        )
+        _tell(self._ahead, ("more", 1))
+        _tell(self._recorder, ("epoch", tick.epoch, tick.t0_mono_ns, tick.began_mono_ns, tick.ended_mono_ns))
         before, self._assignment = self._assignment, tick.assignment
         if self._began_sim_ns is not None:
             self._nearest_changed(before, tick.assignment)
@@ -549,8 +558,11 @@ class Emulation:
         try:
             return self.nodes.index[name]
         except KeyError:
-            example = f"{self.nodes.names[0]} or {self.nodes.names[-1]}"
-            raise InputError(f"no node is named {name!r}; names look like {example}") from None
+            known = (
+                *self.nodes.names[self.nodes.n_satellites :],
+                *self.nodes.names[: self.nodes.n_satellites],
+            )
+            raise InputError(f"there is no node {name!r}: {suggest(name, known, 'nodes')}") from None
 
     def _do_status(self, request: dict[str, Any]) -> tuple[dict[str, Any], Sequence[int]]:
         return self.status(), ()
@@ -566,6 +578,11 @@ class Emulation:
     def _do_down(self, request: dict[str, Any]) -> tuple[dict[str, Any], Sequence[int]]:
         self._ended.set()
         return {}, ()
+
+
+def _tell(child: Child, message: tuple[Any, ...]) -> None:
+    with contextlib.suppress(OSError):  # it has gone: the watcher says which, and why
+        child.control.send(message)
 
 
 def _quantile_ns(values: list[int], q: float) -> int | None:
@@ -589,7 +606,9 @@ def _signals_noted() -> Iterator[None]:
     def note(*_: object) -> None:
         log.warning("ending; the record is being written")
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {
+        number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
     try:
         yield
     finally:

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from ..errors import ProcessDied
@@ -105,6 +106,11 @@ def die_with_parent() -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
+def _permitted_capabilities() -> int:
+    status = Path("/proc/self/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("CapPrm:")).split()[1], 16)
+
+
 def keep_capabilities(kept: Sequence[int] = ()) -> None:
     """Give up all privileges but those named; nothing started from here gets them back.
 
@@ -116,7 +122,8 @@ def keep_capabilities(kept: Sequence[int] = ()) -> None:
         if capability not in kept:
             _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)  # EINVAL past the kernel's last one
     _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    mask = sum(1 << capability for capability in kept)
+    # none that this process has not got: with "fake" links nobody needs any
+    mask = sum(1 << capability for capability in kept) & _permitted_capabilities()
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     low, high = mask & 0xFFFFFFFF, mask >> 32
     data = (ctypes.c_uint32 * 6)(low, low, 0, high, high, 0)

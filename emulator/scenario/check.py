@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from orbitmesh.nodes import limits
+
 from .code import LEAST_ALTITUDE_KM, MOST_ALTITUDE_KM, MOST_SATELLITES, parse_code
 from .lines import Location
 
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
 
 SOURCES = ("code", "planes", "tle", "omm")
 LOWEST_STATION_KM, HIGHEST_STATION_KM = -0.5, 30.0  # the shore of the Dead Sea; a balloon
+MOST_OF_TASK = {
+    "matmul": limits.MAX_MATMUL_ORDER,
+    "checksum": limits.MAX_PAYLOAD_BYTES,
+    "generate": limits.MAX_NEW_TOKENS,
+}
 _SATELLITE = re.compile(r"sat-(0|[1-9]\d*)-(0|[1-9]\d*)")
 _SLACK_RAD = 1e-12  # "90 deg" in radians may round up
 
@@ -251,13 +258,20 @@ def _compute(scenario: Scenario) -> Iterator[Problem]:
             f"{probed} gateways are to be probed, and there are {len(stations)}: "
             'write at most that, or "all"',
         )
+    yield from _twice(compute.probes.kinds, ("compute", "probes", "kinds"), "kind")
     for i, task in enumerate(compute.tasks):
         at = ("compute", "tasks", i)
+        if task.size > MOST_OF_TASK[task.kind]:
+            yield Problem(
+                (*at, "size"),
+                f"the size is {task.size}: a task {task.kind!r} takes at most {MOST_OF_TASK[task.kind]}",
+            )
         if not stations:
             yield Problem(
                 at, "gateways send tasks, and there is no ground station: add one under [[ground.stations]]"
             )
         if isinstance(task.gateways, tuple):
+            yield from _twice(task.gateways, (*at, "gateways"), "gateway")
             for j, name in enumerate(task.gateways):
                 if name not in stations:
                     hint = suggest(name.removeprefix("gw-"), stations, "stations")
@@ -273,6 +287,12 @@ def _compute(scenario: Scenario) -> Iterator[Problem]:
             yield Problem(
                 at, "no satellite runs a node process that could do the task: set the satellites of [compute]"
             )
+
+
+def _twice(names: Sequence[str], at: Location, what: str) -> Iterator[Problem]:
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            yield Problem((*at, i), f"the {what} {name!r} is named twice: remove one")
 
 
 def _satellite(name: str, scenario: Scenario, at: Location) -> Iterator[Problem]:

@@ -51,10 +51,11 @@ def load(name_or_path: str | Path) -> Scenario:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         names = [scenario.name for scenario in shipped()]
+        near = nearest(str(name_or_path), names)
+        meant = "" if near is None else f"did you mean {near!r}? "
         raise ScenarioError(
-            f"there is no such file, and no scenario of that name is shipped: "
-            f"{suggest(str(name_or_path), names, 'shipped scenarios')}"
-            f" (orbitmesh scenarios lists them: {', '.join(names)})",
+            f"there is no such file, and no scenario of that name is shipped: {meant}"
+            f"orbitmesh scenarios lists them ({', '.join(names)})",
             path=path,
         ) from None
     except UnicodeDecodeError as error:

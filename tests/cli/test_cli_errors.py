@@ -13,7 +13,8 @@ import pytest
 import typer
 
 from orbitmesh.emulator.cli import ending
-from orbitmesh.emulator.errors import HostError, ScenarioError
+from orbitmesh.emulator.errors import FailureError, HostError, ScenarioError
+from orbitmesh.emulator.run import control
 
 GOOD = """name = "one"
 [constellation]
@@ -82,6 +83,94 @@ def test_debugging_shows_the_traceback() -> None:
     assert done.returncode == 1
     assert "Traceback" in done.stderr
     assert "ScenarioError" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run"], "missing argument 'SCENARIO'; see: orbitmesh run --help"),
+        (["fly"], "no such command 'fly'; see: orbitmesh --help"),
+        (["plan", "demo"], "missing option '--pair'; see: orbitmesh plan --help"),
+        (["scenarios", "-o", "xml"], "invalid value for '--output' / '-o': 'xml' is not one of"),
+        (["status", "--quickly"], "no such option: --quickly"),
+    ],
+)
+def test_a_wrong_command_line(arguments: list[str], said: str) -> None:
+    assert one_sentence(orbitmesh(*arguments), 2).startswith(said)
+
+
+PLANE = """name = "faulty"
+[constellation]
+shells = [{ %s }]
+[ground]
+min-elevation = "10 deg"
+[[ground.stations]]
+name = "pole"
+latitude = "90 deg"
+longitude = "0 deg"
+[run]
+start = 2026-11-01T01:00:00Z
+"""
+# at 140 km, with a drag that brings it down within minutes of its epoch, 2026-11-01T00:00:00Z
+FALLING = """FALLING
+1 79999U 26001A   26305.00000000  .00000000  00000-0  50000-1 0  9994
+2 79999  70.0000   0.0000 0001000   0.0000  28.6479 16.49749215    18
+"""
+
+
+@pytest.mark.parametrize(
+    ("shell", "key", "said"),
+    [
+        ('code = "D:550:30:24/3/1"', "faulty.toml:6: ground.stations[0]", "station 'pole' never sees"),
+        ('tle = "wrong.tle"', "wrong.tle:2", "this line 1 has 68 characters: it must have 69"),
+        ('tle = "falling.tle"', "falling.tle:2", "satellite sat-0-0 (FALLING, catalogue number 79999) is"),
+        ('tle = "gone.tle"', "faulty.toml:3: constellation.shells[0].tle", "there is no file"),
+    ],
+)  # fmt: skip
+def test_elements_and_stations_that_cannot_be(shell: str, key: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "faulty.toml").write_text(PLANE % shell)
+    (tmp_path / "falling.tle").write_text(FALLING)
+    (tmp_path / "wrong.tle").write_text(FALLING.replace("26001A  ", "26001A "))
+    done = orbitmesh(
+        "plan", tmp_path / "faulty.toml", "--pair", "pole:sat-0-0", "--duration", "1s", "-o", "csv"
+    )
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert f"{tmp_path}/{key}: {said}" in done.stderr.splitlines()[-1]
+
+
+def test_a_reader_that_has_had_enough() -> None:
+    plan = "plan demo --pair gw-london:gw-tokyo --duration 20s --step 10ms -o csv"
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {sys.executable} -m orbitmesh.emulator.cli {plan} | head -2"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout.startswith("t_s,src,dst,rtt_ms,hops,path\n0.0,gw-london,gw-tokyo,")
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
+
+
+def test_no_stdout_at_all() -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m orbitmesh.emulator.cli scenarios <&- >&-"],
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_mesh_of_another_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = control.ControlServer("toy-of-another", {})
+    monkeypatch.setattr(control.os, "geteuid", lambda: os.getuid() + 12345)
+    try:
+        with pytest.raises(
+            FailureError, match=r"the mesh toy-of-another belongs to .*: call orbitmesh with sudo"
+        ):
+            control.Client.connect("toy-of-another")
+    finally:
+        server.close()
 
 
 # ---- the guard itself

@@ -35,7 +35,7 @@ if mode == "refused":
     say({{"error": "a.toml:3: run.step: is wrong", "exit_status": 2}})
     sys.exit(2)
 say({{"ready": {{"run_id": "toy-1", "out": out, "built_s": 1.0, "duration_s": float(os.environ["DURATION_S"]),
-               "gateways": ["gw-london", "gw-tokyo"]}}}})
+               "example_nodes": ["gw-london", "gw-tokyo"]}}}})
 if mode == "dies":
     say({{"error": "the recorder process died: signal 9", "exit_status": 1}})
     sys.exit(1)

@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from orbitmesh.emulator.cli import screen, status
+from orbitmesh.emulator.record.report import StatisticsTable
 
 ROW = {
     "gateway": "gw-london", "satellites": 7, "samples": 40, "lost": 1,
@@ -124,3 +125,15 @@ def test_warnings_of_the_program_are_shown_and_details_are_not(capsys: pytest.Ca
         log.info("a detail")
     log.debug("afterwards nothing")
     assert capsys.readouterr().err == "warning: tick 7 was 12.0 ms late\n"
+
+
+def test_no_figure_of_a_report_is_cut_at_80_columns() -> None:
+    figures = {f"{name}_ns": 123_456_789 for name in ("p50", "p90", "p99")}
+    values = {"samples": 1234, "lost": 0, "measured": figures, "physical": figures, "remainder": figures}
+    gateways = [{"gateway": "gw-los-angeles", "kinds": {"grpc": values, "udp": values}}]
+    for width, shown in ((80, 5), (120, 7)):
+        console = Console(width=width, file=io.StringIO(), record=True)
+        console.print(StatisticsTable(gateways))
+        text = console.export_text()
+        assert "…" not in text
+        assert [line.count("123.457") for line in text.splitlines() if "grpc" in line] == [shown]

@@ -133,6 +133,7 @@ class MeshProcess:
     def children(self) -> dict[str, list[int]]:
         """Process ids of the run's own processes, by kind."""
         found: dict[str, list[int]] = {}
+        parents: dict[int, int] = {}  # of all that run the program of the node parent: nodes are its forks
         for process in Path("/proc").glob("[0-9]*"):
             try:
                 command = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
@@ -146,10 +147,13 @@ class MeshProcess:
             }.get(command[3] if len(command) > 3 else "")
             if command[0].endswith("orbitmesh-engine"):
                 kind = "engine"
-            if kind == "node parent" and parent != self.pid:
-                kind = "node"
-            if kind and (parent == self.pid or kind == "node"):
+            if kind == "node parent":
+                parents[int(process.name)] = parent
+            if kind and parent == self.pid:
                 found.setdefault(kind, []).append(int(process.name))
+        ours = found.get("node parent", [])  # another run's nodes are not ours to kill
+        if nodes := [pid for pid, parent in parents.items() if parent in ours]:
+            found["node"] = nodes
         return found
 
     def wait_for(self, condition: Callable[[], bool], what: str, timeout_s: float = 60.0) -> None:

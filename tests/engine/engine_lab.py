@@ -66,12 +66,19 @@ class Lab:
     Every link is up and without delay.  Interfaces are ``east`` (to the next node) and ``west``.
     """
 
-    def __init__(self, n_nodes: int = 2, *, ipv6: bool = False, **options: Any) -> None:
+    def __init__(
+        self,
+        n_nodes: int = 2,
+        *,
+        ipv6: bool = False,
+        make: Callable[..., Any] = EngineBackend,
+        **options: Any,
+    ) -> None:
         self.netns = [on_own_thread(unshare_net) for _ in range(n_nodes)]
         self._sockets: list[socket.socket] = []
         for i in range(n_nodes):
             self._prepare(i, ipv6)
-        self.backend = EngineBackend(**options)
+        self.backend = make(**options)
         self.backend.start()
         self.links = self.backend.attach(
             [(LinkEnd(self.netns[i], "east"), LinkEnd(self.netns[i + 1], "west")) for i in range(n_nodes - 1)]
@@ -89,6 +96,8 @@ class Lab:
             enter(self.netns[node])
             net = Path("/proc/sys/net")
             (net / "ipv4/ip_forward").write_text("1")
+            if not (net / "ipv6").exists():
+                return  # a guest kernel without it
             for which in ("all", "default"):
                 # no router solicitations among the packets that are counted
                 (net / f"ipv6/conf/{which}/disable_ipv6").write_text("0" if ipv6 else "1")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import select
 import socket
 import threading
 import time
@@ -16,9 +15,10 @@ import plane_toys as toys
 import pytest
 from mininet.cli import CLI
 from mininet.log import lg, setLogLevel
+from plane_rig import FAR, MESH, NEAR, PAIRS, Rig, hand_over, now_ns
 from pyroute2 import IPRoute
 
-from orbitmesh.emulator.epoch import NS_PER_S, Epoch
+from orbitmesh.emulator.epoch import NS_PER_S
 from orbitmesh.emulator.errors import HostError, KernelError
 from orbitmesh.emulator.plane import namespaces, netlink
 from orbitmesh.emulator.plane.engine import EngineBackend
@@ -27,53 +27,7 @@ from orbitmesh.emulator.plane.plane import Plane
 
 pytestmark = pytest.mark.netns
 
-MESH = toys.nodes(3, 4, 2)
-NEAR, FAR = 12, 13  # the gateways
 HOME = Path("/proc/self/ns/net").readlink()
-PAIRS = [*toys.torus(3, 4), (0, NEAR), (6, FAR)]
-
-
-def _now_ns() -> int:
-    return time.clock_gettime_ns(time.CLOCK_MONOTONIC)
-
-
-class Rig:
-    """A plane on the engine, and the epoch in force."""
-
-    def __init__(self, **scenario: object) -> None:
-        self.plane = Plane(MESH, toys.scenario(**scenario), EngineBackend())  # type: ignore[arg-type]
-        self.plane.build()
-        self.net = self.plane.net
-        self.epoch: Epoch | None = None
-
-    def step(self, pairs: list[tuple[int, int]]) -> None:
-        new = toys.epoch(MESH, pairs, 0 if self.epoch is None else self.epoch.number + 1)
-        change = self.plane.prepare(self.epoch, new)
-        self.epoch = new
-        self.plane.commit(change, _now_ns())
-
-    @property
-    def kernel(self) -> Namespaces:
-        assert isinstance(self.plane.kernel, Namespaces)
-        return self.plane.kernel
-
-    def wrong_routes(self) -> list[str]:
-        """Nodes whose table, as /proc/net/route tells it, is not the epoch's."""
-        assert self.epoch is not None
-        routes, names, wrong = self.epoch.routes, self.plane.addresses, []
-        interfaces = {}
-        for entry in self.plane._ledger.entries.values():
-            interfaces[entry.a, entry.b] = entry.interface_a
-            interfaces[entry.b, entry.a] = entry.interface_b
-        for node in range(len(MESH)):
-            wanted = {
-                names[to]: interfaces[node, int(routes.next_node[row, node])]
-                for row, to in enumerate(routes.destinations.tolist())
-                if routes.next_node[row, node] >= 0
-            }
-            if self.kernel.routes(node) != wanted:
-                wrong.append(MESH.names[node])
-        return wrong
 
 
 @pytest.fixture(scope="module")
@@ -84,16 +38,6 @@ def rig() -> Iterator[Rig]:
         yield rig
     finally:
         rig.plane.close()
-
-
-def _socket_in(rig: Rig, node: int) -> socket.socket:
-    """A UDP socket of a node, for use in this process."""
-
-    def make() -> socket.socket:
-        namespaces.enter(rig.plane.netns_fd(node))
-        return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-
-    return namespaces.on_own_thread(make)
 
 
 def test_ping_takes_what_light_takes(rig: Rig) -> None:
@@ -262,7 +206,7 @@ def test_hosts_are_used_from_other_threads_while_links_come_and_go() -> None:
         flip = False
         while user.is_alive():
             rig.step([pair for pair in PAIRS if flip or pair not in ((2, 3), (0, NEAR))])
-            rig.plane.settle(_now_ns() + 2 * NS_PER_S)
+            rig.plane.settle(now_ns() + 2 * NS_PER_S)
             flip = not flip
         user.join()
         assert len(seen) == 5
@@ -272,62 +216,11 @@ def test_hosts_are_used_from_other_threads_while_links_come_and_go() -> None:
         rig.plane.close()
 
 
-class Stream:
-    """Numbered datagrams from one node to another, 2,000 a second, and which of them came."""
-
-    def __init__(self, rig: Rig, source: int, target: int, port: int) -> None:
-        self.sent, self.came = 0, []
-        self._stop = threading.Event()
-        self._out, self._in = _socket_in(rig, source), _socket_in(rig, target)
-        self._in.bind(("0.0.0.0", port))
-        self._in.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        self._to = (rig.plane.addresses[target], port)
-        self._threads = [threading.Thread(target=self._send), threading.Thread(target=self._receive)]
-        for thread in self._threads:
-            thread.start()
-
-    def _send(self) -> None:
-        while not self._stop.is_set():
-            self._out.sendto(self.sent.to_bytes(8, "little"), self._to)
-            self.sent += 1
-            time.sleep(0.0005)
-
-    def _receive(self) -> None:
-        # long after the last was sent: the path takes milliseconds
-        while select.select([self._in], [], [], 1.0)[0]:
-            self.came.append(int.from_bytes(self._in.recv(64), "little"))
-
-    def finish(self) -> set[int]:
-        """Numbers of the datagrams that were lost."""
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-        self._out.close()
-        self._in.close()
-        assert len(set(self.came)) == len(self.came)
-        assert self.sent > 100
-        return set(range(self.sent)) - set(self.came)
-
-
-def _hand_over(rig: Rig) -> list[set[int]]:
-    """Move a gateway from satellite to satellite while datagrams fly to it and from it; what was lost."""
-    torus = toys.torus(3, 4)
-    rig.step([*torus, (0, NEAR), (6, FAR)])
-    streams = [Stream(rig, FAR, NEAR, 9000), Stream(rig, NEAR, FAR, 9001)]
-    for satellite in (5, 3, 0, 5):
-        begun = time.monotonic()
-        while time.monotonic() < begun + 0.25:
-            rig.plane.settle(_now_ns())
-            time.sleep(0.02)
-        rig.step([*torus, (satellite, NEAR), (6, FAR)])
-    return [stream.finish() for stream in streams]
-
-
 def test_make_before_break_loses_nothing() -> None:
     rig = Rig(ground={"overlap": "200 ms"})
     try:
-        assert _hand_over(rig) == [set(), set()]
-        rig.plane.settle(_now_ns() + NS_PER_S)
+        assert hand_over(rig) == [set(), set()]
+        rig.plane.settle(now_ns() + NS_PER_S)
         assert rig.wrong_routes() == []
         counters = rig.plane.counters()
         assert counters["packets_in"] == counters["packets_out"]
@@ -338,7 +231,7 @@ def test_make_before_break_loses_nothing() -> None:
 def test_break_before_make_loses_what_is_in_flight() -> None:
     rig = Rig(ground={"handover": "break-before-make"})
     try:
-        lost = _hand_over(rig)
+        lost = hand_over(rig)
         assert lost[0]
         assert lost[1]
         assert rig.plane.counters()["dropped_down"] == len(lost[0]) + len(lost[1])

@@ -108,7 +108,11 @@ def test_a_fault_before_the_kill_is_told(tmp_path: Path) -> None:
     record(tmp_path / "run", None)
     with (tmp_path / "run" / "events.jsonl").open("a") as events:
         events.write('{"event": "fault", "text": "no room"}\n{"event": "fa')  # cut off
-    assert "no room" in load_run(tmp_path / "run").summary["doubts"]
+    results = load_run(tmp_path / "run")
+    assert (results.summary["ended"], results.summary["reason"]) == ("failed", "no room")
+    assert results.summary["doubts"] == ["the run failed: no room"]
+    assert "its summary was not written" in results.notes[0]
+    assert results.summary["ticks"]["late"] is None
 
 
 def test_a_run_that_still_runs(tmp_path: Path) -> None:

@@ -45,6 +45,24 @@ class TestTruth:
         assert found.sim_ns == 400_000_000
         assert not found.straddles_epoch
 
+    def test_the_instant_of_sending_goes_on_while_a_tick_is_late_and_stands_while_the_clock_does(
+        self,
+    ) -> None:
+        world = small_world()
+        epochs = world.epoch(0, 0, ROW), world.epoch(1, STEP_NS, ROW)
+        sent = sample("sat-0-0", "gw-london", 1, T0 + STEP_NS + 70_000_000, 1)
+        late = history_of(world, *epochs, late_ns=90_000_000).truth(sent)
+        assert late is not None
+        assert (late.epoch_number, late.sim_ns) == (0, STEP_NS + 70_000_000)
+
+        paced = History(world.who, 0.001)
+        paced.add(epochs[0], T0, T0, T0 + 1)
+        held_until = T0 + STEP_NS + 90_000_000
+        paced.add(epochs[1], held_until, held_until, held_until + 1_000_000)
+        held = paced.truth(sent)
+        assert held is not None
+        assert (held.epoch_number, held.sim_ns) == (0, STEP_NS)
+
     def test_straight_line_by_hand(self) -> None:
         world = small_world()
         history = history_of(world, world.epoch(0, 0, ROW), world.epoch(1, STEP_NS, ROW))

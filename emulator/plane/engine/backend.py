@@ -75,7 +75,8 @@ class EngineBackend:
                 [BINARY], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            return Probe(False, f"the link engine does not start ({error}): install the project again")
+            why = error.strerror if isinstance(error, OSError) else "it does not answer"
+            return Probe(False, f"the link engine {BINARY} does not start ({why}): install the project again")
         if said.returncode != 1 or "orbitmesh-engine" not in said.stderr:
             return Probe(
                 False, f"the link engine does not start (status {said.returncode}): install the project again"
@@ -135,7 +136,7 @@ class EngineBackend:
     def apply(self, parameters: LinkParameters) -> None:
         links = parameters.link
         self._check_attached(links)
-        _check(parameters)
+        parameters.check()
         going_down = self._up[links] & ~parameters.up
         self._outages[links] += going_down.astype(np.uint64)
         self._up[links] = parameters.up
@@ -298,25 +299,6 @@ class EngineBackend:
 def _pipes(links: NDArray[np.int32]) -> NDArray[np.uint32]:
     """(2 n, 1): both pipes of each link, or both ports: their numbers are the same."""
     return (2 * links[:, None] + np.array([0, 1], np.int32)).astype(np.uint32).reshape(-1, 1)
-
-
-def _check(parameters: LinkParameters) -> None:
-    """ValueError for what no link can have: it is the caller's mistake."""
-    ordered = np.sort(parameters.link)
-    if (ordered[1:] == ordered[:-1]).any():
-        raise ValueError("a link is named twice in one call")
-    for name in ("delay_ns", "slope_ns_per_s", "loss_ratio"):
-        bad = np.flatnonzero(~np.isfinite(getattr(parameters, name)))
-        if len(bad):
-            raise ValueError(f"link {parameters.link[bad[0]]}: {name} is not finite")
-    for name in ("delay_ns", "loss_ratio", "rate_ab_bps", "rate_ba_bps", "queue_ab_bytes", "queue_ba_bytes"):
-        value = getattr(parameters, name)
-        bad = np.flatnonzero(value < 0)
-        if len(bad):
-            raise ValueError(f"link {parameters.link[bad[0]]}: {name} is {value[bad[0]]}, below 0")
-    bad = np.flatnonzero(parameters.loss_ratio > 1)
-    if len(bad):
-        raise ValueError(f"link {parameters.link[bad[0]]}: loss_ratio is above 1")
 
 
 def _make_device_somewhere() -> bool:

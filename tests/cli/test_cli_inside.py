@@ -1,0 +1,107 @@
+"""The verbs that look into a running mesh: one that was kept, without gateways."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from test_cli_faults import RING
+
+pytestmark = pytest.mark.netns
+
+
+class Kept:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.run_id = ""
+
+    def __call__(self, *arguments: str, before: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*before, sys.executable, "-m", "orbitmesh.emulator.cli", *arguments],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    def ask(self, verb: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self(verb, "--run", self.run_id, *arguments)
+
+
+@pytest.fixture(scope="module")
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
+    kept = Kept(tmp_path_factory.mktemp("kept"))
+    (kept.folder / "ring.toml").write_text(RING % 'code = "D:1200:60:12/1/0"')
+    started = kept("run", "ring.toml", "--duration", "200ms", "--keep")
+    assert started.returncode == 0, started.stderr
+    assert "orbitmesh ping sat-0-0 sat-0-11" in started.stderr
+    (run,) = (kept.folder / "runs").iterdir()
+    kept.run_id = run.name
+    yield kept
+    ended = kept.ask("down")
+    assert ended.returncode == 0, ended.stderr
+    assert kept("clean", kept.run_id).returncode == 0
+    assert not run.exists()
+
+
+def test_ping_gives_all_digits_to_programs(mesh: Kept) -> None:
+    said = mesh.ask("ping", "sat-0-0", "sat-0-6", "-c", "2", "-o", "csv").stdout.splitlines()
+    assert said[0] == "seq,measured_rtt_ms,physical_rtt_ms"
+    assert [line.split(",")[0] for line in said[1:]] == ["1", "2"]
+    for line in said[1:]:
+        measured_ms, physical_ms = map(float, line.split(",")[1:])
+        assert physical_ms > 100, "ping itself says those in whole milliseconds"
+        # the link moves on while the echo flies; half a millisecond is what rounding could hide
+        assert physical_ms - 0.05 < measured_ms
+        assert measured_ms != round(measured_ms)
+
+
+def test_ping_and_trace_of_a_node_by_itself(mesh: Kept) -> None:
+    ping = json.loads(mesh.ask("ping", "sat-0-3", "sat-0-3", "-c", "1", "-o", "json").stdout)
+    assert (ping["path"], ping["received"]) == (["sat-0-3"], 1)
+    trace = mesh.ask("trace", "sat-0-3", "sat-0-3", "-o", "json")
+    assert trace.returncode == 0
+    assert json.loads(trace.stdout)["measured_path"] == ["sat-0-3"]
+    assert mesh.ask("trace", "sat-0-3", "sat-0-3").stderr == "physics: 0.000 ms there and back\n"
+
+
+def test_trace_shows_the_hops(mesh: Kept) -> None:
+    done = mesh.ask("trace", "sat-0-1", "sat-0-3", "-o", "csv")
+    assert done.stderr == ""
+    lines = [line.split(",") for line in done.stdout.splitlines()]
+    assert lines[0] == ["hop", "planned", "measured", "address", "rtt_ms"]
+    assert [line[:3] for line in lines[1:]] == [["1", "sat-0-2", "sat-0-2"], ["2", "sat-0-3", "sat-0-3"]]
+
+
+def test_exec_ends_as_the_program_does(mesh: Kept) -> None:
+    for program, status in (("exit 7", 7), ("kill -TERM $$", 143)):
+        assert mesh.ask("exec", "sat-0-0", "--", "sh", "-c", program).returncode == status
+    missing = mesh.ask("exec", "sat-0-0", "--", "no-such-program")
+    assert missing.returncode == 127
+    assert "no-such-program" in missing.stderr
+
+
+@pytest.mark.parametrize("verb", [["exec", "sta-0-0", "--", "true"], ["ping", "sat-0-0", "sta-0-0"]])
+def test_a_node_that_is_not_there(mesh: Kept, verb: list[str]) -> None:
+    done = mesh.ask(*verb)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "orbitmesh: there is no node 'sta-0-0': did you mean 'sat-0-0'?\n"
+
+
+def test_a_running_run_is_reported_and_not_removed(mesh: Kept) -> None:
+    report = json.loads(mesh("report", mesh.run_id, "-o", "json").stdout)
+    assert (report["ended"], report["finished"]) == ("running", False)
+    clean = mesh("clean", mesh.run_id)
+    assert clean.returncode == 2
+    assert f"run {mesh.run_id} is under way; end it first: orbitmesh down" in clean.stderr
+
+
+def test_another_user_is_told_whose_it_is(mesh: Kept) -> None:
+    nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--")
+    done = mesh("status", "--run", mesh.run_id, before=nobody)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"orbitmesh: the mesh {mesh.run_id} belongs to root: call orbitmesh with sudo\n"
