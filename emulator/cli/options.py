@@ -27,6 +27,7 @@ class ClockName(StrEnum):
 class LinksName(StrEnum):
     AUTO = "auto"
     ENGINE = "engine"
+    NETEM = "netem"
     FAKE = "fake"
 
 

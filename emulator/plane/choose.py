@@ -8,7 +8,11 @@ from typing import Literal
 from ..errors import BackendError
 from .backend import LinkBackend, Probe
 
-Choice = Literal["auto", "engine", "fake"]
+Choice = Literal["auto", "engine", "netem", "fake"]
+
+#: what "auto" takes, the first that works.  The engine comes before the kernel's own netem also where both
+#: do: its delays follow the geometry without steps, its queues count bytes, and it knows its own error.
+PREFERENCE = ("engine", "netem")
 
 
 @dataclass(frozen=True)
@@ -21,25 +25,42 @@ class Chosen:
 
 def probes() -> dict[str, Probe]:
     """Every backend by name, and whether it works here."""
+    return {name: probe(name) for name in (*PREFERENCE, "fake")}
+
+
+def probe(name: str) -> Probe:
+    """Whether the backend of that name works here."""
     from .engine import EngineBackend
     from .fake import FakeBackend
+    from .netem import NetemBackend
 
-    return {"engine": EngineBackend.probe(), "fake": FakeBackend.probe()}
+    if name == "engine":
+        return EngineBackend.probe()
+    return NetemBackend.probe() if name == "netem" else FakeBackend.probe()
 
 
-def choose(name: str = "auto") -> Chosen:
+def choose(name: str = "auto", *, netem_step_ns: int | None = None) -> Chosen:
     """The backend of that name; "auto" is the best one that really carries packets (never the fake).
 
-    BackendError with the reason where it cannot work here.
+    BackendError with the reason where it cannot work here.  ``netem_step_ns``
+    is netem's alone: how often it sets a delay that changes.
     """
+    if name not in ("auto", *PREFERENCE, "fake"):
+        raise BackendError(f"there is no link backend {name!r}: use auto, {', '.join(PREFERENCE)} or fake")
+    reasons = []
+    for candidate in PREFERENCE if name == "auto" else (name,):
+        found = probe(candidate)
+        if found.works:
+            return Chosen(_make(candidate, netem_step_ns), found.reason)
+        reasons.append(f"the link backend {candidate} cannot work here: {found.reason}")
+    raise BackendError("; ".join(reasons))
+
+
+def _make(name: str, netem_step_ns: int | None) -> LinkBackend:
     from .engine import EngineBackend
     from .fake import FakeBackend
+    from .netem import NetemBackend
 
-    if name == "fake":
-        return Chosen(FakeBackend(), FakeBackend.probe().reason)
-    if name not in ("auto", "engine"):
-        raise BackendError(f"there is no link backend {name!r}: use auto, engine or fake")
-    probe = EngineBackend.probe()
-    if not probe.works:
-        raise BackendError(f"the link backend engine cannot work here: {probe.reason}")
-    return Chosen(EngineBackend(), probe.reason)
+    if name == "netem":
+        return NetemBackend() if netem_step_ns is None else NetemBackend(netem_step_ns=netem_step_ns)
+    return EngineBackend() if name == "engine" else FakeBackend()

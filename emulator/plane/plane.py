@@ -258,9 +258,12 @@ class Plane:
             sentences = []
             for f in fields(LinkParameters):
                 asked, got = getattr(self._applied, f.name), getattr(found, f.name)
-                # a backend may keep delays and slopes in whole units
+                # a backend may keep delays and slopes in whole units, and a ratio in 32 bits
+                least = 1e-9 if f.name == "loss_ratio" else 1.0
                 same = (
-                    np.isclose(asked, got, rtol=1e-6, atol=1.0) if asked.dtype == np.float64 else asked == got
+                    np.isclose(asked, got, rtol=1e-6, atol=least)
+                    if asked.dtype == np.float64
+                    else asked == got
                 )
                 for row in np.flatnonzero(~same):
                     sentences.append(

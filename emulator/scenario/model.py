@@ -34,6 +34,7 @@ from .units import AngleRad, DurationNs, LengthKm, LengthM, PowerW, RateBps, Sig
 
 TERMINAL_PRESETS = ("starlink-class", "mini", "dwdm-cluster")  # parameters: links/presets
 LEAST_STEP_NS = 1_000_000  # a tick cannot be applied more often
+LEAST_INTERVAL_NS = 1_000_000  # a node cannot measure more often
 
 
 def _names_or(word: str, value: object, *, count: bool) -> object:
@@ -171,7 +172,7 @@ class Probes(Section):
     """What satellites measure: the round trip to the ``gateways`` nearest gateways by path delay."""
 
     kinds: tuple[Literal["grpc", "udp"], ...] = ("grpc", "udp")
-    interval_ns: DurationNs = Field(1_000_000_000, alias="interval", gt=0)
+    interval_ns: DurationNs = Field(1_000_000_000, alias="interval", ge=LEAST_INTERVAL_NS)
     timeout_ns: DurationNs = Field(1_000_000_000, alias="timeout", gt=0)
     gateways: Annotated[int | Literal["all"], BeforeValidator(partial(_count_or, "all"))] = 1
 
@@ -185,7 +186,7 @@ class Task(Section):
         tuple[str, ...] | Literal["all"], BeforeValidator(partial(_names_or, "all", count=False))
     ] = "all"
     satellite: str = "nearest"
-    interval_ns: DurationNs = Field(2_000_000_000, alias="interval", gt=0)
+    interval_ns: DurationNs = Field(2_000_000_000, alias="interval", ge=LEAST_INTERVAL_NS)
     timeout_ns: DurationNs = Field(5_000_000_000, alias="timeout", gt=0)
 
 
@@ -204,7 +205,8 @@ class Run(Section):
     duration_ns: DurationNs = Field(60_000_000_000, alias="duration", gt=0)
     step_ns: DurationNs = Field(1_000_000_000, alias="step", ge=LEAST_STEP_NS)
     seed: StrictInt = Field(1, ge=0, lt=2**63)
-    links: Literal["auto", "engine", "fake"] = "auto"
+    links: Literal["auto", "engine", "netem", "fake"] = "auto"
+    netem_step_ns: DurationNs = Field(100_000_000, alias="netem-step", ge=LEAST_STEP_NS)
     rate_scale: StrictFloat = Field(1.0, gt=0, le=1, alias="rate-scale")
 
 

@@ -12,31 +12,54 @@ from orbitmesh.emulator.plane import choose, namespaces, privileges
 from orbitmesh.emulator.plane.backend import Probe
 from orbitmesh.emulator.plane.engine import EngineBackend
 from orbitmesh.emulator.plane.fake import FakeBackend
+from orbitmesh.emulator.plane.netem import NetemBackend
 
 
-def _engine_is(monkeypatch: pytest.MonkeyPatch, probe: Probe) -> None:
-    monkeypatch.setattr(EngineBackend, "probe", classmethod(lambda cls: probe))
+def _works(monkeypatch: pytest.MonkeyPatch, *, engine: Probe, netem: Probe) -> None:
+    monkeypatch.setattr(EngineBackend, "probe", classmethod(lambda cls: engine))
+    monkeypatch.setattr(NetemBackend, "probe", classmethod(lambda cls: netem))
 
 
-@pytest.mark.parametrize("name", ["auto", "engine"])
-def test_no_fallback_from_the_engine(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    _engine_is(monkeypatch, Probe(False, "/dev/net/tun is missing: modprobe tun"))
+YES = Probe(True, "it does")
+NO_TUN = Probe(False, "/dev/net/tun is missing: modprobe tun")
+NO_NETEM = Probe(False, "this kernel has no sch_netem: modprobe sch_netem")
+
+
+def test_a_backend_that_is_named_is_never_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    _works(monkeypatch, engine=NO_TUN, netem=YES)
     with pytest.raises(BackendError, match="engine cannot work here: /dev/net/tun is missing"):
-        choose.choose(name)
+        choose.choose("engine")
+    _works(monkeypatch, engine=YES, netem=NO_NETEM)
+    with pytest.raises(BackendError, match="netem cannot work here: this kernel has no sch_netem"):
+        choose.choose("netem")
 
 
 @pytest.mark.parametrize("name", ["auto", "engine"])
-def test_the_engine_where_it_works(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    _engine_is(monkeypatch, Probe(True, "it does"))
+@pytest.mark.parametrize("netem", [YES, NO_NETEM])
+def test_the_engine_where_it_works(monkeypatch: pytest.MonkeyPatch, name: str, netem: Probe) -> None:
+    _works(monkeypatch, engine=YES, netem=netem)
     chosen = choose.choose(name)
     assert isinstance(chosen.backend, EngineBackend)
     assert chosen.reason == "it does"
 
 
+def test_auto_takes_netem_where_the_engine_does_not_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    _works(monkeypatch, engine=NO_TUN, netem=YES)
+    assert isinstance(choose.choose("auto").backend, NetemBackend)
+
+
+def test_auto_without_any_says_why_each_does_not_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    _works(monkeypatch, engine=NO_TUN, netem=NO_NETEM)
+    with pytest.raises(
+        BackendError, match=r"engine cannot work here: .*tun.*; .*netem cannot .*no sch_netem"
+    ):
+        choose.choose("auto")
+
+
 def test_the_fake_only_by_name() -> None:
     assert isinstance(choose.choose("fake").backend, FakeBackend)
-    with pytest.raises(BackendError, match="no link backend 'netem'"):
-        choose.choose("netem")
+    with pytest.raises(BackendError, match="no link backend 'tc': use auto, engine, netem or fake"):
+        choose.choose("tc")
 
 
 def test_missing_capabilities_are_named_with_the_next_step(monkeypatch: pytest.MonkeyPatch) -> None:
