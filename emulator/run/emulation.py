@@ -14,19 +14,16 @@ import logging
 import os
 import queue
 import secrets
-import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import wait
 from pathlib import Path
 from types import TracebackType
 from typing import Any
-
-import numpy as np
 
 from ..epoch import Bool, Epoch, Nodes
 from ..errors import HostError, InputError, ProcessDied, RunError
@@ -35,14 +32,16 @@ from ..plane.backend import Lateness, LinkBackend
 from ..plane.choose import choose
 from ..plane.network import MeshNet
 from ..plane.plane import Plane
-from ..record.facts import Ended, LateTickFact, RunFacts, RunHeader, machine_facts
+from ..record.facts import RunFacts, RunHeader, machine_facts
 from ..scenario import Scenario, scenario_hash
 from ..scenario.check import suggest
+from .account import run_facts
 from .ahead import WINDOW
 from .assignment import Assignment
 from .clock import CLOCKS, Clock
 from .conductor import Ahead, Conductor, Tick
 from .control import ControlServer
+from .endings import signals_noted
 from .node_specs import node_specs, probe_peers
 from .processes import Child, describe_status, start_child
 
@@ -278,33 +277,14 @@ class Emulation:
 
     def _facts(self, error: BaseException | None) -> RunFacts:
         assert self._conductor is not None
-        ticks = self._conductor.ticks
-        lateness = self._lateness()
-        ended: Ended
-        if error is None:
-            ended, reason = "completed", ""
-        elif isinstance(error, KeyboardInterrupt | SystemExit):
-            ended, reason = "interrupted", ""
-        else:
-            ended, reason = "failed", str(error) or type(error).__name__
-        counters = {} if self.backend.failure() else self.plane.counters()
-        return RunFacts(
-            ended=ended,
-            reason=reason,
+        return run_facts(
+            error,
+            self._conductor.ticks,
+            self._lateness(),
+            {} if self.backend.failure() else self.plane.counters(),
             emulated_ns=0 if self._began_sim_ns is None else self.clock.sim_ns() - self._began_sim_ns,
             build_ns=round(self._built_s * 1e9),
-            ticks=len(ticks.cost_ns),
-            late_ticks=tuple(LateTickFact(t.number, t.sim_ns, t.late_ns) for t in ticks.late),
-            tick_cost_p50_ns=_quantile_ns(ticks.cost_ns, 0.5),
-            tick_cost_p99_ns=_quantile_ns(ticks.cost_ns, 0.99),
-            tick_cost_max_ns=max(ticks.cost_ns, default=None),
             clock_held_ns=getattr(self.clock, "held_ns", 0),
-            lateness_p50_ns=lateness.quantile_ns(0.5) if lateness else None,
-            lateness_p99_ns=lateness.quantile_ns(0.99) if lateness else None,
-            lateness_max_ns=lateness.max_ns if lateness else None,
-            packets_dropped={
-                k.removeprefix("dropped_"): n for k, n in counters.items() if k.startswith("dropped_")
-            },
             dead_nodes=dict(self.dead_nodes),
             warnings=self._cautions,
         )
@@ -314,7 +294,7 @@ class Emulation:
     def _close(self, error: BaseException | None) -> None:
         """End everything; each step also when the one before failed."""
         self._ended.set()
-        with _signals_noted(), contextlib.ExitStack() as stack:
+        with signals_noted(), contextlib.ExitStack() as stack:
             stack.callback(self._give_to_user)
             stack.callback(self._remove_empty_out)
             if self._control is not None:
@@ -585,32 +565,8 @@ def _tell(child: Child, message: tuple[Any, ...]) -> None:
         child.control.send(message)
 
 
-def _quantile_ns(values: list[int], q: float) -> int | None:
-    return round(float(np.quantile(values, q))) if values else None
-
-
 def _clock(name: str) -> Clock:
     try:
         return CLOCKS[name]()
     except KeyError:
         raise InputError(f"no clock is named {name!r}; there are {', '.join(CLOCKS)}") from None
-
-
-@contextlib.contextmanager
-def _signals_noted() -> Iterator[None]:
-    """Ctrl-C while ending says that it is ending, instead of breaking it off half-way."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def note(*_: object) -> None:
-        log.warning("ending; the record is being written")
-
-    before = {
-        number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
