@@ -20,10 +20,16 @@ def missing_for_netns() -> str | None:
     return None
 
 
+def missing_for_guest() -> str | None:
+    """What keeps this kernel from running tests marked ``guest``, or None."""
+    if not os.environ.get("ORBITMESH_GUEST"):
+        return "needs a guest kernel with netem: ./mesh guest test"
+    return None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    reason = missing_for_netns()
-    if reason is None:
-        return
+    reasons = {"netns": missing_for_netns(), "guest": missing_for_guest()}
     for item in items:
-        if item.get_closest_marker("netns"):
-            item.add_marker(pytest.mark.skip(reason=reason))
+        for marker, reason in reasons.items():
+            if reason is not None and item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))

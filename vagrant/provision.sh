@@ -3,6 +3,12 @@
 #
 #   vagrant/provision.sh          what a run needs
 #   vagrant/provision.sh --test   also what only the tests need
+#   vagrant/provision.sh --guest  also User-mode Linux, for `orbitmesh guest`
+#   vagrant/provision.sh --box    also sets up the machine it runs in: kernel modules, limits, and the project
+#                                 itself, ending with what `orbitmesh doctor` says.  For machines that serve
+#                                 nothing else: the Vagrant box does this.
+#   vagrant/provision.sh --vm     also what `./mesh test --vm` needs (Debian 12 only)
+#   vagrant/provision.sh --list   only prints the packages' names
 #
 # For Debian 12 and Ubuntu 24.04.  Changes nothing where all is installed; uses sudo where not root.
 set -euo pipefail
@@ -25,13 +31,19 @@ packages=(
 for argument in "$@"; do
     case $argument in
     --test) with_tests=1 ;;
-    *) fail "unknown argument $argument; the only one is --test" ;;
+    --guest) with_guest=1 ;;
+    --box) in_box=1 ;;
+    --vm) with_vm=1 ;;
+    --list) only_list=1 ;;
+    *) fail "unknown argument $argument; there are --test, --guest, --box, --vm and --list" ;;
     esac
 done
 
-[[ -r /etc/os-release ]] || fail "no /etc/os-release: this installer knows Debian 12 and Ubuntu 24.04"
+# Where a system's files are: elsewhere than / only to make a list for another system, and in tests.
+system=${PROVISION_SYSTEM:-}
+[[ -r $system/etc/os-release ]] || fail "no /etc/os-release: this installer knows Debian 12 and Ubuntu 24.04"
 # shellcheck source=/dev/null
-. /etc/os-release
+. "$system/etc/os-release"
 case "${ID:-}${VERSION_ID:-}" in
 debian12) clang_version=14 ;;
 ubuntu24.04) clang_version=18 ;;
@@ -46,6 +58,23 @@ esac
 if [[ -n ${with_tests:-} ]]; then
     # AddressSanitizer, UBSan and libFuzzer for the engine; shellcheck for the scripts
     packages+=(clang shellcheck ${clang_version:+"libclang-rt-$clang_version-dev"})
+fi
+
+if [[ -n ${with_vm:-} ]]; then
+    packages+=(
+        vagrant vagrant-libvirt libvirt-daemon-system libvirt-clients dnsmasq-base iptables
+        qemu-system-x86 qemu-utils
+        mmdebstrap fdisk e2fsprogs rsync # to build a box
+    )
+fi
+
+if [[ -n ${with_guest:-} ]]; then
+    packages+=(user-mode-linux)
+fi
+
+if [[ -n ${only_list:-} ]]; then
+    printf '%s\n' "${packages[@]}"
+    exit
 fi
 
 missing=()
@@ -92,3 +121,59 @@ fi
 if [[ ! -e /dev/net/tun ]] && command -v modprobe >/dev/null; then
     as_root modprobe tun || say "the kernel has no TUN module: orbitmesh doctor says what that means"
 fi
+
+[[ -n ${in_box:-} ]] || exit 0
+
+# put FILE: writes what it reads, where that is not in FILE already
+put() {
+    local file=$system$1 text
+    text=$(cat)
+    if [[ -r $file && $(<"$file") == "$text" ]]; then return; fi
+    say "writing $1"
+    as_root mkdir -p -- "$(dirname -- "$file")"
+    printf '%s\n' "$text" | as_root tee -- "$file" >/dev/null
+}
+
+# Each of them now and at each start.  One that this kernel lacks is left out: it would fail at each start.
+modules=()
+for module in tun veth sch_netem; do
+    if as_root modprobe "$module"; then
+        modules+=("$module")
+    else
+        case $module in
+        sch_netem) say "this kernel ($(uname -r)) has no sch_netem, so --links netem cannot work: install its other modules (Debian: linux-image-$(dpkg --print-architecture), Ubuntu: linux-modules-extra-$(uname -r)) and restart; --links engine works without" ;;
+        *) say "this kernel ($(uname -r)) has no $module: orbitmesh doctor says what that means" ;;
+        esac
+    fi
+done
+((${#modules[@]} == 0)) || printf '%s\n' "${modules[@]}" | put /etc/modules-load.d/orbitmesh.conf
+
+# Each node costs some descriptors; root is not among "*".  They hold from the next login on.
+put /etc/security/limits.d/60-orbitmesh.conf <<'END'
+*    hard nofile 1048576
+root hard nofile 1048576
+END
+
+# A login may have a third of the machine's processes otherwise; a mesh has one per node and more.
+put /etc/systemd/system/user-.slice.d/60-orbitmesh.conf <<'END'
+[Slice]
+TasksMax=infinity
+END
+
+# The kernel counts neighbours and namespaces of all nodes together.
+put /etc/sysctl.d/60-orbitmesh.conf <<'END'
+net.ipv4.neigh.default.gc_thresh1 = 8192
+net.ipv4.neigh.default.gc_thresh2 = 32768
+net.ipv4.neigh.default.gc_thresh3 = 65536
+user.max_net_namespaces = 65536
+END
+as_root sysctl --quiet --load="$system/etc/sysctl.d/60-orbitmesh.conf"
+if [[ -d /run/systemd/system ]]; then as_root systemctl daemon-reload; fi
+
+# Vagrant runs a copy of this script, from elsewhere.
+project=$(dirname -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")")
+[[ -x $project/mesh ]] || project=/vagrant
+[[ -x $project/mesh ]] || fail "no orbitmesh in /vagrant: is the synced folder missing? (vagrant rsync)"
+"$project/mesh" --version
+# The full answer takes root.
+as_root "$project/mesh" doctor

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 
-from . import clean, demo, doctor, down, exec, ping, plan, report, run, scenarios, status, trace
-from .ending import INTERRUPTED_STATUS, guarded
+from ..errors import InputError
+from . import clean, demo, doctor, down, exec, guest, ping, plan, report, run, scenarios, status, trace
+from .ending import INTERRUPTED_STATUS, complain, guarded, stand_in_for_closed
 
 app = typer.Typer(
     name="orbitmesh",
@@ -53,6 +54,8 @@ for name, verb, example, panel in VERBS:
         context_settings=dict(_PASS_ON) if name == "exec" else None,
     )(guarded(verb))
 
+app.add_typer(guest.app, name="guest", rich_help_panel=_RUN)
+
 
 def _version(wanted: bool) -> None:
     if wanted:
@@ -70,8 +73,24 @@ def _options(
 ) -> None: ...
 
 
+# an unknown option, a missing argument, …; typer has no name of its own for it
+_UsageError = cast(type[Exception], typer.BadParameter.__bases__[0])
+
+
+def _in_one_sentence(error: Any) -> str:
+    """What is wrong with the command line, and where to read on, in place of typer's box."""
+    said = error.format_message().replace("Value error, ", "").rstrip(".")
+    command = error.ctx.command_path if error.ctx is not None else "orbitmesh"
+    return f"{said[:1].lower()}{said[1:]}; see: {command} --help"
+
+
 def main() -> None:
+    stand_in_for_closed()
     try:
-        app()
-    except KeyboardInterrupt:  # between the verbs' own guards
+        status = app(sys.argv[1:] or ["--help"], prog_name="orbitmesh", standalone_mode=False)
+    except _UsageError as error:
+        complain(_in_one_sentence(error))
+        sys.exit(InputError.exit_status)
+    except (KeyboardInterrupt, typer.Abort):  # between the verbs' own guards
         sys.exit(INTERRUPTED_STATUS)
+    sys.exit(status)
