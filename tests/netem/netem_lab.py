@@ -100,5 +100,7 @@ class Flow:
                 if self._stop.is_set():
                     return
                 continue
+            except OSError:  # the lab was closed, after a test that failed
+                return
             self.at_ns.append(time.monotonic_ns())
             self.came.append(int.from_bytes(data[:8], "little"))

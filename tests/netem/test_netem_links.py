@@ -67,16 +67,16 @@ def test_a_falling_delay_keeps_order(lab: NetemLab, rate_bps: int) -> None:
     assert flow.finish() == list(range(200))
 
 
-@pytest.mark.parametrize("rate_bps", [5_000_000, 40_000_000])
+@pytest.mark.parametrize("rate_bps", [5_000_000, 20_000_000])
 def test_a_sender_that_saturates_gets_the_rate(lab: NetemLab, rate_bps: int) -> None:
     """Counted by the receiving interface while packets still wait: a slow receiver changes nothing."""
     lab.set(delay_ms=5, rate_bps=rate_bps, queue_bytes=10**8)
     flow = Flow(lab, size_bytes=1472)  # 1,500 bytes with its headers
     packets_per_s = rate_bps / 8 / 1500
-    flow.send(int(3 * packets_per_s))
+    flow.send(int(4 * packets_per_s))
     first = lab.received_packets(1, "west")
     began_ns = time.monotonic_ns()
-    time.sleep(1.0)
+    time.sleep(0.5)
     last = lab.received_packets(1, "west")
     took_s = (time.monotonic_ns() - began_ns) / 1e9
     assert last < flow.sent, "the queue ran empty: this machine is too slow to tell"
