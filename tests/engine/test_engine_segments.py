@@ -85,8 +85,10 @@ def test_udp_segments_are_whole_and_summed(family: socket.AddressFamily, rate_bp
         sender.sendto(data, ("10.9.9.9" if family == socket.AF_INET else "fd00::9999", PORT))
         got = [tap.packet() for _ in range(30)]
         count = lab.backend.counters(lab.links)
-        assert int(count.packets_in[0, 0]) == 30
-        assert int(count.bytes_in[0, 0]) == sum(len(packet) for packet in got)
+        # the kernel's own multicast listener reports, of less than 100 bytes each, may come in between
+        own = int(count.packets_in[0, 0]) - 30
+        assert 0 <= own < 10
+        assert 0 <= int(count.bytes_in[0, 0]) - sum(len(packet) for packet in got) <= 100 * own
     payload = b""
     for packet in got:
         protocol, pseudo, body = transport(packet)

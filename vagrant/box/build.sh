@@ -41,7 +41,7 @@ printf 'ID=debian\nVERSION_ID=12\n' >"$work/system/etc/os-release"
 mapfile -t packages < <(PROVISION_SYSTEM=$work/system "$here/../provision.sh" --test --list)
 packages+=(
     linux-image-cloud-amd64 initramfs-tools grub-pc-bin     # its kernel has sch_netem and virtio
-    systemd-sysv systemd-resolved dbus kmod
+    systemd-sysv systemd-resolved libpam-systemd dbus kmod  # libpam-systemd: logins have limits of their own
     openssh-server sudo rsync ca-certificates
 )
 
