@@ -20,7 +20,6 @@ from typing import Any
 
 from ..errors import ProcessDied
 
-_PR_SET_PDEATHSIG = 1
 _PR_CAPBSET_DROP = 24
 _PR_SET_NO_NEW_PRIVS = 38
 _LAST_CAPABILITY = 63
@@ -99,11 +98,6 @@ def start_child(
     finally:
         theirs.close()
     return Child(name, process, Connection(ours.detach()) if pickles else ours)
-
-
-def die_with_parent() -> None:
-    """SIGKILL this process when the thread that started it ends."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def _permitted_capabilities() -> int:
