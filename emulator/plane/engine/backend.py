@@ -12,12 +12,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import BackendError, HostError, ProcessDied
+from ...errors import BackendError, HostError, KernelError, ProcessDied
 from .. import privileges
 from ..backend import Lateness, LinkCounters, LinkEnd, LinkParameters, Probe
 from ..namespaces import on_own_thread, raise_descriptor_limit, unshare_net
 from . import tun
 from .process import BINARY, EngineProcess, Operation
+from .stamps import Stamps
 from .table import PARAMETERS, Table
 
 Wait = Literal["sleep", "adaptive", "poll"]
@@ -46,17 +47,23 @@ class EngineBackend:
         priority: Priority = "realtime",
         capacity_links: int = DEFAULT_CAPACITY_LINKS,
         memory_bytes: int = DEFAULT_MEMORY_BYTES,
+        stamps: bool = True,
         binary: Path = BINARY,
     ) -> None:
         """``seed`` is the loss generator's; ``memory_bytes`` bounds what all links together hold.
 
         ``wait``: asleep until a packet is due; asleep, then polling for the learnt last stretch of at
         most 0.1 ms; or polling without end, which takes a whole core.
+
+        ``stamps``: let the kernel note when a packet comes, where it can; else a link is too slow by
+        the time that it takes to wake the engine.
         """
         self._binary = binary
         self._options = [f"--seed={seed}", f"--wait={wait}", f"--priority={priority}"]
         self._options.append(f"--memory-bytes={memory_bytes}")
         self._table = Table(capacity_links)
+        self._wants_stamps = stamps
+        self._stamps: Stamps | None = None
         self._process: EngineProcess | None = None
         self._ended: str | None = None
         self._fds = np.full((capacity_links, 2), -1, np.int32)  # duplicates of what the engine holds
@@ -86,18 +93,32 @@ class EngineBackend:
         except HostError as error:
             return Probe(False, f"{error}: run it in the Vagrant box")
         what = "TCP and UDP" if segments_udp else "TCP"
-        return Probe(True, f"TUN devices work, with segmentation offload for {what}")
+        stamps = _stamps()
+        if isinstance(stamps, str):
+            by = f"the engine stamps what arrives once it is woken ({stamps})"
+        else:
+            stamps.close()
+            by = "the kernel stamps what arrives"
+        return Probe(True, f"TUN devices work, with segmentation offload for {what}; {by}")
 
     def start(self) -> None:
         if self._process is not None or self._ended is not None:
             raise BackendError("the link engine was started before: make a new EngineBackend")
+        found = _stamps() if self._wants_stamps else None
+        self._stamps = found if isinstance(found, Stamps) else None
+        stamps_fd = None if self._stamps is None else self._stamps.map_fd
         try:
-            self._process = EngineProcess(self._table.fd, self._options, self._binary)
+            self._process = EngineProcess(self._table.fd, self._options, self._binary, stamps_fd)
             self._process.ping()  # answered once it has mapped the table and given up its privileges
         except ProcessDied as error:
             self.close()
             raise BackendError(str(error)) from error
         self._table.close_fd()
+
+    @property
+    def has_stamps(self) -> bool:
+        """Whether the kernel notes when packets come."""
+        return self._stamps is not None
 
     @property
     def pid(self) -> int:
@@ -116,7 +137,7 @@ class EngineBackend:
         made: list[int] = []
         try:
             self._allow_descriptors(process, len(both))
-            on_own_thread(lambda: tun.make([both[i] for i in order], made))
+            on_own_thread(lambda: tun.make([both[i] for i in order], made, self._stamps))
             fds = np.empty(len(both), np.int32)
             fds[order] = made
             self._put_down(links)
@@ -239,6 +260,9 @@ class EngineBackend:
         process, self._process = self._process, None
         if process is not None:
             self._ended = process.close()
+        if self._stamps is not None:
+            self._stamps.close()
+            self._stamps = None
         # the engine's duplicates are gone, so these are the last: 64 threads
         fds = self._fds[self._fds >= 0].tolist()
         self._fds[:] = -1
@@ -301,12 +325,26 @@ def _pipes(links: NDArray[np.int32]) -> NDArray[np.uint32]:
     return (2 * links[:, None] + np.array([0, 1], np.int32)).astype(np.uint32).reshape(-1, 1)
 
 
-def _make_device_somewhere() -> bool:
+def _make_device_somewhere(stamps: Stamps | None = None) -> bool:
     """A device in a namespace that goes with this thread; True where it segments UDP."""
     netns_fd = unshare_net()
     made: list[int] = []
     try:
-        return tun.make([LinkEnd(netns_fd, "probe0")], made)
+        return tun.make([LinkEnd(netns_fd, "probe0")], made, stamps)
     finally:
         tun.remove(made)
         os.close(netns_fd)
+
+
+def _stamps() -> Stamps | str:
+    """Tried on a device; or why this kernel gives none."""
+    try:
+        stamps = Stamps()
+    except KernelError as error:
+        return str(error)
+    try:
+        on_own_thread(lambda: _make_device_somewhere(stamps))
+    except KernelError as error:
+        stamps.close()
+        return str(error)
+    return stamps

@@ -38,9 +38,14 @@ class Operation(IntEnum):
 
 
 class EngineProcess:
-    """A running engine.  Of our descriptors it gets the table, one end of the control socket, and devices."""
+    """A running engine.
 
-    def __init__(self, table_fd: int, options: Sequence[str], binary: Path = BINARY) -> None:
+    Of our descriptors it gets the table, the stamps, one end of the control socket, and devices.
+    """
+
+    def __init__(
+        self, table_fd: int, options: Sequence[str], binary: Path = BINARY, stamps_fd: int | None = None
+    ) -> None:
         self._token = 0
         self._dismissed = False
         # a file, not a pipe: nothing to read in time, and there after a crash
@@ -48,13 +53,17 @@ class EngineProcess:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.settimeout(_ANSWER_S)
         argv = [str(binary), "--control-fd", str(theirs.fileno()), "--table-fd", str(table_fd), *options]
+        inherited = [theirs.fileno(), table_fd]
+        if stamps_fd is not None:
+            argv += ["--stamps-fd", str(stamps_fd)]
+            inherited.append(stamps_fd)
         try:
             self._child = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._stderr_fd,
-                pass_fds=(theirs.fileno(), table_fd),
+                pass_fds=inherited,
                 cwd="/",
                 start_new_session=True,  # a terminal's signals are for the main process
             )

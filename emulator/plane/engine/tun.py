@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from ...errors import BackendError
 from ..backend import LinkEnd
 from ..namespaces import enter
+from .stamps import Stamps
 
 _DEVICE = "/dev/net/tun"
 # linux/if_tun.h
@@ -21,7 +22,7 @@ _CSUM, _TSO4, _TSO6, _TSO_ECN, _USO4, _USO6 = 0x01, 0x02, 0x04, 0x08, 0x20, 0x40
 _OFFLOAD_TCP = _CSUM | _TSO4 | _TSO6 | _TSO_ECN
 _OFFLOAD_ALL = _OFFLOAD_TCP | _USO4 | _USO6  # USO: Linux 6.2
 # linux/sockios.h, linux/if.h
-_SIOCSIFFLAGS, _SIOCSIFTXQLEN = 0x8914, 0x8943
+_SIOCSIFFLAGS, _SIOCGIFINDEX, _SIOCSIFTXQLEN = 0x8914, 0x8933, 0x8943
 _IFF_UP, _IFF_POINTOPOINT, _IFF_NOARP, _IFF_MULTICAST = 0x1, 0x10, 0x80, 0x1000
 _UP = _IFF_UP | _IFF_POINTOPOINT | _IFF_NOARP | _IFF_MULTICAST
 
@@ -30,15 +31,16 @@ _MAX_NAME_BYTES = 15
 _CLOSERS = 64
 
 
-def make(ends: Sequence[LinkEnd], made: list[int]) -> bool:
+def make(ends: Sequence[LinkEnd], made: list[int], stamps: Stamps | None = None) -> bool:
     """A device for each end, up; appends to ``made`` a non-blocking descriptor each, in order of ``ends``.
 
-    The caller's thread is left in another namespace.  ``made`` holds what was
+    ``stamps`` go onto each.  The caller's thread is left in another namespace.  ``made`` holds what was
     made until then also where BackendError is raised.  True where the kernel
     segments UDP too.
     """
     all_segment_udp = True
-    sockets: dict[int, socket.socket] = {}  # by namespace; a socket configures the one it was made in
+    # by namespace: a socket configures the one it was made in
+    sockets: dict[int, tuple[socket.socket, socket.socket]] = {}
     inside = None
     try:
         for end in ends:
@@ -46,12 +48,26 @@ def make(ends: Sequence[LinkEnd], made: list[int]) -> bool:
                 enter(end.netns_fd)
                 inside = end.netns_fd
                 if inside not in sockets:
-                    sockets[inside] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-            all_segment_udp &= _make_one(end.interface, sockets[end.netns_fd], made)
+                    sockets[inside] = (
+                        socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC),
+                        socket.socket(
+                            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE
+                        ),
+                    )
+            configure, netlink = sockets[end.netns_fd]
+            all_segment_udp &= _make_one(end.interface, configure, made)
+            if stamps is not None:
+                stamps.attach(_ifindex(end.interface, configure), netlink)
     finally:
-        for configure in sockets.values():
-            configure.close()
+        for pair in sockets.values():
+            for opened in pair:
+                opened.close()
     return all_segment_udp
+
+
+def _ifindex(interface: str, configure: socket.socket) -> int:
+    answer = fcntl.ioctl(configure, _SIOCGIFINDEX, struct.pack("16s24x", interface.encode()))
+    return int(struct.unpack_from("=i", answer, 16)[0])
 
 
 def _make_one(interface: str, configure: socket.socket, made: list[int]) -> bool:

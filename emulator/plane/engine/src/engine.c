@@ -162,6 +162,18 @@ void engine_accept(struct engine *engine, uint32_t port, size_t frame_bytes, int
     agenda_set(&engine->agenda, index, pipe_next_ns(pipe));
 }
 
+/* Of the frame in engine->landing.  Without a stamp of the kernel's it is the present, asked for after each read: one
+ * instant for a batch would deliver its last packets early. */
+static int64_t arrival_ns(struct engine *engine, uint32_t port, size_t frame_bytes) {
+    int64_t now_ns = mono_ns(), *last_ns = &engine->port[port].last_arrival_ns;
+    if (frame_bytes > VNET_BYTES)
+        now_ns = stamps_arrival_ns(&engine->stamps, (uint8_t *)engine->landing->frame + VNET_BYTES,
+                                   frame_bytes - VNET_BYTES, now_ns);
+    if (now_ns > *last_ns)
+        *last_ns = now_ns;
+    return *last_ns; /* two processors may have stamped in another order than they handed over */
+}
+
 /* Some packets of one port and then the next port's: who waits here gets a late stamp of arrival. */
 static void read_port(struct engine *engine, uint32_t index) {
     ssize_t bytes = 0;
@@ -173,8 +185,7 @@ static void read_port(struct engine *engine, uint32_t index) {
             return;
         }
         bytes += n;
-        /* stamped after each read: one stamp for a batch delivers its last packets early */
-        engine_accept(engine, index, (size_t)n, mono_ns());
+        engine_accept(engine, index, (size_t)n, arrival_ns(engine, index, (size_t)n));
         release_due(engine);
     }
 }

@@ -13,6 +13,7 @@
 #include "agenda.h"
 #include "pipe.h"
 #include "pool.h"
+#include "stamps.h"
 #include "table.h"
 #include "wait.h"
 
@@ -22,6 +23,7 @@ struct port {
     int fd;            /* -1: there is none */
     uint32_t pipe;     /* that takes what is read here, or NO_PIPE */
     uint32_t bindings; /* pipes that begin or end here */
+    int64_t last_arrival_ns;
 };
 
 struct engine {
@@ -29,6 +31,7 @@ struct engine {
     struct pool pool;
     struct agenda agenda;
     struct waiter waiter;
+    struct stamps stamps;
     struct packet *landing; /* of the largest size: where the next packet is read to */
     struct port *port;      /* as many as pipes */
     struct pipe *pipe;

@@ -109,15 +109,17 @@ int main(int argc, char **argv) {
     static const struct option options[] = {
         {"control-fd", required_argument, NULL, 'c'}, {"table-fd", required_argument, NULL, 't'},
         {"memory-bytes", required_argument, NULL, 'm'}, {"seed", required_argument, NULL, 's'},
-        {"wait", required_argument, NULL, 'w'}, {"priority", required_argument, NULL, 'p'}, {0},
+        {"wait", required_argument, NULL, 'w'}, {"priority", required_argument, NULL, 'p'},
+        {"stamps-fd", required_argument, NULL, 'k'}, {0},
     };
-    uint64_t control_fd = INT32_MAX, table_fd = INT32_MAX, memory_bytes = 512u << 20, seed = 0;
+    uint64_t control_fd = INT32_MAX, table_fd = INT32_MAX, stamps_fd = INT32_MAX, memory_bytes = 512u << 20, seed = 0;
     enum wait_mode mode = WAIT_ADAPTIVE;
     bool good = true, is_realtime = true;
     for (int option; good && (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (option) {
         case 'c': good = number(optarg, &control_fd); break;
         case 't': good = number(optarg, &table_fd); break;
+        case 'k': good = number(optarg, &stamps_fd) && stamps_fd < INT32_MAX; break;
         case 'm': good = number(optarg, &memory_bytes); break;
         case 's': good = number(optarg, &seed); break;
         case 'w': good = wait_mode_named(optarg, &mode); break;
@@ -127,7 +129,7 @@ int main(int argc, char **argv) {
     }
     if (!good || optind != argc || control_fd >= INT32_MAX || table_fd >= INT32_MAX)
         return fail("the emulator starts it: --control-fd N --table-fd N [--wait sleep|adaptive|poll]"
-                    " [--priority realtime|normal] [--memory-bytes N] [--seed N]");
+                    " [--priority realtime|normal] [--memory-bytes N] [--seed N] [--stamps-fd N]");
     /* who polls without end may not have it; who is refused it goes on, and the table says so */
     is_realtime = is_realtime && mode != WAIT_POLL &&
                   sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){.sched_priority = 1}) == 0;
@@ -135,6 +137,8 @@ int main(int argc, char **argv) {
     static struct engine engine;
     if (fault == NULL)
         fault = engine_open(&engine, (int)table_fd, (int)control_fd, memory_bytes, mode, is_realtime, seed);
+    if (fault == NULL && stamps_fd < INT32_MAX)
+        fault = stamps_open(&engine.stamps, (int)stamps_fd);
     if (fault != NULL)
         return fail(fault);
     enum engine_end end = engine_run(&engine);
