@@ -1,4 +1,4 @@
-"""Build steps that pyproject.toml cannot state: folders, the C engine, the gRPC stubs.
+"""Build steps that pyproject.toml cannot state: folders, the programs in C, the gRPC stubs.
 
 The folders at the top of the tree are the packages under ``orbitmesh``:
 ``emulator/`` is ``orbitmesh.emulator``, ``nodes/`` is ``orbitmesh.nodes``, and
@@ -19,15 +19,15 @@ from setuptools import Command, Distribution, find_packages, setup
 from setuptools.command.build import build
 
 ROOT = Path(__file__).resolve().parent
-ENGINE = Path("emulator/plane/engine")
-ENGINE_SOURCES = sorted((ROOT / ENGINE / "src").glob("*.c"))
+#: programs in C: each is compiled from src/ beside it
+PROGRAMS = (Path("emulator/plane/engine/orbitmesh-engine"), Path("emulator/calibration/orbitmesh-traffic"))
 CFLAGS = ["-std=c11", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", "-fstack-protector-strong"]
 
 
 class BuildNative(Command):
-    """Generate the stubs and compile the engine, beside their sources."""
+    """Generate the stubs and compile the programs, beside their sources."""
 
-    description = "generate the gRPC stubs and compile the link engine"
+    description = "generate the gRPC stubs and compile the programs in C"
     user_options: ClassVar[list[tuple[str, str | None, str | None]]] = []
     editable_mode = False
     build_lib: str | None = None
@@ -39,7 +39,7 @@ class BuildNative(Command):
         self.set_undefined_options("build_py", ("build_lib", "build_lib"))
 
     def run(self) -> None:
-        made = [*self._stubs(), self._engine()]
+        made = [*self._stubs(), *map(self._compile, PROGRAMS)]
         if not self.editable_mode:
             assert self.build_lib is not None
             for path in made:
@@ -68,21 +68,23 @@ class BuildNative(Command):
             raise SystemExit(f"protoc failed with status {status}: see its message above")
         return sorted(path for path in (ROOT / "proto").rglob("*_pb2*.py*") if path.suffix in (".py", ".pyi"))
 
-    def _engine(self) -> Path:
-        target = ROOT / ENGINE / "orbitmesh-engine"
+    def _compile(self, program: Path) -> Path:
+        target = ROOT / program
+        sources = sorted(target.parent.glob("src/*.c"))
         compiler = os.environ.get("CC", "cc")
         if shutil.which(compiler) is None:
             raise SystemExit(f"no C compiler: {compiler!r} is not on PATH; run vagrant/provision.sh")
         part = target.with_suffix(".part")
         subprocess.run(
-            [compiler, *CFLAGS, "-o", str(part), *map(str, ENGINE_SOURCES), "-lm", "-pthread"], check=True
+            [compiler, *CFLAGS, "-o", str(part), *map(str, sources), "-lm", "-pthread"], check=True
         )
-        part.replace(target)  # a running engine keeps its old file
+        part.replace(target)  # one that is running keeps its old file
         return target
 
     # setuptools asks these of every build sub-command
     def get_source_files(self) -> list[str]:
-        sources = [*(ROOT / ENGINE).rglob("*.[ch]"), *(ROOT / "proto").rglob("*.proto")]
+        sources = [path for program in PROGRAMS for path in (ROOT / program).parent.rglob("*.[ch]")]
+        sources += (ROOT / "proto").rglob("*.proto")
         return [str(path.relative_to(ROOT)) for path in sources]
 
     def get_outputs(self) -> list[str]:

@@ -13,7 +13,22 @@ from typing import Annotated, Any, cast
 import typer
 
 from ..errors import InputError
-from . import clean, demo, doctor, down, exec, guest, ping, plan, report, run, scenarios, status, trace
+from . import (
+    calibrate,
+    clean,
+    demo,
+    doctor,
+    down,
+    exec,
+    guest,
+    ping,
+    plan,
+    report,
+    run,
+    scenarios,
+    status,
+    trace,
+)
 from .ending import INTERRUPTED_STATUS, complain, guarded, stand_in_for_closed
 
 app = typer.Typer(
@@ -35,6 +50,7 @@ VERBS: tuple[tuple[str, Callable[..., None], str, str], ...] = (
     ("doctor", doctor.doctor, doctor.EXAMPLE, _LOOK),
     ("scenarios", scenarios.scenarios, scenarios.EXAMPLE, _LOOK),
     ("plan", plan.plan, plan.EXAMPLE, _LOOK),
+    ("calibrate", calibrate.calibrate, calibrate.EXAMPLE, _LOOK),
     ("run", run.run, run.EXAMPLE, _RUN),
     ("demo", demo.demo, demo.EXAMPLE, _RUN),
     ("exec", exec.exec, exec.EXAMPLE, _INSIDE),

@@ -55,6 +55,8 @@ class RunHeader:
     nodes: Nodes
     machine: dict[str, Any] = field(default_factory=dict)
     addresses: dict[str, str] = field(default_factory=dict)
+    # ErrorBudget.to_dict() of the calibration, or {"reason": why there is none}
+    error_budget: dict[str, Any] = field(default_factory=lambda: {"reason": "none was asked for"})
     options: dict[str, Any] = field(default_factory=dict)  # what else the caller wants in run.json
 
     def to_dict(self) -> dict[str, Any]:
@@ -76,6 +78,7 @@ class RunHeader:
             "rate_scale": self.rate_scale,
             "machine": self.machine,
             "options": self.options,
+            "error_budget": self.error_budget,
             "satellites": self.nodes.n_satellites,
             "gateways": list(self.nodes.names[self.nodes.n_satellites :]),
             "addresses": self.addresses,

@@ -170,6 +170,7 @@ def to_table(results: RunResults) -> RenderableType:
     if losses := _losses(summary):
         parts.append(losses)
     parts.append(_own_error(summary))
+    parts.append(_expected_error(summary["error_budget"]))
     parts.extend(Text(f"note: {note}", style="yellow") for note in results.notes)
     if summary["trusted"]:
         parts.append(Text("nothing was found that speaks against these figures", style="green"))
@@ -333,6 +334,17 @@ def _own_error(summary: dict[str, Any]) -> Text:
     if light["least_margin_ns"] is not None:
         parts.append(f"no sample nearer to light than {light['least_margin_ns'] / 1e3:.1f} us")
     return Text("the emulation's own error: " + ("; ".join(parts) if parts else "not known"))
+
+
+def _expected_error(budget: dict[str, Any]) -> Text:
+    """By the machine's calibration, one way."""
+    if "reason" in budget:
+        return Text(f"the error to be expected: not known ({budget['reason']})")
+    p50, p99, hop = (budget[name] / 1e3 for name in ("first_p50_ns", "first_p99_ns", "per_hop_ns"))
+    return Text(
+        f"the error to be expected, one way: {p50:.1f} us (p50), {p99:.1f} us (p99), and {hop:.1f} us "
+        f"for each further hop (calibrated {budget['calibrated_utc']})"
+    )
 
 
 def _range(low_bps: int, high_bps: int) -> str:

@@ -12,6 +12,9 @@ FORMAT = 1
 # Beyond this the link backend itself is no longer negligible beside what is measured.
 LATENESS_P99_BOUND_NS = 1_000_000
 
+# In run.json: what a calibration says of the machine, beside which a run's own lateness is judged.
+_NO_BUDGET = {"reason": "recorded by a version that knew none"}
+
 # A run that is late at every tick would fill the summary with nothing else.
 _MOST_LATE_TICKS = 100
 
@@ -52,7 +55,8 @@ def build_summary(
     if recorded.too_fast and ended in ("completed", "interrupted"):
         ended, reason = "failed", recorded.too_fast_first or "faster than light"
     late = facts.get("late_ticks", ())
-    doubts = doubts_about(ended, facts, recorded)
+    budget = run.get("error_budget", _NO_BUDGET)
+    doubts = doubts_about(ended, facts, recorded, budget)
     return {
         "format": FORMAT,
         "run_id": run["run_id"],
@@ -91,6 +95,7 @@ def build_summary(
             "p99_ns": facts.get("lateness_p99_ns"),
             "max_ns": facts.get("lateness_max_ns"),
         },
+        "error_budget": budget,
         "samples": {
             key: value
             for key, value in asdict(recorded).items()
@@ -109,7 +114,9 @@ def build_summary(
     }
 
 
-def doubts_about(ended: str, facts: dict[str, Any], recorded: Recorded) -> list[str]:
+def doubts_about(
+    ended: str, facts: dict[str, Any], recorded: Recorded, budget: dict[str, Any] = _NO_BUDGET
+) -> list[str]:
     """Why the results of a run are not to be trusted without a further look; empty where they are."""
     doubts = []
     if recorded.too_fast:
@@ -127,10 +134,12 @@ def doubts_about(ended: str, facts: dict[str, Any], recorded: Recorded) -> list[
             f"{worst['late_ns'] / 1e6:.1f} ms: routes and handovers were late by as much"
         )
     lateness_ns = facts.get("lateness_p99_ns")
-    if lateness_ns is not None and lateness_ns > LATENESS_P99_BOUND_NS:
+    bound_ns = min(LATENESS_P99_BOUND_NS, budget.get("lateness_p99_bound_ns", LATENESS_P99_BOUND_NS))
+    if lateness_ns is not None and lateness_ns > bound_ns:
+        whose = "of the calibration" if bound_ns < LATENESS_P99_BOUND_NS else "without a calibration"
         doubts.append(
             f"the link engine was late by {lateness_ns / 1e6:.2f} ms at p99 "
-            f"(bound {LATENESS_P99_BOUND_NS / 1e6:.0f} ms): the host is too slow for this load"
+            f"(bound {whose} {bound_ns / 1e6:.2g} ms): the host is too slow for this load"
         )
     if recorded.dropped:
         doubts.append(f"{_n(recorded.dropped, 'sample')} did not reach the recorder: the host is overloaded")

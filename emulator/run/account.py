@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ..plane.backend import Lateness
+from ..calibration import store
+from ..calibration.budget import budget_of
+from ..plane.backend import Lateness, LinkBackend
 from ..record.facts import Ended, LateTickFact, RunFacts
 from .conductor import TickLog
 
@@ -46,6 +48,15 @@ def run_facts(
         packets_dropped=dropped,
         **known,
     )
+
+
+def error_budget(backend: LinkBackend, machine: dict[str, Any]) -> dict[str, Any]:
+    """What the last calibration lets expect of this machine, or the reason why there is none."""
+    found = store.recall(backend.name, getattr(backend, "wait", "kernel"), machine)
+    if isinstance(found, str):
+        return {"reason": found}
+    budget = budget_of(found)
+    return {"reason": "the calibration holds no stream"} if budget is None else budget.to_dict()
 
 
 def _quantile_ns(values: list[int], q: float) -> int | None:

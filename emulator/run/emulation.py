@@ -35,7 +35,7 @@ from ..plane.plane import Plane
 from ..record.facts import RunFacts, RunHeader, machine_facts
 from ..scenario import Scenario, scenario_hash
 from ..scenario.check import suggest
-from .account import run_facts
+from .account import error_budget, run_facts
 from .ahead import WINDOW
 from .assignment import Assignment
 from .clock import CLOCKS, Clock
@@ -256,6 +256,7 @@ class Emulation:
 
     def _header(self) -> RunHeader:
         run = self.scenario.run
+        machine = machine_facts()
         return RunHeader(
             run_id=self.run_id,
             out=self.out.absolute(),
@@ -271,7 +272,8 @@ class Emulation:
             clock=self.clock.name,
             rate_scale=run.rate_scale,
             nodes=self.nodes,
-            machine=machine_facts(),
+            machine=machine,
+            error_budget=error_budget(self.backend, machine),
             addresses={name: self.plane.addresses[node] for node, name in enumerate(self.nodes.names)},
         )
 

@@ -59,6 +59,7 @@ class EngineBackend:
         the time that it takes to wake the engine.
         """
         self._binary = binary
+        self.wait = wait
         self._options = [f"--seed={seed}", f"--wait={wait}", f"--priority={priority}"]
         self._options.append(f"--memory-bytes={memory_bytes}")
         self._table = Table(capacity_links)

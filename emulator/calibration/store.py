@@ -1,0 +1,53 @@
+"""Where calibrations are kept: one file for each backend and waiting mode, the newest in place of the last.
+
+/var/lib/orbitmesh/calibration, or what the environment's ORBITMESH_STATE names
+in place of /var/lib/orbitmesh.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import HostError, InputError
+from .document import Calibration
+
+
+def folder() -> Path:
+    return Path(os.environ.get("ORBITMESH_STATE") or "/var/lib/orbitmesh") / "calibration"
+
+
+def path_of(backend: str, wait: str) -> Path:
+    return folder() / f"{backend}-{wait}.json"
+
+
+def keep(calibration: Calibration) -> Path:
+    """HostError where it cannot be written."""
+    path = path_of(calibration.backend, calibration.wait)
+    part = path.with_suffix(".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(calibration.to_json())
+        part.chmod(0o644)
+        part.replace(path)  # a run that starts now finds one or the other
+    except OSError as error:
+        raise HostError(
+            f"cannot keep the calibration in {path}: {error.strerror}; ORBITMESH_STATE names another folder"
+        ) from error
+    return path
+
+
+def recall(backend: str, wait: str, machine: Mapping[str, Any]) -> Calibration | str:
+    """The one for this machine, or why there is none, in words."""
+    path = path_of(backend, wait)
+    try:
+        calibration = Calibration.from_json(path.read_text())
+    except FileNotFoundError:
+        return "not calibrated: sudo orbitmesh calibrate"
+    except (OSError, InputError) as error:
+        return f"{path} cannot be used ({error}): sudo orbitmesh calibrate"
+    if (change := calibration.differs_from(machine)) is not None:
+        return f"calibrated on another machine ({change}): sudo orbitmesh calibrate"
+    return calibration

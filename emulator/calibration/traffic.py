@@ -1,0 +1,133 @@
+"""Streams between two nodes of a line, by the program ``orbitmesh-traffic`` (src/traffic.c)."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..epoch import Int64
+from ..errors import HostError, RunError
+from .lab import Line
+
+PROGRAM = Path(__file__).with_name("orbitmesh-traffic")
+_PATIENCE_S = 60.0
+_ROW_BYTES = 24
+
+
+@dataclass(frozen=True)
+class Stream:
+    """(n,) int64 each, in order of arrival; ``sent`` datagrams were, in ``sending_ns``."""
+
+    sent: int
+    sending_ns: int
+    number: Int64
+    sent_mono_ns: Int64
+    received_mono_ns: Int64
+
+    @property
+    def took_ns(self) -> Int64:
+        return self.received_mono_ns - self.sent_mono_ns
+
+
+class Streaming:
+    """A stream under way; ``result()`` waits for its end."""
+
+    def __init__(
+        self,
+        line: Line,
+        source: int,
+        destination: int,
+        count: int,
+        per_second: float,
+        *,
+        payload_bytes: int = 64,
+        burst: int = 1,
+        idle_ms: int = 500,
+    ) -> None:
+        self._receiver = _spawn(line, destination, "receive", count=count, idle_ms=idle_ms + 1000)
+        try:
+            port = _port(self._receiver)
+            self._sender = _spawn(
+                line, source, "send",
+                to=line.address(destination), port=port, count=count, per_second=per_second,
+                bytes=payload_bytes, burst=burst,
+            )  # fmt: skip
+        except BaseException:
+            _end(self._receiver)
+            raise
+        self._count = count
+
+    def result(self) -> Stream:
+        try:
+            said = _answer(self._sender)
+            data = _answer(self._receiver)
+        except subprocess.TimeoutExpired as error:
+            raise RunError(
+                f"the traffic did not end within {_PATIENCE_S:.0f} s: is the machine overloaded?"
+            ) from error
+        finally:
+            _end(self._sender)
+            _end(self._receiver)
+        rows = np.frombuffer(data[: len(data) // _ROW_BYTES * _ROW_BYTES], np.int64).reshape(-1, 3)
+        return Stream(self._count, int(said.split()[3]), rows[:, 0], rows[:, 1], rows[:, 2])
+
+
+@contextmanager
+def flooded(line: Line, seconds: float) -> Iterator[None]:
+    """A TCP flow from the first node to the last, as much as it takes, for the time given."""
+    sink = _spawn(line, line.hops, "sink")
+    flood = None
+    try:
+        flood = _spawn(line, 0, "flood", to=line.address(line.hops), port=_port(sink), seconds=seconds)
+        yield
+        if flood.poll() is not None:
+            _answer(flood)
+    finally:
+        if flood is not None:
+            _end(flood)
+        _end(sink)
+
+
+def _spawn(line: Line, node: int, mode: str, **options: Any) -> subprocess.Popen[bytes]:
+    if not PROGRAM.exists():
+        raise HostError(f"{PROGRAM} is missing: install the project again")
+    words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    return line.spawn(
+        node,
+        [str(PROGRAM), mode, *words],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def _port(receiver: subprocess.Popen[bytes]) -> int:
+    assert receiver.stdout is not None
+    said = receiver.stdout.readline().split()  # what follows stays in the pipe for communicate()
+    if len(said) != 2:
+        _answer(receiver)
+        raise RunError("the receiver of the traffic named no port")
+    return int(said[1])
+
+
+def _answer(process: subprocess.Popen[bytes]) -> bytes:
+    """All it prints until its end, which must be a good one."""
+    said, complaint = process.communicate(timeout=_PATIENCE_S)
+    if process.returncode:
+        raise RunError(f"{complaint.decode().strip() or 'it said nothing'} (status {process.returncode})")
+    return bytes(said)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.kill()
+        process.wait()
+    for pipe in (process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()

@@ -1,0 +1,114 @@
+"""``orbitmesh calibrate``: what it prints, and what it refuses."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from orbitmesh.emulator.calibration import measure
+from orbitmesh.emulator.calibration.document import (
+    Calibration,
+    Command,
+    Falling,
+    Grpc,
+    Handover,
+    OneWay,
+    RateError,
+    SmallPackets,
+    errors_of,
+    loss_error,
+)
+from orbitmesh.emulator.cli.main import app
+from orbitmesh.emulator.plane import privileges
+from orbitmesh.emulator.plane.backend import Probe
+from orbitmesh.emulator.plane.engine import EngineBackend
+from orbitmesh.emulator.plane.netem import NetemBackend
+
+runner = CliRunner()
+ERRORS = errors_of(100, np.arange(99), np.arange(99) * 1_000)
+MACHINE = {"cpus": 2, "cpu_model": "X", "kernel": "6.1"}
+
+
+def found(backend: str, wait: str) -> Calibration:
+    return Calibration(
+        backend, wait, "2026-11-24T00:00:00Z", MACHINE, True,
+        floor=ERRORS,
+        one_way=(OneWay(1, 5_000_000, 10_000, wait, ERRORS), OneWay(3, 5_000_000, 10_000, wait, ERRORS)),
+        rates=(RateError(10**7, 9_990_000, -0.001),),
+        losses=(loss_error(0.01, 1_000, 991),),
+        falling=Falling(-20_000, -1_000_000, ERRORS),
+        handover=Handover(1_000_000, 100, 0, 0, 1_100_000),
+        commands=(Command(72, 144, 43_000), Command(4_408, 8_816, None, "too many open files")),
+        grpc=Grpc(100, 480_000, 900_000, 100_000),
+        small_packets=SmallPackets(200_000, 300_000),
+        cautions=("it is slow",),
+    )  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No traffic: a calibrator that has its answer; two backends that work."""
+
+    class Known:
+        def __init__(self, backend: str, wait: str, *, quick: bool) -> None:
+            self.answer = found(backend, wait)
+
+        def run(self, on_progress: measure.Progress) -> Calibration:
+            on_progress("floor", 0, 1)
+            return self.answer
+
+    monkeypatch.setenv("ORBITMESH_STATE", str(tmp_path))
+    monkeypatch.setattr(measure, "Calibrator", Known)
+    monkeypatch.setattr(privileges, "require", lambda *, tun: None)
+    for backend in (EngineBackend, NetemBackend):
+        monkeypatch.setattr(backend, "probe", classmethod(lambda cls: Probe(True, "yes")))
+
+
+def test_the_table_has_every_figure(tmp_path: Path) -> None:
+    result = runner.invoke(app, ["calibrate", "--quick"])
+    assert result.exit_code == 0, result.output
+    for figure in ("49.0", "98.0", "9.990", "-0.100", "0.900", "144", "0.04 ms", "too many open files",
+                   "200,000/s", "300,000/s", "0.48 ms", "1.10 ms", "it is slow"):  # fmt: skip
+        assert figure in result.stdout, figure
+    assert (tmp_path / "calibration/engine-adaptive.json").exists()
+
+
+def test_json_and_csv_hold_nothing_else() -> None:
+    (document,) = json.loads(runner.invoke(app, ["calibrate", "-o", "json"]).stdout)
+    assert Calibration.from_json(json.dumps(document)) == found("engine", "adaptive")
+    rows = list(csv.DictReader(io.StringIO(runner.invoke(app, ["calibrate", "-o", "csv"]).stdout)))
+    assert [row["links"] for row in rows] == ["1", "3"]
+    assert rows[0]["p50_us"] == "49.0"
+
+
+def test_all_means_every_backend_that_works(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    documents = json.loads(runner.invoke(app, ["calibrate", "--links", "all", "-o", "json"]).stdout)
+    assert [document["backend"] for document in documents] == ["engine", "netem"]
+    for backend in (EngineBackend, NetemBackend):
+        monkeypatch.setattr(backend, "probe", classmethod(lambda cls: Probe(False, "it has none")))
+    result = runner.invoke(app, ["calibrate", "--links", "all"])
+    assert result.exit_code == 1
+    assert "netem cannot work here: it has none" in result.stderr
+
+
+def test_a_backend_that_does_not_work_is_an_error_and_no_other_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(NetemBackend, "probe", classmethod(lambda cls: Probe(False, "no sch_netem")))
+    result = runner.invoke(app, ["calibrate", "--links", "netem"])
+    assert result.exit_code == 1
+    assert "no sch_netem" in result.stderr
+
+
+def test_a_place_that_cannot_be_written_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("ORBITMESH_STATE", str(tmp_path / "file"))
+    result = runner.invoke(app, ["calibrate"])
+    assert result.exit_code == 1
+    assert "ORBITMESH_STATE" in result.stderr
