@@ -22,14 +22,16 @@ def missing_for_netns() -> str | None:
 
 def missing_for_guest() -> str | None:
     """What keeps this kernel from running tests marked ``guest``, or None."""
-    if not os.environ.get("ORBITMESH_GUEST"):
-        return "needs a guest kernel with netem: ./mesh guest test"
-    return None
+    from orbitmesh.emulator.plane.netem import NetemBackend
+
+    probe = NetemBackend.probe()
+    return None if probe.works else f"needs a kernel with netem: ./mesh guest test ({probe.reason})"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    reasons = {"netns": missing_for_netns(), "guest": missing_for_guest()}
-    for item in items:
-        for marker, reason in reasons.items():
-            if reason is not None and item.get_closest_marker(marker):
+    for marker, missing in (("netns", missing_for_netns), ("guest", missing_for_guest)):
+        marked = [item for item in items if item.get_closest_marker(marker)]
+        reason = missing() if marked else None
+        if reason is not None:
+            for item in marked:
                 item.add_marker(pytest.mark.skip(reason=reason))

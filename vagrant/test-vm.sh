@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Proves the Vagrant box for real, without downloading one:
 #
-#   ./mesh test --vm [ARGUMENT…]        arguments go to pytest in the box, in place of -m netns
+#   ./mesh test --vm [ARGUMENT…]        arguments go to pytest in the box, in place of those below
 #
 # Builds a Debian 12 box from Debian's packages and the Python packages of this checkout's environment, starts it
-# in software emulation, and runs inside: doctor, the demo, a client on a kept mesh, the tests marked netns.
+# in software emulation, and runs inside: doctor, the demo, a client on a kept mesh, the tests of the network.
 # Leaves nothing behind but its logs.
 #
 # For whoever works on it, as root:
@@ -168,9 +168,10 @@ PYTHON
         inside "./mesh down"
 }
 
-# Everything takes ten times as long in software emulation.
+# Those of the network itself, on both backends: namespaces, links, the Mininet API, node processes.  Everything takes
+# ten times as long in software emulation; with the others, which run whole scenarios, it would be hours.
 tests() {
-    local quoted="-m netns"
+    local quoted="-m 'netns or guest' tests/netem tests/engine tests/plane tests/nodes tests/e2e/test_e2e_mesh.py"
     if (($#)); then printf -v quoted '%q ' "$@"; fi
     inside "./mesh test $quoted --timeout=1200"
 }

@@ -10,7 +10,12 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.guest
+from orbitmesh.emulator.guest.machine import MARK
+
+pytestmark = [
+    pytest.mark.guest,
+    pytest.mark.skipif(MARK not in os.environ, reason="runs in User-mode Linux: ./mesh guest test"),
+]
 
 
 def sh(script: str) -> str:
