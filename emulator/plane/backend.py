@@ -160,7 +160,10 @@ class LinkBackend(Protocol):
         """None for a backend that cannot measure itself."""
 
     def cautions(self) -> list[str]:
-        """What makes it less exact on this machine than it could be, a sentence each; after ``start``."""
+        """What makes it less exact on this machine than it could be, a sentence each.
+
+        Asked for after ``start``, and once more when a run ends.
+        """
 
     def failure(self) -> str | None:
         """Why the backend no longer works, or None while it does."""

@@ -288,7 +288,8 @@ class Emulation:
             build_ns=round(self._built_s * 1e9),
             clock_held_ns=getattr(self.clock, "held_ns", 0),
             dead_nodes=dict(self.dead_nodes),
-            warnings=self._cautions,
+            # some backends know only at the end what made them less exact
+            warnings=tuple(dict.fromkeys([*self._cautions, *self.backend.cautions()])),
         )
 
     # ---- the end

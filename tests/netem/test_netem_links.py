@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import statistics
 import threading
 import time
@@ -16,7 +17,7 @@ from netem_lab import MS, Flow, NetemLab, parameters, until
 from orbitmesh.emulator.errors import BackendError
 from orbitmesh.emulator.plane.backend import LinkEnd
 from orbitmesh.emulator.plane.netem import NetemBackend
-from orbitmesh.emulator.plane.netem.backend import limit_packets
+from orbitmesh.emulator.plane.netem.translate import limit_packets
 
 pytestmark = pytest.mark.guest
 
@@ -211,7 +212,25 @@ def test_steps_are_taken_by_themselves_and_only_where_a_delay_moves() -> None:
         until(lambda: lab.tc(0, "east")["options"]["delay"]["delay"] > first + 50e-6, "the delay to grow")
         assert lab.tc(1, "east")["options"]["delay"]["delay"] == pytest.approx(0.010, abs=TC_S)
         assert lab.backend.failure() is None
-        assert lab.backend.longest_gap_ns > 0
+
+
+def test_steps_that_come_too_late_are_told_and_the_next_ones_hold_longer() -> None:
+    with NetemLab(netem_step_ns=3_600 * 10**9) as lab:  # no step comes by itself
+        backend = lab.backend
+        slope_ns_per_s = 20_000.0
+        lab.set(delay_ms=10, slope_ns_per_s=slope_ns_per_s)
+        assert backend.cautions() == []
+        late_s = 2.0
+        backend._covered_until_ns[lab.links] = time.monotonic_ns() - int(late_s * 1e9)
+        backend.step()
+        (caution,) = backend.cautions()
+        too_short_us = float(re.findall(r"up to ([\d.]+) µs", caution)[0])
+        assert too_short_us >= slope_ns_per_s * late_s / 1e3
+        # a delay that falls is too long meanwhile, which is no matter
+        lab.set(delay_ms=10, slope_ns_per_s=-slope_ns_per_s)
+        backend._covered_until_ns[lab.links] = time.monotonic_ns() - 100 * 10**9
+        backend.step()
+        assert backend.cautions() == [caution]
 
 
 def test_a_step_that_fails_says_why() -> None:

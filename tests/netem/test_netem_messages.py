@@ -13,7 +13,7 @@ from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.tcmsg import tcmsg
 from pyroute2.netlink.rtnl.tcmsg.sched_netem import options
 
-from orbitmesh.emulator.plane.netem import backend, messages, readback
+from orbitmesh.emulator.plane.netem import messages, readback, translate
 
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_ECHO = 0x1, 0x4, 0x8
 NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE = 0x100, 0x200, 0x400
@@ -192,7 +192,13 @@ def test_other_messages_and_other_qdiscs_are_no_root() -> None:
 
 def test_a_rate_is_bits_a_second_and_netems_is_bytes() -> None:
     rate = np.array([8_000_000_000, 400_000_000_000, 0, 1, 12_345], np.int64)
-    assert backend.bytes_per_s(rate).tolist() == [10**9, 50 * 10**9, messages.UNLIMITED_BYTES_PER_S, 1, 1543]
+    assert translate.bytes_per_s(rate).tolist() == [
+        10**9,
+        50 * 10**9,
+        messages.UNLIMITED_BYTES_PER_S,
+        1,
+        1543,
+    ]
 
 
 def test_the_limit_holds_the_queue_and_what_is_in_flight() -> None:
@@ -200,8 +206,8 @@ def test_the_limit_holds_the_queue_and_what_is_in_flight() -> None:
     queue = np.array([15_000, 15_000, 15_000, 0], np.int64)
     latency = np.array([0, 100_000_000, 0, 0], np.int64)
     # 12 Mbit/s are 1,000 packets a second: 100 in flight in 100 ms; and one that is being sent
-    unbounded = backend.UNBOUNDED_PACKETS
-    assert backend.limit_packets(rate, queue, latency).tolist() == [11, 111, unbounded, unbounded]
+    unbounded = translate.UNBOUNDED_PACKETS
+    assert translate.limit_packets(rate, queue, latency).tolist() == [11, 111, unbounded, unbounded]
 
 
 @given(st.floats(0, 1e9), st.floats(-1e6, 1e6), st.integers(0, 10**10), st.floats(0, 1))
@@ -209,19 +215,19 @@ def test_a_stepped_delay_is_never_early_and_late_by_no_more_than_stated(
     delay_ns: float, slope_ns_per_s: float, since_ns: int, within: float
 ) -> None:
     step_ns = 100_000_000
-    (set_ns,) = backend.longest_until_next_step_ns(
+    (set_ns,) = translate.longest_until_next_step_ns(
         np.array([delay_ns]), np.array([slope_ns_per_s]), np.array([since_ns]), step_ns
     )
     true_ns = max(0.0, delay_ns + slope_ns_per_s * (since_ns + within * step_ns) / 1e9)
-    assert set_ns % backend.DELAY_QUANTUM_NS == 0
+    assert set_ns % translate.DELAY_QUANTUM_NS == 0
     error_ns = set_ns - true_ns
     assert error_ns >= -0.01
-    assert error_ns <= abs(slope_ns_per_s) * step_ns / 1e9 + backend.DELAY_QUANTUM_NS
+    assert error_ns <= abs(slope_ns_per_s) * step_ns / 1e9 + translate.DELAY_QUANTUM_NS
 
 
 def test_a_delay_in_whole_microseconds_is_kept() -> None:
     flat = np.zeros(3)
-    set_ns = backend.longest_until_next_step_ns(
+    set_ns = translate.longest_until_next_step_ns(
         np.array([0, 3e6, 3e6 + 1]), flat, flat.astype(np.int64), 10**8
     )
     assert set_ns.tolist() == [0, 3_000_000, 3_001_000]

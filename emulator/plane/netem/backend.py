@@ -7,9 +7,11 @@ How a link's parameters become netem's:
   delay until the next one, rounded up to a whole microsecond: no packet is
   ever earlier than light, and a link is too slow by at most
   ``|slope| * netem_step + 1 µs`` (half of the first on average).  At 20 µs/s,
-  the fastest a satellite nears a ground station, that is 3 µs with 100 ms.  A
-  step that comes late adds ``|slope|`` times its lateness, which for a rising
-  delay is time by which packets are early.  netem's own timer adds to it.
+  the fastest a satellite nears a ground station, that is 3 µs with 100 ms.  On
+  a loaded machine steps come late: each then commands for as much longer as
+  steps have lately been late, a second at most, which is 20 µs.  What is later
+  still makes a rising delay too short, and ``cautions`` tells by how much.
+  netem's own timer adds to it.
 - *Rate.* Always set, to 12,000 Gbit/s where it is unlimited: only with a rate
   does netem keep packets in order when the delay falls.  It counts IP packets
   (the Ethernet header is taken off) and is kept in whole bytes a second.
@@ -30,7 +32,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import heapq
-import os
 import threading
 import time
 from collections.abc import Sequence
@@ -41,10 +42,13 @@ from numpy.typing import NDArray
 from ...errors import BackendError, HostError, KernelError
 from .. import privileges
 from ..backend import Lateness, LinkCounters, LinkEnd, LinkParameters, Probe
-from ..namespaces import on_own_thread, unshare_net
+from ..namespaces import on_own_thread
 from ..netlink import Messages, batch_starts
 from . import messages, readback
+from .probe import try_a_link
 from .sockets import Refusal, Sockets
+from .steps import Steps
+from .translate import DELAY_QUANTUM_NS, PACKET_BYTES, bytes_per_s, limit_packets, longest_until_next_step_ns
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -53,22 +57,9 @@ Bool = NDArray[np.bool_]
 
 DEFAULT_STEP_NS = 100_000_000
 DEFAULT_CAPACITY_LINKS = 32_768
-#: what a queue's bytes are counted in
-PACKET_BYTES = 1_500
-#: of a link without a rate or with an unbounded queue: 600 MB of the kernel's memory
-UNBOUNDED_PACKETS = 262_144
-DELAY_QUANTUM_NS = 1_000
-
-_TX_QUEUE_PACKETS = 1_000  # of no effect while netem is there, and what a qdisc that replaces it would take
 _MAX_NAME_BYTES = 15
-_HANDLES = (0x0001_0000, 0x0002_0000)  # a fresh netem takes the other one's
 _PAIRS_PER_SEND = 64
 _STEP_CHUNK = 512  # ends a step sends before it lets an epoch go first
-_NO_NETEM = (
-    "this kernel has no sch_netem: load it (modprobe sch_netem; on Ubuntu it is in linux-modules-extra), "
-    "use the Vagrant box, or run with --links engine"
-)
-
 # why a packet was dropped: by what its link was meant to do then
 _QUEUE, _LOSS, _DOWN = 0, 1, 2
 
@@ -90,11 +81,9 @@ class NetemBackend:
         self._step_ns = netem_step_ns
         self._lock = threading.RLock()
         self._sockets = Sockets()
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._failed: str | None = None
+        self._steps = Steps(netem_step_ns, self.step)
+        self._has_started = False
         self._is_closed = self._leaves_devices = False
-        self._longest_gap_ns = 0
         self._free: list[int] = []  # a heap: the lowest id first
         self._fresh = 0  # ids from here on were never used
 
@@ -105,6 +94,8 @@ class NetemBackend:
         self._delay_ns = np.zeros(n, np.float64)
         self._slope_ns_per_s = np.zeros(n, np.float64)
         self._loss_ratio = np.zeros(n, np.float64)
+        self._covered_until_ns = np.zeros(n, np.int64)  # up to then the commanded delay is long enough
+        self._too_short_ns = 0.0
         # per end, 2 * link for end a and 2 * link + 1 for end b: of the direction that starts there
         self._rate_bps = np.zeros(2 * n, np.int64)
         self._queue_bytes = np.zeros(2 * n, np.int64)
@@ -130,7 +121,7 @@ class NetemBackend:
         if reason is not None:
             return Probe(False, reason)
         try:
-            reason = on_own_thread(_try_a_link)
+            reason = on_own_thread(try_a_link)
         except HostError as error:
             return Probe(False, f"{error}: run it in the Vagrant box")
         except KernelError as error:
@@ -138,13 +129,13 @@ class NetemBackend:
         return Probe(reason is None, reason or "the kernel has veth and sch_netem")
 
     def start(self) -> None:
-        if self._thread is not None or self._is_closed:
+        if self._has_started or self._is_closed:
             raise BackendError("the netem backend was started before: make a new NetemBackend")
         probe = self.probe()
         if not probe.works:
             raise BackendError(probe.reason)
-        self._thread = threading.Thread(target=self._run, name="netem-steps", daemon=True)
-        self._thread.start()
+        self._has_started = True
+        self._steps.start()
 
     def attach(self, ends: Sequence[tuple[LinkEnd, LinkEnd]]) -> Int32:
         with self._lock:
@@ -195,17 +186,24 @@ class NetemBackend:
             self._tell_drops(ends[changes])
             self._category[ends] = category
 
-            self._up[links] = parameters.up
-            self._t0_mono_ns[links] = parameters.t0_mono_ns
-            self._delay_ns[links] = parameters.delay_ns
-            self._slope_ns_per_s[links] = parameters.slope_ns_per_s
-            self._loss_ratio[links] = parameters.loss_ratio
-            self._rate_bps[ends] = np.column_stack([parameters.rate_ab_bps, parameters.rate_ba_bps]).ravel()
-            self._queue_bytes[ends] = np.column_stack(
-                [parameters.queue_ab_bytes, parameters.queue_ba_bytes]
-            ).ravel()
-            self._command(ends, self._wanted_ns(ends, time.monotonic_ns()))
+            now_ns = time.monotonic_ns()
+            self._note_too_short(links[self._up[links]], now_ns)
+            self._take_over(parameters)
+            self._command(ends, self._wanted_ns(ends, now_ns))
+            self._cover(links, now_ns)
             self._lose_what_is_held(_ends(links[goes_down]))
+
+    def _take_over(self, parameters: LinkParameters) -> None:
+        links, ends = parameters.link, _ends(parameters.link)
+        self._up[links] = parameters.up
+        self._t0_mono_ns[links] = parameters.t0_mono_ns
+        self._delay_ns[links] = parameters.delay_ns
+        self._slope_ns_per_s[links] = parameters.slope_ns_per_s
+        self._loss_ratio[links] = parameters.loss_ratio
+        self._rate_bps[ends] = np.column_stack([parameters.rate_ab_bps, parameters.rate_ba_bps]).ravel()
+        self._queue_bytes[ends] = np.column_stack(
+            [parameters.queue_ab_bytes, parameters.queue_ba_bytes]
+        ).ravel()
 
     def read(self, links: Int32) -> LinkParameters:
         """As the kernel says, by a dump that is decoded without the encoder's help.
@@ -312,24 +310,22 @@ class NetemBackend:
                 f"this kernel's timers have a resolution of {resolution_s * 1e3:g} ms: "
                 "netem is late by as much"
             )
+        if self._too_short_ns > DELAY_QUANTUM_NS:
+            said.append(
+                f"netem's delays were set too late, and were too short by up to "
+                f"{self._too_short_ns / 1e3:.1f} µs: the machine is overloaded"
+            )
         return said
 
     def failure(self) -> str | None:
-        return self._failed
-
-    @property
-    def longest_gap_ns(self) -> int:
-        """The longest time between two steps so far; with a loaded machine it exceeds ``netem_step_ns``."""
-        return self._longest_gap_ns
+        return self._steps.failure
 
     def let_go(self) -> None:
         """The namespaces end right after ``close()``: leave the devices to them, who remove all at once."""
         self._leaves_devices = True
 
     def close(self) -> None:
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._steps.stop()
         with self._lock:
             if self._is_closed:
                 return
@@ -344,39 +340,27 @@ class NetemBackend:
 
     # ---- steps
 
-    def _run(self) -> None:
-        last_ns = due_ns = time.monotonic_ns()
-        try:
-            while True:
-                due_ns = max(due_ns + self._step_ns, time.monotonic_ns())
-                if self._stop.wait((due_ns - time.monotonic_ns()) / 1e9):
-                    return
-                now_ns = time.monotonic_ns()
-                self._longest_gap_ns = max(self._longest_gap_ns, now_ns - last_ns)
-                last_ns = now_ns
-                self.step()
-        except Exception as error:
-            self._failed = f"netem: a delay could not be set: {error}"
-
     def step(self) -> int:
         """Set the delays that have changed by more than can be commanded; how many ends that were."""
         with self._lock:
-            ends = self._moved(_ends(np.flatnonzero(self._up).astype(np.int32)))
+            up = np.flatnonzero(self._up).astype(np.int32)
+            self._note_too_short(up, time.monotonic_ns())
+            ends = _ends(up)
             ends = ends[np.argsort(self._slot[ends], kind="stable")]
         n_sent = 0
         for first in range(0, len(ends), _STEP_CHUNK):
             with self._lock:  # an epoch may have come in between, and links may have gone
-                chunk = ends[first : first + _STEP_CHUNK]
-                chunk = self._moved(chunk[self._up[chunk // 2]])
-                if self._stop.is_set():
+                if self._steps.is_stopped:
                     break
-                self._command(chunk, self._wanted_ns(chunk, time.monotonic_ns()))
-                n_sent += len(chunk)
+                chunk = ends[first : first + _STEP_CHUNK]
+                chunk = chunk[self._up[chunk // 2]]
+                now_ns = time.monotonic_ns()
+                wanted_ns = self._wanted_ns(chunk, now_ns)
+                moved = wanted_ns != self._sent_latency_ns[chunk]
+                self._command(chunk[moved], wanted_ns[moved])
+                self._cover(chunk // 2, now_ns)
+                n_sent += int(moved.sum())
         return n_sent
-
-    def _moved(self, ends: Int32) -> Int32:
-        moved: Int32 = ends[self._wanted_ns(ends, time.monotonic_ns()) != self._sent_latency_ns[ends]]
-        return moved
 
     def _wanted_ns(self, ends: Int32, now_mono_ns: int) -> Int64:
         links = ends // 2
@@ -384,8 +368,17 @@ class NetemBackend:
             self._delay_ns[links],
             self._slope_ns_per_s[links],
             now_mono_ns - self._t0_mono_ns[links],
-            self._step_ns,
+            self._steps.horizon_ns,
         )
+
+    def _cover(self, links: Int32, now_mono_ns: int) -> None:
+        self._covered_until_ns[links] = now_mono_ns + self._steps.horizon_ns
+
+    def _note_too_short(self, links: Int32, now_mono_ns: int) -> None:
+        """How much too short delays have become that were to be set anew before now."""
+        uncovered_s = np.maximum(now_mono_ns - self._covered_until_ns[links], 0) / 1e9
+        short_ns = np.maximum(self._slope_ns_per_s[links], 0) * uncovered_s
+        self._too_short_ns = max(self._too_short_ns, float(short_ns.max(initial=0.0)))
 
     # ---- requests
 
@@ -417,7 +410,9 @@ class NetemBackend:
         if len(ends) == 0:
             return
         before = self._ask(ends)
-        self._handle[ends] = np.where(self._handle[ends] == _HANDLES[0], _HANDLES[1], _HANDLES[0])
+        self._handle[ends] = np.where(
+            self._handle[ends] == messages.HANDLES[0], messages.HANDLES[1], messages.HANDLES[0]
+        )
         message = messages.echo(
             messages.netem_messages(
                 self._ifindex[ends],
@@ -508,7 +503,7 @@ class NetemBackend:
                     ends[row][1].netns_fd,
                     ends[row][1].interface,
                     messages.mac_address(int(links[row])),
-                    _TX_QUEUE_PACKETS,
+                    messages.TX_QUEUE_PACKETS,
                     acknowledge=row == rows[-1],
                 )
                 for row in rows
@@ -546,7 +541,7 @@ class NetemBackend:
             self._past_bytes,
         ):  # fmt: skip
             of_end[ends] = 0
-        self._handle[ends] = _HANDLES[0]
+        self._handle[ends] = messages.HANDLES[0]
         self._category[ends] = _DOWN
 
     def _take_ids(self, n: int) -> Int32:
@@ -570,38 +565,10 @@ class NetemBackend:
             raise KeyError(f"no such link: {missing[0]}")
 
     def _need_running(self) -> None:
-        if self._thread is None or self._is_closed:
+        if not self._has_started or self._is_closed:
             raise BackendError("the netem backend is not running: call start() first")
-        if self._failed is not None:
-            raise BackendError(self._failed)
-
-
-def longest_until_next_step_ns(
-    delay_ns: Float64, slope_ns_per_s: Float64, since_t0_ns: Int64, step_ns: int
-) -> Int64:
-    """The longest delay from an instant until a step later, up to the next whole DELAY_QUANTUM_NS."""
-    now_ns = delay_ns + slope_ns_per_s * (since_t0_ns / 1e9)
-    longest_ns = np.maximum(now_ns + np.maximum(slope_ns_per_s, 0) * (step_ns / 1e9), 0)
-    # a thousandth of a ns is arithmetic, not delay
-    quanta: Int64 = np.ceil((longest_ns - 1e-3) / DELAY_QUANTUM_NS).astype(np.int64)
-    return np.maximum(quanta, 0) * DELAY_QUANTUM_NS
-
-
-def bytes_per_s(rate_bps: Int64) -> NDArray[np.uint64]:
-    """netem's rate of links: whole bytes a second, at least one; an unlimited one is never waited for."""
-    whole: NDArray[np.uint64] = np.maximum(rate_bps // 8, 1).astype(np.uint64)
-    return np.where(rate_bps == 0, np.uint64(messages.UNLIMITED_BYTES_PER_S), whole)
-
-
-def limit_packets(rate_bps: Int64, queue_bytes: Int64, latency_ns: Int64) -> NDArray[np.uint32]:
-    """netem's limit: the packets of PACKET_BYTES that wait and those that are in flight."""
-    in_flight_bytes = rate_bps / 8 * (latency_ns / 1e9)
-    packets = np.ceil(queue_bytes / PACKET_BYTES) + np.ceil(in_flight_bytes / PACKET_BYTES) + 1
-    bounded = (rate_bps > 0) & (queue_bytes > 0)
-    limit: NDArray[np.uint32] = np.where(
-        bounded, np.minimum(packets, messages.MOST_PACKETS), UNBOUNDED_PACKETS
-    ).astype(np.uint32)
-    return limit
+        if self._steps.failure is not None:
+            raise BackendError(self._steps.failure)
 
 
 def _ends(links: Int32) -> Int32:
@@ -612,37 +579,3 @@ def _ends(links: Int32) -> Int32:
 
 def _ip_bytes(q: readback.Qdisc) -> int:
     return q.frame_bytes - q.packets * messages.ETHERNET_HEADER_BYTES
-
-
-def _try_a_link() -> str | None:
-    """A link in a namespace that goes with this thread; what does not work, or None."""
-    netns_fd = unshare_net()
-    sockets = Sockets()
-    try:
-        slots = sockets.take([netns_fd])
-        pair = messages.veth_pair(
-            0, "probe0", netns_fd, "probe1", messages.mac_address(0), _TX_QUEUE_PACKETS, acknowledge=True
-        )
-        refused = sockets[0].send(pair, 0)
-        if refused:
-            return f"this kernel makes no veth pair ({refused[0]}): load it (modprobe veth)"
-        ifindex = np.array([sockets[0].ifindex("probe0")], np.int32)
-        one = np.ones(1, np.uint32)
-        netem = messages.netem_messages(
-            ifindex,
-            one * np.uint32(_HANDLES[0]),
-            one.astype(np.int64),
-            one.astype(np.uint64),
-            one,
-            one,
-            new=True,
-        )
-        refusals = sockets.send(slots, netem)
-        sockets.send(slots, messages.removal_messages(ifindex))
-        if refusals:
-            number = refusals[0].why.errno
-            return _NO_NETEM if number == errno.ENOENT else f"netem was refused ({refusals[0].why})"
-        return None
-    finally:
-        sockets.close()
-        os.close(netns_fd)

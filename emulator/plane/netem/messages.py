@@ -28,6 +28,11 @@ _IFLA_GSO_MAX_SEGS = 40
 _IFLA_INFO_KIND, _IFLA_INFO_DATA, _VETH_INFO_PEER = 1, 2, 1
 _IFF_UP, _IFF_NOARP = 0x01, 0x80
 
+#: of a qdisc: a fresh netem takes the other one's
+HANDLES = (0x0001_0000, 0x0002_0000)
+#: of no effect while netem is there, and what a qdisc that replaces it would take
+TX_QUEUE_PACKETS = 1_000
+
 #: netem counts a frame with its Ethernet header, an emulated link has none
 ETHERNET_HEADER_BYTES = 14
 #: 12,000 Gbit/s.  Without a rate netem lets a packet overtake when the delay falls; this one takes no time.
