@@ -9,7 +9,7 @@
 #
 # For whoever works on it, as root:
 #   ORBITMESH_VM_LINKS     what carries the links of the demo (netem)
-#   ORBITMESH_VM_STEPS     only these, by commas: doctor,boot,demo,client,tests (all)
+#   ORBITMESH_VM_STEPS     only these, by commas: doctor,boot,demo,pocket,client,tests (all)
 #   ORBITMESH_VM_BOX       a box that box/build.sh has made, with wheels (makes one)
 #   ORBITMESH_VM_LOGS      folder for the logs (a new one)
 set -euo pipefail
@@ -27,7 +27,7 @@ root=$(dirname -- "$here")
 venv=$root/.venv
 name=orbitmesh-vm-test
 links=${ORBITMESH_VM_LINKS:-netem}
-steps=,${ORBITMESH_VM_STEPS:-doctor,boot,demo,client,tests},
+steps=,${ORBITMESH_VM_STEPS:-doctor,boot,demo,pocket,client,tests},
 port=28080
 
 ((EUID == 0)) || fail "needs root, for the box's files and for libvirt: call ./mesh test --vm"
@@ -148,6 +148,9 @@ boot() {
     [[ $addresses == "127.0.0.1:$port" ]]
 }
 
+# A mesh that is small enough for emulated processors.
+pocket() { inside "./mesh run pocket --links $links"; }
+
 # Shows that it starts, runs and ends on netem.  Its figures mean nothing here: 74 node processes swamp emulated
 # processors, and most samples are lost.
 demo() { inside "./mesh demo --links $links"; }
@@ -196,5 +199,6 @@ step up up
 if wanted doctor; then step doctor doctor; fi
 if wanted boot; then step boot boot; fi
 if wanted demo; then step demo demo; fi
+if wanted pocket; then step pocket pocket; fi
 if wanted client; then step client client; fi
 if wanted tests; then step tests tests "$@"; fi

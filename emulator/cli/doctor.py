@@ -33,6 +33,7 @@ _PROGRAMS: dict[str, tuple[Weight, str]] = {
     "nsenter": ("needed", "package util-linux; orbitmesh exec enters a node with it"),
     "ping": ("wanted", "package iputils-ping; for orbitmesh ping"),
     "traceroute": ("wanted", "package traceroute; for orbitmesh trace"),
+    "linux.uml": ("wanted", "package user-mode-linux (vagrant/provision.sh --guest); for orbitmesh guest"),
     "cc": ("wanted", "package gcc; compiles the link engine when the project is installed"),
 }
 # A run with n nodes holds a namespace descriptor and some netlink sockets each.

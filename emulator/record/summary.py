@@ -147,6 +147,8 @@ def doubts_about(
         doubts.append(f"{_n(recorded.malformed, 'datagram')} to the recorder could not be read")
     if recorded.unwritten:
         doubts.append(f"{_n(recorded.unwritten, 'row')} could not be written to disk")
+    if ended == "completed" and recorded.samples == 0:
+        doubts.append("nothing was measured: no sample came (compute.probes, compute.tasks; links = fake?)")
     if recorded.without_truth:
         doubts.append(f"{_n(recorded.without_truth, 'sample')} came from an instant whose epoch is not known")
     for name, how in sorted(facts.get("dead_nodes", {}).items()):

@@ -20,8 +20,10 @@ case "$*" in
     echo "$*" >>"$LOG"
     case "$*" in *--editable*)
         touch "$CHECKOUT/proto/orbitmesh/a/v1/a_pb2.py" "$CHECKOUT/proto/orbitmesh/a/v1/a_pb2_grpc.py"
-        echo '#!/bin/sh' >"$CHECKOUT/emulator/plane/engine/orbitmesh-engine"
-        chmod +x "$CHECKOUT/emulator/plane/engine/orbitmesh-engine" ;;
+        for program in plane/engine/orbitmesh-engine calibration/orbitmesh-traffic; do
+            echo '#!/bin/sh' >"$CHECKOUT/emulator/$program"
+            chmod +x "$CHECKOUT/emulator/$program"
+        done ;;
     esac
     [ -z "$PIP_FAILS" ] || { echo "ERROR: no matching distribution"; exit 1; } ;;
 "-m pytest"*) echo "pytest $*" ;;
@@ -33,7 +35,13 @@ class Checkout:
     def __init__(self, root: Path) -> None:
         self.root = root / "checkout"
         self.log = root / "pip.log"
-        for folder in ("proto/orbitmesh/a/v1", "emulator/plane/engine/src", "vagrant", ".venv/bin"):
+        for folder in (
+            "proto/orbitmesh/a/v1",
+            "emulator/plane/engine/src",
+            "emulator/calibration/src",
+            "vagrant",
+            ".venv/bin",
+        ):
             (self.root / folder).mkdir(parents=True)
         for name in ("mesh", "pyproject.toml", "setup.py"):
             shutil.copy(ROOT / name, self.root / name)

@@ -87,7 +87,7 @@ def test_a_station_that_the_orbit_could_pass_and_does_not() -> None:
 
 
 def test_shipped_scenarios_are_seen_all_the_time(caplog: pytest.LogCaptureFixture) -> None:
-    for name in ("demo", "starlink-shell1"):
+    for name in ("demo", "pocket", "starlink-shell1"):
         scenario = Scenario.load(name)
         fleet = Fleet.build(scenario.constellation, scenario.run.start_utc, scenario.base)
         places = scenario.ground.stations

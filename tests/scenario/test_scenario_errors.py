@@ -226,7 +226,7 @@ def test_a_missing_file_names_the_shipped_scenarios(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError) as caught:
         Scenario.load("starlink-shel1")
     assert "did you mean 'starlink-shell1'?" in str(caught.value)
-    assert "ai1-pilot, demo, starlink-shell1" in str(caught.value)
+    assert "ai1-pilot, demo, pocket, starlink-shell1" in str(caught.value)
     with pytest.raises(ScenarioError, match="there is no such file"):
         Scenario.load(tmp_path / "demo")  # a path is never a shipped name
 
