@@ -25,17 +25,17 @@ def test_steps_in_time_leave_no_margin() -> None:
 def test_a_late_step_makes_the_next_hold_longer_and_it_fades() -> None:
     horizon = Horizon(STEP_NS)
     horizon.stepped(STEP_NS + 40_000_000)
-    assert horizon.ns == STEP_NS + 40_000_000
+    assert horizon.ns == STEP_NS + 80_000_000
     seen = []
     for _ in range(1_000):
         horizon.stepped(STEP_NS)
         seen.append(horizon.ns)
     assert seen == sorted(seen, reverse=True)
-    assert seen[0] > STEP_NS + 30_000_000
+    assert seen[0] > STEP_NS + 70_000_000
     assert seen[-1] == STEP_NS
 
 
-def test_no_step_holds_for_more_than_a_second_longer() -> None:
+def test_no_step_holds_for_more_than_ten_seconds_longer() -> None:
     horizon = Horizon(STEP_NS)
     horizon.stepped(60 * 10**9)
     assert horizon.ns == STEP_NS + MOST_MARGIN_NS

@@ -8,9 +8,9 @@ How a link's parameters become netem's:
   ever earlier than light, and a link is too slow by at most
   ``|slope| * netem_step + 1 µs`` (half of the first on average).  At 20 µs/s,
   the fastest a satellite nears a ground station, that is 3 µs with 100 ms.  On
-  a loaded machine steps come late: each then commands for as much longer as
-  steps have lately been late, a second at most, which is 20 µs.  What is later
-  still makes a rising delay too short, and ``cautions`` tells by how much.
+  a loaded machine steps come late: each then commands for twice as much longer
+  as steps have lately been late, ten seconds at most, which is 0.2 ms.  What is
+  later still makes a rising delay too short, and ``cautions`` tells by how much.
   netem's own timer adds to it.
 - *Rate.* Always set, to 12,000 Gbit/s where it is unlimited: only with a rate
   does netem keep packets in order when the delay falls.  It counts IP packets

@@ -7,13 +7,15 @@ import time
 from collections.abc import Callable
 
 #: A step commands for at most this much longer than the next is due.
-MOST_MARGIN_NS = 1_000_000_000
+MOST_MARGIN_NS = 10_000_000_000
+# Of how late steps are: on a machine that is being swamped each is later than the one before.
+_AHEAD = 2
 # what is left of a margin after a step that was in time
 _FADING = 31 / 32
 
 
 class Horizon:
-    """For how long from now a delay has to hold: until the next step, and as much more as steps are late.
+    """For how long from now a delay has to hold: until the next step, and twice as much more as steps are late.
 
     Pure.  A late step is met by the margin only from the next one on: what lay
     between is for ``NetemBackend`` to tell.
@@ -28,7 +30,7 @@ class Horizon:
 
     def stepped(self, gap_ns: int) -> None:
         """A step came this long after the one before."""
-        late_ns = min(max(gap_ns - self._step_ns, 0), MOST_MARGIN_NS)
+        late_ns = min(_AHEAD * max(gap_ns - self._step_ns, 0), MOST_MARGIN_NS)
         self._margin_ns = max(late_ns, int(self._margin_ns * _FADING))
 
 
