@@ -173,10 +173,11 @@ PYTHON
 
 # Those of the network itself, on both backends: namespaces, links, the Mininet API, node processes.  Everything takes
 # ten times as long in software emulation: with the others, which run whole scenarios, it would be hours.  Left out are
-# also three that need a processor which fills a link, or sends 20,000 packets in seconds.
+# also four that need a processor which fills a link, sends 20,000 packets in seconds, or does a task in 0.2 s.
 too_slow=(
     tests/engine/test_engine_shaping.py::test_udp_saturates_a_link_at_its_rate
     tests/engine/test_engine_shaping.py::test_loss_is_its_ratio_and_comes_again_with_the_seed
+    tests/nodes/test_nodes_parent.py::test_tasks_go_to_who_is_nearest_now
     tests/engine/test_engine_delay.py::test_changes_under_traffic_lose_nothing_and_keep_order_and_are_never_early
 )
 tests() {

@@ -16,7 +16,7 @@ from ..plane import processes
 from ..plane.addressing import assign
 from ..plane.backend import LinkBackend, LinkEnd, LinkParameters
 from ..plane.kernel import Namespaces
-from ..plane.plane import EndsWithNamespaces
+from ..plane.mesh import EndsWithNamespaces
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from ..errors import BackendError, HostError, RunError
 from ..plane import namespaces
 from ..plane.backend import LinkBackend, LinkEnd
 from ..plane.engine import EngineBackend
+from ..plane.mesh import EndsWithNamespaces
 from ..plane.netem import NetemBackend
-from ..plane.plane import EndsWithNamespaces
 from ..record.facts import machine_facts, utc_text
 from ..run.processes import start_child
 from .document import (

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from .options import ClockName, Format, FormatOption
-from .run import ClockOption, DurationOption, KeepOption, LinksOption, OutOption, SeedOption, run
+from .run import (
+    ClockOption,
+    DurationOption,
+    KeepOption,
+    LinksOption,
+    OutOption,
+    PlaneOption,
+    SeedOption,
+    run,
+)
 
 EXAMPLE = "Example: sudo orbitmesh demo"
 
@@ -15,7 +24,11 @@ def demo(
     out: OutOption = None,
     keep: KeepOption = False,
     links: LinksOption = None,
+    plane: PlaneOption = None,
     output: FormatOption = Format.TABLE,
 ) -> None:
     """Run the demo scenario for 60 s: 66 satellites, eight gateways.  Same as: run demo --duration 60s."""
-    run("demo", duration=duration, clock=clock, seed=seed, out=out, keep=keep, links=links, output=output)
+    run(
+        "demo", duration=duration, clock=clock, seed=seed, out=out, keep=keep, links=links, plane=plane,
+        output=output,
+    )  # fmt: skip

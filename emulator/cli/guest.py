@@ -18,7 +18,7 @@ from ..errors import FailureError, HostError, InputError
 from .ending import guarded, interruptible
 from .options import ClockName, Format, FormatOption, ScenarioArgument, duration_ns, runs_folder
 from .output import stderr
-from .run import ClockOption, DurationOption, LinksOption, OutOption, SeedOption
+from .run import ClockOption, DurationOption, LinksOption, OutOption, PlaneOption, SeedOption
 
 EXAMPLE = (
     "Example: orbitmesh guest run demo --links netem\n\n"
@@ -53,6 +53,7 @@ def run(
     seed: SeedOption = None,
     out: OutOption = None,
     links: LinksOption = None,
+    plane: PlaneOption = None,
     output: FormatOption = Format.TABLE,
     memory: MemoryOption = "1G",
     kernel: KernelOption = None,
@@ -70,6 +71,7 @@ def run(
         "--clock": str(clock),
         "--seed": seed,
         "--links": None if links is None else str(links),
+        "--plane": None if plane is None else str(plane),
         "--output": str(output),
     }
     given = [word for option, value in options.items() if value is not None for word in (option, str(value))]

@@ -56,7 +56,7 @@ def start(settings: Settings) -> None:
         if ready is None:
             raise FailureError(f"the background process ended without a word; {behind.last_words()}")
         screen.end_progress()
-        screen.say(f"{ready['run_id']}: built in {ready['built_s']:.1f} s")
+        screen.say(f"{ready['run_id']}: built in {ready['built_s']:.1f} s; {ready['plane_reason']}")
         try:
             _watch(screen, behind, ready)
         except BaseException:
@@ -131,6 +131,7 @@ class _Behind:
             "--seed": s.seed,
             "--out": s.out,
             "--links": s.links,
+            "--plane": s.plane,
             "--lifeline": lifeline,
         }
         given = [word for name, value in options.items() if value is not None for word in (name, str(value))]
@@ -219,7 +220,8 @@ def serve(settings: Settings, lifeline_fd: int) -> None:
                         "ready": {
                             "run_id": mesh.run_id,
                             "out": str(mesh.out.absolute()),
-                            "built_s": mesh.status()["built_s"],
+                            "built_s": mesh.built_s,
+                            "plane_reason": mesh.plane_reason,
                             "duration_s": mesh.duration_ns / 1e9,
                             "example_nodes": _example_nodes(mesh),
                         }

@@ -15,6 +15,7 @@ import typer
 from ..errors import InputError
 from . import (
     calibrate,
+    capture,
     clean,
     demo,
     doctor,
@@ -56,6 +57,7 @@ VERBS: tuple[tuple[str, Callable[..., None], str, str], ...] = (
     ("exec", exec.exec, exec.EXAMPLE, _INSIDE),
     ("ping", ping.ping, ping.EXAMPLE, _INSIDE),
     ("trace", trace.trace, trace.EXAMPLE, _INSIDE),
+    ("capture", capture.capture, capture.EXAMPLE, _INSIDE),
     ("status", status.status, status.EXAMPLE, _INSIDE),
     ("down", down.down, down.EXAMPLE, _INSIDE),
     ("report", report.report, report.EXAMPLE, _RECORD),

@@ -24,6 +24,12 @@ class ClockName(StrEnum):
     PACED = "paced"
 
 
+class PlaneName(StrEnum):
+    AUTO = "auto"
+    WIRED = "wired"
+    FABRIC = "fabric"
+
+
 class LinksName(StrEnum):
     AUTO = "auto"
     ENGINE = "engine"

@@ -10,7 +10,16 @@ import typer
 
 from ..errors import FailureError
 from .ending import interruptible
-from .options import ClockName, Format, FormatOption, LinksName, ScenarioArgument, duration_ns, runs_folder
+from .options import (
+    ClockName,
+    Format,
+    FormatOption,
+    LinksName,
+    PlaneName,
+    ScenarioArgument,
+    duration_ns,
+    runs_folder,
+)
 from .report import print_report
 from .screen import Screen, logged_to
 
@@ -45,6 +54,13 @@ LinksOption = Annotated[
     LinksName | None,
     typer.Option("--links", help="What carries the links; fake carries nothing. [default: the scenario's]"),
 ]
+PlaneOption = Annotated[
+    PlaneName | None,
+    typer.Option(
+        "--plane",
+        help="wired: an interface for each link; fabric: the engine carries all. [default: the scenario's]",
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -57,6 +73,7 @@ class Settings:
     seed: int | None
     out: Path | None
     links: str | None
+    plane: str | None = None
 
 
 def run(
@@ -67,6 +84,7 @@ def run(
     out: OutOption = None,
     keep: KeepOption = False,
     links: LinksOption = None,
+    plane: PlaneOption = None,
     output: FormatOption = Format.TABLE,
     lifeline: Annotated[int | None, typer.Option("--lifeline", hidden=True)] = None,
 ) -> None:
@@ -81,6 +99,7 @@ def run(
         seed=seed,
         out=out,
         links=None if links is None else str(links),
+        plane=None if plane is None else str(plane),
     )
     if lifeline is not None:
         from .kept import serve
@@ -102,7 +121,7 @@ def run_here(settings: Settings, output: Format) -> None:
         try:
             with prepared(settings, screen.progress) as mesh:
                 screen.end_progress()
-                screen.say(f"{mesh.run_id}: built in {mesh.status()['built_s']:.1f} s")
+                screen.say(f"{mesh.run_id}: built in {mesh.built_s:.1f} s; {mesh.plane_reason}")
                 with screen.watching(mesh.status):
                     mesh.wait()
                 screen.say("ending; writing the record")
@@ -137,5 +156,6 @@ def prepared(settings: Settings, on_progress: Any) -> Emulation:
         seed=settings.seed,
         out=settings.out,
         links=settings.links,
+        plane=settings.plane,
         on_progress=on_progress,
     )

@@ -56,7 +56,8 @@ def picture(now: dict[str, Any], width: int) -> RenderableType:
         Text(f"{now['run_id']}  {_time(now)}", style="bold"),
         Text(
             f"{now['satellites']} satellites, {now['gateways']} gateways, {now['lasers']} lasers, "
-            f"{now['ground_links']} ground links; {now['nodes_ready'] - len(dead)} node processes"
+            f"{now['ground_links']} ground links; {now['nodes_ready'] - len(dead)} node processes "
+            f"on {now['hosts']} hosts"
         ),
         Text(_trust(now)),
     ]
@@ -106,7 +107,8 @@ def _time(now: dict[str, Any]) -> str:
 def _trust(now: dict[str, Any]) -> str:
     """The emulator's own error."""
     late = f"{now['late_ticks']} of {now['ticks']} ticks late"
+    links = f"{now['plane']} plane, links: {now['backend']}"
     if now["engine_lateness_p50_ns"] is None:
-        return f"links: {now['backend']}; {late}"
+        return f"{links}; {late}"
     p50, p99, most = (now[f"engine_lateness_{name}_ns"] / 1e3 for name in ("p50", "p99", "max"))
-    return f"links: {now['backend']}, late by p50 {p50:.0f} p99 {p99:.0f} max {most:.0f} µs; {late}"
+    return f"{links}, late by p50 {p50:.0f} p99 {p99:.0f} max {most:.0f} µs; {late}"

@@ -4,6 +4,10 @@ Satellites live in 10.0.0.0/8: ``10.0.0.0 + (plane << slot_bits) + slot + 1``
 with at least eight slot bits, so that in an ordinary shell `sat-3-7` is
 10.0.3.8.  Gateways live in 172.16.0.0/12: ``172.16.0.0 + k + 1``.  Every node
 has one address, a /32 on its loopback interface.
+
+In the fabric a node also has an IPv6 address, a /128: the prefix fd6f:6d00::/96
+with the IPv4 address behind it, which programs take as it is written,
+``fd6f:6d00::10.0.3.8``.
 """
 
 from __future__ import annotations
@@ -21,6 +25,9 @@ _SATELLITE_BITS = 24
 _GATEWAYS = (172 << 24) | (16 << 16)
 _GATEWAY_BITS = 20
 
+#: the first 12 bytes of every node's IPv6 address: unique local (fd00::/8), then "om" in ASCII
+IPV6_PREFIX = bytes.fromhex("fd6f6d00") + bytes(8)
+
 
 @dataclass(frozen=True, eq=False)
 class Addresses:
@@ -33,6 +40,11 @@ class Addresses:
 
     def __getitem__(self, node: int) -> str:
         return dotted(int(self.ipv4[node]))
+
+
+def ipv6_bytes(ipv4: int) -> bytes:
+    """The IPv6 address, in network order, of the node with that IPv4 address."""
+    return IPV6_PREFIX + ipv4.to_bytes(4, "big")
 
 
 def dotted(ipv4: int) -> str:

@@ -130,17 +130,36 @@ class Lateness:
         return min(int(self.edges_ns[row + 1]), self.max_ns)
 
 
-class LinkBackend(Protocol):
-    """One instance carries all links of one run.  Not thread-safe: one caller at a time."""
+class Carrier(Protocol):
+    """What carries the packets of one run.  Not thread-safe: one caller at a time."""
 
     name: str
+
+    def start(self) -> None:
+        """Raises BackendError where it cannot work."""
+
+    def lateness(self) -> Lateness | None:
+        """None for one that cannot measure itself."""
+
+    def cautions(self) -> list[str]:
+        """What makes it less exact on this machine than it could be, a sentence each.
+
+        Asked for after ``start``, and once more when a run ends.
+        """
+
+    def failure(self) -> str | None:
+        """Why it no longer works, or None while it does."""
+
+    def close(self) -> None:
+        """Remove all it made; safe to call twice, and after a failure."""
+
+
+class LinkBackend(Carrier, Protocol):
+    """One instance carries all links of one run, each between two interfaces."""
 
     @classmethod
     def probe(cls) -> Probe:
         """Whether it works on this machine with this process's privileges.  Leaves nothing behind."""
-
-    def start(self) -> None:
-        """Raises BackendError where it cannot work."""
 
     def attach(self, ends: Sequence[tuple[LinkEnd, LinkEnd]]) -> NDArray[np.int32]:
         """Make both interfaces of each link, up, in their namespaces; (n,) link ids.  A new link is down."""
@@ -155,18 +174,3 @@ class LinkBackend(Protocol):
 
     def detach(self, links: NDArray[np.int32]) -> None:
         """Remove both interfaces of each link; ids may be used again."""
-
-    def lateness(self) -> Lateness | None:
-        """None for a backend that cannot measure itself."""
-
-    def cautions(self) -> list[str]:
-        """What makes it less exact on this machine than it could be, a sentence each.
-
-        Asked for after ``start``, and once more when a run ends.
-        """
-
-    def failure(self) -> str | None:
-        """Why the backend no longer works, or None while it does."""
-
-    def close(self) -> None:
-        """Remove all it made; safe to call twice, and after a failure."""

@@ -19,7 +19,7 @@ import time
 from collections.abc import Collection, Iterable
 
 FDS_PER_MESSAGE = 253  # SCM_MAX_FD of the kernel
-HOLD, DISMISSED = b"h", b"d"
+HOLD, RELEASE, DISMISSED = b"h", b"r", b"d"
 
 _GRACE_S = 0.5
 _DEADLINE_S = 5.0
@@ -41,23 +41,36 @@ def processes_inside(namespaces: Collection[tuple[int, int]]) -> list[int]:
     ]
 
 
+def occupied(namespaces: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Those of the namespaces that some process is in, or is just entering; one look at all processes."""
+    found: set[tuple[int, int]] = set()
+    for name in os.listdir("/proc"):  # noqa: PTH208
+        if name.isdigit():
+            found |= _inside_of(name, namespaces)
+    return found
+
+
 def _is_inside(pid: str, namespaces: Collection[tuple[int, int]]) -> bool:
+    return bool(_inside_of(pid, namespaces))
+
+
+def _inside_of(pid: str, namespaces: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
     # in this order: one that enters in between is then seen by the second look
-    return _is_entering(pid, namespaces) or any(
-        _identity(f"/proc/{pid}/ns/{kind}") in namespaces for kind in ("net", "mnt")
-    )
+    seen = _about_to_enter(pid)
+    seen += [_identity(f"/proc/{pid}/ns/{kind}") for kind in ("net", "mnt")]
+    return {place for place in seen if place is not None and place in namespaces}
 
 
-def _is_entering(pid: str, namespaces: Collection[tuple[int, int]]) -> bool:
-    """Whether it is an nsenter that has opened one of the namespaces and is about to enter it."""
+def _about_to_enter(pid: str) -> list[tuple[int, int] | None]:
+    """What an nsenter has open: it opens the namespaces before it enters any; empty for other programs."""
     try:
         with open(f"/proc/{pid}/comm") as file:  # noqa: PTH123 - pathlib is slow to import
             if file.read() != "nsenter\n":
-                return False
+                return []
         fds = os.listdir(f"/proc/{pid}/fd")  # noqa: PTH208
     except OSError:
-        return False  # ended meanwhile
-    return any(_identity(f"/proc/{pid}/fd/{fd}") in namespaces for fd in fds)
+        return []  # ended meanwhile
+    return [_identity(f"/proc/{pid}/fd/{fd}") for fd in fds]
 
 
 def _identity(path: str) -> tuple[int, int] | None:
@@ -95,18 +108,27 @@ def _signal(pids: Iterable[int], number: signal.Signals) -> None:
 
 
 def main(lifeline: socket.socket) -> None:
-    """The warden.  A message brings namespaces to hold, or dismisses it; the lifeline's end calls it."""
+    """The warden.
+
+    A message brings namespaces to hold or to let go of, or dismisses it; the lifeline's end calls it.
+    """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # it leaves after the others
-    namespaces: set[tuple[int, int]] = set()
+    held: dict[tuple[int, int], int] = {}
     while True:
         message, fds, _flags, _address = socket.recv_fds(lifeline, 1, FDS_PER_MESSAGE)
-        namespaces.update(identity(fd) for fd in fds)
+        for fd in fds:
+            if message == HOLD and identity(fd) not in held:
+                held[identity(fd)] = fd
+                continue
+            if message == RELEASE and (kept := held.pop(identity(fd), None)) is not None:
+                os.close(kept)
+            os.close(fd)
         if message == DISMISSED:
             return
         if not message:
             break
-    end_processes(namespaces, grace_s=0)
+    end_processes(held.keys(), grace_s=0)
 
 
 if __name__ == "__main__":

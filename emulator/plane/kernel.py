@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -21,7 +21,7 @@ from .addressing import Addresses
 from .processes import Warden
 
 # In each namespace.  New ones inherit some of the host's settings, so none is taken for granted.
-_SYSCTLS = (
+SYSCTLS = (
     ("ipv4/ip_forward", b"1"),
     # a reply may come back another way than the packet went
     ("ipv4/conf/all/rp_filter", b"0"),
@@ -34,15 +34,15 @@ _SYSCTLS = (
     ("ipv4/conf/default/accept_local", b"1"),
     # traceroute asks faster than one answer a second
     ("ipv4/icmp_ratelimit", b"0"),
-    # nothing is sent that was not asked for (neighbour and router discovery)
-    ("ipv6/conf/default/disable_ipv6", b"1"),
-    ("ipv6/conf/all/disable_ipv6", b"1"),
 )
+# nothing is sent that was not asked for (neighbour and router discovery)
+WITHOUT_IPV6 = (("ipv6/conf/default/disable_ipv6", b"1"), ("ipv6/conf/all/disable_ipv6", b"1"))
 
 _CHUNK = 64  # namespaces between two reports of progress
 # two namespaces, a socket, and in the end a second descriptor of the network namespace
-_FDS_PER_NODE = 4
-_SPARE_FDS = 1024  # for the backend while it hands devices over, shells, and the caller's own
+FDS_PER_HOST = 4
+_FEW_FDS = 64
+SPARE_FDS = 1024  # for the backend while it hands devices over, shells, and the caller's own
 
 Progress = Callable[[str, int, int], None]
 
@@ -73,42 +73,123 @@ class Kernel(Protocol):
 
 
 class Namespaces:
-    """A network namespace per node and a mount namespace for all; anonymous, held by descriptors."""
+    """A network namespace per host and a mount namespace for all; anonymous, held by descriptors.
 
-    def __init__(self, nodes: Nodes, addresses: Addresses) -> None:
-        self._nodes, self._addresses = nodes, addresses
-        self._netns: list[int] = []
-        self._sockets: list[netlink.RouteSocket] = []
+    Every node is a host, or those that ``hosts`` names; others may become one later (``add``) and
+    cease to be (``remove``).  ``sysctls`` are written in each namespace.  Thread-safe, but for
+    ``build`` and ``close``.
+    """
+
+    def __init__(
+        self,
+        nodes: Nodes,
+        addresses: Addresses,
+        hosts: Iterable[int] | None = None,
+        sysctls: Sequence[tuple[str, bytes]] = (*SYSCTLS, *WITHOUT_IPV6),
+    ) -> None:
+        self._nodes, self._addresses, self._sysctls = nodes, addresses, sysctls
+        self._first = range(len(nodes)) if hosts is None else list(hosts)
+        self._netns: dict[int, int] = {}
+        self._sockets: dict[int, netlink.RouteSocket] = {}
+        self._own_sockets: dict[int, int] = {}
         self._mntns: int | None = None
         self._program_mntns: dict[int, int] = {}
-        self._program_lock = threading.Lock()
+        self._lock = threading.RLock()
         self._warden: Warden | None = None
 
     def build(self, on_progress: Progress | None) -> None:
         privileges.require(tun=False)  # TUN is the backend's business
-        n = len(self._nodes)
-        namespaces.raise_descriptor_limit(_FDS_PER_NODE * n + _SPARE_FDS)
+        n = len(self._first)
+        namespaces.raise_descriptor_limit(FDS_PER_HOST * n + SPARE_FDS)
         self._warden = Warden()
         for first in range(0, n, _CHUNK):
-            last = min(first + _CHUNK, n)
-            namespaces.on_own_thread(lambda first=first, last=last: self._make(first, last))  # type: ignore[misc]
+            chunk = self._first[first : first + _CHUNK]
+            namespaces.on_own_thread(lambda chunk=chunk: self._make(chunk))  # type: ignore[misc]
             if on_progress is not None:
-                on_progress("hosts", last, n)
-        self._mntns = names.make_mount_namespace(self._nodes.names, [self._addresses[i] for i in range(n)])
+                on_progress("hosts", first + len(chunk), n)
+        texts = [self._addresses[i] for i in range(len(self._nodes))]
+        self._mntns = names.make_mount_namespace(self._nodes.names, texts)
         self._warden.hold(self._held())
 
-    def _make(self, first: int, last: int) -> None:
-        for node in range(first, last):
-            self._netns.append(namespaces.unshare_net())
-            socket = netlink.RouteSocket()
-            self._sockets.append(socket)
-            _write_sysctls()
-            refused = socket.send(netlink.loopback_up(int(self._addresses.ipv4[node])), last_seq=1)
-            if refused:
-                raise KernelError(f"{self._nodes.names[node]}: address {self._addresses[node]}: {refused[0]}")
+    def add(self, node: int) -> None:
+        """Make one more node a host; nothing where it is one.  On failure it is none."""
+        with self._lock:
+            if node in self._netns:
+                return
+            assert self._warden is not None
+            self._warden.ensure(self._held())
+            namespaces.raise_descriptor_limit(FDS_PER_HOST + _FEW_FDS)
+            try:
+                namespaces.on_own_thread(lambda: self._make([node]))
+                self._warden.hold([self._netns[node]])
+            except BaseException:
+                self.remove(node)
+                raise
+
+    def remove(self, node: int) -> None:
+        """Let go of a host's namespaces: they end with the last process or socket in them."""
+        with self._lock:
+            socket, fd = self._sockets.pop(node, None), self._netns.pop(node, None)
+            program_fd = self._program_mntns.pop(node, None)
+            self._own_sockets.pop(node, None)
+            if socket is not None:
+                socket.close()
+            if program_fd is not None:
+                os.close(program_fd)
+            if fd is not None:
+                if self._warden is not None:
+                    self._warden.release([fd])
+                os.close(fd)
+
+    def _make(self, chunk: Sequence[int]) -> None:
+        for node in chunk:
+            self._netns[node] = namespaces.unshare_net()
+            self._sockets[node] = netlink.RouteSocket()
+            write_sysctls(self._sysctls)
+            self.configure(node, netlink.loopback_up(int(self._addresses.ipv4[node])), 1, "address")
+
+    def configure(self, node: int, requests: bytes, last_seq: int, what: str) -> None:
+        """Send a host netlink requests; KernelError names it and ``what`` was asked where one is refused."""
+        refused = self._sockets[node].send(requests, last_seq)
+        if refused:
+            raise KernelError(f"{self._nodes.names[node]} ({self._addresses[node]}): {what}: {refused[0]}")
+
+    @property
+    def has_ipv6(self) -> bool:
+        """Whether this kernel knows it, and it was not turned off for all."""
+        return Path("/proc/sys/net/ipv6").is_dir() and not set(WITHOUT_IPV6) <= set(self._sysctls)
+
+    def mark_idle(self, node: int) -> None:
+        """All sockets that are in the host now (ours, and its devices') are no sign of use."""
+
+        def count() -> int:
+            namespaces.enter(self._netns[node])
+            return _sockets_in_use()
+
+        with self._lock:
+            self._own_sockets[node] = namespaces.on_own_thread(count)
+
+    def idle(self, nodes: Sequence[int]) -> list[int]:
+        """Those of the hosts, marked before, in which there is no process, and no more sockets than then."""
+
+        def without_sockets() -> list[int]:
+            found = []
+            for node in nodes:
+                namespaces.enter(self._netns[node])
+                if _sockets_in_use() <= self._own_sockets[node]:
+                    found.append(node)
+            return found
+
+        with self._lock:
+            quiet = {inside.identity(self._netns[n]): n for n in namespaces.on_own_thread(without_sockets)}
+            busy = inside.occupied(quiet.keys())
+            return [node for place, node in quiet.items() if place not in busy]
 
     def netns_fd(self, node: int) -> int:
-        return self._netns[node]
+        try:
+            return self._netns[node]
+        except KeyError:
+            raise HostError(f"{self._nodes.names[node]} is no host") from None
 
     @property
     def mntns_fd(self) -> int:
@@ -117,10 +198,12 @@ class Namespaces:
         return self._mntns
 
     def program_mntns_fd(self, node: int) -> int:
-        """The mount namespace with the node's own /sys; made when first asked for.  Thread-safe."""
-        with self._program_lock:
+        """The mount namespace with the node's own /sys; made when first asked for."""
+        with self._lock:
             if node not in self._program_mntns:
-                self._program_mntns[node] = names.make_node_mount_namespace(self._netns[node], self.mntns_fd)
+                self._program_mntns[node] = names.make_node_mount_namespace(
+                    self.netns_fd(node), self.mntns_fd
+                )
             return self._program_mntns[node]
 
     def ifindex(self, node: int, interface: str) -> int:
@@ -182,37 +265,39 @@ class Namespaces:
 
     def tend(self) -> None:
         """See to it that the warden is there."""
-        if self._warden is not None:
-            self._warden.ensure(self._held())
+        with self._lock:
+            if self._warden is not None:
+                self._warden.ensure(self._held())
 
     def end_processes(self) -> list[int]:
         """End what runs in the namespaces, and let nothing more in; ids of what would not end."""
-        # a program that is just being started opens our descriptors by their numbers: those are no more
-        moved = [os.dup(fd) for fd in self._netns]
-        mntns = None if self._mntns is None else os.dup(self._mntns)
-        for fd in [*self._program_mntns.values(), *self._held()]:
-            os.close(fd)
-        self._netns, self._mntns, self._program_mntns = moved, mntns, {}
-        # held until they are empty, so that nobody else's can have got their identity
-        return inside.end_processes({inside.identity(fd) for fd in self._held()})
+        with self._lock:
+            # a program that is just being started opens our descriptors by their numbers: those are no more
+            moved = {node: os.dup(fd) for node, fd in self._netns.items()}
+            mntns = None if self._mntns is None else os.dup(self._mntns)
+            for fd in [*self._program_mntns.values(), *self._held()]:
+                os.close(fd)
+            self._netns, self._mntns, self._program_mntns = moved, mntns, {}
+            # held until they are empty, so that nobody else's can have got their identity
+            return inside.end_processes({inside.identity(fd) for fd in self._held()})
 
     def close(self) -> None:
         if self._warden is not None:
             self._warden.dismiss()
             self._warden = None
-        for socket in self._sockets:
+        for socket in self._sockets.values():
             socket.close()
         for fd in [*self._program_mntns.values(), *self._held()]:
             os.close(fd)
-        self._sockets, self._netns, self._program_mntns, self._mntns = [], [], {}, None
+        self._sockets, self._netns, self._program_mntns, self._mntns = {}, {}, {}, None
 
     def _held(self) -> list[int]:
-        return [*self._netns, *([] if self._mntns is None else [self._mntns])]
+        return [*self._netns.values(), *([] if self._mntns is None else [self._mntns])]
 
 
-def _write_sysctls() -> None:
+def write_sysctls(sysctls: Sequence[tuple[str, bytes]]) -> None:
     """In the calling thread's namespace."""
-    for name, value in _SYSCTLS:
+    for name, value in sysctls:
         try:
             fd = os.open(f"/proc/sys/net/{name}", os.O_WRONLY | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -227,6 +312,12 @@ def _write_sysctls() -> None:
             os.write(fd, value)
         finally:
             os.close(fd)
+
+
+def _sockets_in_use() -> int:
+    """In the calling thread's namespace, of whatever process and kind."""
+    text = Path("/proc/thread-self/net/sockstat").read_text()
+    return int(text.partition("sockets: used ")[2].split()[0])
 
 
 class NoKernel:

@@ -34,6 +34,7 @@ _RT_SCOPE_LINK, _RT_SCOPE_NOWHERE = 253, 255
 _RT_TABLE_MAIN, _RTN_UNICAST = 254, 1
 _RTA_DST, _RTA_OIF, _RTA_PREFSRC = 1, 4, 7
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
+_IFA_F_NODAD = 0x02
 _IFF_UP = 1
 _SOL_NETLINK, _NETLINK_CAP_ACK = 270, 10
 
@@ -107,6 +108,24 @@ def loopback_up(ipv4: int) -> bytes:
     return _request(_RTM_NEWLINK, _NLM_F_REQUEST, 0, up) + _request(
         _RTM_NEWADDR, _NLM_F_REQUEST | _NLM_F_CREATE | _NLM_F_EXCL | _NLM_F_ACK, 1, new
     )
+
+
+def ipv6_on_loopback(address: bytes) -> bytes:
+    """One request, number 1: a /128 on lo; nobody is asked whether it is taken."""
+    new = struct.pack("=BBBBI", socket.AF_INET6, 128, _IFA_F_NODAD, 0, LOOPBACK_IFINDEX)
+    new += struct.pack("=HH", 20, _IFA_ADDRESS) + address
+    return _request(_RTM_NEWADDR, _NLM_F_REQUEST | _NLM_F_CREATE | _NLM_F_EXCL | _NLM_F_ACK, 1, new)
+
+
+def default_route(ifindex: int, source: bytes) -> bytes:
+    """One request, number 1: all of a family goes out of an interface.  ``source``: in network order."""
+    family = socket.AF_INET if len(source) == 4 else socket.AF_INET6
+    route = struct.pack(
+        "=BBBBBBBBI", family, 0, 0, 0, _RT_TABLE_MAIN, RTPROT_ORBITMESH, _RT_SCOPE_LINK, _RTN_UNICAST, 0
+    )
+    route += struct.pack("=HHi", 8, _RTA_OIF, ifindex)
+    route += struct.pack("=HH", 4 + len(source), _RTA_PREFSRC) + source
+    return _request(_RTM_NEWROUTE, _NLM_F_REQUEST | _NLM_F_CREATE | _NLM_F_REPLACE | _NLM_F_ACK, 1, route)
 
 
 def _request(kind: int, flags: int, seq: int, body: bytes) -> bytes:

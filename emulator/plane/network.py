@@ -199,8 +199,8 @@ class MeshNode(Host):  # type: ignore[misc]  # Mininet has no types
         return enter_command(*self._descriptors(self.index))
 
     def attach(self, intf: MeshIntf) -> None:
-        number = int(intf.name[3:])
-        port = number if intf.name.startswith("isl") else _FIRST_GROUND_PORT + number
+        number = int(intf.name[len(intf.name.rstrip("0123456789")) :])
+        port = _FIRST_GROUND_PORT + number if intf.name.startswith("gsl") else number
         # replaced as a whole: another thread may be going through them
         self.intfs = {**self.intfs, port: intf}
         self.ports = {**self.ports, intf: port}
@@ -234,15 +234,9 @@ class MeshNode(Host):  # type: ignore[misc]  # Mininet has no types
 
 
 class MeshNet(Mininet):  # type: ignore[misc]  # Mininet has no types
-    """All nodes, and the links that are up now."""
+    """Its hosts, and the links that are up now between their interfaces."""
 
-    def __init__(
-        self,
-        names: Sequence[str],
-        addresses: Sequence[str],
-        descriptors: Callable[[int], tuple[int, int]],
-        on_stop: Callable[[], None],
-    ) -> None:
+    def __init__(self, hosts: Sequence[MeshNode], on_stop: Callable[[], None]) -> None:
         """``on_stop`` removes the whole mesh: it is what ``stop()`` does."""
         # not Mininet's: it would change limits and sysctls of the machine
         self.topo, self.switch, self.host, self.controller = None, None, MeshNode, None
@@ -251,10 +245,7 @@ class MeshNet(Mininet):  # type: ignore[misc]  # Mininet has no types
         self.inNamespace = self.xterms = self.cleanup = False
         self.autoSetMacs = self.autoStaticArp = self.autoPinCpus = False
         self.numCores, self.nextCore, self.listenPort, self.waitConn = os.cpu_count() or 1, 0, None, False
-        self.hosts = [
-            MeshNode(name, address, index, descriptors)
-            for index, (name, address) in enumerate(zip(names, addresses, strict=True))
-        ]
+        self.hosts = list(hosts)
         self.switches: list[Any] = []
         self.controllers: list[Any] = []
         self.terms: list[Any] = []

@@ -1,29 +1,29 @@
-"""The emulated network of one run: from epochs to hosts, links and routes.
+"""The wired plane: a namespace for each node and a pair of interfaces for each link.
 
-Used by the conductor.  Every method may be called from any thread (a lock
-makes them take turns); what ``net`` hands out is for other threads.
+Programs see every hop: routing daemons and tcpdump work on each interface.
 """
 
 from __future__ import annotations
 
-import contextlib
-import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
-from typing import Protocol, runtime_checkable
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..epoch import Epoch, EpochDiff, Int32, LinkKind, Nodes, diff
-from ..errors import RunError
+from ..errors import FailureError
 from ..scenario.model import Scenario
 from . import addressing, shaping
 from .backend import LinkBackend, LinkCounters, LinkEnd, LinkParameters
 from .kernel import Kernel, Namespaces, NoKernel, Progress
 from .ledger import Current, Entry, Ledger, Reservation
-from .network import MeshNet
+from .mesh import CommitReport, MeshPlane
+from .network import MeshNet, MeshNode
+
+__all__ = ["Change", "CommitReport", "Plane"]
 
 _ATTACH_CHUNK = 512  # links between two reports of progress
 # Links detached in one settle(): a bound on how long it may take where the backend removes them one by one.
@@ -45,32 +45,10 @@ class Change:
     attach_ns: int
 
 
-@dataclass(frozen=True)
-class CommitReport:
-    """What a commit did and how long each step took, in ns; ``attach_ns`` was spent earlier, in prepare()."""
+class Plane(MeshPlane):
+    """See the module, and MeshPlane."""
 
-    number: int
-    n_added: int
-    n_kept: int
-    n_removed: int
-    n_routes: int
-    attach_ns: int
-    links_ns: int
-    routes_ns: int
-    removal_ns: int
-    total_ns: int
-
-
-@runtime_checkable
-class EndsWithNamespaces(Protocol):
-    """A backend whose devices need not be removed one by one where the namespaces end right after them."""
-
-    def let_go(self) -> None:
-        """Comes just before close(): after it, a device goes when its namespace does."""
-
-
-class Plane:
-    """See the module.  ``build`` once, then prepare, commit, settle for each epoch, then ``close``."""
+    name: ClassVar[str] = "wired"
 
     def __init__(
         self,
@@ -86,36 +64,19 @@ class Plane:
         Nothing is made yet.  ScenarioError where the constellation does not
         fit the address space.
         """
-        self.nodes, self.scenario, self.backend = nodes, scenario, backend
-        self.addresses = addressing.assign(nodes)
-        self._on_progress = on_progress
+        addresses = addressing.assign(nodes)
         if kernel is None:
-            kernel = NoKernel() if backend.name == "fake" else Namespaces(nodes, self.addresses)
-        self.kernel = kernel
-        texts = [self.addresses[i] for i in range(len(nodes))]
-        self.net = MeshNet(nodes.names, texts, self._descriptors, self.close)
+            kernel = NoKernel() if backend.name == "fake" else Namespaces(nodes, addresses)
+        super().__init__(nodes, scenario, addresses, backend, kernel, on_progress)
+        self.backend = backend
+        hosts = [MeshNode(name, addresses[i], i, self._descriptors) for i, name in enumerate(nodes.names)]
+        self.net = MeshNet(hosts, self.close)
         self._ledger = Ledger()
         self._current = Current.empty()
-        self._epoch: Epoch | None = None
         self._applied: LinkParameters | None = None
         self._linger_parameters: dict[int, LinkParameters] = {}
         self._pending: Change | None = None
         self._gone = dict.fromkeys((f.name for f in fields(LinkCounters)), 0)
-        self._lock = threading.RLock()
-        self._built = self._closed = False
-
-    def build(self) -> None:
-        """Namespaces, addresses, names; starts the backend.  On failure nothing is left."""
-        with self._lock:
-            if self._built or self._closed:
-                raise RunError("a plane is built once")
-            self._built = True
-            try:
-                self.kernel.build(self._on_progress)
-                self.backend.start()
-            except BaseException:
-                self.close()
-                raise
 
     def prepare(self, old: Epoch | None, new: Epoch) -> Change:
         """Attach what ``new`` adds to ``old`` (the epoch in force), down.  One change at a time.
@@ -124,11 +85,7 @@ class Plane:
         claimed: it is not taken down any more.
         """
         with self._lock:
-            self._need_open()
-            if old is not self._epoch:
-                raise ValueError("prepare() starts from the epoch in force: the one committed last")
-            if self._pending is not None:
-                raise ValueError("a prepared change waits for its commit()")
+            self._need_turn(old, self._pending)
             began_ns = time.monotonic_ns()
             changes = diff(old, new)
             again, fresh = self._ledger.claim(new.links, changes.added)
@@ -194,6 +151,8 @@ class Plane:
                 routes_ns=routes_ns - links_ns,
                 removal_ns=removal_ns - routes_ns,
                 total_ns=removal_ns - began_ns,
+                began_mono_ns=began_ns,
+                ended_mono_ns=removal_ns,
             )
 
     def settle(self, now_mono_ns: int) -> None:
@@ -215,18 +174,17 @@ class Plane:
             self._ledger.release(self.kernel.is_gone)
             self.kernel.tend()
 
-    def netns_fd(self, node: int) -> int:
-        """The node's network namespace.  Stays ours: do not close it."""
-        return self.kernel.netns_fd(node)
+    def ensure_host(self, node: int) -> None:
+        """Nothing to do: every node is one."""
 
-    @property
-    def mntns_fd(self) -> int:
-        """The mesh's mount namespace, in which all nodes are known by name.  Stays ours: do not close it."""
-        return self.kernel.mntns_fd
+    def capture(self, u: int, v: int | None, fd: int) -> None:
+        raise FailureError(
+            "in the wired plane each link is an interface of its nodes, for any program to capture from: "
+            f"orbitmesh exec {self.nodes.names[u]} -- tcpdump -i any -w FILE"
+        )
 
-    def program_mntns_fd(self, node: int) -> int:
-        """For programs of users: as ``mntns_fd``, and /sys/class/net shows the node's interfaces.  Ours."""
-        return self.kernel.program_mntns_fd(node)
+    def end_capture(self, u: int, v: int | None) -> None:
+        """Nothing to do: there is none."""
 
     def link_id(self, u: int, v: int) -> int | None:
         """The backend's id of the link attached between two nodes, also of one on its way out."""
@@ -272,43 +230,12 @@ class Plane:
                     )
             return sentences
 
-    def close(self) -> None:
-        """Remove everything: programs in the nodes (SIGTERM, then SIGKILL), links, namespaces; safe twice.
+    def _finish_build(self) -> None:
+        """Nothing more: links are attached as epochs bring them."""
 
-        RunError, once all else is gone, where a process would not end.
-        """
-        with self._lock:
-            if self._closed:
-                return
-            remaining: list[int] = []
-            with contextlib.ExitStack() as last_first:  # each step is taken, whatever the one before it met
-                last_first.callback(self.kernel.close)
-                last_first.callback(self.backend.close)
-                if isinstance(self.backend, EndsWithNamespaces):
-                    last_first.callback(self.backend.let_go)
-                last_first.callback(lambda: remaining.extend(self.kernel.end_processes()))
-                last_first.callback(self.net.end_shells)
-                last_first.callback(setattr, self, "_closed", True)
-                if self._ledger.entries and self.backend.failure() is None:
-                    self._gone = self.counters()
-            if remaining:
-                raise RunError(
-                    "processes in the mesh did not end even by SIGKILL and keep their nodes: "
-                    + ", ".join(map(str, remaining))
-                )
-
-    def _descriptors(self, node: int) -> tuple[int, int]:
-        if self._closed:
-            raise RunError("the mesh is closed")
-        if not self._built:
-            raise RunError("the mesh is not built yet")
-        return self.kernel.netns_fd(node), self.kernel.program_mntns_fd(node)
-
-    def _need_open(self) -> None:
-        if self._closed:
-            raise RunError("the mesh is closed")
-        if not self._built:
-            raise RunError("the mesh is not built yet")
+    def _before_close(self) -> None:
+        if self._ledger.entries and self.backend.failure() is None:
+            self._gone = self.counters()
 
     def _attach(self, fresh: list[Reservation]) -> list[Entry]:
         entries: list[Entry] = []

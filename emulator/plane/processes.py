@@ -60,8 +60,16 @@ class Warden:
 
     def hold(self, fds: Sequence[int]) -> None:
         """Hand it namespaces."""
+        self._send(inside.HOLD, fds)
+
+    def release(self, fds: Sequence[int]) -> None:
+        """It lets go of namespaces that it holds, which may be other descriptors of the same."""
+        with contextlib.suppress(BrokenPipeError):  # somebody killed it, and it holds nothing any more
+            self._send(inside.RELEASE, fds)
+
+    def _send(self, message: bytes, fds: Sequence[int]) -> None:
         for first in range(0, len(fds), inside.FDS_PER_MESSAGE):
-            socket.send_fds(self._lifeline, [inside.HOLD], list(fds[first : first + inside.FDS_PER_MESSAGE]))
+            socket.send_fds(self._lifeline, [message], list(fds[first : first + inside.FDS_PER_MESSAGE]))
 
     def ensure(self, fds: Sequence[int]) -> None:
         """Start it again, with these namespaces, if somebody killed it."""

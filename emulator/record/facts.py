@@ -53,6 +53,7 @@ class RunHeader:
     clock: str
     rate_scale: float
     nodes: Nodes
+    plane: str = "wired"
     machine: dict[str, Any] = field(default_factory=dict)
     addresses: dict[str, str] = field(default_factory=dict)
     # ErrorBudget.to_dict() of the calibration, or {"reason": why there is none}
@@ -73,6 +74,7 @@ class RunHeader:
             "began_utc": utc_text(self.began_utc),
             "duration_ns": self.duration_ns,
             "step_ns": self.step_ns,
+            "plane": self.plane,
             "backend": self.backend,
             "clock": self.clock,
             "rate_scale": self.rate_scale,

@@ -277,8 +277,8 @@ def _header(results: RunResults) -> RenderableType:
         + (f" after {emulated / 1e9:.1f} s" if emulated is not None else ""),
         "samples": f"{samples['samples']:,}, of them {samples['lost']:,} without an answer; "
         f"{summary['path_changes']:,} changes of path",
-        "links": f"{summary['backend']} backend, {summary['clock']} clock, on {machine.get('machine')}, "
-        f"kernel {machine.get('kernel')}, {machine.get('cpus')} CPUs",
+        "links": f"{summary['backend']} backend, {summary['plane']} plane, {summary['clock']} clock, "
+        f"on {machine.get('machine')}, kernel {machine.get('kernel')}, {machine.get('cpus')} CPUs",
         "rates": _rates(summary),
     }
     for name, value in rows.items():

@@ -74,6 +74,7 @@ def build_summary(
         "build_ns": facts.get("build_ns"),
         "machine": run["machine"],
         "options": run["options"],
+        "plane": run.get("plane", "wired"),  # a record of before there was another
         "backend": run["backend"],
         "clock": run["clock"],
         "clock_held_ns": facts.get("clock_held_ns"),

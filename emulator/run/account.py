@@ -8,7 +8,7 @@ import numpy as np
 
 from ..calibration import store
 from ..calibration.budget import budget_of
-from ..plane.backend import Lateness, LinkBackend
+from ..plane.backend import Carrier, Lateness
 from ..record.facts import Ended, LateTickFact, RunFacts
 from .conductor import TickLog
 
@@ -50,7 +50,7 @@ def run_facts(
     )
 
 
-def error_budget(backend: LinkBackend, machine: dict[str, Any]) -> dict[str, Any]:
+def error_budget(backend: Carrier, machine: dict[str, Any]) -> dict[str, Any]:
     """What the last calibration lets expect of this machine, or the reason why there is none."""
     found = store.recall(backend.name, getattr(backend, "wait", "kernel"), machine)
     if isinstance(found, str):

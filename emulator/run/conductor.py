@@ -8,10 +8,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..epoch import Epoch
-from ..plane.plane import Change, CommitReport
+from ..plane.mesh import CommitReport
 from .assignment import Assignment
 from .clock import Clock
 
@@ -24,10 +24,13 @@ _SETTLE_EVERY_NS = 200_000_000
 
 
 class AppliesEpochs(Protocol):
-    """The part of a Plane that the conductor drives."""
+    """The part of a MeshPlane that the conductor drives."""
 
-    def prepare(self, old: Epoch | None, new: Epoch) -> Change: ...
-    def commit(self, change: Change, t0_mono_ns: int) -> CommitReport: ...
+    @property
+    def lead_ns(self) -> int: ...
+
+    def prepare(self, old: Epoch | None, new: Epoch) -> Any: ...
+    def commit(self, change: Any, t0_mono_ns: int) -> CommitReport: ...
     def settle(self, now_mono_ns: int) -> None: ...
 
 
@@ -38,7 +41,7 @@ class Tick:
     ``t0_mono_ns`` is the instant the epoch is true of; its links and routes
     came into force between ``began_mono_ns`` and ``ended_mono_ns``.
     ``computed_ns`` was spent on geometry ahead of time, ``prepared_ns`` on
-    interfaces ahead of time.
+    interfaces ahead of time, ``committed_ns`` at the instant or just before it.
     """
 
     epoch: Epoch
@@ -49,12 +52,16 @@ class Tick:
     late_ns: int
     computed_ns: int
     prepared_ns: int
-    report: CommitReport
+    committed_ns: int
+
+    @property
+    def applied_ns(self) -> int:
+        return self.prepared_ns + self.committed_ns
 
     @property
     def cost_ns(self) -> int:
         """All work for this tick, wherever it was done."""
-        return self.computed_ns + self.prepared_ns + self.ended_mono_ns - self.began_mono_ns
+        return self.computed_ns + self.applied_ns
 
 
 @dataclass(frozen=True)
@@ -135,10 +142,11 @@ class Conductor:
                 change = self._plane.prepare(self.current, ahead.epoch)
                 prepared_ns = time.monotonic_ns() - began_ns
                 self._settle_until(self._clock.mono_ns(ahead.epoch.sim_ns) - _SETTLE_EVERY_NS)
-                late_ns = self._clock.wait(ahead.epoch.sim_ns, self._stop)
+                lead_ns = self._plane.lead_ns
+                late_ns = self._clock.wait(ahead.epoch.sim_ns - lead_ns, self._stop)
                 if late_ns is None:
                     return
-                self._apply(ahead, change, prepared_ns, late_ns)
+                self._apply(ahead, change, prepared_ns, max(0, late_ns - lead_ns))
         except BaseException as error:
             self._on_failure(error)
 
@@ -148,19 +156,17 @@ class Conductor:
         while time.monotonic_ns() < mono_ns and not self._stop.wait(_SETTLE_EVERY_NS / 1e9):
             self._plane.settle(time.monotonic_ns())
 
-    def _apply(self, ahead: Ahead, change: Change, prepared_ns: int, late_ns: int) -> None:
+    def _apply(self, ahead: Ahead, change: Any, prepared_ns: int, late_ns: int) -> None:
         t0_mono_ns = self._clock.mono_ns(ahead.epoch.sim_ns)
-        began_ns = time.monotonic_ns()
         report = self._plane.commit(change, t0_mono_ns)
-        ended_ns = time.monotonic_ns()
         self.current = ahead.epoch
         tick = Tick(
-            ahead.epoch, ahead.assignment, t0_mono_ns, began_ns, ended_ns, late_ns,
-            ahead.computed_ns, prepared_ns, report,
+            ahead.epoch, ahead.assignment, t0_mono_ns, report.began_mono_ns, report.ended_mono_ns, late_ns,
+            ahead.computed_ns, prepared_ns, report.total_ns,
         )  # fmt: skip
         if late_ns > LATE_NS:
             log.warning("tick %d was %.1f ms late", ahead.epoch.number, late_ns / 1e6)
             self.ticks.late.append(LateTick(ahead.epoch.number, ahead.epoch.sim_ns, late_ns))
         self.ticks.cost_ns.append(tick.cost_ns)
-        self.ticks.commit_ns.append(ended_ns - began_ns)
+        self.ticks.commit_ns.append(report.total_ns)
         self._on_tick(tick)

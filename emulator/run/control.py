@@ -2,8 +2,9 @@
 
 An abstract socket vanishes with its process, however that ends.  Only the user
 who started the run, and root, are let in.  A request is one line of JSON, an
-answer one line of JSON; ``enter`` also hands over two namespace descriptors.
-A client that stays connected learns of the run's end by end-of-file.
+answer one line of JSON; ``enter`` also hands over two namespace descriptors,
+and ``capture`` takes the file to write to.  A client that stays connected
+learns of the run's end by end-of-file, and what it asked for ends with it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import signal
 import socket
 import struct
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,20 @@ from ..errors import FailureError, InputError, OrbitmeshError
 _PREFIX = "orbitmesh/"
 _LINE_BYTES = 1 << 20
 _TIMEOUT_S = 10.0
+_MOST_FDS = 4
 _ACCEPTS_CONNECTIONS = 1 << 16  # __SO_ACCEPTCON in /proc/net/unix
 
 Answer = tuple[dict[str, Any], Sequence[int]]
-Handler = Callable[[dict[str, Any]], Answer]
+
+
+class Request(dict[str, Any]):
+    """``fds`` came with it and are closed after the answer; ``at_end`` is called when the client has gone."""
+
+    fds: Sequence[int] = ()
+    at_end: list[Callable[[], None]]
+
+
+Handler = Callable[[Request], Answer]
 
 
 class ControlServer:
@@ -71,30 +82,59 @@ class ControlServer:
             threading.Thread(target=self._serve, args=(client,), name="control client", daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
+        at_end: list[Callable[[], None]] = []
         try:
-            with client.makefile("rb") as lines:
-                while line := lines.readline(_LINE_BYTES):
-                    answer, fds = self._answer(line)
-                    socket.send_fds(client, [json.dumps(answer).encode() + b"\n"], list(fds))
+            for line, fds in _lines(client):
+                try:
+                    answer, given = self._answer(line, fds, at_end)
+                finally:
+                    for fd in fds:
+                        os.close(fd)
+                socket.send_fds(client, [json.dumps(answer).encode() + b"\n"], list(given))
         except OSError:
             pass  # the client went away
         finally:
+            for end in at_end:
+                with contextlib.suppress(OrbitmeshError):  # the mesh may have ended first
+                    end()
             with self._lock:
                 self._clients.discard(client)
             client.close()
 
-    def _answer(self, line: bytes) -> Answer:
+    def _answer(self, line: bytes, fds: Sequence[int], at_end: list[Callable[[], None]]) -> Answer:
         try:
-            request = json.loads(line)
+            request = Request(json.loads(line))
             handler = self._handlers[request["verb"]]
         except (ValueError, KeyError, TypeError):
             return {"error": "not a request", "exit_status": 2}, ()
+        request.fds, request.at_end = fds, at_end
         try:
             return handler(request)
         except OrbitmeshError as error:
             return {"error": str(error), "exit_status": error.exit_status}, ()
         except Exception as error:  # a defect of ours must not leave the client waiting
             return {"error": f"{type(error).__name__}: {error}", "exit_status": 1}, ()
+
+
+def _lines(connection: socket.socket) -> Iterator[tuple[bytes, list[int]]]:
+    """Lines as they come, with the descriptors beside them; the end where one is too long."""
+    data: bytes = b""
+    fds: list[int] = []
+    while True:
+        line, newline, rest = data.partition(b"\n")
+        if newline:
+            data, given, fds = rest, fds, []
+            yield line, given
+            continue
+        if len(data) > _LINE_BYTES:
+            break
+        more, came, _, _ = socket.recv_fds(connection, 1 << 16, _MOST_FDS)
+        fds += came
+        if not more:
+            break
+        data += more
+    for fd in fds:
+        os.close(fd)
 
 
 def _peer_uid(connection: socket.socket) -> int:
@@ -164,6 +204,10 @@ class Client:
         """``path`` (names; None where there is none), ``hops``, ``delay_ns`` one way, as routed now."""
         return self._ask({"verb": "path", "source": source, "destination": destination})[0]
 
+    def capture(self, node: str, peer: str | None, fd: int) -> None:
+        """Copy what arrives at a node, or passes from it to a peer, into a file; until this client closes."""
+        self._ask({"verb": "capture", "node": node, "peer": peer}, [fd])
+
     def down(self) -> None:
         """End the run; returns when it has gone."""
         self._ask({"verb": "down"})
@@ -172,10 +216,11 @@ class Client:
             while self.socket.recv(4096):
                 pass
 
-    def _ask(self, request: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
+    def _ask(self, request: dict[str, Any], given: Sequence[int] = ()) -> tuple[dict[str, Any], list[int]]:
         answer, received = b"", []
         try:
-            self.socket.sendall(json.dumps(request).encode() + b"\n")
+            # a line is short: it goes as a whole
+            socket.send_fds(self.socket, [json.dumps(request).encode() + b"\n"], list(given))
             while not answer.endswith(b"\n"):
                 data, fds, _, _ = socket.recv_fds(self.socket, 1 << 16, 2)
                 received.extend(fds)

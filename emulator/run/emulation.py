@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from multiprocessing.connection import wait
 from pathlib import Path
 from types import TracebackType
@@ -28,22 +28,24 @@ from typing import Any
 from ..epoch import Bool, Epoch, Nodes
 from ..errors import HostError, InputError, ProcessDied, RunError
 from ..plane import privileges
-from ..plane.backend import Lateness, LinkBackend
+from ..plane.backend import Carrier, Lateness
 from ..plane.choose import choose
+from ..plane.mesh import MeshPlane
 from ..plane.network import MeshNet
-from ..plane.plane import Plane
 from ..record.facts import RunFacts, RunHeader, machine_facts
 from ..scenario import Scenario, scenario_hash
-from ..scenario.check import suggest
 from .account import error_budget, run_facts
 from .ahead import WINDOW
 from .assignment import Assignment
 from .clock import CLOCKS, Clock
-from .conductor import Ahead, Conductor, Tick
+from .conductor import LATE_NS, Ahead, Conductor, Tick, TickLog
 from .control import ControlServer
 from .endings import signals_noted
 from .node_specs import node_specs, probe_peers
+from .pace import Pace
+from .planes import choose_plane, links_for, make_plane
 from .processes import Child, describe_status, start_child
+from .questions import Questions
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +53,6 @@ Progress = Callable[[str, int, int], None]
 
 _READY_TIMEOUT_S = 60.0
 _FINISH_TIMEOUT_S = 60.0
-_ROUTE_TIMEOUT_S = 10.0
 _LAST_REPORTS_S = 0.2
 _WARM_UP_NS = 1_000_000_000
 _SO_SNDBUFFORCE = 32  # asm-generic/socket.h; the socket module lacks it
@@ -63,13 +64,15 @@ class Emulation:
 
     ``clock`` is "real", "paced", or a Clock of the caller's; ``out`` the folder
     of the record (default ``runs/<run id>``); ``links`` a backend's name or
-    "auto"; what is None comes from the scenario.  Raises OrbitmeshError.
+    "auto"; ``plane`` "wired", "fabric" or "auto"; what is None comes from the
+    scenario.  Raises OrbitmeshError.
     """
 
     # set once they are there
     nodes: Nodes
-    plane: Plane
-    backend: LinkBackend
+    plane: MeshPlane
+    plane_reason: str
+    backend: Carrier
 
     def __init__(
         self,
@@ -80,6 +83,7 @@ class Emulation:
         seed: int | None = None,
         out: Path | None = None,
         links: str | None = None,
+        plane: str | None = None,
         on_progress: Progress | None = None,
     ) -> None:
         self.scenario = scenario
@@ -88,7 +92,8 @@ class Emulation:
         self.run_id = f"{scenario.name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
         self.out = Path("runs", self.run_id) if out is None else Path(out)
         self.clock = _clock(clock) if isinstance(clock, str) else clock
-        self._links = links or scenario.run.links
+        self._asked_plane = plane or scenario.run.plane
+        self._links = links_for(self._asked_plane, links or scenario.run.links)
         self.summary: dict[str, Any] = {}
         self.dead_nodes: dict[str, str] = {}
         self._on_progress = on_progress or (lambda stage, done, total: None)
@@ -101,15 +106,17 @@ class Emulation:
         self._introduction: queue.Queue[tuple[Nodes, Bool]] = queue.Queue()
         self._epochs: queue.Queue[Ahead] = queue.Queue()
         self._node_events: queue.Queue[dict[str, Any]] = queue.Queue()
-        self._ticked = threading.Condition()
         self._assignment: Assignment | None = None
-        self._digest: dict[str, Any] = {}
+        self.digest: dict[str, Any] = {}  # the recorder's, of the last seconds
         self._conductor: Conductor | None = None
         self._control: ControlServer | None = None
         self._watcher: threading.Thread | None = None
-        self._built_s = 0.0
-        self._began_sim_ns: int | None = None
-        self._n_ready = 0
+        self._pace = Pace(scenario.run.step_ns)
+        self._step_ns, self._last_sim_ns = scenario.run.step_ns, 0
+        self._questions = Questions(self, self._ask_for_routes)
+        self.built_s = 0.0
+        self.began_sim_ns: int | None = None
+        self.n_ready = 0
         self._made_out = False
         self._cautions: tuple[str, ...] = ()
         self._lateness_before: Lateness | None = None
@@ -141,7 +148,7 @@ class Emulation:
 
         Returns early when ``orbitmesh down`` ends the run; raises RunError where something died.
         """
-        start_ns = self.clock.sim_ns() if duration_ns is not None else self._began_sim_ns or 0
+        start_ns = self.clock.sim_ns() if duration_ns is not None else self.began_sim_ns or 0
         end_ns = start_ns + (duration_ns if duration_ns is not None else self.duration_ns)
         while (left_ns := end_ns - self.clock.sim_ns()) > 0:
             if self._ended.wait(min(left_ns / 1e9, 0.5)):
@@ -162,7 +169,13 @@ class Emulation:
         self._began_utc = datetime.now(UTC)
         if self._links != "fake":  # that one makes nothing in the kernel
             privileges.require(tun=self._links == "engine")
-        self.backend = choose(self._links, netem_step_ns=self.scenario.run.netem_step_ns).backend
+        scenario = self.scenario
+        links = choose(
+            self._links,
+            netem_step_ns=scenario.run.netem_step_ns,
+            wait=scenario.engine.wait,
+            seed=self.seed,
+        ).backend
         self._make_out()
         samples_ours, samples_theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         for end in (samples_ours, samples_theirs):
@@ -172,13 +185,18 @@ class Emulation:
             self._ahead = self._spawn("geometry", "orbitmesh.emulator.run.ahead")
             self._recorder = self._spawn("recorder", "orbitmesh.emulator.record.process", samples_ours)
             self._parent = self._spawn("node parent", "orbitmesh.nodes.parent", samples_theirs, pickles=False)
-        _tell(self._ahead, ("open", self.scenario, 0, self.scenario.run.step_ns, self.duration_ns))
+        _tell(self._ahead, ("open", scenario, 0, scenario.run.step_ns, self.duration_ns))
         _tell(self._ahead, ("more", WINDOW))
         self._watcher = threading.Thread(target=self._watch, name="watch", daemon=True)
         self._watcher.start()
 
         self.nodes, self.hosting = self._await(self._introduction, _READY_TIMEOUT_S, "the geometry process")
-        self.plane = Plane(self.nodes, self.scenario, self.backend, self._on_progress)
+        choice = choose_plane(self._asked_plane, links.name, self.nodes.n_satellites)
+        self.plane = make_plane(
+            choice, self.nodes, scenario, self.hosting, links, self.seed, self._on_progress
+        )
+        self.plane_reason, self.backend = choice.reason, self.plane.carrier
+        self.plane.on_host = lambda node: self._ask_for_routes([node])
         _tell(self._recorder, ("open", self._header()))
         self.plane.net.on_stop = self._ended.set  # net.stop() ends the run, and the run its mesh
         self._conductor = Conductor(self.plane, self.clock, self._epochs, self._after_tick, self._fail)
@@ -188,20 +206,12 @@ class Emulation:
             log.warning("%s", caution)
         self._conductor.first(self._await(self._epochs, _READY_TIMEOUT_S, "the first epoch"))
         self._conductor.start()
-        self._control = ControlServer(
-            self.run_id,
-            {
-                "status": self._do_status,
-                "enter": self._do_enter,
-                "path": self._do_path,
-                "down": self._do_down,
-            },
-        )
+        self._control = ControlServer(self.run_id, self._questions.handlers())
         self._start_nodes()
         self._conductor.count_afresh()
         self._lateness_before = self.backend.lateness()
-        self._built_s = (time.monotonic_ns() - began_ns) / 1e9
-        self._began_sim_ns = self.clock.sim_ns()
+        self.built_s = (time.monotonic_ns() - began_ns) / 1e9
+        self.began_sim_ns = self.clock.sim_ns()
 
     def _make_out(self) -> None:
         try:
@@ -235,11 +245,11 @@ class Emulation:
                 socket.send_fds(self._parent.control, [message], fds)
             except OSError as error:
                 raise ProcessDied(f"the node parent takes no orders: {error.strerror}") from error
-        while self._n_ready < len(specs):
+        while self.n_ready < len(specs):
             event = self._await(self._node_events, _READY_TIMEOUT_S, "the node processes")
             if event["event"] == "ready":
-                self._n_ready += 1
-                self._on_progress("node processes", self._n_ready, len(specs))
+                self.n_ready += 1
+                self._on_progress("node processes", self.n_ready, len(specs))
             else:
                 raise ProcessDied(
                     f"node {event['name']} did not start: {event.get('reason') or event.get('status')}"
@@ -268,24 +278,31 @@ class Emulation:
             began_utc=self._began_utc,
             duration_ns=self.duration_ns,
             step_ns=run.step_ns,
+            plane=self.plane.name,
             backend=self.backend.name,
             clock=self.clock.name,
             rate_scale=run.rate_scale,
             nodes=self.nodes,
             machine=machine,
             error_budget=error_budget(self.backend, machine),
-            addresses={name: self.plane.addresses[node] for node, name in enumerate(self.nodes.names)},
+            addresses={self.nodes.names[node]: self.plane.addresses[node] for node in self._recorded_nodes()},
         )
+
+    def _recorded_nodes(self) -> list[int]:
+        """Whose addresses the record names: of a fabric only those in which something runs."""
+        if self.plane.name == "wired":
+            return list(range(len(self.nodes)))
+        return [int(node) for node in self.hosting.nonzero()[0]]
 
     def _facts(self, error: BaseException | None) -> RunFacts:
         assert self._conductor is not None
         return run_facts(
             error,
             self._conductor.ticks,
-            self._lateness(),
+            self.lateness(),
             {} if self.backend.failure() else self.plane.counters(),
-            emulated_ns=0 if self._began_sim_ns is None else self.clock.sim_ns() - self._began_sim_ns,
-            build_ns=round(self._built_s * 1e9),
+            emulated_ns=0 if self.began_sim_ns is None else self.clock.sim_ns() - self.began_sim_ns,
+            build_ns=round(self.built_s * 1e9),
             clock_held_ns=getattr(self.clock, "held_ns", 0),
             dead_nodes=dict(self.dead_nodes),
             # some backends know only at the end what made them less exact
@@ -387,7 +404,7 @@ class Emulation:
                 except BaseException as error:  # never watch on half-blind
                     del handlers[source]
                     self._fail(error)
-            if (reason := self.backend.failure()) is not None:
+            if hasattr(self, "backend") and (reason := self.backend.failure()) is not None:
                 self._fail(ProcessDied(f"the link engine died: {reason}"))
 
     def _died(self, child: Child) -> None:
@@ -415,7 +432,7 @@ class Emulation:
         message = self._recorder.control.recv()
         match message[0]:
             case "digest":
-                self._digest = message[1]
+                self.digest = message[1]
             case "fault":
                 self._fail(message[1])
             case "finished":
@@ -430,7 +447,7 @@ class Emulation:
         match event["event"]:
             case "stopped":
                 self._nodes_stopped.set()
-            case "exited" | "failed" if not self._ended.is_set() and self._began_sim_ns is not None:
+            case "exited" | "failed" if not self._ended.is_set() and self.began_sim_ns is not None:
                 how = event.get("reason") or describe_status(event["status"])
                 log.warning("node %s died: %s", event["name"], how)
                 self.dead_nodes[event["name"]] = how
@@ -440,11 +457,27 @@ class Emulation:
     def _after_tick(self, tick: Tick) -> None:
         _tell(self._ahead, ("more", 1))
         _tell(self._recorder, ("epoch", tick.epoch, tick.t0_mono_ns, tick.began_mono_ns, tick.ended_mono_ns))
+        if self.scenario.run.lengthen_step and self.began_sim_ns is not None:
+            self._keep_pace(tick)
+        self._note_step(tick.epoch.sim_ns)
         before, self._assignment = self._assignment, tick.assignment
-        if self._began_sim_ns is not None:
+        if self.began_sim_ns is not None:
             self._nearest_changed(before, tick.assignment)
-        with self._ticked:
-            self._ticked.notify_all()
+        self._questions.ticked()
+
+    def _keep_pace(self, tick: Tick) -> None:
+        step_ns = self._pace.after(tick.computed_ns, tick.applied_ns, is_late=tick.late_ns > LATE_NS)
+        if step_ns is not None:
+            _tell(self._ahead, ("step", step_ns))
+
+    def _note_step(self, sim_ns: int) -> None:
+        """Say it where epochs have begun to come further apart."""
+        apart_ns, self._last_sim_ns = sim_ns - self._last_sim_ns, sim_ns
+        if apart_ns > self._step_ns:
+            self._step_ns = apart_ns
+            told = f"ticks took longer than their period: since {sim_ns / 1e9:g} s it is {apart_ns / 1e9:g} s"
+            log.warning("%s", told)
+            self._cautions += (told,)
 
     def _nearest_changed(self, before: Assignment | None, now: Assignment, **more: int) -> None:
         """Tell each node what is new to it; ``more`` goes into each order."""
@@ -467,100 +500,36 @@ class Emulation:
 
     def status(self) -> dict[str, Any]:
         """The run now, for a screen: times, ticks, links, and the recorder's digest per gateway."""
-        ticks = self._conductor.ticks if self._conductor else None
-        epoch = self._conductor.current if self._conductor else None
-        began_ns = self._began_sim_ns
-        sim_ns = self.clock.sim_ns()
-        lateness = self._lateness()
-        return {
-            "run_id": self.run_id,
-            "scenario": self.scenario.name,
-            "out": str(self.out.absolute()),
-            "pid": os.getpid(),
-            "backend": self.backend.name,
-            "clock": self.clock.name,
-            "sim_utc": (self.scenario.run.start_utc + timedelta(microseconds=sim_ns // 1000)).isoformat(),
-            "built_s": self._built_s,
-            "elapsed_s": 0.0 if began_ns is None else (sim_ns - began_ns) / 1e9,
-            "duration_s": self.duration_ns / 1e9,
-            "satellites": self.nodes.n_satellites,
-            "gateways": self.nodes.n_gateways,
-            "nodes_ready": self._n_ready,
-            "dead_nodes": dict(self.dead_nodes),
-            "lasers": 0 if epoch is None else int((epoch.links.kind == 0).sum()),
-            "ground_links": 0 if epoch is None else int((epoch.links.kind == 1).sum()),
-            "ticks": len(ticks.cost_ns) if ticks else 0,
-            "late_ticks": len(ticks.late) if ticks else 0,
-            "engine_lateness_p50_ns": lateness.quantile_ns(0.5) if lateness else None,
-            "engine_lateness_p99_ns": lateness.quantile_ns(0.99) if lateness else None,
-            "engine_lateness_max_ns": lateness.max_ns if lateness else None,
-            "digest": self._digest,
-        }
-
-    def _lateness(self) -> Lateness | None:
-        """The backend's, since the mesh was built."""
-        now, before = self.backend.lateness(), self._lateness_before
-        return now if now is None or before is None else now.since(before)
+        return self._questions.status()
 
     def route_to(self, names: Sequence[str]) -> None:
         """Make nodes destinations that every node has a route to; returns when the routes are in force."""
-        wanted = [self._node(name) for name in names]
-        if self._all_routed(wanted):
-            return
-        self._ahead.control.send(("destinations", wanted))
-        with self._ticked:
-            if not self._ticked.wait_for(lambda: self._all_routed(wanted) or self.ended, _ROUTE_TIMEOUT_S):
-                raise RunError(
-                    f"no routes to {', '.join(names)} within {_ROUTE_TIMEOUT_S:.0f} s; are the ticks late?"
-                )
-
-    def _all_routed(self, wanted: Sequence[int]) -> bool:
-        epoch = self._epoch()
-        return set(wanted) <= set(epoch.routes.destinations.tolist())
+        self._questions.route_to(names)
 
     def path(self, source: str, destination: str) -> dict[str, Any]:
         """``path`` as names (None where there is none), ``hops`` and one-way ``delay_ns``, as routed now."""
-        a, b = self._node(source), self._node(destination)
-        self.route_to([source, destination])
-        epoch = self._epoch()
-        path = epoch.path(a, b)
-        if path is None:
-            return {"path": None, "hops": None, "delay_ns": None}
-        return {
-            "path": [self.nodes.names[node] for node in path],
-            "hops": len(path) - 1,
-            "delay_ns": epoch.path_delay_ns(path, self.clock.sim_ns()),
-        }
+        return self._questions.path(source, destination)
 
-    def _epoch(self) -> Epoch:
-        assert self._conductor is not None
-        assert self._conductor.current is not None
-        return self._conductor.current
-
-    def _node(self, name: str) -> int:
-        try:
-            return self.nodes.index[name]
-        except KeyError:
-            known = (
-                *self.nodes.names[self.nodes.n_satellites :],
-                *self.nodes.names[: self.nodes.n_satellites],
-            )
-            raise InputError(f"there is no node {name!r}: {suggest(name, known, 'nodes')}") from None
-
-    def _do_status(self, request: dict[str, Any]) -> tuple[dict[str, Any], Sequence[int]]:
-        return self.status(), ()
-
-    def _do_enter(self, request: dict[str, Any]) -> tuple[dict[str, Any], Sequence[int]]:
-        node = self._node(request["node"])
-        self.route_to([request["node"]])
-        return {}, (self.plane.netns_fd(node), self.plane.program_mntns_fd(node))
-
-    def _do_path(self, request: dict[str, Any]) -> tuple[dict[str, Any], Sequence[int]]:
-        return self.path(request["source"], request["destination"]), ()
-
-    def _do_down(self, request: dict[str, Any]) -> tuple[dict[str, Any], Sequence[int]]:
+    def end(self) -> None:
+        """Let ``wait`` and ``hold`` return."""
         self._ended.set()
-        return {}, ()
+
+    @property
+    def ticks(self) -> TickLog | None:
+        return self._conductor.ticks if self._conductor else None
+
+    @property
+    def epoch(self) -> Epoch | None:
+        """The one in force."""
+        return self._conductor.current if self._conductor else None
+
+    def lateness(self) -> Lateness | None:
+        """Of the packets, since the mesh was built."""
+        now, before = self.backend.lateness(), self._lateness_before
+        return now if now is None or before is None else now.since(before)
+
+    def _ask_for_routes(self, nodes: Sequence[int]) -> None:
+        _tell(self._ahead, ("destinations", list(nodes)))
 
 
 def _tell(child: Child, message: tuple[Any, ...]) -> None:

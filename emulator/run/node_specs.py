@@ -26,13 +26,11 @@ def node_specs(
     Each node's seed follows from the run's seed and its name, so that adding a
     node changes nothing for the others.
     """
-    peers = {nodes.names[n]: address(n) for n in range(nodes.n_satellites) if hosting[n]}
+    hosts = [int(node) for node in hosting.nonzero()[0]]
+    peers = {nodes.names[n]: address(n) for n in hosts if not nodes.is_gateway(n)}
     specs = []
     # gateways start first, and are told first that it is over: they ask, satellites answer
-    order = sorted(range(len(nodes)), key=lambda node: not nodes.is_gateway(node))
-    for node in order:
-        if not hosting[node]:
-            continue
+    for node in sorted(hosts, key=lambda node: not nodes.is_gateway(node)):
         name = nodes.names[node]
         is_gateway = nodes.is_gateway(node)
         tasks = tasks_of(name, compute) if is_gateway else ()

@@ -200,11 +200,19 @@ class Compute(Section):
     tasks: tuple[Task, ...] = ()
 
 
+class Engine(Section):
+    """How the link engine waits for the instant at which a packet is due."""
+
+    wait: Literal["sleep", "adaptive", "poll"] = "adaptive"
+
+
 class Run(Section):
     start_utc: Utc = Field(alias="start")
     duration_ns: DurationNs = Field(60_000_000_000, alias="duration", gt=0)
     step_ns: DurationNs = Field(1_000_000_000, alias="step", ge=LEAST_STEP_NS)
     seed: StrictInt = Field(1, ge=0, lt=2**63)
+    lengthen_step: StrictBool = Field(False, alias="lengthen-step")  # where ticks take longer than it
+    plane: Literal["auto", "wired", "fabric"] = "auto"
     links: Literal["auto", "engine", "netem", "fake"] = "auto"
     netem_step_ns: DurationNs = Field(100_000_000, alias="netem-step", ge=LEAST_STEP_NS)
     rate_scale: StrictFloat = Field(1.0, gt=0, le=1, alias="rate-scale")
@@ -218,6 +226,7 @@ class Scenario(Section):
     ground: Ground = Ground()
     routing: Routing = Routing()
     compute: Compute = Compute()
+    engine: Engine = Engine()
     run: Run
 
     _path: Path | None = PrivateAttr(None)

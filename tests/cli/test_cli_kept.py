@@ -35,6 +35,7 @@ if mode == "refused":
     say({{"error": "a.toml:3: run.step: is wrong", "exit_status": 2}})
     sys.exit(2)
 say({{"ready": {{"run_id": "toy-1", "out": out, "built_s": 1.0, "duration_s": float(os.environ["DURATION_S"]),
+               "plane_reason": "wired plane, as asked for",
                "example_nodes": ["gw-london", "gw-tokyo"]}}}})
 if mode == "dies":
     say({{"error": "the recorder process died: signal 9", "exit_status": 1}})
@@ -73,7 +74,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setenv("MODE", mode)
         monkeypatch.setenv("OUT", str(out))
         monkeypatch.setenv("DURATION_S", str(duration_s))
-        kept.start(Settings("my scenario.toml", 2_000_000_000, "paced", 7, out, None))
+        kept.start(Settings("my scenario.toml", 2_000_000_000, "paced", 7, out, None, "wired"))
         return out
 
     return run
@@ -98,7 +99,7 @@ def test_after_its_duration_the_mesh_stays(start: Any, capsys: pytest.CaptureFix
     arguments = json.loads((out / "arguments").read_text())
     assert arguments[arguments.index("run") :] == [
         "run", "--duration", "2000000000ns", "--clock", "paced", "--seed", "7", "--out", str(out),
-        "--lifeline", arguments[-3], "--", "my scenario.toml",
+        "--plane", "wired", "--lifeline", arguments[-3], "--", "my scenario.toml",
     ]  # fmt: skip
 
 

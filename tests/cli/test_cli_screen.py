@@ -20,6 +20,7 @@ ROW = {
 }  # fmt: skip
 NOW: dict[str, Any] = {
     "run_id": "toy-1", "scenario": "toy", "out": "/out", "pid": 7, "backend": "engine", "clock": "real",
+    "plane": "wired", "hosts": 74,
     "sim_utc": "2026-11-01T00:00:12+00:00", "built_s": 1.2, "elapsed_s": 12.4, "duration_s": 60.0,
     "satellites": 66, "gateways": 8, "nodes_ready": 74, "dead_nodes": {"sat-0-1": "signal 9 (SIGKILL)"},
     "lasers": 125, "ground_links": 16, "ticks": 12, "late_ticks": 2,
@@ -42,7 +43,8 @@ def test_a_picture_shows_time_links_gateways_and_the_emulations_own_error() -> N
         "12 of 60 s",
         "66 satellites",
         "125 lasers",
-        "73 node processes",
+        "73 node processes on 74 hosts",
+        "wired plane, links: engine",
         "2 of 12 ticks late",
     ):
         assert part in text

@@ -66,11 +66,11 @@ class HandedOver:
         return [lost(one, two), lost(two, one)]
 
 
-def hand_over(scenario: Scenario, out: Path, *, with_samples: bool) -> HandedOver:
+def hand_over(scenario: Scenario, out: Path, *, with_samples: bool, plane: str = "wired") -> HandedOver:
     clock = HeldClock()
     commanded = Commanded(scenario, BEFORE_TICKS + AFTER_TICKS + 3)
     step_ns = scenario.run.step_ns
-    with Emulation(scenario, clock=clock, out=out) as mesh:
+    with Emulation(scenario, clock=clock, out=out, plane=plane) as mesh:
         # 1,000 a second each way, from before the handover until after it
         count = (BEFORE_TICKS + AFTER_TICKS - 1) * step_ns // 1_000_000
         talk = Conversation(mesh, STATION, "gw-tokyo", count=count, interval_us=1000)
@@ -205,12 +205,25 @@ def test_the_change_of_path_is_recorded_with_its_instant(make_first: HandedOver)
     assert at_handover[True] > 0
 
 
-def test_break_before_make_counts_what_it_loses(tmp_path: Path, nothing_left: Callable[[], None]) -> None:
+def test_make_before_break_in_the_fabric_loses_no_packet(
+    tmp_path: Path, nothing_left: Callable[[], None]
+) -> None:
+    scenario = scenario_with_handover(ground=ONE_ANTENNA | {"handover": "make-before-break"})
+    done = hand_over(scenario, tmp_path / "run", with_samples=False, plane="fabric")
+    check_that_it_came_under_traffic(done)
+    assert done.lost() == [set(), set()]
+    assert {cause: n for cause, n in done.summary["packets_dropped"].items() if n} == {}
+
+
+@pytest.mark.parametrize("plane", ["wired", "fabric"])
+def test_break_before_make_counts_what_it_loses(
+    plane: str, tmp_path: Path, nothing_left: Callable[[], None]
+) -> None:
     # nobody measures, so that all that is lost is of the two gateways' talk
     scenario = scenario_with_handover(
         ground=ONE_ANTENNA | {"handover": "break-before-make"}, compute={"satellites": 0, "tasks": []}
     )
-    done = hand_over(scenario, tmp_path / "run", with_samples=False)
+    done = hand_over(scenario, tmp_path / "run", with_samples=False, plane=plane)
     check_that_it_came_under_traffic(done)
     both_ways = done.lost()
     assert all(both_ways)

@@ -17,8 +17,9 @@ from orbitmesh.emulator import Emulation, Scenario
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(180)]
 
 
-def test_a_run_measures_latencies_that_physics_allows(start_mesh: Callable[..., MeshProcess]):
-    mesh = start_mesh("--duration", "5 s")
+@pytest.mark.parametrize("plane", ["wired", "fabric"])
+def test_a_run_measures_latencies_that_physics_allows(plane: str, start_mesh: Callable[..., MeshProcess]):
+    mesh = start_mesh("--duration", "5 s", "--plane", plane)
     assert mesh.wait() == 0, mesh.output()
     summary = json.loads((mesh.out / "summary.json").read_text())
     assert summary["ended"] == "completed"
@@ -37,8 +38,9 @@ def test_a_run_measures_latencies_that_physics_allows(start_mesh: Callable[..., 
     assert min(p for p in physical if p is not None) > 2 * 4_000_000
 
 
-def test_commands_against_a_running_mesh(start_mesh: Callable[..., MeshProcess]):
-    mesh = start_mesh("--duration", "60 s")
+@pytest.mark.parametrize("plane", ["wired", "fabric"])
+def test_commands_against_a_running_mesh(plane: str, start_mesh: Callable[..., MeshProcess]):
+    mesh = start_mesh("--duration", "60 s", "--plane", plane)
     mesh.wait_for_samples()
 
     status = mesh.orbitmesh("status", "-o", "json")

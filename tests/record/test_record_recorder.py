@@ -121,8 +121,9 @@ def test_a_run_without_a_flaw_is_trusted_and_its_keys_are_what_they_were(tmp_pat
     assert list(summary) == [
         "format", "run_id", "scenario", "seed", "ended", "reason", "trusted", "doubts", "start_utc",
         "began_utc", "ended_utc", "duration_asked_ns", "emulated_ns", "build_ns", "machine", "options",
-        "backend", "clock", "clock_held_ns", "satellites", "rate_scale", "rates", "ticks", "engine_lateness",
-        "error_budget", "samples", "light", "path_changes", "packets_dropped", "dead_nodes", "gateways",
+        "plane", "backend", "clock", "clock_held_ns", "satellites", "rate_scale", "rates", "ticks",
+        "engine_lateness", "error_budget",
+        "samples", "light", "path_changes", "packets_dropped", "dead_nodes", "gateways",
     ]  # fmt: skip
     assert summary["packets_dropped"] == {"down": 3, "queue": 0}
     assert summary["start_utc"] == "2026-11-01T12:00:00Z"

@@ -30,6 +30,8 @@ def ahead(number: int) -> Ahead:
 class Plane:
     """Notes what it is told; refuses the epoch whose number is ``breaks_at``."""
 
+    lead_ns = 0
+
     def __init__(self, breaks_at: int | None = None) -> None:
         self.calls: list[tuple[str, object]] = []
         self.breaks_at = breaks_at
@@ -42,7 +44,7 @@ class Plane:
         if change.number == self.breaks_at:
             raise ValueError("no such device")
         self.calls.append(("commit", change.number))
-        return SimpleNamespace()
+        return SimpleNamespace(began_mono_ns=1, ended_mono_ns=2, total_ns=3)
 
     def settle(self, now_mono_ns):
         self.calls.append(("settle", now_mono_ns))

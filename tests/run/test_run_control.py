@@ -52,6 +52,35 @@ def test_a_client_asks_and_is_answered(run_id: str, tmp_path: Path):
         os.close(mnt)
 
 
+def test_what_a_client_hands_over_is_closed_and_what_it_asked_for_ends_with_it(tmp_path: Path):
+    run_id = f"test-{secrets.token_hex(4)}"
+    asked: list[tuple[str, str | None, str]] = []
+    ended = threading.Event()
+    fds: list[int] = []
+
+    def capture(request):
+        fds.extend(request.fds)
+        asked.append((request["node"], request["peer"], str(Path(f"/proc/self/fd/{fds[0]}").readlink())))
+        os.write(fds[0], b"a packet")
+        request.at_end.append(ended.set)
+        return {}, ()
+
+    server = ControlServer(run_id, {"capture": capture, "status": lambda request: ({}, ())})
+    try:
+        with (tmp_path / "file").open("wb") as file, Client.connect(run_id) as client:
+            client.capture("sat-0-0", None, file.fileno())
+            assert asked == [("sat-0-0", None, str(tmp_path / "file"))]
+            client.status()  # answered after the descriptor was closed
+            assert len(fds) == 1
+            with pytest.raises(OSError, match="Bad file descriptor"):
+                os.fstat(fds[0])
+            assert not ended.is_set()
+        assert ended.wait(10)
+        assert (tmp_path / "file").read_bytes() == b"a packet"
+    finally:
+        server.close()
+
+
 def test_an_error_of_the_run_is_the_clients_error(run_id: str):
     with Client.connect(run_id) as client, pytest.raises(FailureError, match="on fire"):
         client.down()

@@ -3,41 +3,39 @@
 from __future__ import annotations
 
 import heapq
-import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import BackendError, HostError, KernelError, ProcessDied
+from ...errors import BackendError, HostError, ProcessDied
 from .. import privileges
-from ..backend import Lateness, LinkCounters, LinkEnd, LinkParameters, Probe
-from ..namespaces import on_own_thread, raise_descriptor_limit, unshare_net
+from ..backend import LinkCounters, LinkEnd, LinkParameters, Probe
+from ..namespaces import on_own_thread
 from . import tun
+from .carrier import (
+    DEFAULT_MEMORY_BYTES,
+    EngineCarrier,
+    Priority,
+    Wait,
+    find_stamps,
+    make_device_somewhere,
+)
 from .process import BINARY, EngineProcess, Operation
-from .stamps import Stamps
 from .table import PARAMETERS, Table
 
-Wait = Literal["sleep", "adaptive", "poll"]
-Priority = Literal["realtime", "normal"]
-
 DEFAULT_CAPACITY_LINKS = 32_768  # address space only: memory is taken by links that exist
-DEFAULT_MEMORY_BYTES = 512 << 20
-_SPARE_DESCRIPTORS = 64
 
 
-class EngineBackend:
+class EngineBackend(EngineCarrier):
     """See LinkBackend.
 
     A rate counts the bytes of IP packets: the emulated link has no framing of its own.  Packets
     that an interface drops itself, because 2,000 wait for the engine to be read,
     never reach the link: the interface's own ``tx_dropped`` has them.
     """
-
-    name = "engine"
 
     def __init__(
         self,
@@ -50,23 +48,12 @@ class EngineBackend:
         stamps: bool = True,
         binary: Path = BINARY,
     ) -> None:
-        """``seed`` is the loss generator's; ``memory_bytes`` bounds what all links together hold.
-
-        ``wait``: asleep until a packet is due; asleep, then polling for the learnt last stretch of at
-        most 0.1 ms; or polling without end, which takes a whole core.
-
-        ``stamps``: let the kernel note when a packet comes, where it can; else a link is too slow by
-        the time that it takes to wake the engine.
-        """
-        self._binary = binary
-        self.wait = wait
-        self._options = [f"--seed={seed}", f"--wait={wait}", f"--priority={priority}"]
-        self._options.append(f"--memory-bytes={memory_bytes}")
+        """See EngineCarrier."""
         self._table = Table(capacity_links)
-        self._wants_stamps = stamps
-        self._stamps: Stamps | None = None
-        self._process: EngineProcess | None = None
-        self._ended: str | None = None
+        super().__init__(
+            self._table, "--table-fd",
+            seed=seed, wait=wait, priority=priority, memory_bytes=memory_bytes, stamps=stamps, binary=binary,
+        )  # fmt: skip
         self._fds = np.full((capacity_links, 2), -1, np.int32)  # duplicates of what the engine holds
         self._up = np.zeros(capacity_links, np.bool_)
         self._outages = np.zeros(capacity_links, np.uint64)
@@ -90,45 +77,17 @@ class EngineBackend:
                 False, f"the link engine does not start (status {said.returncode}): install the project again"
             )
         try:
-            segments_udp = on_own_thread(_make_device_somewhere)
+            segments_udp = on_own_thread(make_device_somewhere)
         except HostError as error:
             return Probe(False, f"{error}: run it in the Vagrant box")
         what = "TCP and UDP" if segments_udp else "TCP"
-        stamps = _stamps()
+        stamps = find_stamps()
         if isinstance(stamps, str):
             by = f"the engine stamps what arrives once it is woken ({stamps})"
         else:
             stamps.close()
             by = "the kernel stamps what arrives"
         return Probe(True, f"TUN devices work, with segmentation offload for {what}; {by}")
-
-    def start(self) -> None:
-        if self._process is not None or self._ended is not None:
-            raise BackendError("the link engine was started before: make a new EngineBackend")
-        found = _stamps() if self._wants_stamps else None
-        self._stamps = found if isinstance(found, Stamps) else None
-        stamps_fd = None if self._stamps is None else self._stamps.map_fd
-        try:
-            self._process = EngineProcess(self._table.fd, self._options, self._binary, stamps_fd)
-            self._process.ping()  # answered once it has mapped the table and given up its privileges
-        except ProcessDied as error:
-            self.close()
-            raise BackendError(str(error)) from error
-        self._table.close_fd()
-
-    @property
-    def has_stamps(self) -> bool:
-        """Whether the kernel notes when packets come."""
-        return self._stamps is not None
-
-    @property
-    def pid(self) -> int:
-        return self._running().pid
-
-    @property
-    def is_realtime(self) -> bool:
-        """Whether it runs at real-time priority: where it was refused, other processes make packets late."""
-        return bool(self._table.header["is_realtime"][0])
 
     def attach(self, ends: Sequence[tuple[LinkEnd, LinkEnd]]) -> NDArray[np.int32]:
         process = self._running()
@@ -137,8 +96,8 @@ class EngineBackend:
         order = sorted(range(len(both)), key=lambda i: both[i].netns_fd)  # a namespace is entered once
         made: list[int] = []
         try:
-            self._allow_descriptors(process, len(both))
-            on_own_thread(lambda: tun.make([both[i] for i in order], made, self._stamps))
+            self._allow_descriptors(len(both), 2 * self._fresh, f"{len(links)} more links")
+            on_own_thread(lambda: tun.make([both[i] for i in order], made, self.stamps))
             fds = np.empty(len(both), np.int32)
             fds[order] = made
             self._put_down(links)
@@ -234,46 +193,17 @@ class EngineBackend:
             tun.remove(fds)
             self._give_ids(links)
 
-    def lateness(self) -> Lateness | None:
-        return Lateness(
-            edges_ns=self._table.lateness_edges_ns.copy(),
-            count=self._table.lateness_count.copy(),
-            max_ns=int(self._table.header["max_late_ns"][0]),
-        )
-
-    def cautions(self) -> list[str]:
-        if self._process is None or self.is_realtime:
-            return []
-        return [
-            "the link engine was refused real-time priority: "
-            "other processes make packets late by milliseconds"
-        ]
-
-    def failure(self) -> str | None:
-        return self._ended if self._process is None else self._process.failure()
-
     def let_go(self) -> None:
         """The namespaces end right after ``close()``: leave the devices to them, who remove all at once."""
         tun.leave(self._fds[self._fds >= 0].tolist())
 
     def close(self) -> None:
         """Lateness can still be read afterwards."""
-        process, self._process = self._process, None
-        if process is not None:
-            self._ended = process.close()
-        if self._stamps is not None:
-            self._stamps.close()
-            self._stamps = None
+        super().close()
         # the engine's duplicates are gone, so these are the last: 64 threads
         fds = self._fds[self._fds >= 0].tolist()
         self._fds[:] = -1
         tun.remove(fds)
-        self._table.close_fd()
-
-    def _running(self) -> EngineProcess:
-        if self._process is None:
-            raise BackendError("the link engine is not running: call start() first")
-        return self._process
 
     def _take_ids(self, n: int) -> NDArray[np.int32]:
         if n > len(self._free) + len(self._fds) - self._fresh:
@@ -301,13 +231,6 @@ class EngineBackend:
         entries["state"] = (self._outages[links] << np.uint64(1))[:, None]
         self._table.write(links, entries)
 
-    def _allow_descriptors(self, process: EngineProcess, n: int) -> None:
-        try:
-            raise_descriptor_limit(n + _SPARE_DESCRIPTORS)
-            process.raise_descriptor_limit(2 * self._fresh + _SPARE_DESCRIPTORS)
-        except HostError as error:
-            raise BackendError(f"{n // 2} more links: {error}") from error
-
     @staticmethod
     def _undo(process: EngineProcess, links: NDArray[np.int32]) -> None:
         """Make the engine forget links of which it may know any part."""
@@ -324,28 +247,3 @@ class EngineBackend:
 def _pipes(links: NDArray[np.int32]) -> NDArray[np.uint32]:
     """(2 n, 1): both pipes of each link, or both ports: their numbers are the same."""
     return (2 * links[:, None] + np.array([0, 1], np.int32)).astype(np.uint32).reshape(-1, 1)
-
-
-def _make_device_somewhere(stamps: Stamps | None = None) -> bool:
-    """A device in a namespace that goes with this thread; True where it segments UDP."""
-    netns_fd = unshare_net()
-    made: list[int] = []
-    try:
-        return tun.make([LinkEnd(netns_fd, "probe0")], made, stamps)
-    finally:
-        tun.remove(made)
-        os.close(netns_fd)
-
-
-def _stamps() -> Stamps | str:
-    """Tried on a device; or why this kernel gives none."""
-    try:
-        stamps = Stamps()
-    except KernelError as error:
-        return str(error)
-    try:
-        on_own_thread(lambda: _make_device_somewhere(stamps))
-    except KernelError as error:
-        stamps.close()
-        return str(error)
-    return stamps

@@ -35,6 +35,11 @@ class Operation(IntEnum):
     PIPE_UNBIND = 4
     PIPE_READ = 5
     DISMISS = 6
+    FABRIC_BIND = 7
+    FABRIC_UNBIND = 8
+    FABRIC_READ = 9
+    MIRROR_ADD = 10
+    MIRROR_REMOVE = 11
 
 
 class EngineProcess:
@@ -44,7 +49,12 @@ class EngineProcess:
     """
 
     def __init__(
-        self, table_fd: int, options: Sequence[str], binary: Path = BINARY, stamps_fd: int | None = None
+        self,
+        table_fd: int,
+        options: Sequence[str],
+        binary: Path = BINARY,
+        table_option: str = "--table-fd",
+        stamps_fd: int | None = None,
     ) -> None:
         self._token = 0
         self._dismissed = False
@@ -52,7 +62,7 @@ class EngineProcess:
         self._stderr_fd = os.memfd_create("orbitmesh-engine-stderr", os.MFD_CLOEXEC)
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.settimeout(_ANSWER_S)
-        argv = [str(binary), "--control-fd", str(theirs.fileno()), "--table-fd", str(table_fd), *options]
+        argv = [str(binary), "--control-fd", str(theirs.fileno()), table_option, str(table_fd), *options]
         inherited = [theirs.fileno(), table_fd]
         if stamps_fd is not None:
             argv += ["--stamps-fd", str(stamps_fd)]

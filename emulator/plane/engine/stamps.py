@@ -54,8 +54,8 @@ class Stamps:
             os.close(self.map_fd)
             raise
 
-    def attach(self, ifindex: int, netlink: socket.socket) -> None:
-        """To a device in the namespace that a NETLINK_ROUTE socket was made in."""
+    def requests(self, ifindex: int) -> bytes:
+        """Two netlink requests, numbered 1 and 2, both answered, that put the program onto a device."""
         name = b"orbitmesh-stamps\0"
         options = b"".join(
             (
@@ -68,7 +68,11 @@ class Stamps:
         qdisc = head + _attribute(_TCA_KIND, b"clsact\0")
         head = struct.pack("=BxxxiIII", 0, ifindex, 0, _EGRESS, _FIRST | socket.htons(_ETH_P_ALL))
         rule = head + _attribute(_TCA_KIND, b"bpf\0") + _attribute(_TCA_OPTIONS, options)
-        netlink.send(_request(_RTM_NEWQDISC, 1, qdisc) + _request(_RTM_NEWTFILTER, 2, rule))
+        return _request(_RTM_NEWQDISC, 1, qdisc) + _request(_RTM_NEWTFILTER, 2, rule)
+
+    def attach(self, ifindex: int, netlink: socket.socket) -> None:
+        """To a device in the namespace that a NETLINK_ROUTE socket was made in."""
+        netlink.send(self.requests(ifindex))
         answered = 0
         while answered < 2:
             data = netlink.recv(1 << 16)

@@ -7,17 +7,13 @@ other.  All links of a mesh are set by ``write`` without a system call.
 
 from __future__ import annotations
 
-import mmap
-import os
-import threading
-import weakref
-
 import numpy as np
 from numpy.typing import NDArray
 
+from .memory import BINS, SharedMemory
+
 _MAGIC, _VERSION = 0x656C6261745F6D6F, 1
 _HEADER_BYTES = 4096
-_BINS = 36 << 5  # src/histogram.h
 
 HEADER = np.dtype(
     [(name, np.uint64) for name in ("magic", "version", "pipes", "entry_bytes", "counters_bytes", "bins")]
@@ -50,29 +46,20 @@ COUNTERS = np.dtype(
 )  # fmt: skip
 
 
-class Table:
+class Table(SharedMemory):
     """``counters`` is (n_links, 2) COUNTERS over the shared memory; ``fd`` is the memfd."""
 
     def __init__(self, n_links: int) -> None:
         n_pipes = 2 * n_links
-        n_bytes = _HEADER_BYTES + n_pipes * (_ENTRY_BYTES + COUNTERS.itemsize) + (2 * _BINS + 1) * 8
-        self.fd = os.memfd_create("orbitmesh-engine", os.MFD_CLOEXEC)
-        self._close_fd = weakref.finalize(self, os.close, self.fd)
-        os.ftruncate(self.fd, n_bytes)
-        # pages are taken at first touch: room for many links costs nothing
-        memory = mmap.mmap(self.fd, n_bytes)
-        self.header = np.frombuffer(memory, HEADER, 1)
-        words = np.frombuffer(memory, np.uint64, n_pipes * _ENTRY_BYTES // 8, _HEADER_BYTES)
+        counters_at = _HEADER_BYTES + n_pipes * _ENTRY_BYTES
+        histogram_at = counters_at + n_pipes * COUNTERS.itemsize
+        super().__init__(histogram_at + (2 * BINS + 1) * 8, HEADER, histogram_at)
+        words = np.frombuffer(self._memory, np.uint64, n_pipes * _ENTRY_BYTES // 8, _HEADER_BYTES)
         self._words = words.reshape(n_links, 2, _ENTRY_BANKS, _BANK_WORDS)
-        at = _HEADER_BYTES + n_pipes * _ENTRY_BYTES
-        self.counters = np.frombuffer(memory, COUNTERS, n_pipes, at).reshape(n_links, 2)
-        at += n_pipes * COUNTERS.itemsize
-        self.lateness_count = np.frombuffer(memory, np.int64, _BINS, at)
-        self.lateness_edges_ns = np.frombuffer(memory, np.int64, _BINS + 1, at + _BINS * 8)
-        self._barrier_lock = threading.Lock()
+        self.counters = np.frombuffer(self._memory, COUNTERS, n_pipes, counters_at).reshape(n_links, 2)
         for name, value in (
             ("magic", _MAGIC), ("version", _VERSION), ("pipes", n_pipes),
-            ("entry_bytes", _ENTRY_BYTES), ("counters_bytes", COUNTERS.itemsize), ("bins", _BINS),
+            ("entry_bytes", _ENTRY_BYTES), ("counters_bytes", COUNTERS.itemsize), ("bins", BINS),
         ):  # fmt: skip
             self.header[name] = value
 
@@ -86,21 +73,6 @@ class Table:
         sequence = self._words[links, 0, 0, 0] + np.uint64(1)  # the same for both pipes of a link
         bank = (sequence & np.uint64(1)).astype(np.intp)
         self._words[links, :, bank, 1:] = words
-        self._barrier()
+        self.barrier()
         self._words[links, :, 0, 0] = sequence[:, None]
-        self._barrier()  # the next call may write to the bank that was in force until now
-
-    def _barrier(self) -> None:
-        """No store before it is seen after one behind it.
-
-        x86 keeps stores in order anyway.  Elsewhere: a store before the first
-        release cannot pass the second acquire, nor one after it come forward.
-        """
-        with self._barrier_lock:
-            pass
-        with self._barrier_lock:
-            pass
-
-    def close_fd(self) -> None:
-        """Once the engine has it.  The mapping stays for as long as somebody holds the arrays."""
-        self._close_fd()
+        self.barrier()  # the next call may write to the bank that was in force until now

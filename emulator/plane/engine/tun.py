@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import socket
@@ -39,29 +40,24 @@ def make(ends: Sequence[LinkEnd], made: list[int], stamps: Stamps | None = None)
     segments UDP too.
     """
     all_segment_udp = True
-    # by namespace: a socket configures the one it was made in
-    sockets: dict[int, tuple[socket.socket, socket.socket]] = {}
-    inside = None
-    try:
+    with contextlib.ExitStack() as opened:
+        # by namespace: a socket configures the one it was made in
+        configure: dict[int, socket.socket] = {}
+        netlink: dict[int, socket.socket] = {}
+        inside = None
         for end in ends:
             if inside != end.netns_fd:
                 enter(end.netns_fd)
                 inside = end.netns_fd
-                if inside not in sockets:
-                    sockets[inside] = (
-                        socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC),
-                        socket.socket(
-                            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE
-                        ),
-                    )
-            configure, netlink = sockets[end.netns_fd]
-            all_segment_udp &= _make_one(end.interface, configure, made)
+                if inside not in configure:
+                    configure[inside] = opened.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                    if stamps is not None:
+                        netlink[inside] = opened.enter_context(
+                            socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+                        )
+            all_segment_udp &= _make_one(end.interface, configure[end.netns_fd], made)
             if stamps is not None:
-                stamps.attach(_ifindex(end.interface, configure), netlink)
-    finally:
-        for pair in sockets.values():
-            for opened in pair:
-                opened.close()
+                stamps.attach(_ifindex(end.interface, configure[end.netns_fd]), netlink[end.netns_fd])
     return all_segment_udp
 
 

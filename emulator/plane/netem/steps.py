@@ -15,7 +15,7 @@ _FADING = 31 / 32
 
 
 class Horizon:
-    """For how long from now a delay has to hold: until the next step, and twice as much more as steps are late.
+    """For how long from now a delay has to hold: until the next step, and twice as long as steps are late.
 
     Pure.  A late step is met by the margin only from the next one on: what lay
     between is for ``NetemBackend`` to tell.

@@ -14,8 +14,30 @@ static const struct {
     [CONTROL_PORT_ADD] = {1, 0},    [CONTROL_PORT_REMOVE] = {1, 0},
     [CONTROL_PIPE_BIND] = {3, 0},   [CONTROL_PIPE_UNBIND] = {1, 0},
     [CONTROL_PIPE_READ] = {1, sizeof(struct parameters)}, [CONTROL_DISMISS] = {0, 0},
+    [CONTROL_FABRIC_BIND] = {2, 0}, [CONTROL_FABRIC_UNBIND] = {1, 0},
+    [CONTROL_FABRIC_READ] = {1, sizeof(struct fabric_reading)},
+    [CONTROL_MIRROR_ADD] = {2, 0},  [CONTROL_MIRROR_REMOVE] = {2, 0},
 };
 enum { OPERATIONS = sizeof operations / sizeof operations[0] };
+
+static bool is_fabrics(uint32_t operation) {
+    return operation >= CONTROL_FABRIC_BIND && operation <= CONTROL_MIRROR_REMOVE;
+}
+
+static bool is_wires(uint32_t operation) {
+    return operation >= CONTROL_PIPE_BIND && operation <= CONTROL_PIPE_READ;
+}
+
+static bool takes_fds(uint32_t operation) {
+    return operation == CONTROL_PORT_ADD || operation == CONTROL_MIRROR_ADD;
+}
+
+static int add_mirror(struct engine *engine, const uint32_t *word, int *fd) {
+    int status = fabric_mirror(engine->fabric, word[0], word[1], *fd);
+    if (status == 0)
+        *fd = -1;
+    return status;
+}
 
 static int add_port(struct engine *engine, uint32_t port, int *fd) {
     int status = engine_add_port(engine, port, *fd);
@@ -34,10 +56,12 @@ size_t control_handle(struct engine *engine, const void *message, size_t message
     head.count = 0;
     if (head.operation == 0 || head.operation >= OPERATIONS) {
         head.status = ENOSYS;
+    } else if (engine->fabric != NULL ? is_wires(head.operation) && wanted > 0 : is_fabrics(head.operation)) {
+        head.status = ENOSYS;
     } else if (message_bytes != sizeof head + (size_t)wanted * operations[head.operation].words * 4 ||
                sizeof head + (size_t)wanted * operations[head.operation].answer_bytes > CONTROL_MESSAGE_BYTES) {
         head.status = EMSGSIZE;
-    } else if (n_fds != (head.operation == CONTROL_PORT_ADD ? wanted : 0)) {
+    } else if (n_fds != (takes_fds(head.operation) ? wanted : 0)) {
         head.status = EBADF; /* fewer than sent arrive where the limit on open files is too low */
     } else {
         head.status = 0;
@@ -47,6 +71,7 @@ size_t control_handle(struct engine *engine, const void *message, size_t message
     while (head.status == 0 && head.count < wanted && head.operation != CONTROL_DISMISS) {
         uint32_t word[3] = {0};
         struct parameters in_force;
+        struct fabric_reading reading;
         memcpy(word, item, operations[head.operation].words * 4);
         switch (head.operation) {
         case CONTROL_PORT_ADD: head.status = (uint32_t)add_port(engine, word[0], &fds[head.count]); break;
@@ -58,6 +83,18 @@ size_t control_handle(struct engine *engine, const void *message, size_t message
                 memcpy(out, &in_force, sizeof in_force);
                 out += sizeof in_force;
             }
+            break;
+        case CONTROL_FABRIC_BIND: head.status = (uint32_t)fabric_bind(engine->fabric, word[0], word[1]); break;
+        case CONTROL_FABRIC_UNBIND: head.status = (uint32_t)fabric_unbind(engine->fabric, word[0]); break;
+        case CONTROL_FABRIC_READ:
+            if ((head.status = (uint32_t)fabric_read(engine->fabric, word[0], &reading)) == 0) {
+                memcpy(out, &reading, sizeof reading);
+                out += sizeof reading;
+            }
+            break;
+        case CONTROL_MIRROR_ADD: head.status = (uint32_t)add_mirror(engine, word, &fds[head.count]); break;
+        case CONTROL_MIRROR_REMOVE:
+            head.status = (uint32_t)fabric_end_mirror(engine->fabric, word[0], word[1]);
             break;
         }
         if (head.status == 0)

@@ -17,6 +17,11 @@ enum control_operation {
     CONTROL_PIPE_UNBIND,    /* uint32 pipe */
     CONTROL_PIPE_READ,      /* uint32 pipe; the answer holds struct parameters for each */
     CONTROL_DISMISS,        /* end, and leave the devices to the parent */
+    CONTROL_FABRIC_BIND,    /* uint32 port, node */
+    CONTROL_FABRIC_UNBIND,  /* uint32 port */
+    CONTROL_FABRIC_READ,    /* uint32 pipe; the answer holds struct fabric_reading for each */
+    CONTROL_MIRROR_ADD,     /* uint32 0 for a pipe or 1 for a node, and its number; one fd each */
+    CONTROL_MIRROR_REMOVE,  /* the same, without fds */
 };
 
 struct control_head {

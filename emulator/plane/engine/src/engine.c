@@ -8,27 +8,60 @@
 #include "control.h"
 
 enum { READS_PER_WAKE = 64, READ_BYTES_PER_WAKE = 128 << 10, RELEASES_PER_TURN = 256, EVENTS_PER_WAKE = 256 };
+enum { FABRIC_PORTS = 1 << 17, FABRIC_FLIGHTS = 1 << 20 };
 static const uint32_t CONTROL_EVENT = UINT32_MAX;
 
-const char *engine_open(struct engine *engine, int table_fd, int control_fd, size_t memory_bytes,
-                        enum wait_mode mode, bool is_realtime, uint64_t seed) {
-    *engine = (struct engine){.seed = seed, .control_fd = control_fd};
+static bool deliver(void *context, uint32_t port, const struct packet *packet) {
+    struct engine *engine = context;
+    return write(engine->port[port].fd, packet->frame, packet->frame_bytes) == (ssize_t)packet->frame_bytes;
+}
+
+static const char *open_wired(struct engine *engine, int table_fd) {
     const char *fault = table_open(&engine->table, table_fd);
-    if (fault == NULL)
-        fault = pool_open(&engine->pool, memory_bytes);
     if (fault != NULL)
         return fault;
-    engine->pipes = (uint32_t)engine->table.header->pipes;
-    engine->port = calloc(engine->pipes, sizeof *engine->port);
+    struct table_header *header = engine->table.header;
+    engine->pipes = (uint32_t)header->pipes;
     engine->pipe = calloc(engine->pipes, sizeof *engine->pipe);
-    if (!agenda_open(&engine->agenda, engine->pipes) || engine->port == NULL || engine->pipe == NULL)
-        return "not enough memory for so many pipes";
+    engine->wake_ns = &header->wake_ns;
+    engine->stray = &header->stray;
+    header->is_realtime = engine->waiter.is_realtime;
+    return engine->pipe != NULL && agenda_open(&engine->agenda, engine->pipes) ? NULL
+                                                                              : "not enough memory for so many pipes";
+}
+
+static const char *open_fabric(struct engine *engine, int fabric_fd) {
+    static struct fabric fabric;
+    engine->pipes = FABRIC_PORTS; /* as many ports */
+    const char *fault =
+        fabric_open(&fabric, fabric_fd, &engine->pool, FABRIC_PORTS, FABRIC_FLIGHTS, engine->seed);
+    if (fault != NULL)
+        return fault;
+    fabric.deliver = deliver;
+    fabric.context = engine;
+    engine->fabric = &fabric;
+    engine->wake_ns = &fabric.table.header->wake_ns;
+    engine->stray = &fabric.table.header->no_port;
+    fabric.table.header->is_realtime = engine->waiter.is_realtime;
+    return NULL;
+}
+
+const char *engine_open(struct engine *engine, int table_fd, int fabric_fd, int control_fd, size_t memory_bytes,
+                        enum wait_mode mode, bool is_realtime, uint64_t seed) {
+    *engine = (struct engine){.seed = seed, .control_fd = control_fd};
+    engine->waiter = (struct waiter){
+        .epoll_fd = epoll_create1(EPOLL_CLOEXEC), .mode = mode, .is_realtime = is_realtime};
+    const char *fault = pool_open(&engine->pool, memory_bytes);
+    if (fault == NULL)
+        fault = fabric_fd >= 0 ? open_fabric(engine, fabric_fd) : open_wired(engine, table_fd);
+    if (fault != NULL)
+        return fault;
+    engine->port = calloc(engine->pipes, sizeof *engine->port);
+    if (engine->port == NULL)
+        return "not enough memory for so many ports";
     for (uint32_t i = 0; i < engine->pipes; i++)
         engine->port[i] = (struct port){.fd = -1, .pipe = NO_PIPE};
     engine->landing = pool_take(&engine->pool, WIRE_MAX_FRAME_BYTES);
-    engine->waiter = (struct waiter){
-        .epoll_fd = epoll_create1(EPOLL_CLOEXEC), .mode = mode, .is_realtime = is_realtime};
-    engine->table.header->is_realtime = is_realtime;
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = CONTROL_EVENT};
     if (engine->waiter.epoll_fd < 0 ||
         epoll_ctl(engine->waiter.epoll_fd, EPOLL_CTL_ADD, control_fd, &event) != 0)
@@ -38,7 +71,10 @@ const char *engine_open(struct engine *engine, int table_fd, int control_fd, siz
 
 void engine_close(struct engine *engine) {
     close(engine->waiter.epoll_fd);
-    agenda_close(&engine->agenda);
+    if (engine->fabric != NULL)
+        fabric_close(engine->fabric);
+    else
+        agenda_close(&engine->agenda);
     pool_close(&engine->pool);
     free(engine->port);
     free(engine->pipe);
@@ -109,7 +145,7 @@ int engine_read_back(struct engine *engine, uint32_t pipe, struct parameters *in
 }
 
 /* From pipe to port. */
-static void release_due(struct engine *engine) {
+static void release_wired(struct engine *engine) {
     struct agenda *agenda = &engine->agenda;
     int64_t now_ns = mono_ns();
     for (int turn = 0; turn < RELEASES_PER_TURN && agenda_next_ns(agenda) <= now_ns; turn++) {
@@ -127,8 +163,55 @@ static void release_due(struct engine *engine) {
     }
 }
 
+static void release_due(struct engine *engine) {
+    if (engine->fabric != NULL)
+        fabric_turn(engine->fabric, mono_ns(), RELEASES_PER_TURN);
+    else
+        release_wired(engine);
+}
+
+static int64_t next_ns(struct engine *engine) {
+    return engine->fabric != NULL ? fabric_next_ns(engine->fabric) : agenda_next_ns(&engine->agenda);
+}
+
+/* A packet of its own, of what is in engine->landing; NULL where there is no room. */
+static struct packet *take_landed(struct engine *engine, size_t frame_bytes, const struct shape *shape) {
+    bool is_large = frame_bytes > POOL_LARGE_FRAME_BYTES;
+    struct packet *packet = pool_take(&engine->pool, is_large ? WIRE_MAX_FRAME_BYTES : frame_bytes);
+    if (packet == NULL)
+        return NULL;
+    if (is_large) { /* trade the landing place for the new block instead of copying */
+        struct packet *landed = engine->landing;
+        engine->landing = packet;
+        packet = landed;
+    } else {
+        memcpy(packet->frame, engine->landing->frame, frame_bytes);
+    }
+    packet->frame_bytes = (uint32_t)frame_bytes;
+    packet->shape = *shape;
+    return packet;
+}
+
+static void accept_in_fabric(struct engine *engine, uint32_t port, size_t frame_bytes, int64_t now_ns) {
+    struct fabric_header *count = engine->fabric->table.header;
+    struct shape shape;
+    if (!wire_parse(engine->landing->frame, frame_bytes, &shape)) {
+        table_add(&count->invalid, 1);
+        return;
+    }
+    struct packet *packet = take_landed(engine, frame_bytes, &shape);
+    if (packet == NULL)
+        table_add(&count->out_of_memory, shape.segments);
+    else
+        fabric_accept(engine->fabric, port, packet, now_ns);
+}
+
 /* From port to pipe: the frame is in engine->landing. */
 void engine_accept(struct engine *engine, uint32_t port, size_t frame_bytes, int64_t now_ns) {
+    if (engine->fabric != NULL) {
+        accept_in_fabric(engine, port, frame_bytes, now_ns);
+        return;
+    }
     uint32_t index = engine->port[port].pipe;
     if (index == NO_PIPE) {
         table_add(&engine->table.header->stray, 1);
@@ -140,8 +223,7 @@ void engine_accept(struct engine *engine, uint32_t port, size_t frame_bytes, int
         table_add(&pipe->count->invalid, 1);
         return;
     }
-    bool is_large = frame_bytes > POOL_LARGE_FRAME_BYTES;
-    struct packet *packet = pool_take(&engine->pool, is_large ? WIRE_MAX_FRAME_BYTES : frame_bytes);
+    struct packet *packet = take_landed(engine, frame_bytes, &shape);
     if (packet == NULL) {
         table_add(&engine->table.header->out_of_memory, shape.segments);
         table_add(&pipe->count->packets_in, shape.segments);
@@ -149,15 +231,6 @@ void engine_accept(struct engine *engine, uint32_t port, size_t frame_bytes, int
         table_add(&pipe->count->dropped_host, shape.segments);
         return;
     }
-    if (is_large) { /* trade the landing place for the new block instead of copying */
-        struct packet *landed = engine->landing;
-        engine->landing = packet;
-        packet = landed;
-    } else {
-        memcpy(packet->frame, engine->landing->frame, frame_bytes);
-    }
-    packet->frame_bytes = (uint32_t)frame_bytes;
-    packet->shape = shape;
     pipe_arrive(pipe, packet, now_ns);
     agenda_set(&engine->agenda, index, pipe_next_ns(pipe));
 }
@@ -194,10 +267,10 @@ enum engine_end engine_run(struct engine *engine) {
     struct epoll_event events[EVENTS_PER_WAKE];
     for (;;) {
         release_due(engine);
-        int n = wait_until(&engine->waiter, agenda_next_ns(&engine->agenda), events, EVENTS_PER_WAKE);
+        int n = wait_until(&engine->waiter, next_ns(engine), events, EVENTS_PER_WAKE);
         if (n < 0 && errno != EINTR)
             return ENGINE_BROKEN;
-        __atomic_store_n(&engine->table.header->wake_ns, (uint64_t)engine->waiter.wake_ns, __ATOMIC_RELAXED);
+        __atomic_store_n(engine->wake_ns, (uint64_t)engine->waiter.wake_ns, __ATOMIC_RELAXED);
         for (int i = 0; i < n; i++) {
             if (events[i].data.u32 != CONTROL_EVENT) {
                 read_port(engine, events[i].data.u32);

@@ -1,16 +1,16 @@
-/* The engine: ports, pipes, and what joins them.
+/* The engine: ports, and what carries packets from one to another.
  *
- * A port is a TUN device, a pipe one direction of a link.  What is read from a
- * port goes into the pipe that takes from it; what a pipe releases is written to
- * its port at the other end.  This wired forwarding is all of read_port() and
- * release_due() in engine.c; a fabric that routes from pipe to pipe would
- * replace those two joints and nothing below them.
+ * A port is a TUN device.  Wired, what is read from a port goes into the pipe that
+ * takes from it, and what a pipe releases is written to the port at its other end:
+ * release_wired() and accept_wired() in engine.c are all of it.  With a fabric,
+ * packets cross any number of pipes in between (fabric.h).
  */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "agenda.h"
+#include "fabric.h"
 #include "pipe.h"
 #include "pool.h"
 #include "stamps.h"
@@ -36,11 +36,14 @@ struct engine {
     struct port *port;      /* as many as pipes */
     struct pipe *pipe;
     uint32_t pipes;
+    struct fabric *fabric;  /* NULL: wired */
+    uint64_t *wake_ns, *stray; /* words of the shared memory in use */
     uint64_t seed;
     int control_fd;
 };
 
-const char *engine_open(struct engine *, int table_fd, int control_fd, size_t memory_bytes, enum wait_mode,
+/* With a fabric table (fabric_fd) or a table of pipes; the other is -1. */
+const char *engine_open(struct engine *, int table_fd, int fabric_fd, int control_fd, size_t memory_bytes, enum wait_mode,
                         bool is_realtime, uint64_t seed); /* NULL, or what is wrong in words */
 void engine_close(struct engine *);
 

@@ -110,9 +110,10 @@ int main(int argc, char **argv) {
         {"control-fd", required_argument, NULL, 'c'}, {"table-fd", required_argument, NULL, 't'},
         {"memory-bytes", required_argument, NULL, 'm'}, {"seed", required_argument, NULL, 's'},
         {"wait", required_argument, NULL, 'w'}, {"priority", required_argument, NULL, 'p'},
-        {"stamps-fd", required_argument, NULL, 'k'}, {0},
+        {"stamps-fd", required_argument, NULL, 'k'}, {"fabric-fd", required_argument, NULL, 'f'}, {0},
     };
-    uint64_t control_fd = INT32_MAX, table_fd = INT32_MAX, stamps_fd = INT32_MAX, memory_bytes = 512u << 20, seed = 0;
+    uint64_t control_fd = INT32_MAX, table_fd = INT32_MAX, stamps_fd = INT32_MAX, fabric_fd = INT32_MAX;
+    uint64_t memory_bytes = 512u << 20, seed = 0;
     enum wait_mode mode = WAIT_ADAPTIVE;
     bool good = true, is_realtime = true;
     for (int option; good && (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -120,6 +121,7 @@ int main(int argc, char **argv) {
         case 'c': good = number(optarg, &control_fd); break;
         case 't': good = number(optarg, &table_fd); break;
         case 'k': good = number(optarg, &stamps_fd) && stamps_fd < INT32_MAX; break;
+        case 'f': good = number(optarg, &fabric_fd) && fabric_fd < INT32_MAX; break;
         case 'm': good = number(optarg, &memory_bytes); break;
         case 's': good = number(optarg, &seed); break;
         case 'w': good = wait_mode_named(optarg, &mode); break;
@@ -127,8 +129,9 @@ int main(int argc, char **argv) {
         default: good = false;
         }
     }
-    if (!good || optind != argc || control_fd >= INT32_MAX || table_fd >= INT32_MAX)
-        return fail("the emulator starts it: --control-fd N --table-fd N [--wait sleep|adaptive|poll]"
+    bool has_one_table = (table_fd < INT32_MAX) != (fabric_fd < INT32_MAX);
+    if (!good || optind != argc || control_fd >= INT32_MAX || !has_one_table)
+        return fail("the emulator starts it: --control-fd N (--table-fd N | --fabric-fd N) [--wait sleep|adaptive|poll]"
                     " [--priority realtime|normal] [--memory-bytes N] [--seed N] [--stamps-fd N]");
     /* who polls without end may not have it; who is refused it goes on, and the table says so */
     is_realtime = is_realtime && mode != WAIT_POLL &&
@@ -136,7 +139,8 @@ int main(int argc, char **argv) {
     const char *fault = settle_down((int)control_fd);
     static struct engine engine;
     if (fault == NULL)
-        fault = engine_open(&engine, (int)table_fd, (int)control_fd, memory_bytes, mode, is_realtime, seed);
+        fault = engine_open(&engine, table_fd < INT32_MAX ? (int)table_fd : -1,
+                            fabric_fd < INT32_MAX ? (int)fabric_fd : -1, (int)control_fd, memory_bytes, mode, is_realtime, seed);
     if (fault == NULL && stamps_fd < INT32_MAX)
         fault = stamps_open(&engine.stamps, (int)stamps_fd);
     if (fault != NULL)

@@ -1,0 +1,75 @@
+"""``orbitmesh capture``: the packets of a laser or a node, with the instants at which they passed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import FailureError, InputError
+from .options import RunOption, duration_ns, pair
+from .output import stderr
+
+EXAMPLE = (
+    "Example: orbitmesh capture sat-3-7:sat-3-8 laser.pcapng --duration 10s\n\n"
+    "Example: orbitmesh capture gw-london london.pcapng"
+)
+
+
+def capture(
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="NODE|A:B",
+            help="What arrives at a node, or passes from A to its neighbour B.",
+            show_default=False,
+        ),
+    ],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to: pcapng.", show_default=False)],
+    duration: Annotated[
+        str | None, typer.Option("--duration", metavar="TIME", help="How long: 10s. [default: until Ctrl-C]")
+    ] = None,
+    run: RunOption = None,
+) -> None:
+    """Write the packets of a node or a laser to a file, with nanosecond stamps.
+
+    Only where the engine carries all (the fabric plane): there a laser is no interface of any host.
+    Wireshark and tcpdump read the file.
+    """
+    from ..run.control import Client
+
+    long_ns = None if duration is None else duration_ns(duration, "--duration")
+    node, peer = pair(what, "NODE|A:B") if ":" in what else (what, None)
+    with Client.connect(run) as client:
+        try:
+            fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        except FileExistsError:
+            raise InputError(f"{file} is there already: name another file, or remove it") from None
+        except OSError as error:
+            raise FailureError(f"cannot write {file}: {error.strerror}") from error
+        if os.geteuid() == 0 and (uid := os.environ.get("SUDO_UID")):  # it is whose who called
+            os.fchown(fd, int(uid), int(os.environ.get("SUDO_GID", uid)))
+        try:
+            try:
+                client.capture(node, peer, fd)
+            except BaseException:
+                file.unlink()
+                raise
+            talk = stderr()
+            talk.print(f"capturing {what} into {file}; Ctrl-C ends it", soft_wrap=True)
+            _wait(client.socket, long_ns)
+            talk.print(f"{os.fstat(fd).st_size:,} bytes in {file}", soft_wrap=True)
+        finally:
+            os.close(fd)
+
+
+def _wait(connection: socket.socket, long_ns: int | None) -> None:
+    """Until Ctrl-C, or the time is over; FailureError where the run ends first."""
+    connection.settimeout(None if long_ns is None else long_ns / 1e9)
+    with contextlib.suppress(TimeoutError, KeyboardInterrupt):
+        if not connection.recv(1):
+            raise FailureError("the run has ended")

@@ -1,0 +1,127 @@
+"""From an epoch to what a bank of the shared table holds.  Pure: arrays in, arrays out.
+
+A pipe is one direction of a link.  That of laser slot s of satellite n is pipe
+``n * laser_slots + s``; those of ground pair j are 2j and 2j + 1 behind all
+lasers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...epoch import Int32, Int64, Links
+from ..shaping import emulated_rate_bps
+
+UInt8 = NDArray[np.uint8]
+UInt32 = NDArray[np.uint32]
+
+#: one pipe, 16 bytes; ``word`` holds the node at the far end, the generation and whether it is up
+PIPE = np.dtype(
+    [("delay_ns", np.uint32), ("slope_ns_per_s", np.float32), ("rate_bps", np.float32), ("word", np.uint32)]
+)
+#: one place of the table from addresses to rows of next hops; row_plus_one 0: empty
+PLACE = np.dtype([("ipv4", np.uint32), ("row_plus_one", np.uint32)])
+
+NO_WAY = 255
+NODE_BITS = 24
+_NODE = np.uint32((1 << NODE_BITS) - 1)
+GENERATION = np.uint32(0x7F << NODE_BITS)
+_ONE_GENERATION = np.uint32(1 << NODE_BITS)
+UP = np.uint32(1 << 31)
+_HASH = np.uint32(2654435769)  # 2^32 divided by the golden ratio
+
+
+def is_up(word: UInt32) -> NDArray[np.bool_]:
+    return word >= UP
+
+
+def far_node(word: UInt32) -> Int32:
+    return (word & _NODE).astype(np.int32)
+
+
+def generation(word: UInt32) -> UInt8:
+    return ((word & GENERATION) >> np.uint32(NODE_BITS)).astype(np.uint8)
+
+
+def next_words(before: UInt32, far: Int32, other_link: NDArray[np.bool_] | None = None) -> UInt32:
+    """(P,) words of pipes that lead to ``far`` (-1: down), after those ``before``.
+
+    The generation grows by one (7 bits, it wraps around) where a pipe that was
+    up goes down, leads elsewhere, or belongs to another link though it leads to
+    the same node (``other_link``): what was in flight there is lost.
+    """
+    up = far >= 0
+    word = np.where(up, far.view(np.uint32) | UP, before & _NODE)
+    word |= before & GENERATION
+    differs = word != before
+    if other_link is not None:
+        differs |= other_link
+    broken = np.flatnonzero(differs & is_up(before))
+    bumped = ((word[broken] & GENERATION) + _ONE_GENERATION) & GENERATION
+    word[broken] = (word[broken] & ~GENERATION) | bumped
+    return word
+
+
+def delays_ns(delay_ns: NDArray[np.float64]) -> UInt32:
+    """Whole ns, never less than light takes."""
+    return np.ceil(delay_ns).astype(np.uint32)
+
+
+def rates_bps(physical_bps: Int64, rate_scale: float) -> NDArray[np.float32]:
+    return emulated_rate_bps(physical_bps, rate_scale).astype(np.float32)
+
+
+def laser_pipes(
+    neighbour: Int32, row: Int32, links: Links, rate_scale: float, before: UInt32, out: NDArray[np.void]
+) -> None:
+    """Fill (n_satellites * slots,) PIPE from (n_satellites, slots) neighbours and rows of ``links``.
+
+    ``before`` are the words of the same pipes in the epoch before, and become
+    those of this one.
+    """
+    n = len(links)
+    # a row for each direction of each link, and one of zeros for slots without a link
+    way = np.zeros(2 * n + 1, PIPE)
+    for half, rate_bps in ((slice(0, n), links.rate_ab_bps), (slice(n, 2 * n), links.rate_ba_bps)):
+        way["delay_ns"][half] = delays_ns(links.delay_ns)
+        way["slope_ns_per_s"][half] = links.delay_slope_ns_per_s
+        way["rate_bps"][half] = rates_bps(rate_bps, rate_scale)
+    backwards = np.arange(len(neighbour), dtype=np.int32)[:, None] > neighbour
+    place = np.where(neighbour >= 0, row + backwards * np.int32(n), np.int32(2 * n)).ravel()
+    out[:] = way.view(np.complex128).take(place).view(PIPE)  # 16 bytes at a time
+    before[:] = out["word"] = next_words(before, neighbour.ravel())
+
+
+def addresses_hashed(ipv4: UInt32, n_places: int) -> NDArray[np.void]:
+    """(n_places,) PLACE: open addressing with linear probing, the row of each of (d,) addresses.
+
+    ``n_places`` is a power of two, at least 2 d.
+    """
+    if n_places < 2 * len(ipv4) or n_places & (n_places - 1):
+        raise ValueError(f"{n_places} places do not do for {len(ipv4)} addresses")
+    table = np.zeros(n_places, PLACE)
+    rows = np.arange(len(ipv4), dtype=np.uint32)
+    with np.errstate(over="ignore"):
+        place = first_places(ipv4, n_places)
+    while len(rows):
+        # of those that want the same place the first one gets it, if it is free
+        _, first = np.unique(place, return_index=True)
+        first = first[table["row_plus_one"][place[first]] == 0]
+        table["ipv4"][place[first]] = ipv4[rows[first]]
+        table["row_plus_one"][place[first]] = rows[first] + np.uint32(1)
+        left = np.ones(len(rows), np.bool_)
+        left[first] = False
+        rows, place = rows[left], (place[left] + 1) & (n_places - 1)
+    return table
+
+
+def first_places(ipv4: UInt32, n_places: int) -> Int64:
+    """Where an address is looked for first."""
+    shift = np.uint32(32 - (n_places.bit_length() - 1))
+    return ((ipv4 * _HASH) >> shift).astype(np.int64)
+
+
+def places_for(n_destinations: int) -> int:
+    """The least power of two that is at least twice as many, and 2."""
+    return 1 << max(1, (2 * n_destinations - 1).bit_length())

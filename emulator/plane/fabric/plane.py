@@ -1,0 +1,322 @@
+"""The fabric plane: the engine carries the space segment itself.
+
+A node that runs no program has no namespace.  A packet enters from its host's
+one interface, crosses all its hops inside the engine, and leaves at its
+destination.  An epoch becomes valid for all packets at one instant.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import ClassVar
+
+import numpy as np
+
+from ...epoch import Bool, Epoch, Int32, LinkKind, Nodes
+from ...errors import InputError
+from ...scenario.model import Scenario
+from .. import addressing
+from ..backend import LinkCounters
+from ..kernel import Kernel, Progress
+from ..mesh import CommitReport, MeshPlane
+from ..shaping import PATH_ROUND_TRIP_NS
+from . import banks
+from .captures import Captures
+from .engine import FabricCarrier, FabricEngine
+from .ground import GroundLinks, GroundPairs
+from .hosts import Hosts, make_kernel
+from .net import FabricNet
+from .ports import Ports, Slots, port_codes
+from .readback import differences, pipes_of
+from .table import Bank, FabricTable, KindParameters, Sizes, write_routes
+
+MTU_BYTES = 1500
+#: Destinations beyond the hosts of the scenario: room for hosts on demand, and for whom a user asks the way.
+MORE_DESTINATIONS = 1024
+LEAST_LASER_SLOTS = 4
+_LOOKS_FOR_IDLE_NS = 5_000_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """What commit() will publish: a bank that has been written."""
+
+    new: Epoch
+    ports: Ports
+    bank: Bank
+    n_added: int
+    n_removed: int
+    prepared_ns: int
+
+
+class FabricPlane(MeshPlane):
+    """See the module, and MeshPlane.  ``table`` is what it shares with its engine."""
+
+    name: ClassVar[str] = "fabric"
+    lead_ns: ClassVar[int] = 5_000_000
+
+    def __init__(
+        self,
+        nodes: Nodes,
+        scenario: Scenario,
+        hosting: Bool,
+        make_engine: Callable[[FabricTable], FabricCarrier] = FabricEngine,
+        on_progress: Progress | None = None,
+        *,
+        kernel: Kernel | None = None,
+    ) -> None:
+        """``hosting``, (n_nodes,) bool: who is a host for the whole run.  Nothing is made yet.
+
+        ScenarioError where the constellation does not fit the address space.
+        """
+        addresses = addressing.assign(nodes)
+        hosts = np.flatnonzero(hosting).tolist()
+        self.table = FabricTable(
+            sizes_for(nodes, scenario, len(hosts)),
+            addresses.ipv4,
+            addressing.IPV6_PREFIX,
+            *_kinds(scenario),
+        )
+        self.backend = make_engine(self.table)
+        if kernel is None:
+            kernel = make_kernel(nodes, addresses, hosts, self.backend)
+        super().__init__(nodes, scenario, addresses, self.backend, kernel, on_progress)
+        self.net = FabricNet(nodes, addresses, self.ensure_host, self._descriptors, self.close)
+        self.hosts = Hosts(addresses, hosts, self.backend, kernel, self.net)
+        self._captures = Captures(nodes, self.backend, self.pipe)
+        self._looked_mono_ns = 0
+        self._pairs = GroundPairs(self.table.sizes.ground_pipes // 2)
+        self._pair: Int32 = np.empty(0, np.int32)  # of each ground link of the epoch, in order of its rows
+        self._word = np.zeros(self.table.sizes.n_pipes, np.uint32)
+        self._destinations: Int32 = np.empty(0, np.int32)
+        self._places = banks.addresses_hashed(np.empty(0, np.uint32), self.table.sizes.hash_slots)
+        sizes = self.table.sizes
+        self._slots = Slots(sizes.n_satellites, sizes.n_nodes, sizes.laser_slots)
+        self._ports: Ports | None = None  # of the epoch committed last
+        self._pending: Prepared | None = None
+        self._total: dict[str, int] | None = None
+
+    # ---- epochs
+
+    def prepare(self, old: Epoch | None, new: Epoch) -> Prepared:
+        """Write ``new`` into the bank that is not in force."""
+        with self._lock:
+            self._need_turn(old, self._pending)
+            began_ns = time.monotonic_ns()
+            bank = self.table.free_bank(self.backend.failure)
+            was_up = banks.is_up(self._word)
+            ports = self._slots.follow(new.links)
+            self._write_lasers(bank, new, ports)
+            self._write_ground(bank, new, ports)
+            self._write_routes(bank, new, ports)
+            is_up = banks.is_up(self._word)
+            self._pending = Prepared(
+                new=new,
+                ports=ports,
+                bank=bank,
+                n_added=int(np.count_nonzero(is_up & ~was_up)) // 2,
+                n_removed=int(np.count_nonzero(was_up & ~is_up)) // 2,
+                prepared_ns=time.monotonic_ns() - began_ns,
+            )
+            return self._pending
+
+    def commit(self, change: Prepared, t0_mono_ns: int) -> CommitReport:
+        """Publish a prepared epoch, valid from its instant; soon, where that is far off (a stepped clock)."""
+        with self._lock:
+            self._need_open()
+            if change is not self._pending:
+                raise ValueError("this change is not the one prepared last")
+            began_ns = time.monotonic_ns()
+            valid_from_ns = min(t0_mono_ns, began_ns + self.lead_ns)
+            self.table.publish(change.bank, t0_mono_ns, valid_from_ns)
+            self.backend.published()
+            self._pending, self._epoch, self._ports = None, change.new, change.ports
+            self._captures.follow()
+            ended_ns = time.monotonic_ns()
+            n_links, n_routes = len(change.new.links), len(change.new.routes.destinations) * len(self.nodes)
+            return CommitReport(
+                number=change.new.number,
+                n_added=change.n_added,
+                n_kept=n_links - change.n_added,
+                n_removed=change.n_removed,
+                n_routes=n_routes,
+                attach_ns=change.prepared_ns,
+                links_ns=ended_ns - began_ns,
+                routes_ns=0,
+                removal_ns=0,
+                total_ns=ended_ns - began_ns,
+                began_mono_ns=max(valid_from_ns, began_ns),
+                ended_mono_ns=max(valid_from_ns, ended_ns),
+            )
+
+    def settle(self, now_mono_ns: int) -> None:
+        """Give up hosts on demand that nobody uses."""
+        self._need_open()
+        if now_mono_ns - self._looked_mono_ns >= _LOOKS_FOR_IDLE_NS:
+            self._looked_mono_ns = now_mono_ns
+            self.hosts.give_up_idle(now_mono_ns)
+        self.kernel.tend()
+
+    def _write_lasers(self, bank: Bank, new: Epoch, ports: Ports) -> None:
+        n = self.table.sizes.n_laser_pipes
+        banks.laser_pipes(
+            ports.laser_neighbour,
+            ports.laser_row,
+            new.links,
+            self.scenario.run.rate_scale,
+            self._word[:n],
+            bank.pipes[:n],
+        )
+
+    def _write_ground(self, bank: Bank, new: Epoch, ports: Ports) -> None:
+        links, scale = new.links, self.scenario.run.rate_scale
+        row = np.flatnonzero(links.kind == LinkKind.GROUND)
+        ground = self.scenario.ground
+        owner_before = self._pairs.owner.copy()
+        self._pair = self._pairs.follow(
+            GroundLinks(
+                key=(links.a[row].astype(np.int64) << 32) | links.b[row],
+                delay_ns=links.delay_ns[row],
+                slope_ns_per_s=links.delay_slope_ns_per_s[row],
+                down_bps=banks.rates_bps(links.rate_ab_bps[row], scale),
+                up_bps=banks.rates_bps(links.rate_ba_bps[row], scale),
+            ),
+            new.sim_ns,
+            ground.overlap_ns if ground.handover == "make-before-break" else 0,
+        )
+        pairs, n_lasers = self._pairs, self.table.sizes.n_laser_pipes
+        pipes, word = bank.pipes[n_lasers:], self._word[n_lasers:]
+        there = pairs.owner >= 0
+        far = np.empty(len(word), np.int32)
+        far[0::2] = np.where(there, pairs.owner & 0xFFFFFFFF, -1)  # down, to the gateway
+        far[1::2] = np.where(there, pairs.owner >> 32, -1)
+        word[:] = banks.next_words(word, far, np.repeat(pairs.owner != owner_before, 2))
+        pipes["delay_ns"] = np.repeat(banks.delays_ns(pairs.delay_ns), 2)
+        pipes["slope_ns_per_s"] = np.repeat(pairs.slope_ns_per_s, 2)
+        pipes["rate_bps"][0::2], pipes["rate_bps"][1::2] = pairs.down_bps, pairs.up_bps
+        pipes["word"] = word
+        entry_pair = self._pair[np.searchsorted(row, ports.ground_row)]
+        # a node whose neighbour is a gateway is a satellite, and sends down
+        upwards = ports.ground_neighbour < self.nodes.n_satellites
+        bank.ground_first[:] = ports.ground_first[:-1]
+        bank.ground_pipe[: len(entry_pair)] = n_lasers + 2 * entry_pair + upwards
+
+    def _write_routes(self, bank: Bank, new: Epoch, ports: Ports) -> None:
+        destinations = new.routes.destinations
+        if not np.array_equal(destinations, self._destinations):
+            room = self.table.sizes.destinations
+            if len(destinations) > room:
+                raise InputError(
+                    f"{len(destinations)} nodes are to be routed to, and this run has room for {room}: "
+                    "end programs in nodes that are no longer needed, or name more in compute.satellites"
+                )
+            self._places = banks.addresses_hashed(
+                self.addresses.ipv4[destinations], self.table.sizes.hash_slots
+            )
+            self._destinations = destinations
+        write_routes(bank, self._places, destinations, port_codes(ports, new.routes.next_node))
+
+    # ---- hosts
+
+    def _finish_build(self) -> None:
+        self.hosts.build(self._on_progress)
+
+    def ensure_host(self, node: int) -> None:
+        """Make the node a host if it is none: a namespace, its address, an interface to the engine.
+
+        It is given up again when no program and no socket has been in it for a while (hosts.IDLE_NS).
+        """
+        self._need_open()
+        if self.hosts.ensure(node):
+            self.on_host(node)
+
+    # ---- what is in force, and what has passed
+
+    def pipe(self, u: int, v: int) -> int | None:
+        """The pipe from a node to a neighbour in the epoch committed last; None where they have no link."""
+        with self._lock:
+            ports, sizes = self._need_ports(), self.table.sizes
+            if u < sizes.n_satellites and v < sizes.n_satellites:
+                slot = np.flatnonzero(ports.laser_neighbour[u] == v)
+                return u * sizes.laser_slots + int(slot[0]) if len(slot) else None
+            low, high = min(u, v), max(u, v)
+            pair = np.flatnonzero(self._pairs.owner == (low << 32 | high))
+            return sizes.n_laser_pipes + 2 * int(pair[0]) + (u > v) if len(pair) else None
+
+    def counters(self) -> dict[str, int]:
+        with self._lock:
+            return dict(self._total) if self._total is not None else self._count()
+
+    def _count(self) -> dict[str, int]:
+        counted = {
+            name: int(self.table.counters[name].sum()) for name in self.table.counters.dtype.names or ()
+        }
+        counted["dropped_host"] = self.table.statistics()["out_of_memory"]
+        return {f.name: counted.get(f.name, 0) for f in fields(LinkCounters)}
+
+    def _before_close(self) -> None:
+        self._captures.close()
+        self._total = self._count()
+
+    def unlike_commanded(self) -> list[str]:
+        """What is in force, by the engine's word, other than the last commit commanded; a sentence each.
+
+        For as many links as there are: at a million satellites it takes a while.
+        """
+        with self._lock:
+            epoch = self._need_epoch()
+            self.table.free_bank(self.backend.failure)  # once it has taken it up
+            pipes = pipes_of(epoch.links, self._need_ports(), self._pair, self.table.sizes.n_laser_pipes)
+            found = self.backend.read(pipes.ravel()).reshape(-1, 2)
+            sentences = []
+            for row, way, what in differences(epoch.links, self.scenario.run.rate_scale, found):
+                ends = (epoch.links.a[row], epoch.links.b[row])
+                one, other = (self.nodes.names[node] for node in ends[:: 1 - 2 * way])
+                sentences.append(f"{one} to {other}: {what}")
+            return sentences
+
+    def capture(self, u: int, v: int | None, fd: int) -> None:
+        with self._lock:
+            self._need_open()
+            self._captures.begin(u, v, fd)
+
+    def end_capture(self, u: int, v: int | None) -> None:
+        with self._lock:
+            self._need_open()
+            self._captures.end(u, v)
+
+    def _need_ports(self) -> Ports:
+        self._need_epoch()
+        assert self._ports is not None
+        return self._ports
+
+    def _need_epoch(self) -> Epoch:
+        self._need_open()
+        if self._epoch is None:
+            raise ValueError("no epoch has been committed")
+        return self._epoch
+
+
+def sizes_for(nodes: Nodes, scenario: Scenario, n_hosts: int) -> Sizes:
+    """Room for each antenna of each station twice: its link, and the one that it has just left."""
+    ground = scenario.ground
+    antennas = sum(
+        ground.antennas if station.antennas is None else station.antennas for station in ground.stations
+    )
+    return Sizes(
+        n_nodes=len(nodes),
+        n_satellites=nodes.n_satellites,
+        laser_slots=max(LEAST_LASER_SLOTS, scenario.lasers.terminals),
+        ground_pipes=2 * 2 * max(antennas, 1),
+        destinations=min(len(nodes), n_hosts + MORE_DESTINATIONS),
+    )
+
+
+def _kinds(scenario: Scenario) -> tuple[KindParameters, KindParameters]:
+    lasers, ground = (
+        KindParameters(kind.queue_bytes or 0, PATH_ROUND_TRIP_NS, kind.loss_ratio, MTU_BYTES)
+        for kind in (scenario.lasers, scenario.ground)
+    )
+    return lasers, ground

@@ -1,0 +1,185 @@
+"""What both planes of a mesh have in common: nodes, addresses, hosts, names, a life from build to close."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from ..epoch import Epoch, Nodes
+from ..errors import RunError
+from ..scenario.model import Scenario
+from .addressing import Addresses
+from .backend import Carrier
+from .kernel import Kernel, Progress
+from .network import MeshNet
+
+
+@dataclass(frozen=True)
+class CommitReport:
+    """What a commit did and how long each step took, in ns; ``attach_ns`` was spent earlier, in prepare().
+
+    The epoch came into force between ``began_mono_ns`` and ``ended_mono_ns`` (CLOCK_MONOTONIC).
+    """
+
+    number: int
+    n_added: int
+    n_kept: int
+    n_removed: int
+    n_routes: int
+    attach_ns: int
+    links_ns: int
+    routes_ns: int
+    removal_ns: int
+    total_ns: int
+    began_mono_ns: int
+    ended_mono_ns: int
+
+
+@runtime_checkable
+class EndsWithNamespaces(Protocol):
+    """A backend whose devices need not be removed one by one where the namespaces end right after them."""
+
+    def let_go(self) -> None:
+        """Comes just before close(): after it, a device goes when its namespace does."""
+
+
+class MeshPlane(ABC):
+    """``build`` once, then prepare, commit, settle for each epoch, then ``close``.
+
+    Every method may be called from any thread (a lock makes them take turns);
+    what ``net`` hands out is for other threads.
+    """
+
+    name: ClassVar[str]
+    #: How long before its instant an epoch is to be committed.
+    lead_ns: ClassVar[int] = 0
+
+    net: MeshNet
+
+    def __init__(
+        self,
+        nodes: Nodes,
+        scenario: Scenario,
+        addresses: Addresses,
+        backend: Carrier,
+        kernel: Kernel,
+        on_progress: Progress | None,
+    ) -> None:
+        self.nodes, self.scenario, self.addresses, self.kernel = nodes, scenario, addresses, kernel
+        self.carrier = backend
+        self._on_progress = on_progress
+        #: Called when a node has been made a host on demand.
+        self.on_host: Callable[[int], None] = lambda node: None
+        self._epoch: Epoch | None = None
+        self._lock = threading.RLock()
+        self._built = self._closed = False
+
+    def build(self) -> None:
+        """Namespaces, addresses, names; starts the backend.  On failure nothing is left."""
+        with self._lock:
+            if self._built or self._closed:
+                raise RunError("a plane is built once")
+            self._built = True
+            try:
+                self.kernel.build(self._on_progress)
+                self.carrier.start()
+                self._finish_build()
+            except BaseException:
+                self.close()
+                raise
+
+    @abstractmethod
+    def _finish_build(self) -> None:
+        """What is to be made once there are namespaces and the backend runs."""
+
+    @abstractmethod
+    def prepare(self, old: Epoch | None, new: Epoch) -> Any:
+        """Do ahead of time what turns ``old`` (the epoch in force) into ``new``.  One change at a time."""
+
+    @abstractmethod
+    def commit(self, change: Any, t0_mono_ns: int) -> CommitReport:
+        """Put a prepared change in force; ``t0_mono_ns`` is the machine's instant of the epoch."""
+
+    @abstractmethod
+    def settle(self, now_mono_ns: int) -> None:
+        """Off the critical path: call it between two instants, as often as there is time."""
+
+    @abstractmethod
+    def ensure_host(self, node: int) -> None:
+        """See to it that programs can run in the node."""
+
+    @abstractmethod
+    def counters(self) -> dict[str, int]:
+        """Totals of all links there have been, both directions, by the names of LinkCounters."""
+
+    @abstractmethod
+    def capture(self, u: int, v: int | None, fd: int) -> None:
+        """Copy what passes from node u to v (None: what arrives at u) into a file, as pcapng."""
+
+    @abstractmethod
+    def end_capture(self, u: int, v: int | None) -> None: ...
+
+    def netns_fd(self, node: int) -> int:
+        """The node's network namespace.  Stays ours: do not close it."""
+        self.ensure_host(node)
+        return self.kernel.netns_fd(node)
+
+    @property
+    def mntns_fd(self) -> int:
+        """The mesh's mount namespace, in which all nodes are known by name.  Stays ours: do not close it."""
+        return self.kernel.mntns_fd
+
+    def program_mntns_fd(self, node: int) -> int:
+        """For programs of users: as ``mntns_fd``, and /sys/class/net shows the node's interfaces.  Ours."""
+        self.ensure_host(node)
+        return self.kernel.program_mntns_fd(node)
+
+    def close(self) -> None:
+        """Remove everything: programs in the nodes (SIGTERM, then SIGKILL), links, namespaces; safe twice.
+
+        RunError, once all else is gone, where a process would not end.
+        """
+        with self._lock:
+            if self._closed:
+                return
+            remaining: list[int] = []
+            with contextlib.ExitStack() as last_first:  # each step is taken, whatever the one before it met
+                last_first.callback(self.kernel.close)
+                last_first.callback(self.carrier.close)
+                if isinstance(self.carrier, EndsWithNamespaces):
+                    last_first.callback(self.carrier.let_go)
+                last_first.callback(lambda: remaining.extend(self.kernel.end_processes()))
+                last_first.callback(self.net.end_shells)
+                last_first.callback(setattr, self, "_closed", True)
+                last_first.callback(self._before_close)
+            if remaining:
+                raise RunError(
+                    "processes in the mesh did not end even by SIGKILL and keep their nodes: "
+                    + ", ".join(map(str, remaining))
+                )
+
+    @abstractmethod
+    def _before_close(self) -> None:
+        """What is to be read while the backend is still there."""
+
+    def _descriptors(self, node: int) -> tuple[int, int]:
+        self._need_open()
+        return self.netns_fd(node), self.program_mntns_fd(node)
+
+    def _need_open(self) -> None:
+        if self._closed:
+            raise RunError("the mesh is closed")
+        if not self._built:
+            raise RunError("the mesh is not built yet")
+
+    def _need_turn(self, old: Epoch | None, pending: object) -> None:
+        """For prepare()."""
+        self._need_open()
+        if old is not self._epoch:
+            raise ValueError("prepare() starts from the epoch in force: the one committed last")
+        if pending is not None:
+            raise ValueError("a prepared change waits for its commit()")

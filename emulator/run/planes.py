@@ -1,0 +1,82 @@
+"""Which plane a run is built on, and its making."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..epoch import Bool, Nodes
+from ..errors import InputError
+from ..plane import capacity
+from ..plane.backend import LinkBackend
+from ..plane.fabric.engine import FabricCarrier, FabricEngine, FakeFabric
+from ..plane.fabric.plane import FabricPlane
+from ..plane.fabric.table import FabricTable
+from ..plane.kernel import Progress
+from ..plane.mesh import MeshPlane
+from ..plane.plane import Plane
+from ..scenario.model import Scenario
+
+#: "auto" takes the fabric for more satellites: a namespace and four interfaces for each would take long.
+WIRED_UP_TO = 300
+
+
+@dataclass(frozen=True)
+class PlaneChoice:
+    """``reason`` is for the run's output."""
+
+    name: str
+    reason: str
+
+
+def links_for(plane: str, links: str) -> str:
+    """What is to carry the links where a plane was asked for; InputError where the two do not go together."""
+    if plane != "fabric":
+        return links
+    if links == "netem":
+        raise InputError(
+            'the fabric is the engine\'s: netem carries only links of the wired plane (plane = "wired")'
+        )
+    return "engine" if links == "auto" else links
+
+
+def choose_plane(asked: str, backend: str, n_satellites: int) -> PlaneChoice:
+    """``asked`` is "wired", "fabric" or "auto"; ``backend`` is what carries the links."""
+    if asked != "auto":
+        return PlaneChoice(asked, f"{asked} plane, as asked for")
+    count = f"{n_satellites:,} satellites"
+    if n_satellites <= WIRED_UP_TO:
+        return PlaneChoice("wired", f"wired plane ({count}; fabric above {WIRED_UP_TO})")
+    if backend == "netem":
+        return PlaneChoice("wired", f"wired plane ({count}, but netem's links: the fabric is the engine's)")
+    return PlaneChoice("fabric", f"fabric plane ({count}; wired up to {WIRED_UP_TO})")
+
+
+def make_plane(
+    choice: PlaneChoice,
+    nodes: Nodes,
+    scenario: Scenario,
+    hosting: Bool,
+    backend: LinkBackend,
+    seed: int,
+    on_progress: Progress,
+) -> MeshPlane:
+    """HostError with the figure where the machine cannot hold its hosts.
+
+    ``backend`` carries the links of a wired plane; a fabric has an engine of its own.
+    """
+    n_processes = int(hosting.sum())
+    if choice.name == "wired":
+        if backend.name != "fake":
+            capacity.check(len(nodes), n_processes)
+        return Plane(nodes, scenario, backend, on_progress)
+
+    def make_engine(table: FabricTable) -> FabricCarrier:
+        if backend.name == "fake":
+            return FakeFabric(table)
+        return FabricEngine(table, seed=seed, wait=scenario.engine.wait)
+
+    plane = FabricPlane(nodes, scenario, hosting, make_engine, on_progress)
+    backend.close()
+    if backend.name != "fake":
+        capacity.check(n_processes, n_processes, plane.table.least_bytes(n_processes))
+    return plane

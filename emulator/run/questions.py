@@ -1,0 +1,148 @@
+"""What a running mesh answers to those outside: how it is, ways of packets, doors into nodes, captures."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from ..epoch import Epoch, Nodes
+from ..errors import InputError, RunError
+from ..scenario.check import suggest
+from .control import Answer, Handler, Request
+
+if TYPE_CHECKING:
+    from .emulation import Emulation
+
+_ROUTE_TIMEOUT_S = 10.0
+# beyond that many nodes a misspelt name is not compared with all of them
+_FEW_NODES = 20_000
+
+
+class Questions:
+    """Of one mesh; may be asked from any thread.  ``ticked()`` tells it that another epoch is in force."""
+
+    def __init__(self, mesh: Emulation, ask_for_routes: Callable[[Sequence[int]], None]) -> None:
+        self._mesh, self._ask_for_routes = mesh, ask_for_routes
+        self._ticked = threading.Condition()
+
+    def handlers(self) -> dict[str, Handler]:
+        """By verb, for the control server."""
+        return {
+            "status": lambda request: (self.status(), ()),
+            "enter": self._enter,
+            "path": lambda request: (self.path(request["source"], request["destination"]), ()),
+            "capture": self._capture,
+            "down": self._down,
+        }
+
+    def ticked(self) -> None:
+        with self._ticked:
+            self._ticked.notify_all()
+
+    def status(self) -> dict[str, Any]:
+        """The run now, for a screen: times, ticks, links, and the recorder's digest per gateway."""
+        mesh = self._mesh
+        ticks, epoch = mesh.ticks, mesh.epoch
+        began_ns, sim_ns = mesh.began_sim_ns, mesh.clock.sim_ns()
+        lateness = mesh.lateness()
+        return {
+            "run_id": mesh.run_id,
+            "scenario": mesh.scenario.name,
+            "out": str(mesh.out.absolute()),
+            "pid": os.getpid(),
+            "plane": mesh.plane.name,
+            "plane_reason": mesh.plane_reason,
+            "backend": mesh.backend.name,
+            "clock": mesh.clock.name,
+            "sim_utc": (mesh.scenario.run.start_utc + timedelta(microseconds=sim_ns // 1000)).isoformat(),
+            "built_s": mesh.built_s,
+            "elapsed_s": 0.0 if began_ns is None else (sim_ns - began_ns) / 1e9,
+            "duration_s": mesh.duration_ns / 1e9,
+            "satellites": mesh.nodes.n_satellites,
+            "gateways": mesh.nodes.n_gateways,
+            "hosts": len(mesh.net.hosts),
+            "nodes_ready": mesh.n_ready,
+            "dead_nodes": dict(mesh.dead_nodes),
+            "lasers": 0 if epoch is None else int((epoch.links.kind == 0).sum()),
+            "ground_links": 0 if epoch is None else int((epoch.links.kind == 1).sum()),
+            "ticks": len(ticks.cost_ns) if ticks else 0,
+            "late_ticks": len(ticks.late) if ticks else 0,
+            "engine_lateness_p50_ns": lateness.quantile_ns(0.5) if lateness else None,
+            "engine_lateness_p99_ns": lateness.quantile_ns(0.99) if lateness else None,
+            "engine_lateness_max_ns": lateness.max_ns if lateness else None,
+            "digest": mesh.digest,
+        }
+
+    def route_to(self, names: Sequence[str]) -> None:
+        """Make nodes destinations that every node has a route to; returns when the routes are in force."""
+        wanted = [self._node(name) for name in names]
+        if self._all_routed(wanted):
+            return
+        self._ask_for_routes(wanted)
+        with self._ticked:
+            done = self._ticked.wait_for(
+                lambda: self._all_routed(wanted) or self._mesh.ended, _ROUTE_TIMEOUT_S
+            )
+        if not done:
+            raise RunError(
+                f"no routes to {', '.join(names)} within {_ROUTE_TIMEOUT_S:.0f} s; are the ticks late?"
+            )
+
+    def path(self, source: str, destination: str) -> dict[str, Any]:
+        """``path`` as names (None where there is none), ``hops`` and one-way ``delay_ns``, as routed now."""
+        a, b = self._node(source), self._node(destination)
+        self.route_to([source, destination])
+        epoch = self._epoch()
+        path = epoch.path(a, b)
+        if path is None:
+            return {"path": None, "hops": None, "delay_ns": None}
+        return {
+            "path": [self._mesh.nodes.names[node] for node in path],
+            "hops": len(path) - 1,
+            "delay_ns": epoch.path_delay_ns(path, self._mesh.clock.sim_ns()),
+        }
+
+    def _all_routed(self, wanted: Sequence[int]) -> bool:
+        return set(wanted) <= set(self._epoch().routes.destinations.tolist())
+
+    def _epoch(self) -> Epoch:
+        epoch = self._mesh.epoch
+        assert epoch is not None
+        return epoch
+
+    def _node(self, name: str) -> int:
+        nodes = self._mesh.nodes
+        try:
+            return nodes.index[name]
+        except KeyError:
+            raise InputError(f"there is no node {name!r}: {_suggest_node(name, nodes)}") from None
+
+    def _enter(self, request: Request) -> Answer:
+        node = self._node(request["node"])
+        self._mesh.plane.ensure_host(node)
+        self.route_to([request["node"]])
+        return {}, (self._mesh.plane.netns_fd(node), self._mesh.plane.program_mntns_fd(node))
+
+    def _capture(self, request: Request) -> Answer:
+        """Until the one who asked has gone."""
+        u = self._node(request["node"])
+        v = None if request["peer"] is None else self._node(request["peer"])
+        plane = self._mesh.plane
+        plane.capture(u, v, request.fds[0])
+        request.at_end.append(lambda: plane.end_capture(u, v))
+        return {}, ()
+
+    def _down(self, request: Request) -> Answer:
+        self._mesh.end()
+        return {}, ()
+
+
+def _suggest_node(name: str, nodes: Nodes) -> str:
+    gateways, satellites = nodes.names[nodes.n_satellites :], nodes.names[: nodes.n_satellites]
+    if len(nodes) <= _FEW_NODES:
+        return suggest(name, (*gateways, *satellites), "nodes")
+    hint = suggest(name, gateways, "gateways")
+    return f"satellites are {satellites[0]} to {satellites[-1]}; of gateways, {hint}"

@@ -1,0 +1,120 @@
+"""How long the fabric plane takes to write an epoch: all pipes, ground links and routes.
+
+    python tests/bench/bench_fabric_banks.py
+
+A +Grid of 1,584, 4,408 and 1,000,000 satellites with thirty gateways; routes to the gateways, and for the
+largest to a hundred satellites more.  No engine: it takes up each epoch at once.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "plane"))
+
+import plane_toys as toys
+
+from orbitmesh.emulator.epoch import UNREACHABLE, LinkKind, Links, Nodes, Routes
+from orbitmesh.emulator.plane.fabric import banks
+from orbitmesh.emulator.plane.fabric.engine import FakeFabric
+from orbitmesh.emulator.plane.fabric.plane import FabricPlane
+
+GATEWAYS, ANTENNAS, SLOTS = 30, 2, 4
+ROUNDS = 12
+
+
+def grid(planes: int, slots: int, rng: np.random.Generator) -> tuple[Nodes, Any]:
+    n = planes * slots
+    plane, slot = np.divmod(np.arange(n), slots)
+    neighbour = np.stack(
+        [
+            plane * slots + (slot + 1) % slots,
+            plane * slots + (slot - 1) % slots,
+            (plane + 1) % planes * slots + slot,
+            (plane - 1) % planes * slots + slot,
+        ],
+        axis=1,
+    ).astype(np.int32)
+    served = np.arange(GATEWAYS * ANTENNAS) * (n // (GATEWAYS * ANTENNAS))
+    station = n + np.arange(GATEWAYS * ANTENNAS) // ANTENNAS
+    ends = np.concatenate([np.stack([np.repeat(np.arange(n), 2), neighbour[:, ::2].ravel()], 1),
+                           np.stack([served, station], 1)])  # fmt: skip
+    ends.sort(axis=1)
+    key = np.sort(ends[:, 0] << 32 | ends[:, 1])
+    a, b = key >> 32, key & 0xFFFFFFFF
+    rate = rng.integers(10**9, 10**11, len(key))
+    links = Links(
+        a.astype(np.int32), b.astype(np.int32),
+        np.where(b >= n, LinkKind.GROUND, LinkKind.LASER).astype(np.uint8),
+        rng.uniform(1e6, 1e7, len(key)), rng.uniform(-2e4, 2e4, len(key)), rate, rate,
+    )  # fmt: skip
+    me = np.arange(n)[:, None]
+    row = np.searchsorted(key, np.minimum(me, neighbour) << 32 | np.maximum(me, neighbour)).astype(np.int32)
+    ground_row = np.flatnonzero(links.kind == LinkKind.GROUND)
+    at = np.concatenate([links.a[ground_row], links.b[ground_row]])
+    other = np.concatenate([links.b[ground_row], links.a[ground_row]])
+    order = np.argsort(at, kind="stable")
+    ports = SimpleNamespace(
+        laser_neighbour=neighbour,
+        laser_row=row,
+        ground_first=np.searchsorted(at[order], np.arange(n + GATEWAYS + 1)).astype(np.int32),
+        ground_neighbour=other[order],
+        ground_row=np.tile(ground_row, 2)[order].astype(np.int32),
+    )
+    names = [f"sat-{p}-{s}" for p, s in zip(plane.tolist(), slot.tolist(), strict=True)]
+    names += [f"gw-station{g}" for g in range(GATEWAYS)]
+    nodes = Nodes(tuple(names), n, np.zeros(n, np.int32), plane.astype(np.int32), slot.astype(np.int32))
+    return nodes, SimpleNamespace(number=0, sim_ns=0, links=links, ports=ports, routes=None)
+
+
+def measure(planes: int, slots: int, n_hosts: int) -> None:
+    rng = np.random.default_rng(1)
+    nodes, epoch = grid(planes, slots, rng)
+    n = nodes.n_satellites
+    to = np.concatenate([np.arange(n_hosts) * (n // max(n_hosts, 1)), n + np.arange(GATEWAYS)])
+    next_node = np.full((len(to), len(nodes)), UNREACHABLE, np.int32)
+    for row in next_node:  # any neighbour does
+        row[:n] = epoch.ports.laser_neighbour[np.arange(n), rng.integers(0, SLOTS, n)]
+    epoch.routes = Routes(to.astype(np.int32), next_node)
+    stations = [
+        {"name": f"station{g}", "latitude": "0 deg", "longitude": f"{g} deg"} for g in range(GATEWAYS)
+    ]
+    ground = {"min-elevation": "10 deg", "antennas": ANTENNAS, "stations": stations}
+    hosting = np.zeros(len(nodes), bool)
+    hosting[to] = True
+    plane = FabricPlane(nodes, toys.scenario(ground=ground), hosting, FakeFabric)
+    plane.build()
+    word, out = np.zeros(n * SLOTS, np.uint32), np.zeros(n * SLOTS, banks.PIPE)
+    pipes_ms, prepare_ms, commit_ms, old = [], [], [], None
+    for number in range(ROUNDS):
+        began = time.perf_counter()
+        banks.laser_pipes(epoch.ports.laser_neighbour, epoch.ports.laser_row, epoch.links, 0.001, word, out)
+        pipes_ms.append(1e3 * (time.perf_counter() - began))
+        new = SimpleNamespace(**vars(epoch) | {"number": number, "sim_ns": number * 10**9})
+        began = time.perf_counter()
+        change = plane.prepare(old, new)  # type: ignore[arg-type]
+        prepared = time.perf_counter()
+        plane.commit(change, time.monotonic_ns())
+        commit_ms.append(1e3 * (time.perf_counter() - prepared))
+        prepare_ms.append(1e3 * (prepared - began))
+        old = new
+    plane.close()
+    # the first two epochs also touch each bank's memory for the first time
+    figures = [statistics.median(values[2:]) for values in (pipes_ms, prepare_ms, commit_ms)]
+    print(
+        f"{n:>9,} satellites, {len(to):>3} destinations: all pipes {figures[0]:.2f} ms, "
+        f"the whole epoch {figures[1]:.2f} ms (the first {prepare_ms[0]:.0f}), published {figures[2]:.3f} ms"
+    )
+
+
+if __name__ == "__main__":
+    measure(72, 22, 0)
+    measure(58, 76, 0)
+    measure(1000, 1000, 0)

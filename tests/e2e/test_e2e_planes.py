@@ -1,0 +1,201 @@
+"""One scenario on both planes: the same paths, the same latencies, the same commands."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from conftest import COMMAND, MeshProcess, Traces
+from e2e_lab import Commanded, HeldClock, toy, until
+
+from orbitmesh.emulator import Emulation
+from orbitmesh.emulator.record.report import load_run
+
+pytestmark = [pytest.mark.netns, pytest.mark.timeout(180)]
+
+# what a path takes longer than light, at best: kernels, and the engine on a machine that does much else
+AGREE_WITHIN_NS = 2_000_000
+PRINTED_NS = 1_000  # ping's last digit
+
+
+class Seen(NamedTuple):
+    path: tuple[str, ...]
+    least_excess_ns: float  # of many round trips over light
+
+
+def _look(plane: str, out: Path) -> dict[tuple[str, str], Seen]:
+    """All pairs of gateways, and each gateway with a satellite; the epoch is the first one throughout."""
+    clock = HeldClock()
+    scenario = toy()
+    commanded = Commanded(scenario, 1)
+    first = commanded.epochs[0]
+    with Emulation(scenario, clock=clock, out=out, plane=plane) as mesh:
+        assert mesh.plane.name == plane
+        names = mesh.nodes.names
+        gateways = range(mesh.nodes.n_satellites, len(mesh.nodes))
+        satellite = int(mesh.hosting.nonzero()[0][3])
+        pairs = [(a, b) for a in gateways for b in gateways if a != b] + [(g, satellite) for g in gateways]
+        address = {mesh.plane.addresses[node]: name for node, name in enumerate(names)}
+        found = {}
+        for a, b in pairs:
+            node = mesh.net.get(names[a])
+            trace = node.cmd(f"traceroute -n -q 1 -w 2 -m 64 {names[b]}")
+            hops = re.findall(r"^\s*\d+\s+([\d.]+)\s+[\d.]+ ms", trace, re.MULTILINE)
+            began_ns = time.monotonic_ns()
+            ping = node.cmd(f"ping -n -c 20 -i 0.02 -W 2 {names[b]}")
+            elapsed_ns = time.monotonic_ns() - clock.mono_ns(0)
+            least_ms = re.search(r" 20 received.* = ([\d.]+)/", ping, re.DOTALL)
+            assert least_ms is not None, ping
+            # the links go on by their slopes while the clock is held
+            at_ns = (began_ns - clock.mono_ns(0), elapsed_ns)
+            light_ns = min(
+                sum(first.path_delay_ns(first.path(*way), at) for way in ((a, b), (b, a))) for at in at_ns
+            )
+            excess_ns = float(least_ms[1]) * 1e6 - light_ns
+            assert excess_ns >= -PRINTED_NS, ping
+            found[names[a], names[b]] = Seen((names[a], *(address[hop] for hop in hops)), excess_ns)
+            assert found[names[a], names[b]].path == commanded.names(first.path(a, b)), trace
+    return found
+
+
+def test_both_planes_take_the_same_ways_in_the_same_time(
+    tmp_path: Path, nothing_left: Callable[[], None]
+) -> None:
+    wired, fabric = (_look(plane, tmp_path / plane) for plane in ("wired", "fabric"))
+    assert wired.keys() == fabric.keys()
+    for pair, seen in wired.items():
+        assert fabric[pair].path == seen.path
+        assert abs(fabric[pair].least_excess_ns - seen.least_excess_ns) < AGREE_WITHIN_NS, (
+            pair,
+            seen,
+            fabric[pair],
+        )
+    nothing_left()
+
+
+@pytest.fixture
+def fabric(start_mesh: Callable[..., MeshProcess]) -> MeshProcess:
+    mesh = start_mesh("--duration", "60 s", "--plane", "fabric")
+    mesh.wait_for_samples()
+    return mesh
+
+
+def _idle_satellite() -> str:
+    commanded = Commanded(toy(), 1)
+    return next(name for node, name in enumerate(commanded.nodes.names) if not commanded.hosting[node])
+
+
+def test_the_run_says_which_plane_it_took(fabric: MeshProcess) -> None:
+    now = json.loads(fabric.orbitmesh("status", "-o", "json").stdout)
+    assert (now["plane"], now["hosts"], now["satellites"]) == ("fabric", 11, 48)
+    assert "fabric plane, as asked for" in fabric.output()
+    assert "fabric plane" in fabric.orbitmesh("status").stdout
+    assert fabric.orbitmesh("down").returncode == 0
+    assert json.loads((fabric.out / "summary.json").read_text())["plane"] == "fabric"
+
+
+def test_any_satellite_becomes_a_host_when_something_is_to_run_there(fabric: MeshProcess) -> None:
+    name = _idle_satellite()
+    done = fabric.orbitmesh("exec", name, "--", "sh", "-c", "ip -o link; ping -c3 -i0.2 gw-london")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "mesh0" in done.stdout
+    assert "3 received" in done.stdout
+    assert json.loads(fabric.orbitmesh("status", "-o", "json").stdout)["hosts"] == 12
+
+
+def test_a_satellite_without_a_host_answers_ping_and_trace(fabric: MeshProcess) -> None:
+    name = _idle_satellite()
+    ping = fabric.orbitmesh("ping", "gw-london", name)
+    assert " 0% packet loss" in ping.stdout, ping.stdout + ping.stderr
+    trace = fabric.orbitmesh("trace", "gw-london", name, "-o", "json")
+    hops = json.loads(trace.stdout)
+    assert hops["measured_path"] == hops["planned_path"]
+    assert json.loads(fabric.orbitmesh("status", "-o", "json").stdout)["hosts"] == 11
+
+
+def test_ipv6_crosses_the_mesh(fabric: MeshProcess) -> None:
+    done = fabric.orbitmesh("exec", "gw-london", "--", "ping", "-6", "-c2", "-i0.2", "fd6f:6d00::172.16.0.2")
+    assert "2 received" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_laser_and_a_node_can_be_captured(fabric: MeshProcess, tmp_path: Path) -> None:
+    path = json.loads(fabric.orbitmesh("trace", "gw-london", "gw-tokyo", "-o", "json").stdout)["planned_path"]
+    laser, node = tmp_path / "laser.pcapng", tmp_path / "node.pcapng"
+    ping = subprocess.Popen(
+        [*COMMAND, "exec", "--run", fabric.run_id, "gw-london", "--", "ping", "-i0.1", "-c30", "gw-tokyo"],
+        stdout=subprocess.DEVNULL,
+    )
+    for what, file in ((f"{path[1]}:{path[2]}", laser), ("gw-tokyo", node)):
+        done = fabric.orbitmesh("capture", what, str(file), "--duration", "1500ms")
+        assert done.returncode == 0, done.stderr
+        said = subprocess.run(
+            ["tcpdump", "-nr", str(file)], capture_output=True, text=True, check=True
+        ).stdout
+        assert "172.16.0.1 > 172.16.0.2: ICMP echo request" in said
+    ping.wait()
+    apart = fabric.orbitmesh("capture", "gw-london:gw-tokyo", str(tmp_path / "none"))
+    assert apart.returncode == 2
+    assert "have no link now" in apart.stderr
+    assert not (tmp_path / "none").exists()
+    again = fabric.orbitmesh("capture", "gw-tokyo", str(node))
+    assert again.returncode == 2
+    assert "is there already" in again.stderr
+
+
+def test_the_wired_plane_says_how_to_capture(start_mesh: Callable[..., MeshProcess], tmp_path: Path) -> None:
+    mesh = start_mesh("--duration", "60 s", "--plane", "wired")
+    mesh.wait_for_samples()
+    done = mesh.orbitmesh("capture", "gw-london", str(tmp_path / "none"))
+    assert done.returncode == 1
+    assert "exec gw-london -- tcpdump" in done.stderr
+
+
+@pytest.mark.parametrize("victim", ["main", "engine"])
+def test_sigkill_in_a_fabric_leaves_nothing(
+    victim: str, fabric: MeshProcess, nothing_left: Callable[[], None]
+) -> None:
+    os.kill(fabric.pid if victim == "main" else fabric.children()["engine"][0], signal.SIGKILL)
+    assert fabric.wait() == (-signal.SIGKILL if victim == "main" else 1), fabric.output()
+    nothing_left()
+    if victim == "engine":
+        assert "engine" in fabric.output()
+        assert "Traceback" not in fabric.output()
+    assert load_run(fabric.out).samples().num_rows > 0
+
+
+def test_a_program_in_a_host_on_demand_ends_with_the_run(fabric: MeshProcess, traces: Traces) -> None:
+    program = subprocess.Popen(
+        [*COMMAND, "exec", "--run", fabric.run_id, _idle_satellite(), "--", "sleep", "600"],
+        env=traces.environment,
+    )
+    fabric.wait_for(lambda: "sleep 600 " in traces.processes().values(), "the program in the node")
+    os.kill(fabric.pid, signal.SIGKILL)
+    fabric.wait()
+    assert program.wait(30) != 0
+
+
+def test_a_host_on_demand_is_made_while_packets_fly_and_none_is_lost(tmp_path: Path) -> None:
+    with Emulation(toy(), duration_ns=60 * 10**9, out=tmp_path / "run", plane="fabric") as mesh:
+        ping = mesh.net.get("gw-london").popen(["ping", "-n", "-q", "-c", "400", "-i", "0.005", "gw-tokyo"])
+        idle = [n for n in range(mesh.nodes.n_satellites) if not mesh.hosting[n]][:10]
+        for node in idle:
+            mesh.net.get(mesh.nodes.names[node]).IP()
+        assert len(mesh.net.hosts) == 21
+        out = ping.communicate(timeout=60)[0].decode()
+        assert " 0% packet loss" in out, out
+        until(lambda: ping.poll() is not None, "ping's end")
+
+
+def test_the_fabric_is_the_engines(start_mesh: Callable[..., MeshProcess]) -> None:
+    mesh = start_mesh("--plane", "fabric", "--links", "netem")
+    assert mesh.wait() == 2
+    (line,) = [line for line in mesh.output().splitlines() if line.startswith("orbitmesh:")]
+    assert "netem carries only links of the wired plane" in line
