@@ -116,7 +116,7 @@ def test_nothing_forbidden(pattern: str) -> None:
 
 def test_no_generated_or_large_files_are_tracked() -> None:
     for path in tracked():
-        assert not re.search(r"_pb2(_grpc)?\.pyi?$|\.pyc$|orbitmesh-engine$", path.name), path
+        assert not re.search(r"_pb2(_grpc)?\.pyi?$|\.pyc$|orbitmesh-(engine|traffic)$", path.name), path
         assert path.stat().st_size < 1_000_000, f"{path} is larger than 1 MB"
 
 

@@ -146,17 +146,19 @@ class Calibration:
             raw = json.loads(text)
             if raw["format"] != FORMAT:
                 raise InputError(f"it has format {raw['format']}, this version reads {FORMAT}")
+            if not isinstance(raw["machine"], dict):
+                raise TypeError("machine is no object")
             return cls(
                 **{
                     **raw,
-                    "floor": _of(Errors, raw["floor"]),
+                    "floor": raw["floor"] and _errors(raw["floor"]),
                     "one_way": tuple(
-                        OneWay(**{**row, "errors": Errors(**row["errors"])}) for row in raw["one_way"]
+                        OneWay(**{**row, "errors": _errors(row["errors"])}) for row in raw["one_way"]
                     ),
                     "rates": tuple(RateError(**row) for row in raw["rates"]),
                     "losses": tuple(LossError(**row) for row in raw["losses"]),
                     "falling": raw["falling"]
-                    and Falling(**{**raw["falling"], "errors": Errors(**raw["falling"]["errors"])}),
+                    and Falling(**{**raw["falling"], "errors": _errors(raw["falling"]["errors"])}),
                     "handover": _of(Handover, raw["handover"]),
                     "commands": tuple(Command(**row) for row in raw["commands"]),
                     "grpc": _of(Grpc, raw["grpc"]),
@@ -216,6 +218,13 @@ def loss_error(loss_ratio: float, sent: int, came: int) -> LossError:
 
     low, high = binom.interval(0.999, sent, loss_ratio)
     return LossError(loss_ratio, sent, 1 - came / sent, float(low) / sent, float(high) / sent)
+
+
+def _errors(raw: dict[str, Any]) -> Errors:
+    """TypeError for what is no number: a run computes with them."""
+    if wrong := [name for name, value in raw.items() if value is not None and type(value) is not int]:
+        raise TypeError(f"{wrong[0]} is no whole number")
+    return Errors(**raw)
 
 
 def _of(kind: type, raw: dict[str, Any] | None) -> Any:

@@ -19,13 +19,13 @@ def folder() -> Path:
     return Path(os.environ.get("ORBITMESH_STATE") or "/var/lib/orbitmesh") / "calibration"
 
 
-def path_of(backend: str, wait: str) -> Path:
-    return folder() / f"{backend}-{wait}.json"
+def path_of(backend: str, wait: str, *, quick: bool = False) -> Path:
+    return folder() / f"{backend}-{wait}{'-quick' if quick else ''}.json"
 
 
 def keep(calibration: Calibration) -> Path:
     """HostError where it cannot be written."""
-    path = path_of(calibration.backend, calibration.wait)
+    path = path_of(calibration.backend, calibration.wait, quick=calibration.quick)
     part = path.with_suffix(".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,11 +42,13 @@ def keep(calibration: Calibration) -> Path:
 def recall(backend: str, wait: str, machine: Mapping[str, Any]) -> Calibration | str:
     """The one for this machine, or why there is none, in words."""
     path = path_of(backend, wait)
+    if not path.exists():  # a quick one is better than none, and never replaces a whole one
+        path = path_of(backend, wait, quick=True)
     try:
         calibration = Calibration.from_json(path.read_text())
     except FileNotFoundError:
         return "not calibrated: sudo orbitmesh calibrate"
-    except (OSError, InputError) as error:
+    except (OSError, UnicodeDecodeError, InputError) as error:
         return f"{path} cannot be used ({error}): sudo orbitmesh calibrate"
     if (change := calibration.differs_from(machine)) is not None:
         return f"calibrated on another machine ({change}): sudo orbitmesh calibrate"

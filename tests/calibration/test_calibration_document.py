@@ -141,6 +141,18 @@ def test_kept_and_recalled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert sorted(tmp_path.rglob("*.part")) == []
 
 
+def test_a_quick_one_serves_until_there_is_a_whole_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORBITMESH_STATE", str(tmp_path))
+    quick = replace(calibration(), quick=True)
+    store.keep(quick)
+    assert store.recall("engine", "adaptive", MACHINE) == quick
+    store.keep(calibration())
+    store.keep(quick)
+    assert store.recall("engine", "adaptive", MACHINE) == calibration()
+
+
 def test_another_machine_s_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ORBITMESH_STATE", str(tmp_path))
     store.keep(calibration())
@@ -149,10 +161,22 @@ def test_another_machine_s_is_not_used(tmp_path: Path, monkeypatch: pytest.Monke
     assert store.recall("engine", "adaptive", MACHINE | {"python": "3.12"}) == calibration()
 
 
-def test_a_damaged_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+GOOD = json.loads(calibration().to_json())
+BAD_ROW = GOOD["one_way"][0] | {"errors": GOOD["one_way"][0]["errors"] | {"p99_ns": "fast"}}
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b'{"format": 2}', b"\xff\xfe{}", b"",
+        json.dumps(GOOD | {"machine": None}).encode(),
+        json.dumps(GOOD | {"one_way": [BAD_ROW]}).encode(),
+    ],
+)  # fmt: skip
+def test_a_damaged_file_is_named(damaged: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ORBITMESH_STATE", str(tmp_path))
     path = store.keep(calibration())
-    path.write_text(json.dumps({"format": 2}))
+    path.write_bytes(damaged)
     said = store.recall("engine", "adaptive", MACHINE)
     assert str(path) in str(said)
     assert "orbitmesh calibrate" in str(said)

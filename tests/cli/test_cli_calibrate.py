@@ -76,7 +76,7 @@ def test_the_table_has_every_figure(tmp_path: Path) -> None:
     for figure in ("49.0", "98.0", "9.990", "-0.100", "0.900", "144", "0.04 ms", "too many open files",
                    "200,000/s", "300,000/s", "0.48 ms", "1.10 ms", "it is slow"):  # fmt: skip
         assert figure in result.stdout, figure
-    assert (tmp_path / "calibration/engine-adaptive.json").exists()
+    assert (tmp_path / "calibration/engine-adaptive-quick.json").exists()
 
 
 def test_json_and_csv_hold_nothing_else() -> None:

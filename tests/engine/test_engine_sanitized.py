@@ -7,6 +7,7 @@ Seeds and numbers of runs are fixed.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -18,6 +19,7 @@ import numpy as np
 import pytest
 from engine_lab import Lab, until
 from engine_seeds import write as write_seeds
+from fabric_lab import Row
 
 from orbitmesh.emulator.plane.backend import LinkEnd
 from orbitmesh.emulator.plane.engine.process import BINARY
@@ -120,7 +122,38 @@ def test_traffic_of_every_kind_under_sanitizers(sanitized_engine: Path) -> None:
         assert lab.backend.failure() is None  # else it says what the sanitizers found, leaks included
 
 
-@pytest.mark.parametrize(("target", "runs"), [("wire", 200_000), ("pipe", 2_000), ("control", 5_000)])
+@pytest.mark.netns
+def test_a_fabric_under_sanitizers(sanitized_engine: Path) -> None:
+    rng = np.random.default_rng(6)
+    with Row(5, hosts=[0, 2, 4], binary=sanitized_engine, memory_bytes=16 << 20) as row:
+        sockets = {node: row.udp(node) for node in row.hosts}
+        for turn in range(60):
+            row.set(
+                int(rng.integers(0, 3_000_000)),
+                slope_ns_per_s=float(rng.uniform(-1e6, 1e6)),
+                rate_bps=float(rng.choice([0, 20e6, 1e9])),
+                down=[(1, 2)] if turn % 10 == 5 else [],
+                unrouted=[4] if turn % 10 == 7 else [],
+            )
+            for _ in range(20):
+                a, b = rng.choice(row.hosts, 2, replace=False)
+                to = ("10.0.0.2", 9) if turn % 7 == 3 else sockets[b].getsockname()
+                with contextlib.suppress(OSError):  # what ICMP says of the one before
+                    sockets[a].sendto(rng.bytes(int(rng.integers(1, 4000))), to)
+        row.run(0, "ping", "-c", "3", "-i", "0.05", "10.0.0.4")
+        row.run(0, "traceroute", "-n", "-q", "1", "-w", "1", "10.0.0.5")
+        row.set(10**9)
+        sockets[0].sendto(b"in flight when it ends", sockets[4].getsockname())
+        until(lambda: row.totals()["held"] > 0, "a packet in flight")
+        row.check_books()
+        row.engine.close()
+        assert row.engine.failure() is None
+
+
+@pytest.mark.parametrize(
+    ("target", "runs"),
+    [("wire", 200_000), ("pipe", 2_000), ("control", 5_000), ("wheel", 1_000), ("fabric", 2_000)],
+)
 def test_fuzz(target: str, runs: int, tmp_path: Path) -> None:
     sources = [HERE / "fuzz" / f"fuzz_{target}.c"]
     sources += [path for path in sorted(SOURCES.glob("*.c")) if path.name != "main.c"]

@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                                   .bins = HISTOGRAM_BINS};
     CHECK(pwrite(table_fd, &header, sizeof header, 0) == sizeof header);
     struct engine engine;
-    CHECK(engine_open(&engine, table_fd, ends[0], 8 * POOL_PAGE_BYTES, WAIT_ADAPTIVE, false, 1) == NULL);
+    CHECK(engine_open(&engine, table_fd, -1, ends[0], 8 * POOL_PAGE_BYTES, WAIT_ADAPTIVE, false, 1) == NULL);
 
     while (size >= 4) {
         /* how it comes: fds beside it, bytes of items, whether the head tells the truth */

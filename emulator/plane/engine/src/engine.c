@@ -11,9 +11,39 @@ enum { READS_PER_WAKE = 64, READ_BYTES_PER_WAKE = 128 << 10, RELEASES_PER_TURN =
 enum { FABRIC_PORTS = 1 << 17, FABRIC_FLIGHTS = 1 << 20 };
 static const uint32_t CONTROL_EVENT = UINT32_MAX;
 
-static bool deliver(void *context, uint32_t port, const struct packet *packet) {
+static bool put(struct engine *engine, uint32_t port, const uint8_t *frame, size_t bytes) {
+    return write(engine->port[port].fd, frame, bytes) == (ssize_t)bytes;
+}
+
+/* Write what is waiting for its port: in one write, or each by itself where the kernel is too old for that. */
+static void flush_merged(struct engine *engine) {
+    size_t bytes;
+    uint32_t n;
+    const uint8_t *frame = merge_take(&engine->merge, &bytes, &n);
+    if (frame == NULL)
+        return;
+    bool went = put(engine, engine->merged_port, frame, bytes);
+    if (!went && n > 1)
+        engine->cannot_merge = true;
+    for (uint32_t i = 0; i < engine->n_merged; i++) {
+        struct packet *packet = engine->merged[i];
+        bool arrives = went || (n > 1 && put(engine, engine->merged_port, packet->frame, packet->frame_bytes));
+        if (!arrives)
+            table_add(&engine->fabric->table.header->no_port, packet->shape.segments);
+        pool_give(&engine->pool, packet);
+    }
+    engine->n_merged = 0;
+}
+
+static void deliver(void *context, uint32_t port, struct packet *packet) {
     struct engine *engine = context;
-    return write(engine->port[port].fd, packet->frame, packet->frame_bytes) == (ssize_t)packet->frame_bytes;
+    bool is_other = port != engine->merged_port || engine->cannot_merge;
+    if (is_other || !merge_add(&engine->merge, packet->frame, packet->frame_bytes)) {
+        flush_merged(engine);
+        engine->merged_port = port;
+        merge_add(&engine->merge, packet->frame, packet->frame_bytes);
+    }
+    engine->merged[engine->n_merged++] = packet;
 }
 
 static const char *open_wired(struct engine *engine, int table_fd) {
@@ -39,6 +69,8 @@ static const char *open_fabric(struct engine *engine, int fabric_fd) {
         return fault;
     fabric.deliver = deliver;
     fabric.context = engine;
+    static uint8_t room[WIRE_MAX_FRAME_BYTES];
+    merge_open(&engine->merge, room);
     engine->fabric = &fabric;
     engine->wake_ns = &fabric.table.header->wake_ns;
     engine->stray = &fabric.table.header->no_port;
@@ -164,10 +196,12 @@ static void release_wired(struct engine *engine) {
 }
 
 static void release_due(struct engine *engine) {
-    if (engine->fabric != NULL)
-        fabric_turn(engine->fabric, mono_ns(), RELEASES_PER_TURN);
-    else
+    if (engine->fabric == NULL) {
         release_wired(engine);
+        return;
+    }
+    fabric_turn(engine->fabric, mono_ns(), RELEASES_PER_TURN);
+    flush_merged(engine);
 }
 
 static int64_t next_ns(struct engine *engine) {

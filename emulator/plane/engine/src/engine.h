@@ -11,6 +11,7 @@
 
 #include "agenda.h"
 #include "fabric.h"
+#include "merge.h"
 #include "pipe.h"
 #include "pool.h"
 #include "stamps.h"
@@ -37,6 +38,10 @@ struct engine {
     struct pipe *pipe;
     uint32_t pipes;
     struct fabric *fabric;  /* NULL: wired */
+    struct merge merge;     /* of what is due at one port: packets that go out in one write */
+    struct packet *merged[MERGE_MAX_DATAGRAMS];
+    uint32_t n_merged, merged_port;
+    bool cannot_merge;      /* this kernel has refused it */
     uint64_t *wake_ns, *stray; /* words of the shared memory in use */
     uint64_t seed;
     int control_fd;

@@ -1,19 +1,24 @@
 #include "fabric.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "answer.h"
+#include "checksum.h"
+#include "fragment.h"
 #include "histogram.h"
-#include "icmp.h"
 #include "table.h" /* table_add, table_subtract */
 
-enum { LEAST_QUEUE_BYTES = 65536, MOST_HOPS = 255, CUT_NS = 100000 };
+enum { MIRROR_BUFFER_BYTES = 1 << 20, LEAST_QUEUE_BYTES = 65536, MOST_HOPS = 255, CUT_NS = 100000 };
 #define MOST_DELAY_NS 4294967295.0
+#define MOST_TRANSMISSION_NS 3600e9
 
 static void *large(size_t n, size_t bytes) { /* zero, and taken as it is touched */
     void *at = mmap(NULL, n * bytes + 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -36,9 +41,15 @@ const char *fabric_open(struct fabric *fabric, int fd, struct pool *pool, uint32
     return NULL;
 }
 
+static void end_mirror(struct fabric *fabric, uint32_t mirror) {
+    capture_close(&fabric->mirror[mirror].file);
+    close(fabric->mirror[mirror].file.fd);
+    fabric->mirror[mirror] = fabric->mirror[--fabric->mirrors];
+}
+
 void fabric_close(struct fabric *fabric) {
     while (fabric->mirrors > 0)
-        pcapng_close(&fabric->mirror[--fabric->mirrors].file);
+        end_mirror(fabric, fabric->mirrors - 1);
     wheel_close(&fabric->wheel);
 }
 
@@ -80,7 +91,13 @@ int fabric_mirror(struct fabric *fabric, uint32_t of_node, uint32_t index, int f
         return ENOSPC;
     struct mirror *mirror = &fabric->mirror[fabric->mirrors];
     *mirror = (struct mirror){.of_node = of_node, .index = index};
-    if (!pcapng_open(&mirror->file, fd))
+    struct timespec real;
+    clock_gettime(CLOCK_REALTIME, &real);
+    int64_t offset_ns = (int64_t)real.tv_sec * 1000000000 + real.tv_nsec - mono_ns();
+    char name[32];
+    snprintf(name, sizeof name, "%s %u", of_node ? "node" : "pipe", index);
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    if (capture_open(&mirror->file, fd, name, 0, MIRROR_BUFFER_BYTES, offset_ns) != NULL)
         return ENOMEM;
     fabric->mirrors++;
     return 0;
@@ -89,23 +106,17 @@ int fabric_mirror(struct fabric *fabric, uint32_t of_node, uint32_t index, int f
 int fabric_end_mirror(struct fabric *fabric, uint32_t of_node, uint32_t index) {
     for (uint32_t i = 0; i < fabric->mirrors; i++)
         if (fabric->mirror[i].of_node == of_node && fabric->mirror[i].index == index) {
-            pcapng_close(&fabric->mirror[i].file);
-            fabric->mirror[i] = fabric->mirror[--fabric->mirrors];
+            end_mirror(fabric, i);
             return 0;
         }
     return ENOENT;
 }
 
 static void mirror_packet(struct fabric *fabric, bool of_node, uint32_t index, const struct packet *packet,
-                          int64_t at_ns) {
+                          uint8_t hops, int64_t at_ns) {
     for (uint32_t i = 0; i < fabric->mirrors; i++)
-        if (fabric->mirror[i].of_node == of_node && fabric->mirror[i].index == index) {
-            struct timespec real;
-            clock_gettime(CLOCK_REALTIME, &real);
-            int64_t unix_ns = (int64_t)real.tv_sec * 1000000000 + real.tv_nsec - (mono_ns() - at_ns);
-            pcapng_packet(&fabric->mirror[i].file, packet->frame + VNET_BYTES, packet->frame_bytes - VNET_BYTES,
-                          (uint64_t)unix_ns);
-        }
+        if (fabric->mirror[i].of_node == of_node && fabric->mirror[i].index == index)
+            capture_packet(&fabric->mirror[i].file, at_ns, 0, hops, packet->frame, packet->frame_bytes, &packet->shape);
 }
 
 /* splitmix64: Steele, Lea, Flood 2014 */
@@ -158,6 +169,9 @@ static uint32_t largest_bytes(const struct packet *packet) {
                                        : (uint32_t)packet->shape.header_bytes + packet->shape.segment_bytes;
 }
 
+/* By how many nodes a packet has been forwarded: its own node sends it with the time to live it has. */
+static uint8_t forwarded(const struct flight *flight) { return flight->hops > 0 ? (uint8_t)(flight->hops - 1) : 0; }
+
 /* ---- flights */
 
 static void fly(struct fabric *fabric, struct flight flight, int64_t at_ns) {
@@ -183,18 +197,19 @@ static void begin(struct fabric *fabric, uint32_t node, struct packet *packet, u
         at_ns);
 }
 
-/* The node tells the source why it goes no further; takes the packet. */
-static void refuse(struct fabric *fabric, struct packet *packet, uint32_t node, enum icmp_reason reason,
-                   uint32_t mtu_bytes, int64_t at_ns) {
-    uint8_t frame[ICMP_MAX_FRAME_BYTES], from[16];
+/* The node tells the source why a packet goes no further; takes the packet. */
+static void refuse(struct fabric *fabric, const struct flight *flight, enum answer_reason reason, uint32_t mtu_bytes,
+                   int64_t at_ns) {
+    struct packet *packet = flight->packet;
+    uint8_t frame[ANSWER_ERROR_MAX_FRAME_BYTES], from[16];
     const uint8_t *ip = ip_of(packet);
-    uint32_t ipv4 = fabric->table.ipv4[node], source;
+    uint32_t ipv4 = fabric->table.ipv4[flight->node], source;
     memcpy(from, fabric->table.header->ipv6_prefix, 12);
     uint8_t last[4] = {(uint8_t)(ipv4 >> 24), (uint8_t)(ipv4 >> 16), (uint8_t)(ipv4 >> 8), (uint8_t)ipv4};
     memcpy(is_v4(ip) ? from : from + 12, last, 4);
     size_t bytes = 0;
     if (mesh_address(fabric, ip, 12, 8, &source))
-        bytes = icmp_error(ip, packet->frame_bytes - VNET_BYTES, from, reason, mtu_bytes, frame);
+        bytes = answer_error(reason, packet->frame, packet->frame_bytes, forwarded(flight), from, mtu_bytes, frame);
     pool_give(fabric->pool, packet);
     struct packet *answer = bytes == 0 ? NULL : pool_take(fabric->pool, bytes);
     if (answer == NULL)
@@ -203,7 +218,7 @@ static void refuse(struct fabric *fabric, struct packet *packet, uint32_t node, 
     answer->frame_bytes = (uint32_t)bytes;
     answer->shape = (struct shape){.segments = 1, .wire_bytes = (uint32_t)bytes - VNET_BYTES};
     table_add(&fabric->table.header->icmp_sent, 1);
-    begin(fabric, node, answer, source, at_ns);
+    begin(fabric, flight->node, answer, source, at_ns);
 }
 
 static void record_lateness(struct fabric *fabric, int64_t late_ns, uint32_t packets) {
@@ -213,24 +228,29 @@ static void record_lateness(struct fabric *fabric, int64_t late_ns, uint32_t pac
 }
 
 /* At its destination: out of the port, or, where no host is, what a host without any socket would say. */
-static void arrive_for_good(struct fabric *fabric, struct flight flight, int64_t at_ns, int64_t now_ns) {
-    struct packet *packet = flight.packet;
-    uint32_t port = fabric->port_of_node[flight.node];
-    if (flight.hops > 1) /* as many as forwarded it */
-        age(packet->frame + VNET_BYTES, (uint8_t)(flight.hops - 1));
+static void arrive_for_good(struct fabric *fabric, const struct flight *flight, int64_t at_ns, int64_t now_ns) {
+    struct packet *packet = flight->packet;
+    uint32_t port = fabric->port_of_node[flight->node], source;
     if (port != 0) {
-        if (!fabric->deliver(fabric->context, port - 1, packet))
-            table_add(&fabric->table.header->no_port, packet->shape.segments);
+        age(packet->frame + VNET_BYTES, forwarded(flight));
         record_lateness(fabric, now_ns - at_ns, packet->shape.segments);
-        pool_give(fabric->pool, packet);
+        fabric->deliver(fabric->context, port - 1, packet);
         return;
     }
-    uint32_t source;
-    if (packet->shape.segments == 1 && mesh_address(fabric, ip_of(packet), 12, 8, &source) &&
-        icmp_echo(packet->frame, packet->frame_bytes))
-        begin(fabric, flight.node, packet, source, at_ns);
-    else
-        refuse(fabric, packet, flight.node, ICMP_NO_PORT, 0, at_ns);
+    struct packet *answer = packet->shape.segments == 1 ? pool_take(fabric->pool, packet->frame_bytes) : NULL;
+    size_t bytes = 0;
+    if (answer != NULL && mesh_address(fabric, ip_of(packet), 12, 8, &source))
+        bytes = answer_echo(packet->frame, packet->frame_bytes, answer->frame);
+    if (bytes == 0) {
+        if (answer != NULL)
+            pool_give(fabric->pool, answer);
+        refuse(fabric, flight, ANSWER_NO_PORT, 0, at_ns);
+        return;
+    }
+    answer->frame_bytes = (uint32_t)bytes;
+    answer->shape = (struct shape){.segments = 1, .wire_bytes = (uint32_t)bytes - VNET_BYTES};
+    pool_give(fabric->pool, packet);
+    begin(fabric, flight->node, answer, source, at_ns);
 }
 
 /* ---- a hop */
@@ -252,7 +272,7 @@ static double work_left_ns(const struct fabric *fabric, uint32_t pipe, int64_t a
     double left = (double)state->work_ns - (double)(at_ns - state->at_ns) * (1 - (background < 2 ? background : 2));
     if (state->at_ns == 0 || left < 0)
         return 0;
-    return left;
+    return left < MOST_TRANSMISSION_NS ? left : MOST_TRANSMISSION_NS; /* a load beyond the rate lets it grow */
 }
 
 static double bound_bytes(const struct fabric_kind *kind, double rate_bps) {
@@ -276,6 +296,8 @@ static void send(struct fabric *fabric, struct flight flight, uint32_t pipe, str
     if (rate_bps > 0) {
         work_ns = work_left_ns(fabric, pipe, at_ns);
         transmission_ns = bytes * 8e9 / rate_bps;
+        if (transmission_ns > MOST_TRANSMISSION_NS)
+            transmission_ns = MOST_TRANSMISSION_NS;
         if (work_ns > 0 && work_ns * rate_bps / 8e9 + bytes > bound_bytes(kind, rate_bps))
             dropped = &count->dropped_queue;
         else
@@ -288,10 +310,7 @@ static void send(struct fabric *fabric, struct flight flight, uint32_t pipe, str
         pool_give(fabric->pool, packet);
         return;
     }
-    double sent_ns = ceil(work_ns + transmission_ns);
-    if (!(sent_ns < 3600e9))
-        sent_ns = 3600e9;
-    int64_t out_ns = at_ns + (int64_t)sent_ns;
+    int64_t out_ns = at_ns + (int64_t)ceil(work_ns + transmission_ns);
     double slope = way.slope_ns_per_s;
     double delay_ns = way.delay_ns + (slope == slope ? slope * 1e-9 * (double)(out_ns - bank_of(fabric)->head[0]) : 0);
     delay_ns = delay_ns > 0 ? delay_ns < MOST_DELAY_NS ? delay_ns : MOST_DELAY_NS : 0;
@@ -300,13 +319,56 @@ static void send(struct fabric *fabric, struct flight flight, uint32_t pipe, str
         due_ns = state->last_due_ns;
     state->last_due_ns = due_ns;
     if (fabric->mirrors > 0)
-        mirror_packet(fabric, false, pipe, packet, out_ns);
+        mirror_packet(fabric, false, pipe, packet, forwarded(&flight), out_ns);
     table_add(&count->held, segments);
     flight.pipe = pipe;
     flight.node = fabric_far_node(way.word);
     flight.generation = fabric_generation(way.word);
     flight.hops++;
     fly(fabric, flight, due_ns);
+}
+
+/* A packet that is larger than its next link takes: in fragments where it may be, else its source is told. */
+static void send_in_parts(struct fabric *fabric, struct flight flight, uint32_t pipe, struct fabric_pipe way,
+                          uint32_t mtu_bytes, int64_t at_ns) {
+    struct packet *whole = flight.packet;
+    for (uint32_t first = 0; first < whole->shape.segments; first++) {
+        bool is_one = whole->shape.segments == 1;
+        size_t bytes = is_one ? whole->frame_bytes : wire_cut_bytes(&whole->shape, first, 1);
+        struct packet *segment = is_one ? whole : pool_take(fabric->pool, bytes);
+        if (segment == NULL) {
+            table_add(&fabric->table.header->out_of_memory, 1);
+            continue;
+        }
+        if (!is_one) {
+            segment->frame_bytes = (uint32_t)bytes;
+            segment->shape = wire_cut(whole->frame, &whole->shape, first, 1, segment->frame);
+        }
+        uint32_t parts = whole->shape.can_cut || is_one ? fragment_count(segment->frame, bytes, mtu_bytes) : 0;
+        flight.packet = segment;
+        if (parts == 0) {
+            refuse(fabric, &flight, ANSWER_TOO_BIG, mtu_bytes, at_ns);
+            if (is_one)
+                return;
+            break; /* one answer does for all */
+        }
+        checksum_complete(segment->frame, bytes);
+        for (uint32_t part = 0; part < parts; part++) {
+            struct packet *fragment = pool_take(fabric->pool, VNET_BYTES + mtu_bytes);
+            if (fragment == NULL) {
+                table_add(&fabric->table.header->out_of_memory, 1);
+                continue;
+            }
+            fragment->frame_bytes = (uint32_t)fragment_make(segment->frame, bytes, mtu_bytes, part, fragment->frame);
+            fragment->shape = (struct shape){.segments = 1, .wire_bytes = fragment->frame_bytes - VNET_BYTES};
+            flight.packet = fragment;
+            send(fabric, flight, pipe, way, at_ns);
+        }
+        pool_give(fabric->pool, segment);
+        if (is_one)
+            return;
+    }
+    pool_give(fabric->pool, whole);
 }
 
 /* A packet is at a node, and its link behind it. */
@@ -326,25 +388,20 @@ static void arrive(struct fabric *fabric, struct flight flight, int64_t at_ns, i
         table_add(&count->bytes_out, packet->shape.wire_bytes);
     }
     if (fabric->mirrors > 0)
-        mirror_packet(fabric, true, flight.node, packet, at_ns);
+        mirror_packet(fabric, true, flight.node, packet, forwarded(&flight), at_ns);
     if (fabric->table.ipv4[flight.node] == flight.destination_ipv4) {
-        arrive_for_good(fabric, flight, at_ns, now_ns);
+        arrive_for_good(fabric, &flight, at_ns, now_ns);
         return;
     }
     /* its own node sends it with the time to live it has; each node that forwards takes one off */
     if (flight.pipe != FABRIC_NO_PIPE && flight.ttl <= flight.hops) {
-        refuse(fabric, packet, flight.node, ICMP_TIME_EXCEEDED, 0, at_ns);
+        refuse(fabric, &flight, ANSWER_EXPIRED, 0, at_ns);
         return;
     }
     uint32_t row = row_of(fabric, &flight);
     uint32_t pipe = row == NO_ROW ? FABRIC_NO_PIPE : fabric_next_pipe(&fabric->table, bank, flight.node, row);
     if (pipe == FABRIC_NO_PIPE || flight.hops == MOST_HOPS) {
-        refuse(fabric, packet, flight.node, ICMP_NO_ROUTE, 0, at_ns);
-        return;
-    }
-    uint64_t mtu_bytes = fabric->table.kind[pipe >= fabric->table.n_laser_pipes].mtu_bytes;
-    if (mtu_bytes > 0 && largest_bytes(packet) > mtu_bytes) {
-        refuse(fabric, packet, flight.node, ICMP_TOO_BIG, (uint32_t)mtu_bytes, at_ns);
+        refuse(fabric, &flight, ANSWER_NO_NET, 0, at_ns);
         return;
     }
     struct fabric_pipe way = bank->pipe[pipe];
@@ -356,7 +413,11 @@ static void arrive(struct fabric *fabric, struct flight flight, int64_t at_ns, i
         pool_give(fabric->pool, packet);
         return;
     }
-    send(fabric, flight, pipe, way, at_ns);
+    uint64_t mtu_bytes = fabric->table.kind[pipe >= fabric->table.n_laser_pipes].mtu_bytes;
+    if (mtu_bytes > 0 && mtu_bytes < WIRE_MAX_FRAME_BYTES && largest_bytes(packet) > mtu_bytes)
+        send_in_parts(fabric, flight, pipe, way, (uint32_t)mtu_bytes, at_ns);
+    else
+        send(fabric, flight, pipe, way, at_ns);
 }
 
 /* ---- the way in */
@@ -408,7 +469,7 @@ void fabric_accept(struct fabric *fabric, uint32_t port, struct packet *packet, 
         return;
     }
     if (!mesh_address(fabric, ip, 16, 24, &destination)) {
-        refuse(fabric, packet, node, ICMP_NO_ROUTE, 0, at_ns);
+        refuse(fabric, &(struct flight){.packet = packet, .node = node}, ANSWER_NO_NET, 0, at_ns);
         return;
     }
     uint32_t step = segments_in_a_cut(fabric, node, destination, &packet->shape);
@@ -444,6 +505,8 @@ void fabric_turn(struct fabric *fabric, int64_t now_ns, int most) {
     }
     if (wheel_next_ns(&fabric->wheel) > now_ns)
         latch(fabric, now_ns);
+    for (uint32_t i = 0; i < fabric->mirrors; i++)
+        capture_flush(&fabric->mirror[i].file);
 }
 
 int64_t fabric_next_ns(struct fabric *fabric) {

@@ -13,8 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "capture.h"
 #include "fabric_table.h"
-#include "pcapng.h"
 #include "pool.h"
 #include "wheel.h"
 
@@ -39,7 +39,7 @@ struct pipe_state { /* 24 bytes for each pipe: there are millions */
 struct mirror {
     bool of_node;
     uint32_t index;
-    struct pcapng file;
+    struct capture file;
 };
 
 struct fabric {
@@ -55,8 +55,8 @@ struct fabric {
     uint64_t epoch; /* in force */
     struct mirror mirror[FABRIC_MIRRORS];
     uint32_t mirrors;
-    /* writes a frame to a port's device; false where it was not taken */
-    bool (*deliver)(void *context, uint32_t port, const struct packet *);
+    /* takes a packet, whose bytes are final, for a port's device */
+    void (*deliver)(void *context, uint32_t port, struct packet *);
     void *context;
 };
 
