@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 import numpy as np
@@ -72,7 +72,7 @@ class Geometry:
         """ElementsError for a satellite that decays meanwhile, before hours have been spent on it."""
         self._fleet.states_itrs(np.linspace(begin_sim_ns, end_sim_ns, _LOOKS_AHEAD).astype(np.int64))
 
-    def epochs(self, start_sim_ns: int, step_ns: int) -> Iterator[Epoch]:
+    def epochs(self, start_sim_ns: int, step_ns: int) -> Series:
         """Epochs from an instant on, without end; numbered from 0.
 
         An epoch is a matter of its instant alone, but for the ground links of
@@ -80,12 +80,7 @@ class Geometry:
         before: two series agree if they begin at the same instant with the
         same step.
         """
-        selection = Selection.nothing(self.nodes.n_gateways)
-        number = 0
-        while True:
-            epoch, selection = self._epoch(number, start_sim_ns + number * step_ns, selection)
-            yield epoch
-            number += 1
+        return Series(self._epoch, Selection.nothing(self.nodes.n_gateways), start_sim_ns, step_ns)
 
     def epoch_at(self, sim_ns: int) -> Epoch:
         """One epoch, as the first of a series: with nothing held from before."""
@@ -148,6 +143,26 @@ class Geometry:
             rate_ab_bps=_read_only(np.concatenate([lasers.rate_bps, down])[order]),
             rate_ba_bps=_read_only(np.concatenate([lasers.rate_bps, up])[order]),
         )
+
+
+class Series(Iterator[Epoch]):
+    """See Geometry.epochs.  ``step_ns`` may be set between two: it counts from the next one on."""
+
+    def __init__(
+        self,
+        epoch: Callable[[int, int, Selection], tuple[Epoch, Selection]],
+        selection: Selection,
+        start_sim_ns: int,
+        step_ns: int,
+    ) -> None:
+        self._epoch, self._selection = epoch, selection
+        self._number, self._sim_ns, self.step_ns = 0, start_sim_ns, step_ns
+
+    def __next__(self) -> Epoch:
+        epoch, self._selection = self._epoch(self._number, self._sim_ns, self._selection)
+        self._number += 1
+        self._sim_ns += self.step_ns
+        return epoch
 
 
 def _who_hosts(scenario: Scenario, nodes: Nodes) -> Bool:

@@ -388,3 +388,14 @@ def test_looking_ahead_costs_no_more_than_the_passes_it_is_about(monkeypatch: py
     for _ in range(10):
         next(epochs)
     assert sum(asked) < 1584  # a few handovers
+
+
+def test_a_step_that_changes_counts_from_the_next_epoch_on() -> None:
+    geometry = Geometry(Scenario.load("pocket"))
+    epochs = geometry.epochs(10**9, 10**9)
+    first = next(epochs)
+    epochs.step_ns = 3 * 10**9
+    found = [first, *(next(epochs) for _ in range(3))]
+    assert [epoch.sim_ns // 10**9 for epoch in found] == [1, 2, 5, 8]
+    assert [epoch.number for epoch in found] == [0, 1, 2, 3]
+    np.testing.assert_array_equal(found[3].positions_itrs_km, geometry.epoch_at(8 * 10**9).positions_itrs_km)

@@ -4,7 +4,7 @@ SGP4 and Dijkstra hold the interpreter's lock, so they have a process of their
 own.  Messages are pickles over a socket pair between two processes of ours:
 
     to it     ("open", Scenario, start_sim_ns, step_ns, duration_ns) · ("more", n)
-              ("destinations", [node, …])
+              ("destinations", [node, …]) · ("step", step_ns)
     from it   ("nodes", Nodes, hosting) · ("epoch", Epoch, Assignment, cost_ns) · ("error", exception)
 """
 
@@ -43,6 +43,8 @@ def serve(control: Connection) -> None:
                 credit += value
             elif verb == "destinations":
                 geometry.add_destinations(value)
+            elif verb == "step":
+                epochs.step_ns = value
         began_ns = time.monotonic_ns()
         epoch = next(epochs)
         assignment = assign(

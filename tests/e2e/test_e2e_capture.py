@@ -124,6 +124,7 @@ def test_captures_at_both_ends_show_the_commanded_delay(kind: LinkKind, mesh: Em
     (entry,) = (e for e in mesh.plane.links_of(ends[0]) if (e.a, e.b) == ends)
     rng = random.Random(SEED)
     sent: list[list[bytes]] = [[], []]
+    sent_mono_ns: list[list[int]] = [[], []]
     with (
         udp_socket(mesh.plane, ends[0]) as one,
         udp_socket(mesh.plane, ends[1]) as two,
@@ -148,6 +149,7 @@ def test_captures_at_both_ends_show_the_commanded_delay(kind: LinkKind, mesh: Em
             time.sleep(max(next_s - time.monotonic(), 0))
             way = rng.randrange(2)
             sent[way].append(rng.randbytes(rng.randrange(16, 1200)))
+            sent_mono_ns[way].append(time.monotonic_ns())
             send(way, sent[way][-1])
         for way in (0, 1):  # the last one is there: so is all before it
             while sockets[1 - way].recv(1 << 16) != sent[way][-1]:
@@ -163,8 +165,8 @@ def test_captures_at_both_ends_show_the_commanded_delay(kind: LinkKind, mesh: Em
         # matched by content: none lost, none twice, in order, at both ends
         assert [s.payload for s in left] == sent[way]
         assert [s.payload for s in came] == sent[way]
-        commanded_ns, excess_ns = [], []
-        for before, after in zip(left, came, strict=True):
+        commanded_ns, excess_ns, since_sent_ns = [], [], []
+        for before, after, sent_ns in zip(left, came, sent_mono_ns[way], strict=True):
             sim_ns = before.unix_ns - offset_ns - mesh.clock.mono_ns(0)
             least_ns = commanded.least_delay_ns(*ends, sim_ns)
             row = commanded.epochs[commanded.row_at(sim_ns)]
@@ -175,12 +177,16 @@ def test_captures_at_both_ends_show_the_commanded_delay(kind: LinkKind, mesh: Em
             )
             commanded_ns.append(least_ns)
             excess_ns.append(after.unix_ns - before.unix_ns - least_ns - serialisation_ns)
-        # Never early.  Both stamps are of one clock in whole ns; the tolerance is the offset between two
-        # processors' readings of it, as the recorder allows for.  (Which epoch's delay is meant is a matter
+            since_sent_ns.append(after.unix_ns - offset_ns - sent_ns - least_ns - serialisation_ns)
+        # Never early, counted from before it was sent.  (The capture at the sender's end stamps a packet after
+        # the kernel has handed it over, from when it is on the link: microseconds, and more where another
+        # process gets the processor in between.)  Both stamps are of one clock in whole ns; the tolerance is
+        # the offset between two processors' readings of it, as the recorder allows for, and how well the two
+        # clocks' offset is known.  (Which epoch's delay is meant is a matter
         # of a few ns: two epochs in a row differ that little where one takes over from the other.)
-        assert min(excess_ns) >= -TOLERANCE_NS
+        assert min(since_sent_ns) >= -TOLERANCE_NS - width_ns
         # and not late: by a small part of what was commanded
-        assert statistics.median(excess_ns) < 0.1 * statistics.median(commanded_ns)
+        assert abs(statistics.median(excess_ns)) < 0.1 * statistics.median(commanded_ns)
         print(
             f"{names[way]} to {names[1 - way]}: commanded {min(commanded_ns) / 1e6:.6f} to "
             f"{max(commanded_ns) / 1e6:.6f} ms, excess {quantiles_us(excess_ns)}"

@@ -1,0 +1,126 @@
+"""What the fabric reaches on this machine.  Prints figures, asserts nothing.
+
+    sudo .venv/bin/python tests/bench/bench_fabric.py [part ...]
+
+Parts: oneway tcp small.  Hosts at both ends of a row of nodes, in namespaces of their own.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
+from fabric_lab import Row
+
+from orbitmesh.emulator.calibration.traffic import PROGRAM
+
+HOPS = (1, 10, 20)
+MS = 1_000_000
+
+
+def spawn(row: Row, node: int, mode: str, **options: Any) -> subprocess.Popen[bytes]:
+    words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    prefix = ["nsenter", f"--net=/proc/{os.getpid()}/fd/{row.netns[node]}"]
+    return subprocess.Popen([*prefix, str(PROGRAM), mode, *words], stdout=subprocess.PIPE)
+
+
+def port_of(process: subprocess.Popen[bytes]) -> int:
+    assert process.stdout is not None
+    return int(process.stdout.readline().split()[1])
+
+
+def stream(row: Row, per_second: int, payload_bytes: int, burst: int) -> np.ndarray:
+    """(n, 3): number, sent, received."""
+    last = row.n - 1
+    receiver = spawn(row, last, "receive", count=2 * per_second, idle_ms=1500)
+    sender = spawn(
+        row, 0, "send", to=f"10.0.0.{last + 1}", port=port_of(receiver), count=2 * per_second,
+        per_second=per_second, bytes=payload_bytes, burst=burst,
+    )  # fmt: skip
+    sender.communicate()
+    data, _ = receiver.communicate()
+    return np.frombuffer(data[: len(data) // 24 * 24], np.int64).reshape(-1, 3)
+
+
+def with_stamps(row: Row) -> None:
+    """As fabric hosts do."""
+    import socket
+
+    stamps = row.engine.stamps
+    if stamps is None:
+        return
+    for node in row.hosts:
+
+        def attach() -> None:
+            with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as netlink:
+                stamps.attach(socket.if_nametoindex("mesh0"), netlink)
+
+        row.inside(node, attach)
+
+
+def oneway() -> None:
+    for wait in ("adaptive", "poll"):
+        for hops in HOPS:
+            with Row(hops + 1, wait=wait) as row:
+                with_stamps(row)
+                row.set(MS)
+                rows = stream(row, 10_000, 64, 1)
+                error_us = (rows[:, 2] - rows[:, 1] - hops * MS) / 1e3
+                p50, p99 = np.percentile(error_us, [50, 99])
+                print(
+                    f"one-way error, 10,000/s, {hops} hops, {wait}: p50 {p50:.1f}, p99 {p99:.1f} µs"
+                    f" (lost {20_000 - len(rows)})",
+                    flush=True,
+                )
+
+
+def tcp() -> None:
+    for windows in ("default windows", "windows up to 64 MB"):
+        for hops in HOPS:
+            with Row(hops + 1) as row:
+                row.set(10 * MS // hops)
+                if "64" in windows:
+                    for node in row.hosts:
+                        for way in ("rmem", "wmem"):
+                            row.run(node, "sysctl", "-qw", f"net.ipv4.tcp_{way}=4096 1000000 67108864")
+                sink = spawn(row, hops, "sink")
+                flood = spawn(row, 0, "flood", to=f"10.0.0.{hops + 1}", port=port_of(sink), seconds=4)
+                time.sleep(1.5)
+                before, began = int(row.table.counters["bytes_out"][0]), time.monotonic()
+                time.sleep(2)
+                sent, took_s = int(row.table.counters["bytes_out"][0]) - before, time.monotonic() - began
+                flood.communicate()
+                sink.kill()
+                sink.communicate()
+                print(
+                    f"TCP, 10 ms each way, {hops} hops, {windows}: {8e-9 * sent / took_s:.1f} Gbit/s",
+                    flush=True,
+                )
+
+
+def small() -> None:
+    for per_second in (100_000, 200_000, 300_000, 400_000, 500_000):
+        with Row(11) as row:
+            row.set(MS)
+            rows = stream(row, per_second, 36, 8)
+            reached = len(rows) / ((rows[-1, 1] - rows[0, 1]) / 1e9)
+            lost = 2 * per_second - len(rows)
+            print(
+                f"packets of 64 bytes, 10 hops, {per_second:,}/s: {reached:,.0f}/s, lost {lost:,}", flush=True
+            )
+            if lost:
+                return
+
+
+PARTS = {"oneway": oneway, "tcp": tcp, "small": small}
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or PARTS:
+        PARTS[name]()
