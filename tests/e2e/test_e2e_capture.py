@@ -178,10 +178,10 @@ def test_captures_at_both_ends_show_the_commanded_delay(kind: LinkKind, mesh: Em
             commanded_ns.append(least_ns)
             excess_ns.append(after.unix_ns - before.unix_ns - least_ns - serialisation_ns)
             since_sent_ns.append(after.unix_ns - offset_ns - sent_ns - least_ns - serialisation_ns)
-        # Never early, counted from before it was sent.  (The capture at the sender's end stamps a packet after
+        # Never early, counted from before it was sent.  (The capture at the sender's end stamps a packet once
         # the kernel has handed it over, from when it is on the link: microseconds, and more where another
         # process gets the processor in between.)  Both stamps are of one clock in whole ns; the tolerance is
-        # the offset between two processors' readings of it, as the recorder allows for, and how well the two
+        # the offset between two processors' readings of it, as the recorder allows for, and how well the
         # clocks' offset is known.  (Which epoch's delay is meant is a matter
         # of a few ns: two epochs in a row differ that little where one takes over from the other.)
         assert min(since_sent_ns) >= -TOLERANCE_NS - width_ns
