@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ..errors import HostError
+from ..signals import held_back
 
 T = TypeVar("T")
 
@@ -57,16 +58,10 @@ def on_own_thread(work: Callable[[], T]) -> T:
         except BaseException as error:
             failure.append(error)
 
-    thread = threading.Thread(target=run, name="orbitmesh-namespaces")
-    thread.start()
-    interrupt: BaseException | None = None
-    while thread.is_alive():
-        try:
-            thread.join()
-        except KeyboardInterrupt as error:
-            interrupt = error
-    if interrupt is not None:
-        raise interrupt
+    with held_back():
+        thread = threading.Thread(target=run, name="orbitmesh-namespaces")
+        thread.start()
+        thread.join()
     if failure:
         raise failure[0]
     return result[0]
