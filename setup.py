@@ -21,6 +21,11 @@ from setuptools.command.build import build
 ROOT = Path(__file__).resolve().parent
 #: programs in C: each is compiled from src/ beside it
 PROGRAMS = (Path("emulator/plane/engine/orbitmesh-engine"), Path("emulator/calibration/orbitmesh-traffic"))
+#: loops over arrays, for ctypes: src/ of the packages named
+LIBRARY = Path("emulator/orbitmesh-arrays.so")
+LIBRARY_SOURCES = ("orbit", "links", "routing")
+# contraction off: the same numbers on every machine
+LIBRARY_CFLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fPIC", "-shared"]
 CFLAGS = ["-std=c11", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", "-fstack-protector-strong"]
 
 
@@ -39,7 +44,7 @@ class BuildNative(Command):
         self.set_undefined_options("build_py", ("build_lib", "build_lib"))
 
     def run(self) -> None:
-        made = [*self._stubs(), *map(self._compile, PROGRAMS)]
+        made = [*self._stubs(), *map(self._program, PROGRAMS), self._library()]
         if not self.editable_mode:
             assert self.build_lib is not None
             for path in made:
@@ -68,15 +73,22 @@ class BuildNative(Command):
             raise SystemExit(f"protoc failed with status {status}: see its message above")
         return sorted(path for path in (ROOT / "proto").rglob("*_pb2*.py*") if path.suffix in (".py", ".pyi"))
 
-    def _compile(self, program: Path) -> Path:
-        target = ROOT / program
-        sources = sorted(target.parent.glob("src/*.c"))
+    def _program(self, program: Path) -> Path:
+        return self._compile(ROOT / program, sorted((ROOT / program).parent.glob("src/*.c")), [])
+
+    def _library(self) -> Path:
+        sources = [
+            path for name in LIBRARY_SOURCES for path in sorted((ROOT / "emulator" / name).glob("src/*.c"))
+        ]
+        return self._compile(ROOT / LIBRARY, sources, LIBRARY_CFLAGS)
+
+    def _compile(self, target: Path, sources: list[Path], more: list[str]) -> Path:
         compiler = os.environ.get("CC", "cc")
         if shutil.which(compiler) is None:
             raise SystemExit(f"no C compiler: {compiler!r} is not on PATH; run vagrant/provision.sh")
         part = target.with_suffix(".part")
         subprocess.run(
-            [compiler, *CFLAGS, "-o", str(part), *map(str, sources), "-lm", "-pthread"], check=True
+            [compiler, *CFLAGS, *more, "-o", str(part), *map(str, sources), "-lm", "-pthread"], check=True
         )
         part.replace(target)  # one that is running keeps its old file
         return target
@@ -84,6 +96,7 @@ class BuildNative(Command):
     # setuptools asks these of every build sub-command
     def get_source_files(self) -> list[str]:
         sources = [path for program in PROGRAMS for path in (ROOT / program).parent.rglob("*.[ch]")]
+        sources += [path for name in LIBRARY_SOURCES for path in (ROOT / "emulator" / name).rglob("*.[ch]")]
         sources += (ROOT / "proto").rglob("*.proto")
         return [str(path.relative_to(ROOT)) for path in sources]
 

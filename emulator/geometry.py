@@ -14,6 +14,7 @@ from .links.coverage import check_coverage
 from .links.ground import Selection, select
 from .links.lasers import LaserMesh, Lasers
 from .links.passes import remaining_ns, states_of
+from .links.ranges import ranges_of_links
 from .links.visibility import Stations
 from .orbit import Fleet, station_positions_itrs_km, station_zeniths_itrs
 from .routing.shortest import shortest_routes
@@ -124,11 +125,7 @@ class Geometry:
         a, b = np.concatenate([lasers.pairs, ground]).T
         order = np.lexsort((b, a))
         a, b = a[order], b[order]
-        along = position_itrs_km[b] - position_itrs_km[a]
-        range_km = np.sqrt(np.einsum("ij,ij->i", along, along))
-        # two satellites in one place stay there: nothing to divide by
-        towards = np.einsum("ij,ij->i", along, velocity_km_per_s[b] - velocity_km_per_s[a])
-        range_rate_km_per_s = towards / np.maximum(range_km, 1e-9)
+        range_km, range_rate_km_per_s = ranges_of_links(a, b, position_itrs_km, velocity_km_per_s)
         kind = np.repeat(
             np.array([LinkKind.LASER, LinkKind.GROUND], np.uint8), [len(lasers.pairs), len(ground)]
         )
