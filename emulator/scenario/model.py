@@ -130,6 +130,8 @@ class Lasers(Section):
     grazing_altitude_km: LengthKm = Field(80.0, alias="grazing-altitude")
     max_range_km: LengthKm | None = Field(None, alias="max-range", gt=0)
     cross_plane_max_latitude_rad: AngleRad | None = Field(None, alias="cross-plane-max-latitude")
+    # every so many satellites one has a terminal more, for the next shell
+    junction_every: StrictInt | None = Field(None, alias="junction-every", ge=1)
     queue_bytes: SizeBytes | None = Field(None, alias="queue", gt=0)  # default: bandwidth-delay product
     loss_ratio: StrictFloat = Field(0.0, ge=0, le=1, alias="loss-ratio")
 

@@ -68,7 +68,7 @@ class Rig:
         while path[-1] != destination:
             at = path[-1]
             code = int(bank.next[row, at])
-            assert code != banks.NO_WAY
+            assert code != fabric.NO_WAY
             if code < fabric.SLOTS:
                 pipe = at * fabric.SLOTS + code
             else:

@@ -20,7 +20,8 @@ STEP_NS = 1_000_000
 def epoch(number: int) -> Epoch:
     none = np.empty(0, np.int32)
     links = Links(none, none, none.astype(np.uint8), *(np.empty(0),) * 2, *(np.empty(0, np.int64),) * 2)
-    return Epoch(number, number * STEP_NS, np.zeros((1, 3)), links, Routes(none, np.empty((0, 1), np.int32)))
+    routes = Routes.from_next_nodes(none, np.empty((0, 1), np.int32), links, 1)
+    return Epoch(number, number * STEP_NS, np.zeros((1, 3)), links, routes)
 
 
 def ahead(number: int) -> Ahead:
