@@ -112,6 +112,14 @@ class Routes:
     destinations: Int32
     next_node: Int32
 
+    def joined(self, more: Routes) -> Routes:
+        """These and those to other destinations."""
+        destinations = np.concatenate([self.destinations, more.destinations])
+        order = np.argsort(destinations)
+        destinations, next_node = destinations[order], np.concatenate([self.next_node, more.next_node])[order]
+        destinations.flags.writeable = next_node.flags.writeable = False
+        return Routes(destinations, next_node)
+
 
 @dataclass(frozen=True, eq=False)
 class Epoch:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .constants import SPEED_OF_LIGHT_KM_PER_S
-from .epoch import NS_PER_S, Bool, Epoch, Float64, Int32, Int64, LinkKind, Links, Nodes
+from .epoch import NS_PER_S, Bool, Epoch, Float64, Int32, Int64, LinkKind, Links, Nodes, Routes
 from .links.coverage import check_coverage
 from .links.ground import Selection, select
 from .links.lasers import LaserMesh, Lasers
@@ -62,6 +62,16 @@ class Geometry:
         """Route to these nodes too, from the next epoch on."""
         self.set_destinations([*self.destinations.tolist(), *nodes])
 
+    def remove_destinations(self, nodes: Iterable[int]) -> None:
+        """From the next epoch on, do not route to these nodes, unless they host a process."""
+        gone = [node for node in nodes if not self.hosting[node]]
+        self.set_destinations(np.setdiff1d(self.destinations, gone).tolist())
+
+    def more_routes(self, epoch: Epoch, nodes: Iterable[int]) -> Routes:
+        """For an epoch made before: to those of the nodes that it has no routes to."""
+        new = np.setdiff1d(np.array([*nodes], np.int32), epoch.routes.destinations)
+        return self._routes(epoch.links, new)
+
     def set_destinations(self, nodes: Iterable[int]) -> None:
         """Route to these nodes only, from the next epoch on; IndexError for one that is not there."""
         destinations = np.unique(np.array([*nodes], np.int32))
@@ -95,16 +105,20 @@ class Geometry:
         position_itrs_km = np.concatenate([satellite_itrs_km, self._stations.position_itrs_km])
         velocity_km_per_s = np.concatenate([states.velocity_km_per_s[:, 0], at_rest])
         links = self._links(position_itrs_km, velocity_km_per_s, self._mesh.at(satellite_itrs_km), selection)
+        routes = self._routes(links, self.destinations)
+        return Epoch(number, sim_ns, _read_only(position_itrs_km), links, routes), selection
+
+    def _routes(self, links: Links, destinations: Int32) -> Routes:
         routes = shortest_routes(
             self.nodes.n_satellites,
             len(self.nodes),
             links,
-            self.destinations,
+            destinations,
             self._scenario.routing.metric,
             self._scenario.ground.relay,
         )
         _read_only(routes.next_node)
-        return Epoch(number, sim_ns, _read_only(position_itrs_km), links, routes), selection
+        return routes
 
     def _select(self, sim_ns: int, satellite_itrs_km: Float64, previous: Selection) -> Selection:
         stations = self._stations
@@ -163,13 +177,26 @@ class Series(Iterator[Epoch]):
 
 
 def _who_hosts(scenario: Scenario, nodes: Nodes) -> Bool:
-    """(n_nodes,) bool: gateways, and the satellites of ``compute.satellites`` (a number: spread evenly)."""
+    """(n_nodes,) bool: gateways, the satellites of ``compute.satellites`` (a number: spread evenly), and
+    those that a task is for."""
     n = nodes.n_satellites
     chosen = scenario.compute.satellites
     hosting = np.ones(len(nodes), bool)
     if chosen == "all":
         return _read_only(hosting)
     hosting[:n] = False
+
+    def mark(name: str, *location: str | int) -> None:
+        index = nodes.index.get(name, n)
+        if index >= n:
+            raise scenario.error(
+                f"there is no satellite {name!r}: {suggest(name, nodes.names[:n], 'satellites')}", *location
+            )
+        hosting[index] = True
+
+    for i, task in enumerate(scenario.compute.tasks):
+        if task.satellite != "nearest":
+            mark(task.satellite, "compute", "tasks", i, "satellite")
     if isinstance(chosen, int):
         if chosen > n:
             raise scenario.error(
@@ -180,15 +207,7 @@ def _who_hosts(scenario: Scenario, nodes: Nodes) -> Bool:
         hosting[np.arange(chosen) * n // max(chosen, 1)] = True
         return _read_only(hosting)
     for i, name in enumerate(chosen):
-        index = nodes.index.get(name, n)
-        if index >= n:
-            raise scenario.error(
-                f"there is no satellite {name!r}: {suggest(name, nodes.names[:n], 'satellites')}",
-                "compute",
-                "satellites",
-                i,
-            )
-        hosting[index] = True
+        mark(name, "compute", "satellites", i)
     return _read_only(hosting)
 
 

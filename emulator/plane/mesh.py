@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from ..epoch import Epoch, Nodes
+from ..epoch import Epoch, Nodes, Routes
 from ..errors import RunError
 from ..scenario.model import Scenario
 from .addressing import Addresses
@@ -72,8 +72,9 @@ class MeshPlane(ABC):
         self.nodes, self.scenario, self.addresses, self.kernel = nodes, scenario, addresses, kernel
         self.carrier = backend
         self._on_progress = on_progress
-        #: Called when a node has been made a host on demand.
+        #: Called when a node is to be a host on demand, and when nodes have been given up again.
         self.on_host: Callable[[int], None] = lambda node: None
+        self.on_hosts_gone: Callable[[list[int]], None] = lambda nodes: None
         self._epoch: Epoch | None = None
         self._lock = threading.RLock()
         self._built = self._closed = False
@@ -107,6 +108,16 @@ class MeshPlane(ABC):
     @abstractmethod
     def settle(self, now_mono_ns: int) -> None:
         """Off the critical path: call it between two instants, as often as there is time."""
+
+    def more_routes(self, epoch: Epoch, more: Routes) -> Epoch:
+        """Route to more destinations in the epoch that is prepared, or in force, from now on.
+
+        Returns the epoch to go on with: the one given where this plane can only begin with another.
+        """
+        return epoch
+
+    def check_room(self, n_destinations: int) -> None:  # noqa: B027 - a plane may have room for any
+        """InputError where a run cannot route to so many nodes."""
 
     @abstractmethod
     def ensure_host(self, node: int) -> None:
