@@ -128,6 +128,10 @@ class MeshPlane(ABC):
         """Totals of all links there have been, both directions, by the names of LinkCounters."""
 
     @abstractmethod
+    def unlike_commanded(self) -> list[str]:
+        """What is in force, by the carrier's word, other than the last commit commanded; a sentence each."""
+
+    @abstractmethod
     def capture(self, u: int, v: int | None, fd: int) -> None:
         """Copy what passes from node u to v (None: what arrives at u) into a file, as pcapng."""
 
