@@ -7,10 +7,11 @@ the order of the scenario.  All arrays are read-only once they are in an Epoch.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import cached_property
 from itertools import pairwise
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -165,7 +166,7 @@ def ground_ports(links: Links, n_satellites: int, n_nodes: int) -> tuple[Int32, 
 
 
 @dataclass(frozen=True, eq=False)
-class Routes:
+class RouteRows:
     """``code[d, n]``: the port by which node n sends towards ``destinations[d]``.
 
     ``destinations`` is (n_dest,) int32 node indices, rising; ``code`` is
@@ -175,6 +176,20 @@ class Routes:
 
     destinations: Int32
     code: UInt8
+
+    def joined(self, more: RouteRows) -> Self:
+        """These and those to other destinations."""
+        destinations = np.concatenate([self.destinations, more.destinations])
+        order = np.argsort(destinations)
+        destinations, code = destinations[order], np.concatenate([self.code, more.code])[order]
+        destinations.flags.writeable = code.flags.writeable = False
+        return replace(self, destinations=destinations, code=code)
+
+
+@dataclass(frozen=True, eq=False)
+class Routes(RouteRows):
+    """Those of an epoch, with the ports that the codes are of."""
+
     ports: Ports
 
     @classmethod

@@ -22,6 +22,8 @@ from .epoch import (
     Links,
     Nodes,
     Ports,
+    RouteRows,
+    Routes,
     ground_ports,
 )
 from .links.coverage import check_coverage
@@ -88,6 +90,17 @@ class Geometry:
         """Route to these nodes too, from the next epoch on."""
         self.set_destinations([*self.destinations.tolist(), *nodes])
 
+    def remove_destinations(self, nodes: Iterable[int]) -> None:
+        """From the next epoch on, do not route to these nodes, unless they host a process."""
+        gone = [node for node in nodes if not self.hosting[node]]
+        self.set_destinations(np.setdiff1d(self.destinations, gone).tolist())
+
+    def more_routes(self, epoch: Epoch, nodes: Iterable[int]) -> RouteRows:
+        """For an epoch made before: to those of the nodes that it has no routes to."""
+        new = np.setdiff1d(np.array([*nodes], np.int32), epoch.routes.destinations)
+        found = self._routes(epoch.links, epoch.routes.ports, new)
+        return RouteRows(found.destinations, found.code)
+
     def set_destinations(self, nodes: Iterable[int]) -> None:
         """Route to these nodes only, from the next epoch on; IndexError for one that is not there."""
         destinations = np.unique(np.array([*nodes], np.int32))
@@ -125,18 +138,21 @@ class Geometry:
         position_itrs_km = np.concatenate([satellite_itrs_km, self._stations.position_itrs_km])
         velocity_km_per_s = np.concatenate([states.velocity_km_per_s[:, 0], at_rest])
         links, ports = self._links(position_itrs_km, velocity_km_per_s, lasers, selection)
-        routes = shortest_routes(
+        routes = self._routes(links, ports, self.destinations)
+        epoch = Epoch(number, sim_ns, _read_only(position_itrs_km), links, routes)
+        return epoch, Before(selection, lasers.held)
+
+    def _routes(self, links: Links, ports: Ports, destinations: Int32) -> Routes:
+        return shortest_routes(
             self.nodes.n_satellites,
             len(self.nodes),
             links,
-            self.destinations,
+            destinations,
             self._scenario.routing.metric,
             self._scenario.ground.relay,
             ports=ports,
             plane=self.nodes.plane,
         )
-        epoch = Epoch(number, sim_ns, _read_only(position_itrs_km), links, routes)
-        return epoch, Before(selection, lasers.held)
 
     def _select(self, sim_ns: int, satellite_itrs_km: Float64, previous: Selection) -> Selection:
         stations = self._stations
@@ -203,13 +219,26 @@ class Series(Iterator[Epoch]):
 
 
 def _who_hosts(scenario: Scenario, nodes: Nodes) -> Bool:
-    """(n_nodes,) bool: gateways, and the satellites of ``compute.satellites`` (a number: spread evenly)."""
+    """(n_nodes,) bool: gateways, the satellites of ``compute.satellites`` (a number: spread evenly), and
+    those that a task is for."""
     n = nodes.n_satellites
     chosen = scenario.compute.satellites
     hosting = np.ones(len(nodes), bool)
     if chosen == "all":
         return _read_only(hosting)
     hosting[:n] = False
+
+    def mark(name: str, *location: str | int) -> None:
+        index = nodes.index.get(name, n)
+        if index >= n:
+            raise scenario.error(
+                f"there is no satellite {name!r}: {suggest(name, nodes.names[:n], 'satellites')}", *location
+            )
+        hosting[index] = True
+
+    for i, task in enumerate(scenario.compute.tasks):
+        if task.satellite != "nearest":
+            mark(task.satellite, "compute", "tasks", i, "satellite")
     if isinstance(chosen, int):
         if chosen > n:
             raise scenario.error(
@@ -220,15 +249,7 @@ def _who_hosts(scenario: Scenario, nodes: Nodes) -> Bool:
         hosting[np.arange(chosen) * n // max(chosen, 1)] = True
         return _read_only(hosting)
     for i, name in enumerate(chosen):
-        index = nodes.index.get(name, n)
-        if index >= n:
-            raise scenario.error(
-                f"there is no satellite {name!r}: {suggest(name, nodes.names[:n], 'satellites')}",
-                "compute",
-                "satellites",
-                i,
-            )
-        hosting[index] = True
+        mark(name, "compute", "satellites", i)
     return _read_only(hosting)
 
 

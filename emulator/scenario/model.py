@@ -193,7 +193,8 @@ class Task(Section):
 
 
 class Compute(Section):
-    """Which satellites run a node process: all, a number of them spread evenly, or those named."""
+    """Which satellites run a node process: all, a number of them spread evenly, or those named; and
+    each that a task names."""
 
     satellites: Annotated[
         int | Literal["all"] | tuple[str, ...], BeforeValidator(partial(_names_or, "all", count=True))

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar
 
 import numpy as np
 
-from ...epoch import Bool, Epoch, Int32, LinkKind, Nodes, Ports
+from ...epoch import Bool, Epoch, Int32, LinkKind, Nodes, Ports, RouteRows
 from ...errors import InputError, RunError
 from ...links.terminals import laser_slots
 from ...scenario.model import Scenario
@@ -38,7 +38,7 @@ MORE_DESTINATIONS = 1024
 _LOOKS_FOR_IDLE_NS = 5_000_000_000
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Prepared:
     """What commit() will publish: a bank that has been written."""
 
@@ -149,7 +149,8 @@ class FabricPlane(MeshPlane):
         self._need_open()
         if now_mono_ns - self._looked_mono_ns >= _LOOKS_FOR_IDLE_NS:
             self._looked_mono_ns = now_mono_ns
-            self.hosts.give_up_idle(now_mono_ns)
+            if gone := self.hosts.give_up_idle(now_mono_ns):
+                self.on_hosts_gone(gone)
         self.kernel.tend()
 
     def _write_lasers(self, bank: Bank, new: Epoch) -> tuple[int, int]:
@@ -198,17 +199,43 @@ class FabricPlane(MeshPlane):
     def _write_routes(self, bank: Bank, new: Epoch) -> None:
         destinations = new.routes.destinations
         if not np.array_equal(destinations, self._destinations):
-            room = self.table.sizes.destinations
-            if len(destinations) > room:
-                raise InputError(
-                    f"{len(destinations)} nodes are to be routed to, and this run has room for {room}: "
-                    "end programs in nodes that are no longer needed, or name more in compute.satellites"
-                )
+            self.check_room(len(destinations))
             self._places = banks.addresses_hashed(
                 self.addresses.ipv4[destinations], self.table.sizes.hash_slots
             )
             self._destinations = destinations
         write_routes(bank, self._places, destinations, new.routes.code)
+
+    def more_routes(self, epoch: Epoch, more: RouteRows) -> Epoch:
+        """See MeshPlane: written into the epoch's bank, also where packets go by it at this moment."""
+        with self._lock:
+            pending = self._pending
+            if pending is not None and epoch is pending.new:
+                bank = pending.bank
+            elif epoch is self._need_epoch():
+                bank = self.table.banks[self.table.published % 2]
+            else:
+                raise ValueError("this epoch is neither prepared nor in force")
+            n_rows = len(epoch.routes.destinations)
+            self.check_room(n_rows + len(more.destinations))
+            ipv4 = self.addresses.ipv4[more.destinations]
+            self.table.add_routes(bank, n_rows, ipv4, more.destinations, more.code)
+            joined = replace(epoch, routes=epoch.routes.joined(more))
+            if pending is not None and epoch is pending.new:
+                pending.new = joined
+            else:
+                self._epoch = joined
+                self.table.free_bank(self.backend.failure)  # once it has been taken up
+            return joined
+
+    def check_room(self, n_destinations: int) -> None:
+        """See MeshPlane."""
+        room = self.table.sizes.destinations
+        if n_destinations > room:
+            raise InputError(
+                f"{n_destinations} nodes are to be routed to, and this run has room for {room}: "
+                "end programs in nodes that are no longer needed, or name more in compute.satellites"
+            )
 
     # ---- hosts
 
@@ -221,8 +248,10 @@ class FabricPlane(MeshPlane):
         It is given up again when no program and no socket has been in it for a while (hosts.IDLE_NS).
         """
         self._need_open()
-        if self.hosts.ensure(node):
-            self.on_host(node)
+        if is_told := self.hosts.lacks(node):
+            self.on_host(node)  # routes to it are worked out while it is made
+        if self.hosts.ensure(node) and not is_told:
+            self.on_host(node)  # it was given up at this moment
 
     # ---- what is in force, and what has passed
 
