@@ -7,7 +7,7 @@ the order of the scenario.  All arrays are read-only once they are in an Epoch.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum
 from functools import cached_property
 from itertools import pairwise
@@ -266,6 +266,14 @@ class Epoch:
     positions_itrs_km: Float64
     links: Links
     routes: Routes
+
+    @property
+    def n_bytes(self) -> int:
+        """Of all its arrays."""
+        arrays = [self.positions_itrs_km, self.routes.destinations, self.routes.code]
+        for part in (self.links, self.routes.ports):
+            arrays += [getattr(part, each.name) for each in fields(part)]
+        return sum(int(array.nbytes) for array in arrays)
 
     def way(self, source: int, destination: int) -> Way | None:
         """As routed now; None: there is no way, or nobody has asked for routes there."""

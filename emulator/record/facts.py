@@ -3,8 +3,8 @@
 The recorder's protocol, pickles over a socket pair between two processes of ours:
 
     to it     ("open", RunHeader)
-              ("epoch", Epoch, t0_mono_ns[, began_mono_ns, ended_mono_ns])   its links and routes came
-                       into force between began and ended; without them, between t0 and the message's arrival
+              ("epoch", Parcel of an Epoch, RouteRows that it has beyond | None,
+               t0_mono_ns, began_mono_ns, ended_mono_ns)   came into force between began and ended
               ("finish", RunFacts)
     from it   ("ready",) · ("digest", dict) once a second · ("fault", FailureError) at once ·
               ("finished", summary dict)

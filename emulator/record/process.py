@@ -14,10 +14,13 @@ import signal
 import socket
 import sys
 import time
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
 
+from ..epoch import Epoch
 from ..errors import FailureError
+from ..run.parcels import receive
 from ..run.processes import CAP_DAC_OVERRIDE, keep_capabilities
 from .facts import RunHeader
 from .recorder import Recorder, as_failure
@@ -85,10 +88,13 @@ class Process:
 
     def _order(self, recorder: Recorder) -> bool:
         """One message of main's; True when it was the last."""
-        message: tuple[Any, ...] = self._control.recv()
+        message = receive(self._control)
         if message[0] == "epoch":
-            epoch, t0_mono_ns = message[1:3]
-            began_ns, in_force_ns = message[3:5] or (t0_mono_ns, time.monotonic_ns())
+            _, parcel, more, t0_mono_ns, began_ns, in_force_ns = message
+            epoch: Epoch = parcel.open()
+            parcel.close()
+            if more is not None:
+                epoch = replace(epoch, routes=epoch.routes.joined(more))
             recorder.epoch(epoch, t0_mono_ns, began_ns, in_force_ns)
             return False
         if message[0] != "finish":

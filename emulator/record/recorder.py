@@ -11,8 +11,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-import numpy as np
-
 from orbitmesh.nodes.spec import Sample
 
 from ..epoch import Epoch, LinkKind
@@ -244,8 +242,8 @@ class Recorder:
             rows = epoch.links.kind == kind
             if not rows.any():
                 continue
-            rates_bps = np.concatenate([epoch.links.rate_ab_bps[rows], epoch.links.rate_ba_bps[rows]])
-            low, high = int(rates_bps.min()), int(rates_bps.max())
+            both = (epoch.links.rate_ab_bps[rows], epoch.links.rate_ba_bps[rows])
+            low, high = int(min(rate.min() for rate in both)), int(max(rate.max() for rate in both))
             known = self.recorded.rates.get(kind.name.lower())
             if known is not None:
                 low, high = min(low, known["physical_min_bps"]), max(high, known["physical_max_bps"])

@@ -31,7 +31,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 import numpy as np
 
@@ -52,6 +51,8 @@ TOLERANCE_NS = 1_000
 LINK_TOLERANCE_NS = 10.0
 
 KEEP_NS = 60 * NS_PER_S
+# Of a million satellites an epoch takes some 300 MB: four of them, 20 s at a step of 5 s.
+KEEP_BYTES = 1_300_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,13 +89,8 @@ class Span:
     t0_mono_ns: int
     began_mono_ns: int
     in_force_mono_ns: int
-    names: tuple[str, ...]
+    names: Sequence[str]
     _ways: dict[tuple[int, int], Way | None] = field(default_factory=dict, repr=False)
-
-    @cached_property
-    def _key(self) -> Int64:
-        # one more that no link has, so that a search past the end finds a difference too
-        return np.append(self.epoch.links.key(), -1)
 
     def ahead_s(self, mono_ns: int) -> float:
         return (mono_ns - self.t0_mono_ns) / NS_PER_S
@@ -107,16 +103,16 @@ class Span:
         return self._ways[pair]
 
     def _look_up(self, source: int, destination: int) -> Way | None:
-        nodes = self.epoch.path(source, destination)
-        if nodes is None:
+        way = self.epoch.way(source, destination)
+        if way is None:
             return None
-        links = self.epoch.links
-        here, there = np.array(nodes[:-1], np.int64), np.array(nodes[1:], np.int64)
-        wanted = (np.minimum(here, there) << 32) | np.maximum(here, there)
-        row = np.searchsorted(self._key[:-1], wanted)
-        found = self._key[row] == wanted
-        if not found.all():
-            hop = int(np.argmin(found))
+        links, nodes = self.epoch.links, way.nodes
+        here, there, row = np.array(nodes[:-1]), np.array(nodes[1:]), way.rows
+        link = np.minimum(row, len(links) - 1)
+        joins = (links.a[link] == np.minimum(here, there)) & (links.b[link] == np.maximum(here, there))
+        joins &= link == row
+        if not joins.all():
+            hop = int(np.argmin(joins))
             raise RunError(
                 f"epoch {self.epoch.number} routes {self.names[source]} to {self.names[destination]} over "
                 f"{self.names[nodes[hop]]} and {self.names[nodes[hop + 1]]}, which no link joins"
@@ -203,10 +199,16 @@ def emulated_bps(rate_bps: int, rate_scale: float) -> int:
 
 
 class History:
-    """The epochs of the last ``keep_ns``.  Epochs are added in the order in which they came into force."""
+    """The epochs of the last ``keep_ns``, or fewer that fit ``keep_bytes``, but always two.
 
-    def __init__(self, nodes: Nodes, rate_scale: float, keep_ns: int = KEEP_NS) -> None:
-        self._nodes, self._rate_scale, self._keep_ns = nodes, rate_scale, keep_ns
+    Epochs are added in the order in which they came into force.
+    """
+
+    def __init__(
+        self, nodes: Nodes, rate_scale: float, keep_ns: int = KEEP_NS, keep_bytes: int = KEEP_BYTES
+    ) -> None:
+        self._nodes, self._rate_scale = nodes, rate_scale
+        self._keep_ns, self._keep_bytes = keep_ns, keep_bytes
         self._spans: list[Span] = []
 
     def __len__(self) -> int:
@@ -223,6 +225,8 @@ class History:
         # a span stays for as long as its successor came into force after what is still asked for
         while len(self._spans) > 2 and self._spans[1].in_force_mono_ns < oldest_ns:
             del self._spans[0]
+        most = max(2, self._keep_bytes // max(epoch.n_bytes, 1))
+        del self._spans[:-most]
 
     def truth(self, sample: Sample) -> Truth | None:
         """None where no epoch is kept that was in force when the sample was sent."""

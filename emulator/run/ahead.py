@@ -5,7 +5,7 @@ own.  Messages are pickles over a socket pair between two processes of ours:
 
     to it     ("open", Scenario, start_sim_ns, step_ns, duration_ns) · ("more", n)
               ("destinations", [node, …]) · ("forget", [node, …]) · ("step", step_ns)
-    from it   ("nodes", Nodes, hosting) · ("epoch", Epoch, Assignment, cost_ns) · ("error", exception)
+    from it   ("nodes", Nodes, hosting) · ("epoch", Parcel of it, Assignment, cost_ns) · ("error", exception)
               ("routes", {number: RouteRows, …}): to new destinations, for the epochs sent last
 """
 
@@ -23,6 +23,7 @@ from ..epoch import Epoch, RouteRows
 from ..errors import OrbitmeshError, RunError
 from ..geometry import Geometry
 from .assignment import assign
+from .parcels import Parcel, send
 from .processes import keep_capabilities
 
 # Epochs under way between the two processes: enough to ride out a slow tick,
@@ -61,8 +62,11 @@ def serve(control: Connection) -> None:
         assignment = assign(
             epoch, geometry.nodes.n_satellites, geometry.hosting, scenario.compute.probes.gateways
         )
-        control.send(("epoch", epoch, assignment, time.monotonic_ns() - began_ns))
-        recent.append(epoch)
+        parcel = Parcel.pack(epoch)
+        del epoch  # what is kept is the copy that all processes share
+        send(control, "epoch", parcel, assignment, time.monotonic_ns() - began_ns)
+        recent.append(parcel.open())
+        parcel.close()
         credit -= 1
 
 

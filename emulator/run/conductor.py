@@ -14,6 +14,7 @@ from ..epoch import Epoch, RouteRows
 from ..plane.mesh import CommitReport
 from .assignment import Assignment
 from .clock import Clock
+from .parcels import Parcel
 
 log = logging.getLogger(__name__)
 
@@ -39,13 +40,17 @@ class AppliesEpochs(Protocol):
 class Tick:
     """One epoch as it was applied; instants are CLOCK_MONOTONIC.
 
-    ``t0_mono_ns`` is the instant the epoch is true of; its links and routes
-    came into force between ``began_mono_ns`` and ``ended_mono_ns``.
+    ``parcel`` is what the epoch came in, and is the receiver's to close;
+    ``more`` the routes that it has beyond.  ``t0_mono_ns`` is the instant the
+    epoch is true of; its links and routes came into force between
+    ``began_mono_ns`` and ``ended_mono_ns``.
     ``computed_ns`` was spent on geometry ahead of time, ``prepared_ns`` on
     interfaces ahead of time, ``committed_ns`` at the instant or just before it.
     """
 
     epoch: Epoch
+    more: RouteRows | None
+    parcel: Parcel | None
     assignment: Assignment
     t0_mono_ns: int
     began_mono_ns: int
@@ -83,11 +88,23 @@ class TickLog:
 
 @dataclass(frozen=True)
 class Ahead:
-    """An epoch that has been computed and waits for its instant."""
+    """An epoch that has been computed and waits for its instant.
+
+    ``parcel`` is what it came in, without ``more``: routes that were asked for since.
+    """
 
     epoch: Epoch
     assignment: Assignment
     computed_ns: int
+    parcel: Parcel | None = None
+    more: RouteRows | None = None
+
+    def joined(self, more: RouteRows) -> Ahead:
+        return replace(
+            self,
+            epoch=replace(self.epoch, routes=self.epoch.routes.joined(more)),
+            more=more if self.more is None else self.more.joined(more),
+        )
 
 
 class Conductor:
@@ -142,7 +159,7 @@ class Conductor:
                         self.current = self._plane.more_routes(self.current, routes)
                 elif self._prepared is not None and number == self._prepared.epoch.number:
                     epoch = self._plane.more_routes(self._prepared.epoch, routes)
-                    self._prepared = replace(self._prepared, epoch=epoch)
+                    self._prepared = replace(self._prepared.joined(routes), epoch=epoch)
                 else:
                     known = self._more.get(number)
                     self._more[number] = routes if known is None else known.joined(routes)
@@ -175,7 +192,7 @@ class Conductor:
         with self._turn:
             more = self._more.pop(ahead.epoch.number, None)
             if more is not None:
-                ahead = replace(ahead, epoch=replace(ahead.epoch, routes=ahead.epoch.routes.joined(more)))
+                ahead = ahead.joined(more)
             change = self._plane.prepare(self.current, ahead.epoch)
             self._prepared = ahead
             return change
@@ -194,7 +211,8 @@ class Conductor:
             report = self._plane.commit(change, t0_mono_ns)
             self.current, self._prepared = ahead.epoch, None
         tick = Tick(
-            ahead.epoch, ahead.assignment, t0_mono_ns, report.began_mono_ns, report.ended_mono_ns, late_ns,
+            ahead.epoch, ahead.more, ahead.parcel, ahead.assignment,
+            t0_mono_ns, report.began_mono_ns, report.ended_mono_ns, late_ns,
             ahead.computed_ns, prepared_ns, report.total_ns,
         )  # fmt: skip
         if late_ns > LATE_NS:

@@ -43,6 +43,7 @@ from .control import ControlServer
 from .endings import signals_noted
 from .node_specs import node_specs, probe_peers
 from .pace import Pace
+from .parcels import Parcel, receive, send
 from .planes import choose_plane, links_for, make_plane
 from .processes import Child, describe_status, start_child
 from .questions import Questions
@@ -423,12 +424,13 @@ class Emulation:
             )
 
     def _from_ahead(self) -> None:
-        message = self._ahead.control.recv()
+        message = receive(self._ahead.control)
         match message[0]:
             case "nodes":
                 self._introduction.put((message[1], message[2]))
             case "epoch":
-                self._epochs.put(Ahead(*message[1:]))
+                _, parcel, assignment, computed_ns = message
+                self._epochs.put(Ahead(parcel.open(), assignment, computed_ns, parcel))
             case "routes":
                 if self._conductor is not None:
                     self._conductor.more_routes(message[1])
@@ -464,7 +466,7 @@ class Emulation:
 
     def _after_tick(self, tick: Tick) -> None:
         _tell(self._ahead, ("more", 1))
-        _tell(self._recorder, ("epoch", tick.epoch, tick.t0_mono_ns, tick.began_mono_ns, tick.ended_mono_ns))
+        self._record(tick)
         if self.scenario.run.lengthen_step and self.began_sim_ns is not None:
             self._keep_pace(tick)
         self._note_step(tick.epoch.sim_ns)
@@ -472,6 +474,13 @@ class Emulation:
         if self.began_sim_ns is not None:
             self._nearest_changed(before, tick.assignment)
         self._questions.ticked()
+
+    def _record(self, tick: Tick) -> None:
+        parcel = Parcel.pack(tick.epoch) if tick.parcel is None else tick.parcel
+        when = (tick.t0_mono_ns, tick.began_mono_ns, tick.ended_mono_ns)
+        with contextlib.suppress(OSError):  # it has gone: the watcher says so, and why
+            send(self._recorder.control, "epoch", parcel, tick.more, *when)
+        parcel.close()
 
     def _keep_pace(self, tick: Tick) -> None:
         step_ns = self._pace.after(tick.computed_ns, tick.applied_ns, is_late=tick.late_ns > LATE_NS)

@@ -19,10 +19,12 @@ import pyarrow.parquet as pq
 import pytest
 from record_fakes import ROW, STEP_NS, facts, header, sample, small_world, strict_json
 
+from orbitmesh.emulator.epoch import Epoch, RouteRows
 from orbitmesh.emulator.errors import FasterThanLight, HostError, RunError
 from orbitmesh.emulator.record.facts import machine_facts
 from orbitmesh.emulator.record.report import load_run
 from orbitmesh.emulator.record.writer import parts_of
+from orbitmesh.emulator.run.parcels import Parcel, send
 
 MS = 1_000_000
 
@@ -60,11 +62,15 @@ class Child:
                     return message
         raise AssertionError(f"no {what!r} in {timeout_s} s; heard {[m[0] for m in self.heard]}")
 
-    def epoch(self, number: int, *, whole: bool = True) -> None:
+    def epoch(self, number: int) -> None:
         """As if the mesh had begun at ``t0``, one epoch a second."""
         t0 = self.t0 + number * STEP_NS
-        message = ("epoch", self.world.epoch(number, number * STEP_NS, ROW), t0)
-        self.control.send((*message, t0, t0 + MS) if whole else message)
+        self.tell(self.world.epoch(number, number * STEP_NS, ROW), t0, t0, t0 + MS)
+
+    def tell(self, epoch: Epoch, *when_mono_ns: int, more: RouteRows | None = None) -> None:
+        parcel = Parcel.pack(epoch)
+        send(self.control, "epoch", parcel, more, *when_mono_ns)
+        parcel.close()
 
     def sample(self, seq: int, measured_ns: int = 6 * MS) -> None:
         taken = sample("sat-0-0", "gw-london", seq, self.t0 + 5 * MS + seq, measured_ns)
@@ -103,7 +109,7 @@ def test_from_open_to_finished(child: Child, tmp_path: Path) -> None:
     child.epoch(0)
     for seq in range(200):
         child.sample(seq)
-    child.epoch(1, whole=False)
+    child.epoch(1)
     digest = child.until("digest")[1]
     while digest["samples"] < 200 or digest["gateways"][0]["samples"] < 200:
         digest = child.until("digest")[1]
@@ -198,11 +204,9 @@ def test_a_folder_with_a_run_in_it(child: Child, tmp_path: Path) -> None:
 def test_an_epoch_that_contradicts_itself_is_a_sentence(child: Child, tmp_path: Path) -> None:
     child.open(tmp_path)
     epoch, without = child.world.epoch(0, 0, ROW), child.world.epoch(0, 0, ROW[:3])
-    child.control.send(("epoch", replace(without, routes=epoch.routes), child.t0, child.t0, child.t0))
+    child.tell(replace(without, routes=epoch.routes), child.t0, child.t0, child.t0)
     child.sample(1)
-    child.control.send(
-        ("epoch", replace(epoch, number=1), child.t0 + STEP_NS, child.t0 + STEP_NS, child.t0 + STEP_NS)
-    )
+    child.tell(replace(epoch, number=1), *[child.t0 + STEP_NS] * 3)
     fault = child.until("fault")[1]
     assert "routes sat-0-0 to gw-london over sat-0-0 and gw-london, which no link joins" in str(fault)
     child.control.send(("finish", facts(ended="failed", reason=str(fault))))
