@@ -6,12 +6,14 @@ the order of the scenario.  All arrays are read-only once they are in an Epoch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .node_names import NodeIndex, NodeNames
 
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
@@ -32,17 +34,22 @@ class Nodes:
     """Who is in the mesh.
 
     ``shell``, ``plane`` and ``slot`` are (n_satellites,) int32; planes number on across shells.
+    ``names`` may be a ``NodeNames``, which writes none of them down; ``index`` is its inverse.
     """
 
-    names: tuple[str, ...]
+    names: Sequence[str]
     n_satellites: int
     shell: Int32
     plane: Int32
     slot: Int32
-    index: dict[str, int] = field(init=False, repr=False)
+    index: Mapping[str, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "index", {name: i for i, name in enumerate(self.names)})
+        named = self.names
+        index = (
+            NodeIndex(named) if isinstance(named, NodeNames) else {name: i for i, name in enumerate(named)}
+        )
+        object.__setattr__(self, "index", index)
 
     def __len__(self) -> int:
         return len(self.names)

@@ -87,17 +87,17 @@ def _words(duration_s: float) -> str:
 
 
 def reach(stations: Stations, fleet: Fleet) -> tuple[Float64, Float64]:
-    """The highest elevation, rad, and the least slant range, km, of each satellite at best; (m, n) float64.
+    """The highest elevation, rad, and the least slant range, km, that each orbit reaches; (m, o) float64.
 
-    Bounds by mean elements: a satellite of inclination i gets no nearer to a
-    place at geocentric latitude φ than |φ| − i, and no higher than its apogee.
+    Bounds by mean elements, of the o distinct orbits of ``Fleet.orbits``: a
+    satellite of inclination i gets no nearer to a place at geocentric latitude
+    φ than |φ| − i, and no higher than its apogee.
     """
-    satrecs = [each.satrec for each in fleet.elements]
-    inclination_rad = np.array([satrec.inclo for satrec in satrecs])
-    turn_rad = np.minimum(inclination_rad, np.pi - inclination_rad) + _SLACK_RAD  # the highest latitude
-    radius_km = np.array([satrec.radiusearthkm for satrec in satrecs])
-    apogee_km = radius_km * np.array([1 + satrec.alta for satrec in satrecs]) + _SLACK_KM
-    perigee_km = radius_km * np.array([1 + satrec.altp for satrec in satrecs]) - _SLACK_KM
+    orbits = fleet.orbits()
+    # the highest latitude
+    turn_rad = np.minimum(orbits.inclination_rad, np.pi - orbits.inclination_rad) + _SLACK_RAD
+    apogee_km = orbits.apogee_km + _SLACK_KM
+    perigee_km = orbits.perigee_km - _SLACK_KM
     from_centre_km = np.linalg.norm(stations.position_itrs_km, axis=1)[:, None]
     latitude_rad = np.arcsin(stations.position_itrs_km[:, 2] / from_centre_km[:, 0])
     angle_rad = np.maximum(np.abs(latitude_rad)[:, None] - turn_rad, 0.0)

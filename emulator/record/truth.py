@@ -88,7 +88,7 @@ class Span:
     t0_mono_ns: int
     began_mono_ns: int
     in_force_mono_ns: int
-    names: tuple[str, ...]
+    names: Sequence[str]
     _ways: dict[tuple[int, int], Way | None] = field(default_factory=dict, repr=False)
 
     @cached_property
