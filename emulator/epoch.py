@@ -7,20 +7,28 @@ the order of the scenario.  All arrays are read-only once they are in an Epoch.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from functools import cached_property
+from itertools import pairwise
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .compiled import f64, function, i32, size, u8
 from .node_names import NodeIndex, NodeNames
 
+UInt8 = NDArray[np.uint8]
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
 Bool = NDArray[np.bool_]
 
 UNREACHABLE = -1
+UNUSED = -1
+NO_WAY = 255
+LEAST_LASER_SLOTS = 4
 NS_PER_S = 1_000_000_000
 
 
@@ -89,35 +97,167 @@ class Links:
 
     def find(self, u: int, v: int) -> int:
         """Row of the link between two nodes, or -1."""
-        return int(self._rows(np.array([u], np.int64), np.array([v], np.int64))[0])
+        low, high = min(u, v), max(u, v)
+        first, last = np.searchsorted(self.a, np.array([low, low + 1], self.a.dtype)).tolist()
+        row = first + int(np.searchsorted(self.b[first:last], np.array(high, self.b.dtype)))
+        return row if row < last and self.b[row] == high else -1
 
     def along(self, path: Sequence[int]) -> Int64:
         """(hops,) int64: the rows of the links along a path; KeyError where one is missing."""
-        nodes = np.array(path, np.int64)
-        rows = self._rows(nodes[:-1], nodes[1:])
-        for hop in np.flatnonzero(rows < 0).tolist():
-            raise KeyError(f"no link between nodes {path[hop]} and {path[hop + 1]}")
-        return rows
-
-    def _rows(self, u: Int64, v: Int64) -> Int64:
-        key = self.key()
-        wanted = (np.minimum(u, v) << 32) | np.maximum(u, v)
-        row = np.searchsorted(key, wanted)
-        found = np.append(key, -1)[row] == wanted
-        return np.where(found, row, -1)
+        rows = [self.find(u, v) for u, v in pairwise(path)]
+        for hop, row in enumerate(rows):
+            if row < 0:
+                raise KeyError(f"no link between nodes {path[hop]} and {path[hop + 1]}")
+        return np.array(rows, np.int64)
 
 
 @dataclass(frozen=True, eq=False)
-class Routes:
-    """``next_node[d, n]``: where node n sends packets for ``destinations[d]``.
+class Ports:
+    """By which port a node sends to which neighbour.
 
-    ``destinations`` is (n_dest,) int32 node indices, rising; ``next_node`` is
-    (n_dest, n_nodes) int32, UNREACHABLE where there is no way and at the
-    destination itself.
+    A port code below ``laser_slots`` is the slot of a laser, that is, which of
+    the satellite's terminals points there; from there on it is a place among
+    the node's ground links, in order of their far ends.  A laser keeps its
+    slots at both ends for as long as it is there.
+
+    ``laser_neighbour`` and ``laser_row``, (n_satellites, laser_slots) int32:
+    who is at the far end, and the row in the epoch's links; UNUSED where the
+    slot has no link.  ``ground_first`` (n_nodes + 1,): node n's ground links
+    are ``ground_neighbour`` and ``ground_row`` (m,) from ground_first[n] up to
+    ground_first[n + 1].
+    """
+
+    laser_neighbour: Int32
+    laser_row: Int32
+    ground_first: Int32
+    ground_neighbour: Int32
+    ground_row: Int32
+
+    @property
+    def n_satellites(self) -> int:
+        return len(self.laser_neighbour)
+
+    @property
+    def n_nodes(self) -> int:
+        return len(self.ground_first) - 1
+
+    @property
+    def laser_slots(self) -> int:
+        return int(self.laser_neighbour.shape[1])
+
+    @classmethod
+    def of(cls, links: Links, n_satellites: int, n_nodes: int) -> Ports:
+        """Slots given out by the index of the neighbour: for one epoch, with no thought of the next."""
+        rows = np.flatnonzero(links.b < n_satellites)
+        here = np.concatenate([links.a[rows], links.b[rows]])
+        there = np.concatenate([links.b[rows], links.a[rows]])
+        order = np.lexsort((there, here))
+        slot = np.arange(len(order)) - np.searchsorted(here[order], here[order])
+        shape = (n_satellites, max(LEAST_LASER_SLOTS, int(slot.max(initial=-1)) + 1))
+        neighbour, row = np.full(shape, UNUSED, np.int32), np.full(shape, UNUSED, np.int32)
+        neighbour[here[order], slot] = there[order]
+        row[here[order], slot] = np.concatenate([rows, rows])[order]
+        return cls(neighbour, row, *ground_ports(links, n_satellites, n_nodes))
+
+
+def ground_ports(links: Links, n_satellites: int, n_nodes: int) -> tuple[Int32, Int32, Int32]:
+    """``ground_first``, ``ground_neighbour`` and ``ground_row`` of Ports."""
+    rows = np.flatnonzero(links.b >= n_satellites).astype(np.int32)
+    here = np.concatenate([links.a[rows], links.b[rows]])
+    there = np.concatenate([links.b[rows], links.a[rows]])
+    order = np.lexsort((there, here))
+    first = np.zeros(n_nodes + 1, np.int32)
+    np.cumsum(np.bincount(here, minlength=n_nodes), out=first[1:])
+    return first, there[order], np.concatenate([rows, rows])[order]
+
+
+@dataclass(frozen=True, eq=False)
+class RouteRows:
+    """``code[d, n]``: the port by which node n sends towards ``destinations[d]``.
+
+    ``destinations`` is (n_dest,) int32 node indices, rising; ``code`` is
+    (n_dest, n_nodes) uint8, NO_WAY where there is none and at the destination
+    itself.
     """
 
     destinations: Int32
-    next_node: Int32
+    code: UInt8
+
+    def joined(self, more: RouteRows) -> Self:
+        """These and those to other destinations."""
+        destinations = np.concatenate([self.destinations, more.destinations])
+        order = np.argsort(destinations)
+        destinations, code = destinations[order], np.concatenate([self.code, more.code])[order]
+        destinations.flags.writeable = code.flags.writeable = False
+        return replace(self, destinations=destinations, code=code)
+
+
+@dataclass(frozen=True, eq=False)
+class Routes(RouteRows):
+    """Those of an epoch, with the ports that the codes are of."""
+
+    ports: Ports
+
+    @classmethod
+    def from_next_nodes(
+        cls, destinations: Int32, next_node: Int32, links: Links, n_satellites: int
+    ) -> Routes:
+        """Routes of one's own making: ``next_node`` as below.  ValueError where that is no neighbour."""
+        ports = Ports.of(links, n_satellites, next_node.shape[1])
+        leads_to = _neighbours(ports)
+        code = np.full(next_node.shape, NO_WAY, np.uint8)
+        for port in reversed(range(leads_to.shape[1])):
+            there = (next_node == leads_to[:, port]) & (next_node != UNREACHABLE)
+            np.copyto(code, np.uint8(port), where=there)
+        lost = np.argwhere((code == NO_WAY) & (next_node != UNREACHABLE))
+        if len(lost):
+            row, node = lost[0].tolist()
+            raise ValueError(f"node {node} is to send to {next_node[row, node]}, which no link joins it to")
+        return cls(destinations, code, ports)
+
+    @cached_property
+    def next_node(self) -> Int32:
+        """(n_dest, n_nodes) int32: to whom each node sends, UNREACHABLE where there is no way.
+
+        Four times as large as the codes: for meshes of some thousand nodes.
+        """
+        leads_to = _neighbours(self.ports)
+        leads_to = np.column_stack([leads_to, np.full(len(leads_to), UNREACHABLE, np.int32)])
+        port = np.minimum(self.code, leads_to.shape[1] - 1)
+        found: Int32 = leads_to[np.arange(len(leads_to)), port]
+        found.flags.writeable = False
+        return found
+
+    def row(self, destination: int) -> int | None:
+        """The row of a destination; None: nobody has asked for routes there."""
+        row = int(np.searchsorted(self.destinations, destination))
+        there = row < len(self.destinations) and self.destinations[row] == destination
+        return row if there else None
+
+
+def _neighbours(ports: Ports) -> Int32:
+    """(n_nodes, n_ports) int32: to whom each port of each node leads, UNUSED where there is none."""
+    degree = np.diff(ports.ground_first)
+    shape = (ports.n_nodes, ports.laser_slots + int(degree.max(initial=0)))
+    leads_to = np.full(shape, UNUSED, np.int32)
+    leads_to[: ports.n_satellites, : ports.laser_slots] = ports.laser_neighbour
+    node = np.repeat(np.arange(ports.n_nodes), degree)
+    place = np.arange(len(node)) - ports.ground_first[node]
+    leads_to[node, ports.laser_slots + place] = ports.ground_neighbour
+    return leads_to
+
+
+_PORTS = (size, size, i32, i32, i32, i32, i32)
+_walk = function("walk", *_PORTS, u8, size, size, size, i32, i32, result=size)
+_way_costs = function("way_costs", *_PORTS, u8, size, f64, size, i32, f64, f64, i32)
+
+
+@dataclass(frozen=True, eq=False)
+class Way:
+    """``nodes`` from source to destination, both included, and the (hops,) rows of the links between them."""
+
+    nodes: tuple[int, ...]
+    rows: Int32
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,21 +273,52 @@ class Epoch:
     links: Links
     routes: Routes
 
+    def way(self, source: int, destination: int) -> Way | None:
+        """As routed now; None: there is no way, or nobody has asked for routes there."""
+        if source == destination:
+            return Way((source,), np.empty(0, np.int32))
+        row = self.routes.row(destination)
+        if row is None:
+            return None
+        most = 1024
+        while True:
+            nodes, rows = np.empty(most + 1, np.int32), np.empty(most, np.int32)
+            code = self.routes.code[row]
+            hops = _walk(*self._ports(), code, source, destination, most, nodes, rows)
+            if hops >= 0:
+                return Way(tuple(nodes[: hops + 1].tolist()), rows[:hops])
+            if most >= self.routes.ports.n_nodes:
+                return None
+            most = min(16 * most, self.routes.ports.n_nodes)
+
     def path(self, source: int, destination: int) -> tuple[int, ...] | None:
         """Node indices from source to destination as routed now, both included; None: there is no way."""
-        if source == destination:
-            return (source,)
-        row = int(np.searchsorted(self.routes.destinations, destination))
-        if row >= len(self.routes.destinations) or self.routes.destinations[row] != destination:
-            return None
-        next_node = self.routes.next_node[row]
-        path = [source]
-        while path[-1] != destination:
-            step = int(next_node[path[-1]])
-            if step == UNREACHABLE or len(path) > len(next_node):
-                return None
-            path.append(step)
-        return tuple(path)
+        way = self.way(source, destination)
+        return None if way is None else way.nodes
+
+    def way_delays_ns(self, sources: Int32, destinations: Int32) -> Float64:
+        """(n_destinations, n_sources) float64: one way, as routed; inf where there is no way.
+
+        KeyError for a destination that nobody has asked routes for.
+        """
+        n_nodes = self.routes.ports.n_nodes
+        delay_ns = np.empty((len(destinations), len(sources)))
+        known, trail = np.full(n_nodes, np.nan), np.empty(n_nodes, np.int32)
+        sources = np.ascontiguousarray(sources, np.int32)
+        for out, destination in zip(delay_ns, destinations.tolist(), strict=True):
+            row = self.routes.row(destination)
+            if row is None:
+                raise KeyError(f"there are no routes to node {destination}")
+            code, cost = self.routes.code[row], self.links.delay_ns
+            _way_costs(*self._ports(), code, destination, cost, len(sources), sources, out, known, trail)
+        return delay_ns
+
+    def _ports(self) -> tuple[int, int, Int32, Int32, Int32, Int32, Int32]:
+        p = self.routes.ports
+        return (
+            p.n_satellites, p.laser_slots,
+            p.laser_neighbour, p.laser_row, p.ground_first, p.ground_neighbour, p.ground_row,
+        )  # fmt: skip
 
     def path_delay_ns(self, path: tuple[int, ...], at_sim_ns: int | None = None) -> float:
         """One-way propagation delay along a path; at another instant by the links' slopes."""
@@ -199,7 +370,7 @@ def diff(old: Epoch | None, new: Epoch) -> EpochDiff:
 
 
 def _route_changes(old: Routes | None, new: Routes) -> tuple[Int32, Int32, Int32]:
-    n_nodes = new.next_node.shape[1]
+    n_nodes = new.ports.n_nodes
     before = np.full(new.next_node.shape, UNREACHABLE, np.int32)
     withdrawn = np.empty((0, n_nodes), np.int32)
     withdrawn_destinations = np.empty(0, np.int32)

@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .compiled import f64, function, i32, i64, real, size, u8
 from .constants import SPEED_OF_LIGHT_KM_PER_S
-from .epoch import NS_PER_S, Bool, Epoch, Float64, Int32, Int64, LinkKind, Links, Nodes
+from .epoch import (
+    NS_PER_S,
+    UNUSED,
+    Bool,
+    Epoch,
+    Float64,
+    Int32,
+    Int64,
+    Links,
+    Nodes,
+    Ports,
+    RouteRows,
+    Routes,
+    ground_ports,
+)
 from .links.coverage import check_coverage
 from .links.ground import Selection, select
-from .links.lasers import LaserMesh, Lasers
+from .links.lasers import Held, LaserMesh, Lasers
 from .links.passes import remaining_ns, states_of
-from .links.ranges import ranges_of_links
 from .links.visibility import Stations
 from .node_names import NodeNames
 from .orbit import Fleet, station_positions_itrs_km, station_zeniths_itrs
@@ -25,6 +40,19 @@ from .scenario.check import suggest
 _LOOKS_AHEAD = 17  # a satellite that has decayed stays down: the last instant decides, the others say when
 
 Scalar = TypeVar("Scalar", bound=np.generic)
+
+_merge_links = function(
+    "merge_links", size, i32, u8, i64, size, i32, real, real, size, f64, f64, real,
+    i32, i32, u8, f64, f64, i64, i64, i32, i32, result=size,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Before:
+    """What the next epoch follows from, beside its instant: which links there were."""
+
+    selection: Selection
+    lasers: Held
 
 
 class Geometry:
@@ -64,6 +92,17 @@ class Geometry:
         """Route to these nodes too, from the next epoch on."""
         self.set_destinations([*self.destinations.tolist(), *nodes])
 
+    def remove_destinations(self, nodes: Iterable[int]) -> None:
+        """From the next epoch on, do not route to these nodes, unless they host a process."""
+        gone = [node for node in nodes if not self.hosting[node]]
+        self.set_destinations(np.setdiff1d(self.destinations, gone).tolist())
+
+    def more_routes(self, epoch: Epoch, nodes: Iterable[int]) -> RouteRows:
+        """For an epoch made before: to those of the nodes that it has no routes to."""
+        new = np.setdiff1d(np.array([*nodes], np.int32), epoch.routes.destinations)
+        found = self._routes(epoch.links, epoch.routes.ports, new)
+        return RouteRows(found.destinations, found.code)
+
     def set_destinations(self, nodes: Iterable[int]) -> None:
         """Route to these nodes only, from the next epoch on; IndexError for one that is not there."""
         destinations = np.unique(np.array([*nodes], np.int32))
@@ -78,35 +117,44 @@ class Geometry:
     def epochs(self, start_sim_ns: int, step_ns: int) -> Series:
         """Epochs from an instant on, without end; numbered from 0.
 
-        An epoch is a matter of its instant alone, but for the ground links of
-        the policy ``longest-visibility``, which follow from what was held
-        before: two series agree if they begin at the same instant with the
-        same step.
+        An epoch is a matter of its instant alone, but for what is held on to:
+        ground links of the policy ``longest-visibility``, lasers between shells,
+        and which terminals the lasers of the pattern ``nearest`` are at.  Two
+        series agree if they begin at the same instant with the same step.
         """
-        return Series(self._epoch, Selection.nothing(self.nodes.n_gateways), start_sim_ns, step_ns)
+        return Series(self._epoch, self._nothing_before(), start_sim_ns, step_ns)
 
     def epoch_at(self, sim_ns: int) -> Epoch:
         """One epoch, as the first of a series: with nothing held from before."""
-        return self._epoch(0, sim_ns, Selection.nothing(self.nodes.n_gateways))[0]
+        return self._epoch(0, sim_ns, self._nothing_before())[0]
 
-    def _epoch(self, number: int, sim_ns: int, previous: Selection) -> tuple[Epoch, Selection]:
+    def _nothing_before(self) -> Before:
+        return Before(Selection.nothing(self.nodes.n_gateways), self._mesh.nothing_held())
+
+    def _epoch(self, number: int, sim_ns: int, before: Before) -> tuple[Epoch, Before]:
         states = self._fleet.states_itrs(np.array([sim_ns], np.int64))
         satellite_itrs_km = states.position_km[:, 0]
-        selection = self._select(sim_ns, satellite_itrs_km, previous)
+        selection = self._select(sim_ns, satellite_itrs_km, before.selection)
+        lasers = self._mesh.at(satellite_itrs_km, before.lasers)
         at_rest = np.zeros_like(self._stations.position_itrs_km)  # in the Earth-fixed frame
         position_itrs_km = np.concatenate([satellite_itrs_km, self._stations.position_itrs_km])
         velocity_km_per_s = np.concatenate([states.velocity_km_per_s[:, 0], at_rest])
-        links = self._links(position_itrs_km, velocity_km_per_s, self._mesh.at(satellite_itrs_km), selection)
-        routes = shortest_routes(
+        links, ports = self._links(position_itrs_km, velocity_km_per_s, lasers, selection)
+        routes = self._routes(links, ports, self.destinations)
+        epoch = Epoch(number, sim_ns, _read_only(position_itrs_km), links, routes)
+        return epoch, Before(selection, lasers.held)
+
+    def _routes(self, links: Links, ports: Ports, destinations: Int32) -> Routes:
+        return shortest_routes(
             self.nodes.n_satellites,
             len(self.nodes),
             links,
-            self.destinations,
+            destinations,
             self._scenario.routing.metric,
             self._scenario.ground.relay,
+            ports=ports,
+            plane=self.nodes.plane,
         )
-        _read_only(routes.next_node)
-        return Epoch(number, sim_ns, _read_only(position_itrs_km), links, routes), selection
 
     def _select(self, sim_ns: int, satellite_itrs_km: Float64, previous: Selection) -> Selection:
         stations = self._stations
@@ -116,32 +164,40 @@ class Geometry:
                 stations, rows, satellites, sim_ns, lambda who, when: states_of(self._fleet, who, when)
             )
 
-        look = stations.look(satellite_itrs_km)
-        return select(previous, self._scenario.ground.policy, stations.antennas, look, remaining)
+        sight = stations.sight(satellite_itrs_km)
+        return select(previous, self._scenario.ground.policy, stations.antennas, sight, remaining)
 
     def _links(
         self, position_itrs_km: Float64, velocity_km_per_s: Float64, lasers: Lasers, selection: Selection
-    ) -> Links:
-        """All links, by (a, b).  A ground link runs from the satellite, a, to the gateway, b."""
-        ground = selection.pairs() + np.array([0, self.nodes.n_satellites], np.int32)
-        a, b = np.concatenate([lasers.pairs, ground]).T
-        order = np.lexsort((b, a))
-        a, b = a[order], b[order]
-        range_km, range_rate_km_per_s = ranges_of_links(a, b, position_itrs_km, velocity_km_per_s)
-        kind = np.repeat(
-            np.array([LinkKind.LASER, LinkKind.GROUND], np.uint8), [len(lasers.pairs), len(ground)]
-        )
-        up = np.full(len(ground), self._scenario.ground.uplink_bps, np.int64)
-        down = np.full(len(ground), self._scenario.ground.downlink_bps, np.int64)
-        return Links(
+    ) -> tuple[Links, Ports]:
+        """All links by (a, b), and their ports.  A ground link runs from satellite a to gateway b."""
+        n_satellites, slots, limits = self.nodes.n_satellites, self._mesh.laser_slots, self._scenario.ground
+        ground = selection.pairs() + np.array([0, n_satellites], np.int32)
+        ground = np.ascontiguousarray(ground[np.lexsort((ground[:, 1], ground[:, 0]))])
+        n = len(lasers.pairs) + len(ground)
+        a, b, kind = np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n, np.uint8)
+        delay_ns, slope_ns_per_s = np.empty(n), np.empty(n)
+        rate_ab_bps, rate_ba_bps = np.empty(n, np.int64), np.empty(n, np.int64)
+        neighbour = np.full((n_satellites, slots), UNUSED, np.int32)
+        row = np.full((n_satellites, slots), UNUSED, np.int32)
+        found = _merge_links(
+            len(lasers.pairs), lasers.pairs, lasers.terminals, lasers.rate_bps,
+            len(ground), ground, limits.downlink_bps, limits.uplink_bps, slots,
+            position_itrs_km, velocity_km_per_s, NS_PER_S / SPEED_OF_LIGHT_KM_PER_S,
+            a, b, kind, delay_ns, slope_ns_per_s, rate_ab_bps, rate_ba_bps, neighbour, row,
+        )  # fmt: skip
+        assert found == n
+        links = Links(
             a=_read_only(a),
             b=_read_only(b),
-            kind=_read_only(kind[order]),
-            delay_ns=_read_only(range_km / SPEED_OF_LIGHT_KM_PER_S * NS_PER_S),
-            delay_slope_ns_per_s=_read_only(range_rate_km_per_s / SPEED_OF_LIGHT_KM_PER_S * NS_PER_S),
-            rate_ab_bps=_read_only(np.concatenate([lasers.rate_bps, down])[order]),
-            rate_ba_bps=_read_only(np.concatenate([lasers.rate_bps, up])[order]),
+            kind=_read_only(kind),
+            delay_ns=_read_only(delay_ns),
+            delay_slope_ns_per_s=_read_only(slope_ns_per_s),
+            rate_ab_bps=_read_only(rate_ab_bps),
+            rate_ba_bps=_read_only(rate_ba_bps),
         )
+        ports = (neighbour, row, *ground_ports(links, n_satellites, len(self.nodes)))
+        return links, Ports(*map(_read_only, ports))
 
 
 class Series(Iterator[Epoch]):
@@ -149,29 +205,42 @@ class Series(Iterator[Epoch]):
 
     def __init__(
         self,
-        epoch: Callable[[int, int, Selection], tuple[Epoch, Selection]],
-        selection: Selection,
+        epoch: Callable[[int, int, Before], tuple[Epoch, Before]],
+        before: Before,
         start_sim_ns: int,
         step_ns: int,
     ) -> None:
-        self._epoch, self._selection = epoch, selection
+        self._epoch, self._before = epoch, before
         self._number, self._sim_ns, self.step_ns = 0, start_sim_ns, step_ns
 
     def __next__(self) -> Epoch:
-        epoch, self._selection = self._epoch(self._number, self._sim_ns, self._selection)
+        epoch, self._before = self._epoch(self._number, self._sim_ns, self._before)
         self._number += 1
         self._sim_ns += self.step_ns
         return epoch
 
 
 def _who_hosts(scenario: Scenario, nodes: Nodes) -> Bool:
-    """(n_nodes,) bool: gateways, and the satellites of ``compute.satellites`` (a number: spread evenly)."""
+    """(n_nodes,) bool: gateways, the satellites of ``compute.satellites`` (a number: spread evenly), and
+    those that a task is for."""
     n = nodes.n_satellites
     chosen = scenario.compute.satellites
     hosting = np.ones(len(nodes), bool)
     if chosen == "all":
         return _read_only(hosting)
     hosting[:n] = False
+
+    def mark(name: str, *location: str | int) -> None:
+        index = nodes.index.get(name, n)
+        if index >= n:
+            raise scenario.error(
+                f"there is no satellite {name!r}: {suggest(name, nodes.names[:n], 'satellites')}", *location
+            )
+        hosting[index] = True
+
+    for i, task in enumerate(scenario.compute.tasks):
+        if task.satellite != "nearest":
+            mark(task.satellite, "compute", "tasks", i, "satellite")
     if isinstance(chosen, int):
         if chosen > n:
             raise scenario.error(
@@ -182,15 +251,7 @@ def _who_hosts(scenario: Scenario, nodes: Nodes) -> Bool:
         hosting[np.arange(chosen) * n // max(chosen, 1)] = True
         return _read_only(hosting)
     for i, name in enumerate(chosen):
-        index = nodes.index.get(name, n)
-        if index >= n:
-            raise scenario.error(
-                f"there is no satellite {name!r}: {suggest(name, nodes.names[:n], 'satellites')}",
-                "compute",
-                "satellites",
-                i,
-            )
-        hosting[index] = True
+        mark(name, "compute", "satellites", i)
     return _read_only(hosting)
 
 

@@ -27,8 +27,12 @@ def routes(table: dict[int, dict[int, int]]) -> Routes:
     next_node = np.full((len(table), N), UNREACHABLE, np.int32)
     for row, destination in enumerate(sorted(table)):
         for node, step in table[destination].items():
-            next_node[row, node] = step
-    return Routes(np.array(sorted(table), np.int32), next_node)
+            if step != node:
+                next_node[row, node] = step
+    row, node = np.nonzero(next_node != UNREACHABLE)
+    beside = np.unique(np.sort(np.column_stack([node, next_node[row, node]]), axis=1), axis=0).tolist()
+    joined = links(*((a, b, 1.0, 0.0, 1, 1) for a, b in beside))
+    return Routes.from_next_nodes(np.array(sorted(table), np.int32), next_node, joined, N)
 
 
 def epoch(links: Links, routes: Routes, sim_ns: int = 0) -> Epoch:

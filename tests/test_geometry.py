@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import pickle
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,11 @@ def first(geometry: Geometry, n: int, step_ns: int, start_sim_ns: int = 0) -> li
 
 def same(one: Epoch, other: Epoch) -> None:
     np.testing.assert_array_equal(one.positions_itrs_km, other.positions_itrs_km)
-    for part in ("links", "routes"):
-        for name, array in vars(getattr(one, part)).items():
-            np.testing.assert_array_equal(array, getattr(getattr(other, part), name), f"{part}.{name}")
+    for part in (lambda epoch: epoch.links, lambda epoch: epoch.routes, lambda epoch: epoch.routes.ports):
+        for name in fields(part(one)):
+            mine, its = (getattr(part(epoch), name.name) for epoch in (one, other))
+            if name.name != "ports":
+                np.testing.assert_array_equal(mine, its, name.name)
 
 
 def held(epoch: Epoch, gateway: int) -> set[int]:
@@ -78,14 +81,17 @@ def test_an_epoch_is_well_formed_and_read_only(demo: Geometry) -> None:
         assert (np.diff(links.key()) > 0).all()
         assert epoch.positions_itrs_km.shape == (74, 3)
         assert routes.next_node.shape == (74, 74)
-        arrays = {"positions": epoch.positions_itrs_km, **vars(links), **vars(routes)}
+        arrays = {"positions": epoch.positions_itrs_km, **vars(links), **vars(routes.ports), **vars(routes)}
+        del arrays["ports"]
         for name, array in arrays.items():
             assert not array.flags.writeable, name
         dtypes = {name: array.dtype for name, array in arrays.items()}
         assert dtypes == {
             "positions": np.float64, "a": np.int32, "b": np.int32, "kind": np.uint8, "delay_ns": np.float64,
             "delay_slope_ns_per_s": np.float64, "rate_ab_bps": np.int64, "rate_ba_bps": np.int64,
-            "destinations": np.int32, "next_node": np.int32,
+            "destinations": np.int32, "code": np.uint8, "next_node": np.int32,
+            "laser_neighbour": np.int32, "laser_row": np.int32,
+            "ground_first": np.int32, "ground_neighbour": np.int32, "ground_row": np.int32,
         }  # fmt: skip
 
 
@@ -237,6 +243,35 @@ def test_new_destinations_are_routed_to_from_the_next_epoch_on() -> None:
     assert next(epochs).routes.destinations.tolist() == [3, 68]
 
 
+def test_routes_to_more_destinations_are_those_that_the_epoch_would_have_had() -> None:
+    few, all_of_them = (Geometry(scenario(compute={"satellites": n})) for n in (0, "all"))
+    epoch, whole = few.epoch_at(0), all_of_them.epoch_at(0)
+    more = few.more_routes(epoch, [67, 5, 40])
+    assert more.destinations.tolist() == [5, 40]  # gateways have routes to them already
+    joined = replace(epoch, routes=epoch.routes.joined(more))
+    assert joined.routes.destinations.tolist() == [5, 40, 66, 67, 68]
+    for source in range(69):
+        for destination in (5, 40, 66, 67, 68):
+            assert joined.path(source, destination) == whole.path(source, destination)
+    assert epoch.path(66, 5) is None
+
+
+def test_destinations_go_again_but_for_those_that_host_a_process() -> None:
+    geometry = Geometry(scenario(compute={"satellites": ["sat-0-3"]}))
+    geometry.add_destinations([5, 6])
+    geometry.remove_destinations([5, 3, 66])
+    assert geometry.destinations.tolist() == [3, 6, 66, 67, 68]
+
+
+@pytest.mark.parametrize("chosen", [0, ["sat-0-3"], 1])
+def test_a_satellite_that_a_task_names_runs_a_node_process(chosen: object) -> None:
+    task = {"kind": "checksum", "size": 10, "satellite": "sat-5-10"}
+    geometry = Geometry(scenario(compute={"satellites": chosen, "tasks": [task]}))
+    assert geometry.hosting[geometry.nodes.index["sat-5-10"]]
+    without = Geometry(scenario(compute={"satellites": chosen})).hosting
+    assert geometry.hosting.sum() == without.sum() + 1
+
+
 @pytest.mark.parametrize("wrong", [-1, 69])
 def test_a_destination_that_is_not_there(wrong: int) -> None:
     geometry = Geometry(scenario())
@@ -261,25 +296,35 @@ def tle(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("chosen", "said"),
+    ("compute", "said"),
     [
-        ('["sat-0-1", "sat-0-7"]', r"there is no satellite 'sat-0-7': did you mean 'sat-0-\d'"),
-        ("3", "3 satellites are to run node processes, and there are 2"),
+        (
+            'satellites = ["sat-0-1", "sat-0-7"]',
+            r"compute.satellites\[1\]: there is no satellite 'sat-0-7': did you mean 'sat-0-\d'",
+        ),
+        ("satellites = 3", "3 satellites are to run node processes, and there are 2"),
+        (
+            'tasks = [{ kind = "checksum", size = 9, satellite = "sat-0-7" }]\nsatellites = 1',
+            r"compute.tasks\[0\].satellite: there is no satellite 'sat-0-7'",
+        ),
     ],
 )
-def test_satellites_of_a_file_that_are_not_there(tle: Path, chosen: str, said: str) -> None:
+def test_satellites_of_a_file_that_are_not_there(tle: Path, compute: str, said: str) -> None:
     text = f"""name = "toy"
 [constellation]
 shells = [{{ tle = "two.tle" }}]
 [compute]
-satellites = {chosen}
+{compute}
+[ground]
+min-elevation = "10 deg"
+stations = [{{ name = "a", latitude = "0 deg", longitude = "0 deg" }}]
 [run]
 start = 2026-11-01T00:00:00Z
 """
     with pytest.raises(ScenarioError, match=said) as caught:
         Geometry(loads(text, base=tle.parent))
     assert caught.value.line == 5
-    assert str(caught.value.key).startswith("compute.satellites")
+    assert str(caught.value.key).startswith("compute.")
 
 
 # -- ground policies over time --------------------------------------------------------------------

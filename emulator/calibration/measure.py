@@ -149,7 +149,7 @@ class Calibrator:
             def left() -> tuple[int, int]:
                 return int(line.backend.counters(line.links).bytes_out[0, 0]), time.monotonic_ns()
 
-            with flooded(line, warm_up_s + seconds + 1):
+            with flooded(line, 0, 1, warm_up_s + seconds + 1):
                 time.sleep(warm_up_s)
                 before_bytes, before_ns = left()
                 time.sleep(seconds)

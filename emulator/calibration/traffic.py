@@ -1,23 +1,30 @@
-"""Streams between two nodes of a line, by the program ``orbitmesh-traffic`` (src/traffic.c)."""
+"""Streams between two nodes, by the program ``orbitmesh-traffic`` (src/traffic.c)."""
 
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from ..epoch import Int64
 from ..errors import HostError, RunError
-from .lab import Line
 
 PROGRAM = Path(__file__).with_name("orbitmesh-traffic")
 _PATIENCE_S = 60.0
 _ROW_BYTES = 24
+
+
+class Ends(Protocol):
+    """What a stream needs of the nodes at its ends, by number."""
+
+    def address(self, node: int) -> str: ...
+
+    def spawn(self, node: int, argv: Sequence[str], **popen: Any) -> subprocess.Popen[bytes]: ...
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,7 @@ class Streaming:
 
     def __init__(
         self,
-        line: Line,
+        ends: Ends,
         source: int,
         destination: int,
         count: int,
@@ -49,14 +56,16 @@ class Streaming:
         payload_bytes: int = 64,
         burst: int = 1,
         idle_ms: int = 500,
+        seed: int = 0,
     ) -> None:
-        self._receiver = _spawn(line, destination, "receive", count=count, idle_ms=idle_ms + 1000)
+        """``burst`` datagrams go at once; with a ``seed`` each one at random within its own interval."""
+        self._receiver = _spawn(ends, destination, "receive", count=count, idle_ms=idle_ms + 1000)
         try:
             port = _port(self._receiver)
             self._sender = _spawn(
-                line, source, "send",
-                to=line.address(destination), port=port, count=count, per_second=per_second,
-                bytes=payload_bytes, burst=burst,
+                ends, source, "send",
+                to=ends.address(destination), port=port, count=count, per_second=per_second,
+                bytes=payload_bytes, burst=burst, seed=seed,
             )  # fmt: skip
         except BaseException:
             _end(self._receiver)
@@ -79,12 +88,12 @@ class Streaming:
 
 
 @contextmanager
-def flooded(line: Line, seconds: float) -> Iterator[None]:
-    """A TCP flow from the first node to the last, as much as it takes, for the time given."""
-    sink = _spawn(line, line.hops, "sink")
+def flooded(ends: Ends, source: int, destination: int, seconds: float) -> Iterator[None]:
+    """A TCP flow from one node to another, as much as it takes, for the time given."""
+    sink = _spawn(ends, destination, "sink")
     flood = None
     try:
-        flood = _spawn(line, 0, "flood", to=line.address(line.hops), port=_port(sink), seconds=seconds)
+        flood = _spawn(ends, source, "flood", to=ends.address(destination), port=_port(sink), seconds=seconds)
         yield
         if flood.poll() is not None:
             _answer(flood)
@@ -94,11 +103,11 @@ def flooded(line: Line, seconds: float) -> Iterator[None]:
         _end(sink)
 
 
-def _spawn(line: Line, node: int, mode: str, **options: Any) -> subprocess.Popen[bytes]:
+def _spawn(ends: Ends, node: int, mode: str, **options: Any) -> subprocess.Popen[bytes]:
     if not PROGRAM.exists():
         raise HostError(f"{PROGRAM} is missing: install the project again")
     words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-    return line.spawn(
+    return ends.spawn(
         node,
         [str(PROGRAM), mode, *words],
         stdin=subprocess.DEVNULL,

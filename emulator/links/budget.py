@@ -16,13 +16,14 @@ import math
 
 import numpy as np
 
+from ..compiled import f64, function, i64, size
 from ..constants import PLANCK_J_S, SPEED_OF_LIGHT_KM_PER_S
 from ..epoch import Float64, Int64
 from ..scenario.model import Terminal
 
-_LEAST_RANGE_KM = (
-    1e-3  # nearer, the far field is not reached; keeps satellites in one place from dividing by 0
-)
+_LEAST_RANGE_KM = 1e-3  # as in src/lasers.c
+
+_laser_rates = function("laser_rates", f64, size, f64, size, f64, i64)
 
 
 def received_power_w(terminal: Terminal, range_km: Float64) -> Float64:
@@ -34,17 +35,23 @@ def received_power_w(terminal: Terminal, range_km: Float64) -> Float64:
     return np.asarray(terminal.power_w * (terminal.efficiency * gain * pointing) ** 2 * spreading, np.float64)
 
 
+def budget(terminal: Terminal) -> tuple[float, float, Float64]:
+    """For src/lasers.c: the rate at a range of 1 m, the ceiling, and the ladder, rising; all bit/s."""
+    photon_j = PLANCK_J_S * SPEED_OF_LIGHT_KM_PER_S * 1e3 / terminal.wavelength_m
+    required_j_per_bit = terminal.photons_per_bit * photon_j * 10 ** (terminal.margin_db / 10)
+    at_1_m_bps = float(received_power_w(terminal, np.array(1e-3))) / required_j_per_bit
+    return at_1_m_bps, float(terminal.ceiling_bps), np.sort(np.array(terminal.ladder_bps, np.float64))
+
+
 def rate_bps(terminal: Terminal, range_km: Float64) -> Int64:
     """(n,) int64, bit/s: what the received power carries at the margin, by the ladder, under the ceiling.
 
     0 where the link does not close, or is longer than the terminal reaches.
     """
-    photon_j = PLANCK_J_S * SPEED_OF_LIGHT_KM_PER_S * 1e3 / terminal.wavelength_m
-    required_j_per_bit = terminal.photons_per_bit * photon_j * 10 ** (terminal.margin_db / 10)
-    rate = np.minimum(received_power_w(terminal, range_km) / required_j_per_bit, terminal.ceiling_bps)
-    if terminal.ladder_bps:
-        steps = np.sort(np.array((0, *terminal.ladder_bps), np.float64))
-        rate = steps[np.searchsorted(steps, rate, side="right") - 1]
-    if terminal.max_range_km is not None:
-        rate = np.where(np.asarray(range_km) <= terminal.max_range_km, rate, 0.0)
-    return rate.astype(np.int64)
+    at_1_m_bps, ceiling_bps, ladder_bps = budget(terminal)
+    limit_km = np.inf if terminal.max_range_km is None else terminal.max_range_km
+    optics = np.array([limit_km, 0.0, np.inf, at_1_m_bps, ceiling_bps])
+    range_km = np.ascontiguousarray(range_km, np.float64)
+    rates = np.empty(len(range_km), np.int64)
+    _laser_rates(optics, len(ladder_bps), ladder_bps, len(range_km), range_km, rates)
+    return rates

@@ -24,7 +24,7 @@ from typing import Literal
 import numpy as np
 
 from ..epoch import Float64, Int32, Int64
-from .visibility import Look
+from .visibility import Sight
 
 # (stations (p,) int64, satellites (p,) int64) -> for how long each pair stays visible, (p,) float64 ns
 Remaining = Callable[[Int64, Int64], Float64]
@@ -50,10 +50,10 @@ def select(
     previous: Selection,
     policy: Literal["nearest", "longest-visibility"],
     antennas: tuple[int, ...],
-    look: Look,
+    sight: Sight,
     remaining: Remaining,
 ) -> Selection:
-    """The selection that follows ``previous`` when stations see what is in ``look``.  Pure.
+    """The selection that follows ``previous`` when stations see what is in ``sight``.  Pure.
 
     ``nearest``: the nearest visible satellites, as many as there are antennas,
     ties by index.  ``longest-visibility``: those held that are still visible,
@@ -62,34 +62,42 @@ def select(
     """
     if policy == "nearest":
         chosen = []
-        for visible, range_km, free in zip(look.visible, look.range_km, antennas, strict=True):
-            seen = np.flatnonzero(visible)
-            chosen.append(_least(seen, free, range_km[seen]))
+        for row, free in enumerate(antennas):
+            seen, range_km = sight.of(row)
+            chosen.append(_least(seen, free, range_km))
         return Selection(tuple(chosen))
     kept = [
-        tuple(satellite for satellite in held if visible[satellite])
-        for held, visible in zip(previous.satellites, look.visible, strict=True)
+        tuple(satellite for satellite in held if _is_in(satellite, sight.of(row)[0]))
+        for row, held in enumerate(previous.satellites)
     ]
-    offered: list[tuple[int, Int64]] = []
+    offered: list[tuple[int, Int32, Float64]] = []
     for row, (held, free) in enumerate(zip(kept, antennas, strict=True)):
         if len(held) == free:
             continue
-        others = np.setdiff1d(np.flatnonzero(look.visible[row]), held)
+        seen, range_km = sight.of(row)
+        is_other = np.isin(seen, held, invert=True)
+        others = seen[is_other]
         if len(held) + len(others) <= free:  # room for all
             kept[row] = tuple(sorted((*held, *others.tolist())))
         else:
-            offered.append((row, others))
+            offered.append((row, others, range_km[is_other]))
     if offered:
-        rows = np.concatenate([np.full(len(others), row) for row, others in offered])
-        stays_ns = remaining(rows, np.concatenate([others for _, others in offered]))
-        for row, others in offered:
+        rows = np.concatenate([np.full(len(others), row) for row, others, _ in offered])
+        stays_ns = remaining(rows, np.concatenate([others for _, others, _ in offered]).astype(np.int64))
+        for row, others, range_km in offered:
             free = antennas[row] - len(kept[row])
-            longest = _least(others, free, -stays_ns[rows == row], look.range_km[row, others])
+            longest = _least(others, free, -stays_ns[rows == row], range_km)
             kept[row] = tuple(sorted((*kept[row], *longest)))
     return Selection(tuple(kept))
 
 
-def _least(satellites: Int64, count: int, *keys: Float64) -> tuple[int, ...]:
+def _is_in(satellite: int, seen: Int32) -> bool:
+    at = int(np.searchsorted(seen, satellite))
+    return at < len(seen) and int(seen[at]) == satellite
+
+
+def _least(satellites: Int32, count: int, *keys: Float64) -> tuple[int, ...]:
     """The ``count`` satellites of the least first key, then second key, then index; rising."""
-    order = np.lexsort((satellites, *reversed(keys)))[:count]
+    columns: list[Int32 | Float64] = [satellites, *reversed(keys)]
+    order = np.lexsort(columns)[:count]
     return tuple(sorted(satellites[order].tolist()))

@@ -6,21 +6,41 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..epoch import Bool, Float64, Int32, Int64
+from ..compiled import f64, function, i32, i64, size
+from ..constants import EARTH_RADIUS_KM
+from ..epoch import UNUSED, Bool, Float64, Int32, Int64, UInt8
 from ..orbit import Fleet
 from ..scenario import Scenario
-from .budget import rate_bps
+from . import terminals
+from .between_shells import Junctions, Partners
+from .budget import budget
 from .pattern import nearest_neighbours, plus_grid
 from .presets import terminal
-from .visibility import clears_earth, longest_chord_km
+from .visibility import longest_chord_km
+
+_lasers_between = function("lasers_between", f64, size, f64, size, i32, f64, i32, i64)
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """What the lasers of the next instant follow from."""
+
+    neighbour: Int32  # (n_satellites, terminals), of the pattern "nearest"
+    partners: Partners
 
 
 @dataclass(frozen=True, eq=False)
 class Lasers:
-    """``pairs``, (m, 2) int32, a < b, sorted; ``rate_bps``, (m,) int64, the same both ways."""
+    """``pairs``, (m, 2) int32, a < b, sorted; ``rate_bps``, (m,) int64, the same both ways.
+
+    ``terminals``, (m, 2) uint8: of all of a satellite's, the one that is
+    pointed at the other end.
+    """
 
     pairs: Int32
     rate_bps: Int64
+    terminals: UInt8
+    held: Held
 
 
 class LaserMesh:
@@ -29,55 +49,117 @@ class LaserMesh:
     Cross-plane lasers are those between satellites of different planes; above
     a latitude (geocentric, which differs from geodetic by up to 0.2°) they are
     off where either end is above it, if the scenario says so.
+
+    ``laser_slots``: how many terminals a satellite may have, those of
+    junctions between shells included.
     """
+
+    laser_slots: int
 
     def __init__(self, scenario: Scenario, fleet: Fleet) -> None:
         """ScenarioError for an unknown terminal, and for a +grid that needs more terminals than there are."""
-        self._lasers = scenario.lasers
-        self._terminal = terminal(scenario.lasers.terminal)
+        self._lasers = lasers = scenario.lasers
+        optics = terminal(lasers.terminal)
         self._plane = fleet.plane
-        limits = (scenario.lasers.max_range_km, self._terminal.max_range_km)
+        limits = (lasers.max_range_km, optics.max_range_km)
         self._max_range_km = min((limit for limit in limits if limit is not None), default=np.inf)
-        self._grid = np.empty((0, 2), np.int32)
-        if self._lasers.pattern == "+grid":
-            self._grid, _ = plus_grid(fleet.shells)
+        at_1_m_bps, ceiling_bps, self._ladder_bps = budget(optics)
+        limit_rad = lasers.cross_plane_max_latitude_rad
+        self._optics = np.array(
+            [
+                self._max_range_km,
+                EARTH_RADIUS_KM + lasers.grazing_altitude_km,
+                np.inf if limit_rad is None else np.sin(limit_rad),
+                at_1_m_bps,
+                ceiling_bps,
+            ]
+        )
+        self._grid, self._grid_terminals = np.empty((0, 2), np.int32), np.empty((0, 2), np.uint8)
+        if lasers.pattern == "+grid":
+            self._grid, self._grid_terminals = plus_grid(fleet.shells)
             needed = int(np.bincount(self._grid.ravel(), minlength=1).max())
-            if needed > self._lasers.terminals:
+            if needed > lasers.terminals:
                 raise scenario.error(
                     f"+grid needs {needed} laser terminals on a satellite here, and it has "
-                    f'{self._lasers.terminals}: write at least {needed}, or pattern = "nearest"',
+                    f'{lasers.terminals}: write at least {needed}, or pattern = "nearest"',
                     "lasers",
                     "terminals",
                 )
+        self.laser_slots = terminals.laser_slots(lasers)
+        self._junctions: Junctions | None = None
+        if lasers.junction_every is not None:
+            if len(fleet.shells) < 2:
+                raise scenario.error(
+                    "junctions join a shell to the next one, and there is one shell: add another, or leave "
+                    "junction-every out",
+                    "lasers",
+                    "junction-every",
+                )
+            self._junctions = Junctions(fleet.shells, lasers.junction_every)
 
-    def at(self, satellite_itrs_km: Float64) -> Lasers:
-        """The lasers between (n, 3) float64 positions."""
+    def nothing_held(self) -> Held:
+        rows = len(self._plane) if self._lasers.pattern == "nearest" else 0
+        return Held(
+            np.full((rows, self._lasers.terminals), UNUSED, np.int32),
+            () if self._junctions is None else self._junctions.nothing_held(),
+        )
+
+    def at(self, satellite_itrs_km: Float64, held: Held | None = None) -> Lasers:
+        """The lasers between (n, 3) float64 positions; ``held`` of the instant before, None: of nothing."""
+        held = self.nothing_held() if held is None else held
+        neighbour, partners = held.neighbour, held.partners
+        pairs, at = self._grid, self._grid_terminals
         if self._lasers.pattern == "nearest":
-            farthest_km = float(
-                np.sqrt(np.einsum("ij,ij->i", satellite_itrs_km, satellite_itrs_km).max(initial=0.0))
+            pairs = self._nearest(satellite_itrs_km)
+            at, neighbour = terminals.follow(pairs, neighbour)
+        if self._junctions is not None:
+            between, partners = self._junctions.at(
+                satellite_itrs_km,
+                self._reach_km(satellite_itrs_km),
+                partners,
+                lambda pairs, _: self._rates(satellite_itrs_km, pairs) > 0,
             )
-            # a nanometre in a metre more, so that rounding does not cut what is just in sight
-            in_sight_km = longest_chord_km(farthest_km, self._lasers.grazing_altitude_km) * (1 + 1e-9)
-
-            def joinable(pairs: Int64, range_km: Float64) -> Bool:
-                return self._rates(satellite_itrs_km, pairs, range_km) > 0
-
-            pairs = nearest_neighbours(
-                satellite_itrs_km, self._lasers.terminals, min(self._max_range_km, in_sight_km), joinable
+            row = np.searchsorted(_key(pairs), _key(between))
+            pairs = np.insert(pairs, row, between, axis=0)
+            at = np.insert(
+                at,
+                row,
+                np.full((len(between), 2), terminals.junction_terminal(self._lasers), np.uint8),
+                axis=0,
             )
-        else:
-            pairs = self._grid
-        along = satellite_itrs_km[pairs[:, 1]] - satellite_itrs_km[pairs[:, 0]]
-        rates = self._rates(satellite_itrs_km, pairs, np.sqrt(np.einsum("ij,ij->i", along, along)))
-        return Lasers(pairs[rates > 0], rates[rates > 0])
+        rates = self._rates(satellite_itrs_km, pairs)
+        is_there = rates > 0
+        if not is_there.all():
+            pairs, rates, at = pairs[is_there], rates[is_there], at[is_there]
+        return Lasers(pairs, rates, at, Held(neighbour, partners))
 
-    def _rates(self, satellite_itrs_km: Float64, pairs: Int32 | Int64, range_km: Float64) -> Int64:
+    def _nearest(self, satellite_itrs_km: Float64) -> Int32:
+        def joinable(pairs: Int64, range_km: Float64) -> Bool:
+            return self._rates(satellite_itrs_km, pairs) > 0
+
+        reach_km = self._reach_km(satellite_itrs_km)
+        return nearest_neighbours(satellite_itrs_km, self._lasers.terminals, reach_km, joinable)
+
+    def _reach_km(self, satellite_itrs_km: Float64) -> float:
+        """Beyond this no laser is looked for: its range, or the horizon of the highest."""
+        farthest_km = float(
+            np.sqrt(np.einsum("ij,ij->i", satellite_itrs_km, satellite_itrs_km).max(initial=0.0))
+        )
+        # a nanometre in a metre more, so that rounding does not cut what is just in sight
+        in_sight_km = longest_chord_km(farthest_km, self._lasers.grazing_altitude_km) * (1 + 1e-9)
+        return float(min(self._max_range_km, in_sight_km))
+
+    def _rates(self, satellite_itrs_km: Float64, pairs: Int32 | Int64) -> Int64:
         """(m,) int64, bit/s; 0 where there is no laser."""
-        a, b = satellite_itrs_km[pairs[:, 0]], satellite_itrs_km[pairs[:, 1]]
-        there = (range_km <= self._max_range_km) & clears_earth(a, b, self._lasers.grazing_altitude_km)
-        limit_rad = self._lasers.cross_plane_max_latitude_rad
-        if limit_rad is not None:
-            sine = np.abs(satellite_itrs_km[:, 2]) / np.linalg.norm(satellite_itrs_km, axis=1)
-            same_plane = self._plane[pairs[:, 0]] == self._plane[pairs[:, 1]]
-            there &= same_plane | (sine[pairs] <= np.sin(limit_rad)).all(axis=1)
-        return np.where(there, rate_bps(self._terminal, range_km), 0)
+        pairs = np.ascontiguousarray(pairs, np.int32)
+        rates = np.empty(len(pairs), np.int64)
+        position_km = np.ascontiguousarray(satellite_itrs_km)
+        ladder_bps = self._ladder_bps
+        _lasers_between(
+            self._optics, len(ladder_bps), ladder_bps, len(pairs), pairs, position_km, self._plane, rates
+        )
+        return rates
+
+
+def _key(pairs: Int32) -> Int64:
+    return (pairs[:, 0].astype(np.int64) << 32) | pairs[:, 1]

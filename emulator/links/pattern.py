@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ..epoch import Bool, Float64, Int32, Int64
+from ..epoch import Bool, Float64, Int32, Int64, UInt8
 from ..orbit import ShellLayout
+from .terminals import AHEAD, BEHIND, LEFT, RIGHT
 
 # two neighbours whose ranges differ by less are equally near, and the index decides: else those ahead and
 # behind in a plane would change places with the rounding of each tick
@@ -18,32 +19,48 @@ _TIE_KM = 1e-6
 Joinable = Callable[[Int64, Float64], Bool]
 
 
-def plus_grid(shells: Sequence[ShellLayout]) -> tuple[Int32, Bool]:
+def plus_grid(shells: Sequence[ShellLayout]) -> tuple[Int32, UInt8]:
     """Neighbours in the plane and in the planes beside it, shell by shell; no laser joins two shells.
 
-    Returns (m, 2) int32 pairs a < b, sorted, each once; and (m,) bool, whether
-    the pair is of two planes.  A plane of two satellites has one link, one of
-    a single satellite none; of two planes each satellite has up to two
-    neighbours in the other one (wrapped both ways, unless that is the same
+    Returns (m, 2) int32 pairs a < b, sorted, each once; and (m, 2) uint8, the
+    terminals at both ends: of two planes they are RIGHT and LEFT.  A plane of
+    two satellites has one link, one of a single satellite none; of two planes
+    each satellite has up to two neighbours in the other one (wrapped both ways, unless that is the same
     one).  What neighbours across planes is ``ShellLayout.cross_plane_pairs``:
     the slot shift at the wrap, no pairs across a star's seam, and planes of
     unequal sizes.
     """
-    within: list[Int64] = [np.empty((0, 2), np.int64)]
-    across: list[Int32] = [np.empty((0, 2), np.int32)]
+    pairs: list[Int64 | Int32] = [np.empty((0, 2), np.int64)]
+    terminals: list[UInt8] = [np.empty((0, 2), np.uint8)]
     for shell in shells:
-        first = shell.first
-        for size in shell.slots:
-            slot = np.arange(size)
-            ring = np.column_stack([first + slot, first + (slot + 1) % size])
-            within.append(ring[: size - 1 if size <= 2 else size])
-            first += size
-        across.append(shell.cross_plane_pairs())
-    in_plane, between = np.sort(np.concatenate(within), axis=1), np.concatenate(across)
-    pairs = np.concatenate([in_plane, between]).astype(np.int32)
-    is_between = np.repeat([False, True], [len(in_plane), len(between)])
-    order = np.lexsort((pairs[:, 1], pairs[:, 0]))
-    return pairs[order], is_between[order]
+        size = np.repeat(shell.slots, shell.slots)
+        first = shell.first + np.repeat(np.cumsum((0, *shell.slots[:-1])), shell.slots)
+        here = shell.first + np.arange(len(shell))
+        there = first + (here - first + 1) % size
+        is_ring = (size > 2) | (here < there)  # a plane of two satellites has one link, of one none
+        ring = np.column_stack([here, there])[is_ring]
+        across = shell.cross_plane_pairs()
+        for found, ends, is_turned in (
+            (ring, (AHEAD, BEHIND), ring[:, 0] > ring[:, 1]),
+            (across, (RIGHT, LEFT), _leads_left(shell, across)),
+        ):
+            at = np.tile(np.array(ends, np.uint8), (len(found), 1))
+            at[is_turned] = at[is_turned, ::-1]
+            pairs.append(np.sort(found, axis=1))
+            terminals.append(at)
+    joined, at = np.concatenate(pairs).astype(np.int32), np.concatenate(terminals)
+    order = np.lexsort((joined[:, 1], joined[:, 0]))
+    return joined[order], at[order]
+
+
+def _leads_left(shell: ShellLayout, across: Int32) -> Bool:
+    """(m,) bool: whether the first of each pair is in the plane after the second's, not before it."""
+    plane = np.repeat(np.arange(shell.n_planes), shell.slots)
+    a, b = plane[across.T - shell.first]
+    if shell.n_planes > 2 or shell.star or not shell.even:
+        return np.asarray(b - a > 1)  # at the wrap
+    slot = across - shell.first - np.array([0, shell.slots[0]])
+    return np.asarray((slot[:, 0] + shell.slot_shift[0]) % shell.slots[0] != slot[:, 1])
 
 
 def nearest_neighbours(

@@ -12,20 +12,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..compiled import f64, function, i32, real, size, u8
 from ..constants import EARTH_RADIUS_KM
-from ..epoch import Bool, Float64, Int64
+from ..epoch import Bool, Float64, Int32, Int64
 from ..scenario.model import Ground
+
+_SATELLITES_OF_A_BOX = 16  # as in src/sight.c
+
+_chords_clear = function("chords_clear", size, f64, f64, real, u8)
+_in_sight = function(
+    "in_sight", size, f64, size, f64, f64, f64, f64, f64, size, i32, i32, f64, f64, result=size
+)
 
 
 def clears_earth(a_itrs_km: Float64, b_itrs_km: Float64, grazing_altitude_km: float) -> Bool:
     """(n,) bool: whether chords between (n, 3) and (n, 3) float64, km, stay above the grazing altitude."""
-    along = b_itrs_km - a_itrs_km
-    squared = np.einsum("ij,ij->i", along, along)
-    # the chord's point nearest to the Earth's centre, kept between its ends
-    fraction = np.clip(-np.einsum("ij,ij->i", a_itrs_km, along) / np.maximum(squared, 1e-12), 0.0, 1.0)
-    nearest = a_itrs_km + fraction[:, None] * along
-    limit_km = EARTH_RADIUS_KM + grazing_altitude_km
-    return np.asarray(np.einsum("ij,ij->i", nearest, nearest) >= limit_km**2)
+    a, b = np.ascontiguousarray(a_itrs_km), np.ascontiguousarray(b_itrs_km)
+    is_clear = np.empty(len(a), np.uint8)
+    _chords_clear(len(a), a, b, EARTH_RADIUS_KM + grazing_altitude_km, is_clear)
+    return is_clear.astype(np.bool_)
 
 
 def longest_chord_km(radius_km: float, grazing_altitude_km: float) -> float:
@@ -41,6 +46,25 @@ class Look:
     range_km: Float64
     sine_elevation: Float64
     visible: Bool
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """Pairs of a station and a satellite that it sees, by station, then satellite.
+
+    Station s sees ``satellite[first[s] : first[s + 1]]`` at ``range_km``;
+    ``first`` is (m + 1,), the others are (p,).
+    """
+
+    first: Int64
+    satellite: Int32
+    range_km: Float64
+    sine_elevation: Float64
+
+    def of(self, station: int) -> tuple[Int32, Float64]:
+        """(q,) satellites, rising, and their slant ranges."""
+        rows = slice(int(self.first[station]), int(self.first[station + 1]))
+        return self.satellite[rows], self.range_km[rows]
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +127,25 @@ class Stations:
         sine = np.einsum("mj,mnj->mn", self.zenith_itrs, to_satellite_km) / np.maximum(range_km, 1e-9)
         visible = (sine >= self.sine_mask[:, None]) & (range_km <= self.max_slant_range_km[:, None])
         return Look(range_km, sine, visible)
+
+    def sight(self, satellite_itrs_km: Float64) -> Sight:
+        """As ``look`` of (n, 3) positions, but only those that are visible: for a million satellites."""
+        position_km = np.ascontiguousarray(satellite_itrs_km)
+        n = len(position_km)
+        boxes = np.empty((n // _SATELLITES_OF_A_BOX + 1, 6))
+        room = 1024
+        while True:
+            station, satellite = np.empty(room, np.int32), np.empty(room, np.int32)
+            range_km, sine = np.empty(room), np.empty(room)
+            found = _in_sight(
+                n, position_km, len(self), self.position_itrs_km, self.zenith_itrs, self.sine_mask,
+                self.max_slant_range_km, boxes, room, station, satellite, range_km, sine,
+            )  # fmt: skip
+            if found <= room:
+                break
+            room = found
+        first = np.searchsorted(station[:found], np.arange(len(self) + 1))
+        return Sight(first, satellite[:found], range_km[:found], sine[:found])
 
     def margin(self, rows: Int64, satellite_itrs_km: Float64) -> Float64:
         """By how much each of (p,) stations sees the position beside it, (p, ..., 3): visible where >= 0.

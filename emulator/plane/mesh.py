@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from ..epoch import Epoch, Nodes
+from ..epoch import Epoch, Nodes, RouteRows
 from ..errors import RunError
 from ..scenario.model import Scenario
 from .addressing import Addresses
@@ -72,8 +72,9 @@ class MeshPlane(ABC):
         self.nodes, self.scenario, self.addresses, self.kernel = nodes, scenario, addresses, kernel
         self.carrier = backend
         self._on_progress = on_progress
-        #: Called when a node has been made a host on demand.
+        #: Called when a node is to be a host on demand, and when nodes have been given up again.
         self.on_host: Callable[[int], None] = lambda node: None
+        self.on_hosts_gone: Callable[[list[int]], None] = lambda nodes: None
         self._epoch: Epoch | None = None
         self._lock = threading.RLock()
         self._built = self._closed = False
@@ -108,6 +109,16 @@ class MeshPlane(ABC):
     def settle(self, now_mono_ns: int) -> None:
         """Off the critical path: call it between two instants, as often as there is time."""
 
+    def more_routes(self, epoch: Epoch, more: RouteRows) -> Epoch:
+        """Route to more destinations in the epoch that is prepared, or in force, from now on.
+
+        Returns the epoch to go on with: the one given where this plane can only begin with another.
+        """
+        return epoch
+
+    def check_room(self, n_destinations: int) -> None:  # noqa: B027 - a plane may have room for any
+        """InputError where a run cannot route to so many nodes."""
+
     @abstractmethod
     def ensure_host(self, node: int) -> None:
         """See to it that programs can run in the node."""
@@ -115,6 +126,10 @@ class MeshPlane(ABC):
     @abstractmethod
     def counters(self) -> dict[str, int]:
         """Totals of all links there have been, both directions, by the names of LinkCounters."""
+
+    @abstractmethod
+    def unlike_commanded(self) -> list[str]:
+        """What is in force, by the carrier's word, other than the last commit commanded; a sentence each."""
 
     @abstractmethod
     def capture(self, u: int, v: int | None, fd: int) -> None:

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Literal
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import dijkstra
+from numpy.typing import NDArray
 
-from ..epoch import UNREACHABLE, Float64, Int32, Links, Routes
+from ..compiled import f64, function, i32, real, size, u8
+from ..epoch import Float64, Int32, Links, Ports, Routes, UInt8
 
 # Two ways whose delays differ by less (30 cm of light) are equally good, and the neighbour of the lower index
 # is taken: else the rounding of each tick would move packets between the two sides of a symmetric grid.
 TIE_NS = 1.0
-_LEAST_NS = 1e-3  # the graph takes a weight of 0 for "no link"
+_LEAST_NS = 1e-3  # of a hop, so that the remaining distance falls with each
+
+_LANES = 8  # destinations at a time
+_WORTH_A_THREAD = 2_000  # nodes
+_CACHE_LINE_BYTES = 64
+
+_grid = function("grid_of_ports", size, size, i32, i32, f64, i32, f64, u8)
+_adjacency = function("block_adjacency", size, i32, size, i32, i32, i32, i32, i32)
+_trees = function(
+    "trees", size, size, size, i32, f64, u8, size, i32, i32, i32, i32, i32, i32, f64, size, i32, size, real,
+    f64, u8, u8,
+)  # fmt: skip
 
 
 def shortest_routes(
@@ -23,10 +37,13 @@ def shortest_routes(
     destinations: Int32,
     metric: Literal["delay", "hops"] = "delay",
     relay: bool = False,
+    *,
+    ports: Ports | None = None,
+    plane: Int32 | None = None,
 ) -> Routes:
-    """Next hops from every node to each of ``destinations``, (d,) int32 rising.
+    """From every node to each of ``destinations``, (d,) int32 rising.
 
-    Pure, and a matter of the instant alone: no next hop is kept because it was
+    Pure, and a matter of the instant alone: no way is kept because it was
     there before.  It changes when another way has become shorter, and not for
     less than ``TIE_NS``; a path is therefore longer than the shortest by at
     most that per hop.
@@ -34,12 +51,24 @@ def shortest_routes(
     The remaining distance falls with each hop, so packets cannot go in
     circles.  Unless they relay, gateways are where ways begin and end, and on
     none in between.  A link has one delay both ways.
+
+    ``ports`` are the codes' (by default made for this one epoch); ``plane``,
+    (n_satellites,) int32 rising, is an order that makes it fast and changes
+    nothing else.
     """
-    weight = weights(links, metric, n_nodes)
-    distance = distances(n_satellites, n_nodes, links, weight, destinations, relay)
-    return Routes(
-        destinations, _next_nodes(n_satellites, n_nodes, links, weight, destinations, distance, relay)
-    )
+    if ports is None:
+        ports = Ports.of(links, n_satellites, n_nodes)
+    code = np.empty((len(destinations), n_nodes), np.uint8)
+    trees = _Trees(ports, weights(links, metric, n_nodes), plane, relay)
+    batches = [slice(at, at + _LANES) for at in range(0, len(destinations), _LANES)]
+    if len(batches) > 1 and n_nodes >= _WORTH_A_THREAD:
+        for _ in _threads().map(lambda some: trees.grow(destinations[some], code[some]), batches):
+            pass
+    else:
+        for some in batches:
+            trees.grow(destinations[some], code[some])
+    code.flags.writeable = False
+    return Routes(destinations, code, ports)
 
 
 def weights(links: Links, metric: Literal["delay", "hops"], n_nodes: int) -> Float64:
@@ -53,65 +82,42 @@ def weights(links: Links, metric: Literal["delay", "hops"], n_nodes: int) -> Flo
     return np.asarray(delay_ns + n_nodes * max(delay_ns.max(initial=0.0), 2 * TIE_NS))
 
 
-def distances(
-    n_satellites: int, n_nodes: int, links: Links, weight: Float64, destinations: Int32, relay: bool
-) -> Float64:
-    """(d, n_nodes) float64: the weight of the least way from each node to each destination; inf: no way.
+class _Trees:
+    """The mesh as src/trees.c takes it."""
 
-    The search runs backwards, from the destinations.  Without relaying a
-    gateway is a leaf, which a search reaches and does not leave; where the
-    search starts from a gateway, it does so from a second copy of it, which
-    has ways out only.
-    """
-    if len(destinations) == 0:
-        return np.empty((0, n_nodes))
-    copies = 0 if relay else n_nodes - n_satellites  # copy of node g: g + copies
-    tail, head = np.concatenate([links.a, links.b]), np.concatenate([links.b, links.a])
-    tail = np.where(tail < n_satellites, tail, tail + copies)
-    source = np.where(destinations < n_satellites, destinations, destinations + copies)
-    n_graph = n_nodes + copies
-    graph = csr_array((np.concatenate([weight, weight]), (tail, head)), shape=(n_graph, n_graph))
-    distance = np.asarray(dijkstra(graph, indices=source), np.float64)[:, :n_nodes]
-    distance[np.arange(len(destinations)), destinations] = 0.0
-    return distance
+    def __init__(self, ports: Ports, weight: Float64, plane: Int32 | None, relay: bool) -> None:
+        n, slots = ports.n_satellites, ports.laser_slots
+        self._n_nodes, self._relay = ports.n_nodes, relay
+        neighbour, slot = np.empty((n, slots), np.int32), np.empty((n, slots), np.uint8)
+        cost = np.empty((n, slots))
+        _grid(n, slots, ports.laser_neighbour, ports.laser_row, weight, neighbour, cost, slot)
+        begins = np.flatnonzero(np.diff(plane, prepend=-1)) if plane is not None else np.arange(min(n, 1))
+        first = np.append(begins, n).astype(np.int32)
+        block_of = np.repeat(np.arange(len(begins), dtype=np.int32), np.diff(first))
+        adjacent_first, adjacent = np.empty(len(first), np.int32), np.empty(n * slots, np.int32)
+        seen = np.empty(len(begins), np.int32)
+        _adjacency(slots, ports.laser_neighbour, len(begins), first, block_of, adjacent_first, adjacent, seen)
+        self._n_blocks = len(begins)
+        self._grid = (n, ports.n_nodes, slots, neighbour, cost, slot)
+        self._blocks = (len(begins), first, adjacent_first, adjacent, block_of)
+        self._ground = (ports.ground_first, ports.ground_neighbour, weight[ports.ground_row])
 
-
-def _next_nodes(
-    n_satellites: int,
-    n_nodes: int,
-    links: Links,
-    weight: Float64,
-    destinations: Int32,
-    distance: Float64,
-    relay: bool,
-) -> Int32:
-    """(d, n_nodes) int32: of the neighbours on a least way, within the tie, the one of the lowest index."""
-    neighbour, cost = _neighbours(n_nodes, links, weight)
-    onward = distance
-    if not relay:  # ways through a gateway end there
-        onward = distance.copy()
-        onward[:, n_satellites:] = np.inf
-        onward[np.arange(len(destinations)), destinations] = 0.0
-    limit = np.where(np.isinf(distance), -np.inf, distance + TIE_NS)  # nothing leads where there is no way
-    next_node = np.full(distance.shape, UNREACHABLE, np.int32)
-    for column in reversed(range(neighbour.shape[1])):  # the lowest index has the last word
-        via = onward[:, neighbour[:, column]]
-        good = (via + cost[:, column] <= limit) & (via < distance)
-        np.copyto(next_node, neighbour[:, column], where=good)
-    return next_node
+    def grow(self, destinations: Int32, code: UInt8) -> None:
+        """Fill (d, n_nodes) codes towards at most _LANES destinations."""
+        distance, due = _aligned(self._n_nodes * _LANES), np.empty(self._n_blocks, np.uint8)
+        _trees(
+            *self._grid, *self._blocks, *self._ground,
+            len(destinations), destinations, self._relay, TIE_NS, distance, due, code,
+        )  # fmt: skip
 
 
-def _neighbours(n_nodes: int, links: Links, weight: Float64) -> tuple[Int32, Float64]:
-    """(n_nodes, most) int32, each node's neighbours by rising index, and float64, the weights of their links.
+def _aligned(n: int) -> NDArray[np.float64]:
+    """(n,) float64 that begin with a cache line."""
+    room = np.empty(n + _CACHE_LINE_BYTES // 8)
+    skip = -room.ctypes.data % _CACHE_LINE_BYTES // 8
+    return room[skip : skip + n]
 
-    Where a node has fewer, the rest is node 0 at a weight of infinity.
-    """
-    ends = np.concatenate([np.column_stack([links.a, links.b]), np.column_stack([links.b, links.a])])
-    order = np.lexsort((ends[:, 1], ends[:, 0]))
-    here, there = ends[order].T
-    rank = np.arange(len(here)) - np.searchsorted(here, here)
-    shape = (n_nodes, int(rank.max(initial=-1)) + 1)
-    neighbour, cost = np.zeros(shape, np.int32), np.full(shape, np.inf)
-    neighbour[here, rank] = there
-    cost[here, rank] = np.concatenate([weight, weight])[order]
-    return neighbour, cost
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(len(os.sched_getaffinity(0)), "routes")

@@ -4,8 +4,9 @@ SGP4 and Dijkstra hold the interpreter's lock, so they have a process of their
 own.  Messages are pickles over a socket pair between two processes of ours:
 
     to it     ("open", Scenario, start_sim_ns, step_ns, duration_ns) · ("more", n)
-              ("destinations", [node, …]) · ("step", step_ns)
+              ("destinations", [node, …]) · ("forget", [node, …]) · ("step", step_ns)
     from it   ("nodes", Nodes, hosting) · ("epoch", Epoch, Assignment, cost_ns) · ("error", exception)
+              ("routes", {number: RouteRows, …}): to new destinations, for the epochs sent last
 """
 
 from __future__ import annotations
@@ -13,16 +14,19 @@ from __future__ import annotations
 import argparse
 import signal
 import time
+from collections import deque
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
 
+from ..epoch import Epoch, RouteRows
 from ..errors import OrbitmeshError, RunError
 from ..geometry import Geometry
 from .assignment import assign
 from .processes import keep_capabilities
 
 # Epochs under way between the two processes: enough to ride out a slow tick,
-# few enough that a new destination is routed soon.
+# few enough that a new destination, which each of them lacks, is routed soon.
 WINDOW = 2
 
 # How far a run is searched for satellites that decay, before anything is built.
@@ -35,6 +39,7 @@ def serve(control: Connection) -> None:
     geometry.check_orbits(start_sim_ns, start_sim_ns + min(duration_ns, _LOOK_AHEAD_NS))
     control.send(("nodes", geometry.nodes, geometry.hosting))
     credit = 0
+    recent: deque[Epoch] = deque(maxlen=WINDOW + 1)  # the one in force, and those under way
     epochs = geometry.epochs(start_sim_ns, step_ns)
     while True:
         while credit == 0 or control.poll():
@@ -43,6 +48,12 @@ def serve(control: Connection) -> None:
                 credit += value
             elif verb == "destinations":
                 geometry.add_destinations(value)
+                # it may be two steps until the next one to be computed is in force: too long to wait
+                more = {e.number: geometry.more_routes(e, value) for e in recent}
+                recent = deque((_with(e, more[e.number]) for e in recent), recent.maxlen)
+                control.send(("routes", more))
+            elif verb == "forget":
+                geometry.remove_destinations(value)
             elif verb == "step":
                 epochs.step_ns = value
         began_ns = time.monotonic_ns()
@@ -51,7 +62,12 @@ def serve(control: Connection) -> None:
             epoch, geometry.nodes.n_satellites, geometry.hosting, scenario.compute.probes.gateways
         )
         control.send(("epoch", epoch, assignment, time.monotonic_ns() - began_ns))
+        recent.append(epoch)
         credit -= 1
+
+
+def _with(epoch: Epoch, more: RouteRows) -> Epoch:
+    return replace(epoch, routes=epoch.routes.joined(more))
 
 
 def main() -> None:

@@ -7,33 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from ..epoch import UNREACHABLE, Bool, Epoch, Float64, Int32
-
-
-def path_delays_ns(epoch: Epoch, destinations: Int32) -> Float64:
-    """One-way delay of the routed path from every node to each destination.
-
-    Returns (n_destinations, n_nodes) float64, ns; inf where there is no way.
-    The destinations must be routed ones.
-    """
-    next_node = epoch.routes.next_node[np.searchsorted(epoch.routes.destinations, destinations)]
-    n_nodes = next_node.shape[1]
-    here = np.broadcast_to(np.arange(n_nodes), next_node.shape)
-    routed = next_node != UNREACHABLE
-    low, high = np.minimum(here, next_node)[routed], np.maximum(here, next_node)[routed]
-    row = np.searchsorted(epoch.links.key(), (low.astype(np.int64) << 32) | high)
-    cost = np.full(next_node.shape, np.inf)
-    cost[routed] = epoch.links.delay_ns[row]
-    np.put_along_axis(cost, destinations[:, None].astype(np.int64), 0.0, axis=1)
-    # each round doubles how far along its path a node has summed; the destination is its own next node
-    step = np.where(routed, next_node, here)
-    for _ in range(n_nodes.bit_length()):
-        cost = cost + np.take_along_axis(cost, step, axis=1)
-        following = np.take_along_axis(step, step, axis=1)
-        if np.array_equal(following, step):
-            break
-        step = following
-    return cost
+from ..epoch import Bool, Epoch
 
 
 @dataclass(frozen=True)
@@ -51,7 +25,7 @@ def assign(epoch: Epoch, n_satellites: int, hosting: Bool, gateways_each: int | 
     satellites = np.flatnonzero(hosting[:n_satellites])
     if len(gateways) == 0 or len(satellites) == 0:
         return Assignment({int(s): () for s in satellites}, {int(g): None for g in gateways})
-    delay_ns = path_delays_ns(epoch, gateways)[:, satellites]
+    delay_ns = epoch.way_delays_ns(satellites.astype(np.int32), gateways)
     count = len(gateways) if gateways_each == "all" else min(gateways_each, len(gateways))
     order = np.argsort(delay_ns, axis=0, kind="stable")[:count]
     probe = {

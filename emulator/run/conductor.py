@@ -7,10 +7,10 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from ..epoch import Epoch
+from ..epoch import Epoch, RouteRows
 from ..plane.mesh import CommitReport
 from .assignment import Assignment
 from .clock import Clock
@@ -32,6 +32,7 @@ class AppliesEpochs(Protocol):
     def prepare(self, old: Epoch | None, new: Epoch) -> Any: ...
     def commit(self, change: Any, t0_mono_ns: int) -> CommitReport: ...
     def settle(self, now_mono_ns: int) -> None: ...
+    def more_routes(self, epoch: Epoch, more: RouteRows) -> Epoch: ...
 
 
 @dataclass(frozen=True)
@@ -110,14 +111,17 @@ class Conductor:
         self._thread = threading.Thread(target=self._run, name="conductor", daemon=True)
         self.ticks = TickLog()
         self.current: Epoch | None = None
+        self._prepared: Ahead | None = None
+        self._more: dict[int, RouteRows] = {}  # by number of the epochs that were not prepared yet
+        self._turn = threading.RLock()  # between an epoch's routes and more of them
 
     def first(self, ahead: Ahead) -> None:
         """Apply the first epoch, whenever it is ready; the clock starts with it."""
         began_ns = time.monotonic_ns()
-        change = self._plane.prepare(None, ahead.epoch)
+        change = self._prepare(ahead)
         prepared_ns = time.monotonic_ns() - began_ns
         self._clock.start(ahead.epoch.sim_ns)
-        self._apply(ahead, change, prepared_ns, late_ns=0)
+        self._apply(change, prepared_ns, late_ns=0)
 
     def start(self) -> None:
         self._thread.start()
@@ -125,6 +129,23 @@ class Conductor:
     def count_afresh(self) -> None:
         """Forget the ticks until now: while the mesh is built they say nothing of how it runs."""
         self.ticks = TickLog()
+
+    def more_routes(self, more: dict[int, RouteRows]) -> None:
+        """Routes to more destinations, by number, for epochs that were computed before these were asked for.
+
+        In force when it returns, where the plane can do so; may be called from any thread.
+        """
+        with self._turn:
+            for number, routes in more.items():
+                if self.current is not None and number <= self.current.number:
+                    if number == self.current.number:
+                        self.current = self._plane.more_routes(self.current, routes)
+                elif self._prepared is not None and number == self._prepared.epoch.number:
+                    epoch = self._plane.more_routes(self._prepared.epoch, routes)
+                    self._prepared = replace(self._prepared, epoch=epoch)
+                else:
+                    known = self._more.get(number)
+                    self._more[number] = routes if known is None else known.joined(routes)
 
     def stop(self) -> None:
         self._stop.set()
@@ -139,16 +160,25 @@ class Conductor:
                 except queue.Empty:
                     continue
                 began_ns = time.monotonic_ns()
-                change = self._plane.prepare(self.current, ahead.epoch)
+                change = self._prepare(ahead)
                 prepared_ns = time.monotonic_ns() - began_ns
                 self._settle_until(self._clock.mono_ns(ahead.epoch.sim_ns) - _SETTLE_EVERY_NS)
                 lead_ns = self._plane.lead_ns
                 late_ns = self._clock.wait(ahead.epoch.sim_ns - lead_ns, self._stop)
                 if late_ns is None:
                     return
-                self._apply(ahead, change, prepared_ns, max(0, late_ns - lead_ns))
+                self._apply(change, prepared_ns, max(0, late_ns - lead_ns))
         except BaseException as error:
             self._on_failure(error)
+
+    def _prepare(self, ahead: Ahead) -> Any:
+        with self._turn:
+            more = self._more.pop(ahead.epoch.number, None)
+            if more is not None:
+                ahead = replace(ahead, epoch=replace(ahead.epoch, routes=ahead.epoch.routes.joined(more)))
+            change = self._plane.prepare(self.current, ahead.epoch)
+            self._prepared = ahead
+            return change
 
     def _settle_until(self, mono_ns: int) -> None:
         """Let the plane remove what has had its time, well before the next instant."""
@@ -156,10 +186,13 @@ class Conductor:
         while time.monotonic_ns() < mono_ns and not self._stop.wait(_SETTLE_EVERY_NS / 1e9):
             self._plane.settle(time.monotonic_ns())
 
-    def _apply(self, ahead: Ahead, change: Any, prepared_ns: int, late_ns: int) -> None:
-        t0_mono_ns = self._clock.mono_ns(ahead.epoch.sim_ns)
-        report = self._plane.commit(change, t0_mono_ns)
-        self.current = ahead.epoch
+    def _apply(self, change: Any, prepared_ns: int, late_ns: int) -> None:
+        with self._turn:
+            ahead = self._prepared
+            assert ahead is not None
+            t0_mono_ns = self._clock.mono_ns(ahead.epoch.sim_ns)
+            report = self._plane.commit(change, t0_mono_ns)
+            self.current, self._prepared = ahead.epoch, None
         tick = Tick(
             ahead.epoch, ahead.assignment, t0_mono_ns, report.began_mono_ns, report.ended_mono_ns, late_ns,
             ahead.computed_ns, prepared_ns, report.total_ns,

@@ -113,7 +113,9 @@ class Emulation:
         self._watcher: threading.Thread | None = None
         self._pace = Pace(scenario.run.step_ns)
         self._step_ns, self._last_sim_ns = scenario.run.step_ns, 0
-        self._questions = Questions(self, self._ask_for_routes)
+        self._destinations: set[int] = set()
+        self._destinations_lock = threading.Lock()
+        self._questions = Questions(self, self._ask_for_routes, self._forget_routes)
         self.built_s = 0.0
         self.began_sim_ns: int | None = None
         self.n_ready = 0
@@ -195,8 +197,10 @@ class Emulation:
         self.plane = make_plane(
             choice, self.nodes, scenario, self.hosting, links, self.seed, self._on_progress
         )
+        self._destinations = set(self.hosting.nonzero()[0].tolist())
         self.plane_reason, self.backend = choice.reason, self.plane.carrier
         self.plane.on_host = lambda node: self._ask_for_routes([node])
+        self.plane.on_hosts_gone = self._questions.hosts_gone
         _tell(self._recorder, ("open", self._header()))
         self.plane.net.on_stop = self._ended.set  # net.stop() ends the run, and the run its mesh
         self._conductor = Conductor(self.plane, self.clock, self._epochs, self._after_tick, self._fail)
@@ -425,6 +429,10 @@ class Emulation:
                 self._introduction.put((message[1], message[2]))
             case "epoch":
                 self._epochs.put(Ahead(*message[1:]))
+            case "routes":
+                if self._conductor is not None:
+                    self._conductor.more_routes(message[1])
+                    self._questions.ticked()
             case "error":
                 self._fail(message[1])
 
@@ -529,7 +537,17 @@ class Emulation:
         return now if now is None or before is None else now.since(before)
 
     def _ask_for_routes(self, nodes: Sequence[int]) -> None:
+        """InputError where there is no room for so many."""
+        with self._destinations_lock:
+            wanted = self._destinations.union(nodes)
+            self.plane.check_room(len(wanted))
+            self._destinations = wanted
         _tell(self._ahead, ("destinations", list(nodes)))
+
+    def _forget_routes(self, nodes: Sequence[int]) -> None:
+        with self._destinations_lock:
+            self._destinations -= set(nodes)
+        _tell(self._ahead, ("forget", list(nodes)))
 
 
 def _tell(child: Child, message: tuple[Any, ...]) -> None:

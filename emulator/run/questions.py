@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from ..epoch import Epoch, Nodes
 from ..errors import InputError, RunError
+from ..plane.fabric.hosts import IDLE_NS
 from ..scenario.check import suggest
 from .control import Answer, Handler, Request
 
@@ -24,9 +26,16 @@ _FEW_NODES = 20_000
 class Questions:
     """Of one mesh; may be asked from any thread.  ``ticked()`` tells it that another epoch is in force."""
 
-    def __init__(self, mesh: Emulation, ask_for_routes: Callable[[Sequence[int]], None]) -> None:
-        self._mesh, self._ask_for_routes = mesh, ask_for_routes
+    def __init__(
+        self,
+        mesh: Emulation,
+        ask_for_routes: Callable[[Sequence[int]], None],
+        forget_routes: Callable[[Sequence[int]], None],
+    ) -> None:
+        self._mesh, self._ask_for_routes, self._forget_routes = mesh, ask_for_routes, forget_routes
         self._ticked = threading.Condition()
+        self._asked_mono_ns: dict[int, int] = {}  # when somebody last wanted a node to be routed to
+        self._forgotten: set[int] = set()  # epochs that are in force, or about to be, may still have them
 
     def handlers(self) -> dict[str, Handler]:
         """By verb, for the control server."""
@@ -79,9 +88,14 @@ class Questions:
     def route_to(self, names: Sequence[str]) -> None:
         """Make nodes destinations that every node has a route to; returns when the routes are in force."""
         wanted = [self._node(name) for name in names]
-        if self._all_routed(wanted):
+        with self._ticked:
+            self._asked_mono_ns.update(dict.fromkeys(wanted, time.monotonic_ns()))
+            is_new = bool(self._forgotten.intersection(wanted)) or not self._all_routed(wanted)
+            self._forgotten.difference_update(wanted)
+            if is_new:
+                self._ask_for_routes(wanted)
+        if not is_new:
             return
-        self._ask_for_routes(wanted)
         with self._ticked:
             done = self._ticked.wait_for(
                 lambda: self._all_routed(wanted) or self._mesh.ended, _ROUTE_TIMEOUT_S
@@ -90,6 +104,14 @@ class Questions:
             raise RunError(
                 f"no routes to {', '.join(names)} within {_ROUTE_TIMEOUT_S:.0f} s; are the ticks late?"
             )
+
+    def hosts_gone(self, nodes: Sequence[int]) -> None:
+        """Hosts on demand that have been given up: no more routes to them, unless somebody asked just now."""
+        since_ns = time.monotonic_ns() - IDLE_NS
+        with self._ticked:
+            gone = [node for node in nodes if self._asked_mono_ns.get(node, 0) < since_ns]
+            self._forgotten.update(gone)
+            self._forget_routes(gone)
 
     def path(self, source: str, destination: str) -> dict[str, Any]:
         """``path`` as names (None where there is none), ``hops`` and one-way ``delay_ns``, as routed now."""

@@ -278,11 +278,6 @@ def _compute(scenario: Scenario) -> Iterator[Problem]:
                     yield Problem((*at, "gateways", j), f"there is no ground station {name!r}: {hint}")
         if task.satellite != "nearest":
             yield from _satellite(task.satellite, scenario, (*at, "satellite"))
-            if isinstance(hosting, tuple) and task.satellite not in hosting:
-                yield Problem(
-                    (*at, "satellite"),
-                    f"{task.satellite!r} runs no node process: add it to the satellites of [compute]",
-                )
         elif hosting in (0, ()):
             yield Problem(
                 at, "no satellite runs a node process that could do the task: set the satellites of [compute]"

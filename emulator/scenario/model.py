@@ -130,6 +130,8 @@ class Lasers(Section):
     grazing_altitude_km: LengthKm = Field(80.0, alias="grazing-altitude")
     max_range_km: LengthKm | None = Field(None, alias="max-range", gt=0)
     cross_plane_max_latitude_rad: AngleRad | None = Field(None, alias="cross-plane-max-latitude")
+    # every so many satellites one has a terminal more, for the next shell
+    junction_every: StrictInt | None = Field(None, alias="junction-every", ge=1)
     queue_bytes: SizeBytes | None = Field(None, alias="queue", gt=0)  # default: bandwidth-delay product
     loss_ratio: StrictFloat = Field(0.0, ge=0, le=1, alias="loss-ratio")
 
@@ -191,7 +193,8 @@ class Task(Section):
 
 
 class Compute(Section):
-    """Which satellites run a node process: all, a number of them spread evenly, or those named."""
+    """Which satellites run a node process: all, a number of them spread evenly, or those named; and
+    each that a task names."""
 
     satellites: Annotated[
         int | Literal["all"] | tuple[str, ...], BeforeValidator(partial(_names_or, "all", count=True))

@@ -35,9 +35,8 @@ CHAIN = Nodes(
 
 def _epoch(number: int, links: Links, next_node: dict[int, list[int]]) -> Epoch:
     """``next_node`` by destination, and by node."""
-    routes = Routes(
-        np.array(sorted(next_node), np.int32), np.array([next_node[d] for d in sorted(next_node)], np.int32)
-    )
+    table = np.array([next_node[d] for d in sorted(next_node)], np.int32)
+    routes = Routes.from_next_nodes(np.array(sorted(next_node), np.int32), table, links, HOPS + 1)
     return Epoch(number, 0, np.zeros((HOPS + 1, 3)), links, routes)
 
 

@@ -12,12 +12,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 from conftest import COMMAND, MeshProcess, Traces
 from e2e_lab import Commanded, HeldClock, toy, until
 
 from orbitmesh.emulator import Emulation
+from orbitmesh.emulator.errors import InputError
+from orbitmesh.emulator.geometry import Geometry
+from orbitmesh.emulator.plane.fabric import hosts
+from orbitmesh.emulator.plane.fabric import plane as fabric_plane
 from orbitmesh.emulator.record.report import load_run
+from orbitmesh.emulator.run import questions
+from orbitmesh.emulator.run.control import Client
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(180)]
 
@@ -192,6 +199,72 @@ def test_a_host_on_demand_is_made_while_packets_fly_and_none_is_lost(tmp_path: P
         out = ping.communicate(timeout=60)[0].decode()
         assert " 0% packet loss" in out, out
         until(lambda: ping.poll() is not None, "ping's end")
+
+
+def test_a_new_destination_is_routed_to_at_once_and_not_with_the_next_epoch(tmp_path: Path) -> None:
+    with Emulation(toy(), clock=HeldClock(), out=tmp_path / "run", plane="fabric") as mesh:
+        epoch = mesh.epoch
+        assert epoch is not None
+        for name in (mesh.nodes.names[n] for n in np.flatnonzero(~mesh.hosting)[:3]):
+            mesh.route_to([name])  # emulated time stands still: no other epoch will come
+            assert "1 received" in mesh.net.get("gw-lima").cmd(
+                f"ping -n -c1 -W2 {name}"
+            )  # the engine answers
+            assert "1 received" in mesh.net.get(name).cmd("ping -n -c1 -W2 gw-lima")
+        assert mesh.epoch is not None
+        assert (mesh.epoch.number, mesh.epoch.links) == (epoch.number, epoch.links)
+
+
+def test_a_host_that_nobody_uses_is_given_up_and_so_are_the_routes_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (hosts, questions):
+        monkeypatch.setattr(module, "IDLE_NS", 10**8)
+    monkeypatch.setattr(fabric_plane, "_LOOKS_FOR_IDLE_NS", 10**8)
+    monkeypatch.setattr(hosts.Hosts.__init__, "__kwdefaults__", {"idle_ns": 10**8})
+    with Emulation(toy(), duration_ns=60 * 10**9, out=tmp_path / "run", plane="fabric") as mesh:
+        node = int(np.flatnonzero(~mesh.hosting)[0])
+        name = mesh.nodes.names[node]
+        for _ in range(2):
+            with Client.connect(mesh.run_id) as client:
+                for fd in client.enter(name):
+                    os.close(fd)
+            assert node in mesh.epoch.routes.destinations
+            assert "1 received" in mesh.net.get("gw-lima").cmd(f"ping -n -c1 -W2 {name}")
+            until(lambda: name not in list(mesh.net), "the host's end")
+            until(lambda: node not in mesh.epoch.routes.destinations, "the routes' end")
+            assert "Unreachable" in mesh.net.get("gw-lima").cmd(
+                f"ping -n -c1 -W2 {mesh.plane.addresses[node]}"
+            )
+
+
+def test_more_hosts_than_there_is_room_for_are_refused_and_the_run_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fabric_plane, "MORE_DESTINATIONS", 2)
+    with Emulation(toy(), duration_ns=60 * 10**9, out=tmp_path / "run", plane="fabric") as mesh:
+        idle = [mesh.nodes.names[n] for n in np.flatnonzero(~mesh.hosting)[:4]]
+        for name in idle[:2]:
+            mesh.net.get(name)
+        for refused in (lambda: mesh.net.get(idle[2]), lambda: mesh.route_to([idle[3]])):
+            with pytest.raises(
+                InputError, match="14 nodes are to be routed to, and this run has room for 13"
+            ):
+                refused()
+        assert idle[2] not in list(mesh.net)
+        mesh.wait(10**9)
+        assert "1 received" in mesh.net.get(idle[1]).cmd("ping -n -c1 -W2 gw-lima")
+
+
+def test_a_task_makes_its_satellite_a_host(tmp_path: Path) -> None:
+    task = {"kind": "checksum", "size": 100, "interval": "100 ms", "satellite": "sat-3-3"}
+    scenario = toy(compute={"satellites": 2, "tasks": [task]})
+    with Emulation(scenario, duration_ns=2 * 10**9, out=tmp_path / "run", plane="fabric") as mesh:
+        node = mesh.nodes.index["sat-3-3"]
+        assert not Geometry(toy(compute={"satellites": 2, "tasks": []})).hosting[node]
+        mesh.wait()
+    done = load_run(tmp_path / "run").samples().select(["kind", "dst", "ok"]).to_pylist()
+    assert {row["dst"] for row in done if row["kind"] == "task" and row["ok"]} == {"sat-3-3"}
 
 
 def test_the_fabric_is_the_engines(start_mesh: Callable[..., MeshProcess]) -> None:

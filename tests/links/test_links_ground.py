@@ -8,14 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orbitmesh.emulator.links.ground import Selection, select
-from orbitmesh.emulator.links.visibility import Look
+from orbitmesh.emulator.links.visibility import Sight
 
 
-def look(*ranges_km: list[float | None]) -> Look:
+def look(*ranges_km: list[float | None]) -> Sight:
     """A row for each station: the range to each satellite, None where it is not visible."""
     range_km = np.array([[np.nan if r is None else r for r in row] for row in ranges_km])
-    visible = ~np.isnan(range_km)
-    return Look(np.nan_to_num(range_km, nan=1.0), np.where(visible, 0.5, -0.5), visible)
+    return in_sight(range_km, ~np.isnan(range_km))
+
+
+def in_sight(range_km: np.ndarray, visible: np.ndarray) -> Sight:
+    station, satellite = np.nonzero(visible)
+    first = np.searchsorted(station, np.arange(len(visible) + 1))
+    return Sight(first, satellite.astype(np.int32), range_km[visible], np.full(len(station), 0.5))
 
 
 def never_asked(rows: np.ndarray, satellites: np.ndarray) -> np.ndarray:
@@ -94,7 +99,7 @@ def test_whatever_happens(policy: str, data: st.DataObject) -> None:
         )  # fmt: skip
         stay_ns = np.array([data.draw(st.sampled_from([1.0, 2.0, 3.0])) for _ in range(n_satellites)])
         before = selection
-        seen_now = Look(range_km, range_km, visible)
+        seen_now = in_sight(range_km, visible)
         selection = select(before, policy, antennas, seen_now, lambda rows, who, stays=stay_ns: stays[who])
         for row, held in enumerate(selection.satellites):
             seen = set(np.flatnonzero(visible[row]).tolist())

@@ -141,3 +141,28 @@ def test_what_is_no_longer_in_orbit_is_not_visible() -> None:
     here = stations(station(**{"min-elevation": "0 deg"}))
     assert not here.look(np.full((1, 3), np.nan)).visible.any()
     assert not (here.margin(np.array([0]), np.full((1, 3), np.nan)) >= 0).any()
+
+
+@pytest.mark.parametrize("limits", [{"min-elevation": "25 deg"}, {"max-slant-range": "1500 km"}, {}])
+def test_sight_finds_what_a_look_at_every_satellite_finds(limits: dict[str, str]) -> None:
+    rng = np.random.default_rng(7)
+    place = rng.normal(size=(3001, 3))
+    place *= rng.uniform(6700, 42000, (3001, 1)) / np.linalg.norm(place, axis=1)[:, None]
+    place[0] *= 7000 / np.linalg.norm(place[0])
+    place[:200] = place[0] + rng.normal(size=(200, 3))  # a crowd
+    place[17] = np.nan
+    ground = Ground.model_validate({"stations": [station(), {**station(), "name": "there"}], **limits})
+    zenith = np.stack([place[0], place[40]]) / np.linalg.norm(place[[0, 40]], axis=1)[:, None]
+    here = Stations.of(ground, 6378.0 * zenith, zenith)
+    seen = here.look(place)
+    found = here.sight(place)
+    assert len(found.satellite) > (1024 if not limits else 200)
+    rows, satellites = np.nonzero(seen.visible)
+    np.testing.assert_array_equal(np.repeat([0, 1], np.diff(found.first)), rows)
+    np.testing.assert_array_equal(found.satellite, satellites)
+    np.testing.assert_allclose(found.range_km, seen.range_km[seen.visible], rtol=1e-15)
+    np.testing.assert_allclose(
+        found.sine_elevation, seen.sine_elevation[seen.visible], rtol=1e-13, atol=1e-15
+    )
+    for row in (0, 1):
+        np.testing.assert_array_equal(found.of(row)[0], np.flatnonzero(seen.visible[row]))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import plane_toys as toys
 
-from orbitmesh.emulator.epoch import UNREACHABLE, Epoch, LinkKind, Links, Nodes, Routes
+from orbitmesh.emulator.epoch import UNREACHABLE, Epoch, LinkKind, Links, Nodes, Ports, Routes
 
 SLOTS = 4
 NO_WAY = 255
@@ -39,7 +38,7 @@ class Slots:
         return self.neighbour.copy(), row
 
 
-def ports(mesh: Nodes, links: Links, slots: Slots) -> Any:
+def ports(mesh: Nodes, links: Links, slots: Slots) -> Ports:
     neighbour, row = slots.follow(links)
     ends = [
         (at, other, link)
@@ -49,12 +48,10 @@ def ports(mesh: Nodes, links: Links, slots: Slots) -> Any:
     ends.sort()
     at, other, link = (np.array([end[i] for end in ends], np.int32) for i in range(3))
     first = np.searchsorted(at, np.arange(len(mesh) + 1)).astype(np.int32)
-    return make_ports(
-        laser_neighbour=neighbour, laser_row=row, ground_first=first, ground_neighbour=other, ground_row=link
-    )
+    return Ports(neighbour, row, first, other, link)
 
 
-def port_codes(mesh: Nodes, found: Any, routes: Routes) -> Any:
+def port_codes(mesh: Nodes, found: Ports, routes: Routes) -> Any:
     """(d, n_nodes) uint8, as a packet at a node would choose."""
     codes = np.full(routes.next_node.shape, NO_WAY, np.uint8)
     for row, at in np.argwhere(routes.next_node != UNREACHABLE).tolist():
@@ -65,10 +62,6 @@ def port_codes(mesh: Nodes, found: Any, routes: Routes) -> Any:
             first, last = found.ground_first[at : at + 2]
             codes[row, at] = SLOTS + np.flatnonzero(found.ground_neighbour[first:last] == step)[0]
     return codes
-
-
-def make_ports(**arrays: Any) -> Any:
-    return SimpleNamespace(**arrays)
 
 
 def epoch(
@@ -86,4 +79,6 @@ def epoch(
     links = plain.links
     slope = np.full(len(links), slope_ns_per_s)
     links = Links(links.a, links.b, links.kind, links.delay_ns, slope, links.rate_ab_bps, links.rate_ba_bps)
-    return Epoch(number, number * step_ns, plain.positions_itrs_km, links, plain.routes)
+    found = ports(mesh, links, slots)
+    routes = Routes(plain.routes.destinations, port_codes(mesh, found, plain.routes), found)
+    return Epoch(number, number * step_ns, plain.positions_itrs_km, links, routes)

@@ -70,7 +70,7 @@ def routes(mesh: Nodes, on: Links, destinations: Sequence[int]) -> Routes:
         _, before = dijkstra(graph, indices=destination, return_predecessors=True)
         reached = before >= 0
         next_node[row, reached] = before[reached]
-    return Routes(wanted, next_node)
+    return Routes.from_next_nodes(wanted, next_node, on, mesh.n_satellites)
 
 
 def epoch(

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orbitmesh.emulator.epoch import LinkKind
-from orbitmesh.emulator.errors import RunError
+from orbitmesh.emulator.epoch import LinkKind, RouteRows
+from orbitmesh.emulator.errors import InputError, RunError
 from orbitmesh.emulator.plane.fabric import banks
 from orbitmesh.emulator.plane.fabric.engine import FakeFabric
 from orbitmesh.emulator.plane.fabric.ground import GroundLinks, GroundPairs
@@ -68,7 +68,7 @@ class Rig:
         while path[-1] != destination:
             at = path[-1]
             code = int(bank.next[row, at])
-            assert code != banks.NO_WAY
+            assert code != fabric.NO_WAY
             if code < fabric.SLOTS:
                 pipe = at * fabric.SLOTS + code
             else:
@@ -117,6 +117,43 @@ def test_a_packet_finds_the_epochs_way_in_the_bank_alone() -> None:
         for source in range(len(MESH)):
             for destination in range(len(MESH)):
                 assert tuple(rig.walk(source, destination)) == rig.epoch.path(source, destination)
+
+
+@pytest.mark.parametrize("when", ["in force", "prepared"])
+def test_more_destinations_are_routed_to_in_an_epoch_that_is_written_already(when: str) -> None:
+    rig, hosts = Rig(), [0, 3, NEAR]
+    rig.step([*TORUS, (0, NEAR), (6, FAR)], destinations=hosts)
+    if when == "prepared":
+        new = fabric.epoch(MESH, rig.slots, [*TORUS, (5, NEAR), (6, FAR)], 1, destinations=hosts)
+        change = rig.plane.prepare(rig.epoch, new)
+        rig.epoch = new
+    in_force = rig.bank.next.copy()
+    for more in ([7, 2], [5], [11, FAR]):
+        found = toys.routes(MESH, rig.epoch.links, more)
+        codes = fabric.port_codes(MESH, rig.epoch.routes.ports, found)
+        rig.epoch = rig.plane.more_routes(rig.epoch, RouteRows(found.destinations, codes))
+        hosts += more
+    assert rig.epoch.routes.destinations.tolist() == sorted(hosts)
+    if when == "prepared":
+        assert (rig.bank.next == in_force).all()
+        rig.plane.commit(change, 10**9)
+    for source in range(len(MESH)):
+        for destination in hosts:
+            assert tuple(rig.walk(source, destination)) == rig.epoch.path(source, destination)
+    # what follows starts from the epoch with all of them
+    rig.step([*TORUS, (5, NEAR), (6, FAR)])
+    assert rig.walk(NEAR, 11)[0] == NEAR
+
+
+def test_more_destinations_than_there_is_room_for_leave_the_bank_as_it_was() -> None:
+    rig = Rig()
+    rig.step([*TORUS, (0, NEAR), (6, FAR)])
+    before = rig.bank.places.copy()
+    with pytest.raises(InputError, match="28 nodes are to be routed to, and this run has room for 14"):
+        rig.plane.more_routes(rig.epoch, rig.epoch.routes)
+    assert (rig.bank.places == before).all()
+    with pytest.raises(ValueError, match="neither prepared nor in force"):
+        rig.plane.more_routes(fabric.epoch(MESH, rig.slots, TORUS, 9), rig.epoch.routes)
 
 
 def test_only_what_breaks_grows_a_generation_older() -> None:

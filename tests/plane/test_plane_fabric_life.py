@@ -131,7 +131,8 @@ def test_misuse_is_refused() -> None:
 def test_more_destinations_than_there_is_room_for_are_refused() -> None:
     rig = Rig()
     new = fabric.epoch(MESH, rig.slots, TORUS)
-    everywhere = Routes(np.arange(20, dtype=np.int32), np.full((20, len(MESH)), UNREACHABLE, np.int32))
+    nowhere = np.full((20, len(MESH)), UNREACHABLE, np.int32)
+    everywhere = Routes.from_next_nodes(np.arange(20, dtype=np.int32), nowhere, new.links, MESH.n_satellites)
     new = replace(new, routes=everywhere)
     with pytest.raises(InputError, match="20 nodes are to be routed to, and this run has room for 14"):
         rig.plane.prepare(None, new)

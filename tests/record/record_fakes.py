@@ -82,7 +82,7 @@ def shortest_routes(links: Links, destinations: NDArray[np.int32], n: int) -> Ro
             table[row, node] = step
             for other, delay in beside[node]:
                 heapq.heappush(heap, (far + delay, other, node))
-    return Routes(destinations, table)
+    return Routes.from_next_nodes(destinations, table, links, n)
 
 
 def small_world() -> World:

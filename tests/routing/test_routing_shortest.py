@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import dijkstra
 
 from orbitmesh.emulator.epoch import UNREACHABLE, Epoch, Links
 from orbitmesh.emulator.routing.shortest import TIE_NS, shortest_routes
@@ -149,3 +151,34 @@ def test_the_order_of_links_does_not_matter() -> None:
         shortest_routes(8, 10, made, everybody(10)).next_node,
         shortest_routes(8, 10, mixed, everybody(10)).next_node,
     )
+
+
+@pytest.mark.parametrize(("planes", "slots", "extra"), [(3, 7, 0), (24, 40, 0), (1, 300, 90), (12, 30, 400)])
+def test_a_large_mesh_has_the_distances_of_scipys_search(planes: int, slots: int, extra: int) -> None:
+    """A torus of random delays, and chords across it, that give some satellites more than five lasers."""
+    rng, n = np.random.default_rng(planes), planes * slots
+    here = np.arange(n)
+    plane, slot = np.divmod(here, slots)
+    beside = [plane * slots + (slot + 1) % slots, (plane + 1) % planes * slots + (slot + 3) % slots]
+    ends = np.concatenate([np.column_stack([here, there]) for there in beside])
+    chords = rng.integers(0, n, (extra, 2))
+    served = np.column_stack([rng.integers(0, n, 6), n + np.arange(6) % 3])
+    ends = np.sort(np.concatenate([ends, chords, served]), axis=1)
+    ends = np.unique(ends[ends[:, 0] != ends[:, 1]], axis=0)
+    delays = rng.uniform(1e5, 2e7, len(ends))
+    made = links({(a, b): delay for (a, b), delay in zip(ends.tolist(), delays.tolist(), strict=True)})
+    destinations = np.sort(np.append(rng.choice(n, 15, replace=False), [n, n + 1, n + 2])).astype(np.int32)
+    routes = shortest_routes(n, n + 3, made, destinations, plane=plane.astype(np.int32))
+    np.testing.assert_array_equal(routes.code, shortest_routes(n, n + 3, made, destinations).code)
+    everybody_ns = Epoch(0, 0, np.zeros((n + 3, 3)), made, routes).way_delays_ns(
+        everybody(n + 3), destinations
+    )
+    # gateways do not relay: a search from each destination with the ways out of the others left away
+    for row, destination in enumerate(destinations.tolist()):
+        usable = (made.b < n) | (made.b == destination)
+        a, b, delay = made.a[usable], made.b[usable], made.delay_ns[usable]
+        least = dijkstra(
+            csr_array((delay, (a, b)), shape=(n + 3, n + 3)), directed=False, indices=destination
+        )
+        np.testing.assert_allclose(everybody_ns[row, :n], least[:n], atol=n * TIE_NS, rtol=0)
+        np.testing.assert_array_less(least[:n] - 0.01, everybody_ns[row, :n])

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orbitmesh.emulator.epoch import UNREACHABLE, Epoch, Links, Routes
-from orbitmesh.emulator.run.assignment import assign, path_delays_ns
+from orbitmesh.emulator.run.assignment import assign
 
 
 def ring(n_satellites: int, n_gateways: int, delay_ns: list[float], attached: list[int | None]) -> Epoch:
@@ -44,7 +44,13 @@ def ring(n_satellites: int, n_gateways: int, delay_ns: list[float], attached: li
         rate_ba_bps=np.full(len(keys), 10**9),
     )
     destinations = np.arange(n_satellites, n_nodes, dtype=np.int32)
-    return Epoch(0, 0, np.zeros((n_nodes, 3)), links, Routes(destinations, next_node))
+    return Epoch(
+        0,
+        0,
+        np.zeros((n_nodes, 3)),
+        links,
+        Routes.from_next_nodes(destinations, next_node, links, n_satellites),
+    )
 
 
 @st.composite
@@ -56,10 +62,15 @@ def rings(draw: st.DrawFn) -> tuple[Epoch, int]:
     return ring(n_satellites, len(attached), delay_ns, attached), n_satellites
 
 
+def everywhere_ns(epoch: Epoch) -> np.ndarray:
+    everybody = np.arange(epoch.routes.ports.n_nodes, dtype=np.int32)
+    return epoch.way_delays_ns(everybody, epoch.routes.destinations)
+
+
 @given(rings())
 def test_path_delays_are_those_of_a_walk_along_each_path(case: tuple[Epoch, int]):
     epoch, _ = case
-    computed = path_delays_ns(epoch, epoch.routes.destinations)
+    computed = everywhere_ns(epoch)
     for d, destination in enumerate(epoch.routes.destinations.tolist()):
         for node in range(computed.shape[1]):
             path = epoch.path(node, destination)
@@ -74,7 +85,7 @@ def test_assigned_gateways_are_the_nearest_reachable_ones(case: tuple[Epoch, int
     hosting[1] = False
     chosen = assign(epoch, n_satellites, hosting, each)
     assert 1 not in chosen.probe_gateways
-    delay_ns = path_delays_ns(epoch, epoch.routes.destinations)
+    delay_ns = everywhere_ns(epoch)
     for satellite, gateways in chosen.probe_gateways.items():
         reachable = np.sort(delay_ns[:, satellite][np.isfinite(delay_ns[:, satellite])])
         got = [delay_ns[g - n_satellites, satellite] for g in gateways]

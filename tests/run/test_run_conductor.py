@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import queue
 import threading
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from orbitmesh.emulator.epoch import Epoch, Links, Routes
+from orbitmesh.emulator.epoch import Epoch, Links, RouteRows, Routes
 from orbitmesh.emulator.run.assignment import Assignment
 from orbitmesh.emulator.run.clock import RealClock, SteppedClock
 from orbitmesh.emulator.run.conductor import Ahead, Conductor, Tick
@@ -20,7 +21,8 @@ STEP_NS = 1_000_000
 def epoch(number: int) -> Epoch:
     none = np.empty(0, np.int32)
     links = Links(none, none, none.astype(np.uint8), *(np.empty(0),) * 2, *(np.empty(0, np.int64),) * 2)
-    return Epoch(number, number * STEP_NS, np.zeros((1, 3)), links, Routes(none, np.empty((0, 1), np.int32)))
+    routes = Routes.from_next_nodes(none, np.empty((0, 1), np.int32), links, 1)
+    return Epoch(number, number * STEP_NS, np.zeros((1, 3)), links, routes)
 
 
 def ahead(number: int) -> Ahead:
@@ -48,6 +50,10 @@ class Plane:
 
     def settle(self, now_mono_ns):
         self.calls.append(("settle", now_mono_ns))
+
+    def more_routes(self, epoch, more):
+        self.calls.append(("more", epoch.number))
+        return replace(epoch, routes=epoch.routes.joined(more))
 
 
 class Run:
@@ -115,3 +121,28 @@ def test_a_failure_of_the_plane_ends_the_conductor_and_is_handed_on():
     with pytest.raises(ValueError, match="no such device"):
         raise run.failures[0]
     assert [tick.epoch.number for tick in run.ticks] == [0]
+
+
+def test_more_destinations_reach_the_epoch_in_force_the_prepared_one_and_those_that_wait():
+    plane, clock = Plane(), SteppedClock()
+    run = Run(plane, clock)
+    run.conductor.first(ahead(0))
+    run.epochs.put(ahead(1))
+    run.conductor.start()
+    while ("prepare", (0, 1)) not in plane.calls:
+        threading.Event().wait(0.001)
+    for node in (3, 2):
+        routes = RouteRows(np.array([node], np.int32), np.array([[0]], np.uint8))
+        run.conductor.more_routes(dict.fromkeys(range(-1, 3), routes))  # -1 is over
+    assert [number for what, number in plane.calls if what == "more"] == [0, 1, 0, 1]
+    assert run.conductor.current.routes.destinations.tolist() == [2, 3]
+    for number in (2, 3):
+        run.epochs.put(ahead(number))
+    for _ in range(3):
+        clock.advance(STEP_NS)
+    for _ in range(4):
+        assert run.ticked.acquire(timeout=5)
+    run.conductor.stop()
+    # a tick has the epoch as it was in force; one that nobody said anything of is as it was computed
+    assert [tick.epoch.routes.destinations.tolist() for tick in run.ticks] == [[], [2, 3], [2, 3], []]
+    assert run.failures == []

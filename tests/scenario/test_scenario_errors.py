@@ -117,7 +117,6 @@ FAULTS: dict[str, tuple[str, str, int | None, str | None, str]] = {
     "gateways of no kind": ("gateways = [\"london\"]", "gateways = 1", 31, "compute.tasks[0].gateways", "1 is none of these: \"all\", a list of names"),
     "task's gateway": ("gateways = [\"london\"]", "gateways = [\"gw-londn\"]", 31, "compute.tasks[0].gateways[0]", "there is no ground station 'gw-londn': did you mean 'london'?"),
     "task's satellite": ("satellite = \"sat-0-0\"", "satellite = \"sat-0-12\"", 32, "compute.tasks[0].satellite", "there is no satellite 'sat-0-12'"),
-    "task's satellite without a node": ("satellite = \"sat-0-0\"", "satellite = \"sat-0-1\"", 32, "compute.tasks[0].satellite", "'sat-0-1' runs no node process: add it to the satellites of [compute]"),
     "too large a task": ("size = 64", "size = 2049", 30, "compute.tasks[0].size", "the size is 2049: a task 'matmul' takes at most 2048"),
     "a task too often": ("size = 64", "size = 64\ninterval = \"1 ns\"", 31, "compute.tasks[0].interval", "it must be at least 1 ms"),
     "probes too often": ("interval = \"2 s\"", "interval = \"1 us\"", 27, "compute.probes.interval", "it must be at least 1 ms"),

@@ -1,16 +1,17 @@
 /* orbitmesh-traffic: the two ends of a measurement, one in each of two namespaces.
  *
  *     orbitmesh-traffic receive --count N [--idle-ms T] [--bytes B]
- *     orbitmesh-traffic send --to ADDRESS --port P --count N --per-second R [--bytes B] [--burst K]
+ *     orbitmesh-traffic send --to ADDRESS --port P --count N --per-second R [--bytes B] [--burst K] [--seed S]
  *     orbitmesh-traffic sink
  *     orbitmesh-traffic flood --to ADDRESS --port P --seconds S
  *
  * A datagram carries its number and the instant at which it was sent, read just
  * before the call that sends it; the kernel stamps its arrival.  So how evenly the
- * sender paces, and when the receiver gets to read, is in no figure.  receive and
- * sink first print "port P"; receive then prints, binary, a row of three 64-bit
- * words for each datagram in order of arrival: number, sent_mono_ns, received_mono_ns.
- * send prints "sent N in T ns".
+ * sender paces, and when the receiver gets to read, is in no figure.  With a seed each
+ * datagram is sent at random within the interval that is its own: two streams then
+ * keep no phase.  receive and sink first print "port P"; receive then prints, binary,
+ * a row of three 64-bit words for each datagram in order of arrival: number,
+ * sent_mono_ns, received_mono_ns.  send prints "sent N in T ns".
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -58,7 +59,16 @@ static void wait_until(int64_t mono_ns) {
         ;
 }
 
-static int sender(struct sockaddr_in to, uint64_t count, double per_second, size_t bytes, unsigned burst) {
+/* From 0 to below 1, by xorshift64*; always 0 without a seed. */
+static double fraction(uint64_t *state) {
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return (double)((*state * 2685821657736338717u) >> 11) / 9007199254740992.0;
+}
+
+static int sender(struct sockaddr_in to, uint64_t count, double per_second, size_t bytes, unsigned burst,
+                  uint64_t seed) {
     int fd = socket(AF_INET, SOCK_DGRAM, 0);
     if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) != 0)
         return fail("cannot reach the receiver");
@@ -75,7 +85,7 @@ static int sender(struct sockaddr_in to, uint64_t count, double per_second, size
     for (uint64_t number = 0; number < count;) {
         unsigned n = burst < count - number ? burst : (unsigned)(count - number);
         if (per_second > 0)
-            wait_until(start_ns + (int64_t)((double)number * 1e9 / per_second));
+            wait_until(start_ns + (int64_t)(((double)number + fraction(&seed)) * 1e9 / per_second));
         for (unsigned i = 0; i < n; i++) {
             struct mark mark = {number + i, now_ns(CLOCK_MONOTONIC)};
             memcpy(room[i], &mark, sizeof mark);
@@ -199,11 +209,12 @@ int main(int argc, char **argv) {
         {"to", required_argument, NULL, 't'},      {"port", required_argument, NULL, 'p'},
         {"count", required_argument, NULL, 'n'},   {"per-second", required_argument, NULL, 'r'},
         {"bytes", required_argument, NULL, 'b'},   {"burst", required_argument, NULL, 'k'},
-        {"idle-ms", required_argument, NULL, 'i'}, {"seconds", required_argument, NULL, 's'}, {0},
+        {"idle-ms", required_argument, NULL, 'i'}, {"seconds", required_argument, NULL, 's'},
+        {"seed", required_argument, NULL, 'x'},    {0},
     };
     const char *mode = argc > 1 ? argv[1] : "";
     struct sockaddr_in to = {.sin_family = AF_INET};
-    double port = 0, count = 0, per_second = 0, bytes = 64, burst = 1, idle_ms = 1000, seconds = 1;
+    double port = 0, count = 0, per_second = 0, bytes = 64, burst = 1, idle_ms = 1000, seconds = 1, seed = 0;
     bool good = true;
     optind = 2;
     for (int option; good && argc > 1 && (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -216,6 +227,7 @@ int main(int argc, char **argv) {
         case 'k': good = number(optarg, 1, BATCH, &burst); break;
         case 'i': good = number(optarg, 1, 1e6, &idle_ms); break;
         case 's': good = number(optarg, 0, 1e5, &seconds); break;
+        case 'x': good = number(optarg, 0, 1e15, &seed); break;
         default: good = false;
         }
     }
@@ -225,7 +237,7 @@ int main(int argc, char **argv) {
     if (good && strcmp(mode, "receive") == 0 && count > 0)
         return receiver((uint64_t)count, (int64_t)(idle_ms * 1e6));
     if (good && strcmp(mode, "send") == 0 && count > 0 && port > 0)
-        return sender(to, (uint64_t)count, per_second, (size_t)bytes, (unsigned)burst);
+        return sender(to, (uint64_t)count, per_second, (size_t)bytes, (unsigned)burst, (uint64_t)seed);
     if (good && strcmp(mode, "sink") == 0)
         return sink();
     if (good && strcmp(mode, "flood") == 0 && port > 0)

@@ -10,8 +10,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...epoch import Int32, Int64, Links
-from ..shaping import emulated_rate_bps
+from ...compiled import f64, function, i32, i64, real, size, u32
+from ...epoch import Int32, Int64, Links, Ports
+from ..shaping import MIN_RATE_BPS, emulated_rate_bps
 
 UInt8 = NDArray[np.uint8]
 UInt32 = NDArray[np.uint32]
@@ -23,12 +24,12 @@ PIPE = np.dtype(
 #: one place of the table from addresses to rows of next hops; row_plus_one 0: empty
 PLACE = np.dtype([("ipv4", np.uint32), ("row_plus_one", np.uint32)])
 
-NO_WAY = 255
 NODE_BITS = 24
 _NODE = np.uint32((1 << NODE_BITS) - 1)
 GENERATION = np.uint32(0x7F << NODE_BITS)
 _ONE_GENERATION = np.uint32(1 << NODE_BITS)
 UP = np.uint32(1 << 31)
+_laser_pipes = function("laser_pipes", size, size, i32, i32, f64, f64, i64, i64, real, real, u32, u32, i64)
 _HASH = np.uint32(2654435769)  # 2^32 divided by the golden ratio
 
 
@@ -73,24 +74,21 @@ def rates_bps(physical_bps: Int64, rate_scale: float) -> NDArray[np.float32]:
 
 
 def laser_pipes(
-    neighbour: Int32, row: Int32, links: Links, rate_scale: float, before: UInt32, out: NDArray[np.void]
-) -> None:
-    """Fill (n_satellites * slots,) PIPE from (n_satellites, slots) neighbours and rows of ``links``.
+    ports: Ports, links: Links, rate_scale: float, before: UInt32, out: NDArray[np.void]
+) -> tuple[int, int]:
+    """Fill (n_satellites * slots,) PIPE; how many pipes came up, and how many went down.
 
     ``before`` are the words of the same pipes in the epoch before, and become
     those of this one.
     """
-    n = len(links)
-    # a row for each direction of each link, and one of zeros for slots without a link
-    way = np.zeros(2 * n + 1, PIPE)
-    for half, rate_bps in ((slice(0, n), links.rate_ab_bps), (slice(n, 2 * n), links.rate_ba_bps)):
-        way["delay_ns"][half] = delays_ns(links.delay_ns)
-        way["slope_ns_per_s"][half] = links.delay_slope_ns_per_s
-        way["rate_bps"][half] = rates_bps(rate_bps, rate_scale)
-    backwards = np.arange(len(neighbour), dtype=np.int32)[:, None] > neighbour
-    place = np.where(neighbour >= 0, row + backwards * np.int32(n), np.int32(2 * n)).ravel()
-    out[:] = way.view(np.complex128).take(place).view(PIPE)  # 16 bytes at a time
-    before[:] = out["word"] = next_words(before, neighbour.ravel())
+    changes = np.empty(2, np.int64)
+    _laser_pipes(
+        ports.n_satellites, ports.laser_slots, ports.laser_neighbour, ports.laser_row,
+        links.delay_ns, links.delay_slope_ns_per_s, links.rate_ab_bps, links.rate_ba_bps,
+        rate_scale, MIN_RATE_BPS, before, out.view(np.uint32), changes,
+    )  # fmt: skip
+    came, went = changes.tolist()
+    return came, went
 
 
 def addresses_hashed(ipv4: UInt32, n_places: int) -> NDArray[np.void]:

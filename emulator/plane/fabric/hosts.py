@@ -87,6 +87,11 @@ class Hosts:
                     raise
             return is_new
 
+    def lacks(self, node: int) -> bool:
+        """Whether the node is no host."""
+        with self._lock:
+            return node not in self._lasting and node not in self._wanted_mono_ns
+
     def on_demand(self) -> list[int]:
         with self._lock:
             return sorted(self._wanted_mono_ns)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar
 
 import numpy as np
 
-from ...epoch import Bool, Epoch, Int32, LinkKind, Nodes
-from ...errors import InputError
+from ...epoch import Bool, Epoch, Int32, LinkKind, Nodes, Ports, RouteRows
+from ...errors import InputError, RunError
+from ...links.terminals import laser_slots
 from ...scenario.model import Scenario
 from .. import addressing
 from ..backend import LinkCounters
@@ -28,23 +29,20 @@ from .engine import FabricCarrier, FabricEngine
 from .ground import GroundLinks, GroundPairs
 from .hosts import Hosts, make_kernel
 from .net import FabricNet
-from .ports import Ports, Slots, port_codes
 from .readback import differences, pipes_of
 from .table import Bank, FabricTable, KindParameters, Sizes, write_routes
 
 MTU_BYTES = 1500
 #: Destinations beyond the hosts of the scenario: room for hosts on demand, and for whom a user asks the way.
 MORE_DESTINATIONS = 1024
-LEAST_LASER_SLOTS = 4
 _LOOKS_FOR_IDLE_NS = 5_000_000_000
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Prepared:
     """What commit() will publish: a bank that has been written."""
 
     new: Epoch
-    ports: Ports
     bank: Bank
     n_added: int
     n_removed: int
@@ -92,9 +90,6 @@ class FabricPlane(MeshPlane):
         self._word = np.zeros(self.table.sizes.n_pipes, np.uint32)
         self._destinations: Int32 = np.empty(0, np.int32)
         self._places = banks.addresses_hashed(np.empty(0, np.uint32), self.table.sizes.hash_slots)
-        sizes = self.table.sizes
-        self._slots = Slots(sizes.n_satellites, sizes.n_nodes, sizes.laser_slots)
-        self._ports: Ports | None = None  # of the epoch committed last
         self._pending: Prepared | None = None
         self._total: dict[str, int] | None = None
 
@@ -106,18 +101,16 @@ class FabricPlane(MeshPlane):
             self._need_turn(old, self._pending)
             began_ns = time.monotonic_ns()
             bank = self.table.free_bank(self.backend.failure)
-            was_up = banks.is_up(self._word)
-            ports = self._slots.follow(new.links)
-            self._write_lasers(bank, new, ports)
-            self._write_ground(bank, new, ports)
-            self._write_routes(bank, new, ports)
-            is_up = banks.is_up(self._word)
+            came, went = self._write_lasers(bank, new)
+            was_up = banks.is_up(self._word[self.table.sizes.n_laser_pipes :])
+            self._write_ground(bank, new)
+            is_up = banks.is_up(self._word[self.table.sizes.n_laser_pipes :])
+            self._write_routes(bank, new)
             self._pending = Prepared(
                 new=new,
-                ports=ports,
                 bank=bank,
-                n_added=int(np.count_nonzero(is_up & ~was_up)) // 2,
-                n_removed=int(np.count_nonzero(was_up & ~is_up)) // 2,
+                n_added=(came + int(np.count_nonzero(is_up & ~was_up))) // 2,
+                n_removed=(went + int(np.count_nonzero(was_up & ~is_up))) // 2,
                 prepared_ns=time.monotonic_ns() - began_ns,
             )
             return self._pending
@@ -132,7 +125,7 @@ class FabricPlane(MeshPlane):
             valid_from_ns = min(t0_mono_ns, began_ns + self.lead_ns)
             self.table.publish(change.bank, t0_mono_ns, valid_from_ns)
             self.backend.published()
-            self._pending, self._epoch, self._ports = None, change.new, change.ports
+            self._pending, self._epoch = None, change.new
             self._captures.follow()
             ended_ns = time.monotonic_ns()
             n_links, n_routes = len(change.new.links), len(change.new.routes.destinations) * len(self.nodes)
@@ -156,22 +149,22 @@ class FabricPlane(MeshPlane):
         self._need_open()
         if now_mono_ns - self._looked_mono_ns >= _LOOKS_FOR_IDLE_NS:
             self._looked_mono_ns = now_mono_ns
-            self.hosts.give_up_idle(now_mono_ns)
+            if gone := self.hosts.give_up_idle(now_mono_ns):
+                self.on_hosts_gone(gone)
         self.kernel.tend()
 
-    def _write_lasers(self, bank: Bank, new: Epoch, ports: Ports) -> None:
-        n = self.table.sizes.n_laser_pipes
-        banks.laser_pipes(
-            ports.laser_neighbour,
-            ports.laser_row,
-            new.links,
-            self.scenario.run.rate_scale,
-            self._word[:n],
-            bank.pipes[:n],
-        )
+    def _write_lasers(self, bank: Bank, new: Epoch) -> tuple[int, int]:
+        n, ports = self.table.sizes.n_laser_pipes, new.routes.ports
+        if ports.laser_slots != self.table.sizes.laser_slots:
+            raise RunError(
+                f"the epoch has {ports.laser_slots} laser terminals at each satellite, and this fabric "
+                f"was made for {self.table.sizes.laser_slots}"
+            )
+        scale = self.scenario.run.rate_scale
+        return banks.laser_pipes(ports, new.links, scale, self._word[:n], bank.pipes[:n])
 
-    def _write_ground(self, bank: Bank, new: Epoch, ports: Ports) -> None:
-        links, scale = new.links, self.scenario.run.rate_scale
+    def _write_ground(self, bank: Bank, new: Epoch) -> None:
+        links, ports, scale = new.links, new.routes.ports, self.scenario.run.rate_scale
         row = np.flatnonzero(links.kind == LinkKind.GROUND)
         ground = self.scenario.ground
         owner_before = self._pairs.owner.copy()
@@ -203,20 +196,46 @@ class FabricPlane(MeshPlane):
         bank.ground_first[:] = ports.ground_first[:-1]
         bank.ground_pipe[: len(entry_pair)] = n_lasers + 2 * entry_pair + upwards
 
-    def _write_routes(self, bank: Bank, new: Epoch, ports: Ports) -> None:
+    def _write_routes(self, bank: Bank, new: Epoch) -> None:
         destinations = new.routes.destinations
         if not np.array_equal(destinations, self._destinations):
-            room = self.table.sizes.destinations
-            if len(destinations) > room:
-                raise InputError(
-                    f"{len(destinations)} nodes are to be routed to, and this run has room for {room}: "
-                    "end programs in nodes that are no longer needed, or name more in compute.satellites"
-                )
+            self.check_room(len(destinations))
             self._places = banks.addresses_hashed(
                 self.addresses.ipv4[destinations], self.table.sizes.hash_slots
             )
             self._destinations = destinations
-        write_routes(bank, self._places, destinations, port_codes(ports, new.routes.next_node))
+        write_routes(bank, self._places, destinations, new.routes.code)
+
+    def more_routes(self, epoch: Epoch, more: RouteRows) -> Epoch:
+        """See MeshPlane: written into the epoch's bank, also where packets go by it at this moment."""
+        with self._lock:
+            pending = self._pending
+            if pending is not None and epoch is pending.new:
+                bank = pending.bank
+            elif epoch is self._need_epoch():
+                bank = self.table.banks[self.table.published % 2]
+            else:
+                raise ValueError("this epoch is neither prepared nor in force")
+            n_rows = len(epoch.routes.destinations)
+            self.check_room(n_rows + len(more.destinations))
+            ipv4 = self.addresses.ipv4[more.destinations]
+            self.table.add_routes(bank, n_rows, ipv4, more.destinations, more.code)
+            joined = replace(epoch, routes=epoch.routes.joined(more))
+            if pending is not None and epoch is pending.new:
+                pending.new = joined
+            else:
+                self._epoch = joined
+                self.table.free_bank(self.backend.failure)  # once it has been taken up
+            return joined
+
+    def check_room(self, n_destinations: int) -> None:
+        """See MeshPlane."""
+        room = self.table.sizes.destinations
+        if n_destinations > room:
+            raise InputError(
+                f"{n_destinations} nodes are to be routed to, and this run has room for {room}: "
+                "end programs in nodes that are no longer needed, or name more in compute.satellites"
+            )
 
     # ---- hosts
 
@@ -229,8 +248,10 @@ class FabricPlane(MeshPlane):
         It is given up again when no program and no socket has been in it for a while (hosts.IDLE_NS).
         """
         self._need_open()
-        if self.hosts.ensure(node):
-            self.on_host(node)
+        if is_told := self.hosts.lacks(node):
+            self.on_host(node)  # routes to it are worked out while it is made
+        if self.hosts.ensure(node) and not is_told:
+            self.on_host(node)  # it was given up at this moment
 
     # ---- what is in force, and what has passed
 
@@ -288,9 +309,7 @@ class FabricPlane(MeshPlane):
             self._captures.end(u, v)
 
     def _need_ports(self) -> Ports:
-        self._need_epoch()
-        assert self._ports is not None
-        return self._ports
+        return self._need_epoch().routes.ports
 
     def _need_epoch(self) -> Epoch:
         self._need_open()
@@ -308,7 +327,7 @@ def sizes_for(nodes: Nodes, scenario: Scenario, n_hosts: int) -> Sizes:
     return Sizes(
         n_nodes=len(nodes),
         n_satellites=nodes.n_satellites,
-        laser_slots=max(LEAST_LASER_SLOTS, scenario.lasers.terminals),
+        laser_slots=laser_slots(scenario.lasers),
         ground_pipes=2 * 2 * max(antennas, 1),
         destinations=min(len(nodes), n_hosts + MORE_DESTINATIONS),
     )

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...epoch import Int32, Int64, LinkKind, Links
+from ...epoch import Int32, Int64, LinkKind, Links, Ports
 from . import banks
-
-if TYPE_CHECKING:
-    from .ports import Ports
 
 _NONE = -1
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ...errors import BackendError
 from ..engine.memory import BINS, SharedMemory
-from .banks import PIPE, PLACE, UInt8, UInt32, places_for
+from .banks import PIPE, PLACE, UInt8, UInt32, first_places, places_for
 
 _MAGIC, _VERSION = int.from_bytes(b"om_fabrc", "little"), 1
 _PAGE_BYTES = 4096
@@ -207,6 +207,24 @@ class FabricTable(SharedMemory):
         self.barrier()
         self.header["published"] = self.published + 1
         self.barrier()
+
+    def add_routes(
+        self, bank: Bank, n_rows: int, ipv4: UInt32, destinations: NDArray[np.int32], ports: UInt8
+    ) -> None:
+        """More rows behind the ``n_rows`` there are, (d,) and (d, n_nodes) as for write_routes().
+
+        Also where the engine goes by this bank at the same time: a destination is found only once all of
+        its row is written, and a search for another one goes on past a place that was taken meanwhile.
+        """
+        first = first_places(ipv4, len(bank.places)).tolist()
+        for row, (place, address, node) in enumerate(zip(first, ipv4, destinations, strict=True), n_rows):
+            bank.next[row] = ports[row - n_rows]
+            bank.row_node[row] = node
+            while bank.places["row_plus_one"][place]:
+                place = (place + 1) % len(bank.places)
+            bank.places["ipv4"][place] = address
+            self.barrier()
+            bank.places["row_plus_one"][place] = row + 1
 
 
 def _laid_out(lengths: dict[str, int], after: int) -> tuple[dict[str, int], int]:
