@@ -6,7 +6,7 @@ the order of the scenario.  All arrays are read-only once they are in an Epoch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum
 from functools import cached_property
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .compiled import f64, function, i32, size, u8
+from .node_names import NodeIndex, NodeNames
 
 UInt8 = NDArray[np.uint8]
 Int32 = NDArray[np.int32]
@@ -41,17 +42,22 @@ class Nodes:
     """Who is in the mesh.
 
     ``shell``, ``plane`` and ``slot`` are (n_satellites,) int32; planes number on across shells.
+    ``names`` may be a ``NodeNames``, which writes none of them down; ``index`` is its inverse.
     """
 
-    names: tuple[str, ...]
+    names: Sequence[str]
     n_satellites: int
     shell: Int32
     plane: Int32
     slot: Int32
-    index: dict[str, int] = field(init=False, repr=False)
+    index: Mapping[str, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "index", {name: i for i, name in enumerate(self.names)})
+        named = self.names
+        index = (
+            NodeIndex(named) if isinstance(named, NodeNames) else {name: i for i, name in enumerate(named)}
+        )
+        object.__setattr__(self, "index", index)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -270,10 +276,9 @@ class Epoch:
     @property
     def n_bytes(self) -> int:
         """Of all its arrays."""
-        arrays = [self.positions_itrs_km, self.routes.destinations, self.routes.code]
-        for part in (self.links, self.routes.ports):
-            arrays += [getattr(part, each.name) for each in fields(part)]
-        return sum(int(array.nbytes) for array in arrays)
+        parts: tuple[Links | Ports, ...] = (self.links, self.routes.ports)
+        n_bytes = sum(int(getattr(part, each.name).nbytes) for part in parts for each in fields(part))
+        return n_bytes + self.positions_itrs_km.nbytes + self.routes.code.nbytes
 
     def way(self, source: int, destination: int) -> Way | None:
         """As routed now; None: there is no way, or nobody has asked for routes there."""

@@ -31,6 +31,7 @@ from .links.ground import Selection, select
 from .links.lasers import Held, LaserMesh, Lasers
 from .links.passes import remaining_ns, states_of
 from .links.visibility import Stations
+from .node_names import NodeNames
 from .orbit import Fleet, station_positions_itrs_km, station_zeniths_itrs
 from .routing.shortest import shortest_routes
 from .scenario import Scenario
@@ -74,7 +75,8 @@ class Geometry:
         self._scenario = scenario
         ground = scenario.ground
         self._fleet = Fleet.build(scenario.constellation, scenario.run.start_utc, scenario.base)
-        names = (*self._fleet.names, *(f"gw-{station.name}" for station in ground.stations))
+        gateways = [f"gw-{station.name}" for station in ground.stations]
+        names = NodeNames(self._fleet.plane, self._fleet.slot, gateways)
         self.nodes = Nodes(names, len(self._fleet), self._fleet.shell, self._fleet.plane, self._fleet.slot)
         self._stations = Stations.of(
             ground,
@@ -110,7 +112,7 @@ class Geometry:
 
     def check_orbits(self, begin_sim_ns: int, end_sim_ns: int) -> None:
         """ElementsError for a satellite that decays meanwhile, before hours have been spent on it."""
-        self._fleet.states_itrs(np.linspace(begin_sim_ns, end_sim_ns, _LOOKS_AHEAD).astype(np.int64))
+        self._fleet.check_orbits(np.linspace(begin_sim_ns, end_sim_ns, _LOOKS_AHEAD).astype(np.int64))
 
     def epochs(self, start_sim_ns: int, step_ns: int) -> Series:
         """Epochs from an instant on, without end; numbered from 0.

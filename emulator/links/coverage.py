@@ -27,6 +27,8 @@ _SAMPLES_OF_A_RUN = 50_000  # satellites × instants: some 0.1 s
 _SAMPLES_OF_A_DAY = 2_500_000
 _SPREAD = 48  # satellites that are searched before all of them are
 _BATCH = 60  # instants
+_STATES_AT_ONCE = 500_000  # 24 MB
+_LOOKED_AT = 50_000  # satellites at once, by each station
 
 # Mean elements against true places over a day: periodic terms move the radius by up to 15 km, geodetic and
 # geocentric latitude differ by up to 0.2 deg, the Sun and the Moon turn high orbits by up to 0.1 deg a day.
@@ -46,7 +48,9 @@ def check_coverage(scenario: Scenario, fleet: Fleet, stations: Stations) -> None
         return
     count = max(2, min(61, _SAMPLES_OF_A_RUN // len(fleet)))
     instants = np.linspace(0, scenario.run.duration_ns, count).astype(np.int64)
-    seen = np.stack([stations.look(p).visible.any(axis=1) for p in _positions(fleet, instants)], axis=1)
+    seen = np.stack(
+        [np.diff(stations.sight(position).first) > 0 for position in _positions(fleet, instants)], axis=1
+    )
     for row in np.flatnonzero(~seen.all(axis=1)).tolist():
         if seen[row].any():
             log.warning(
@@ -87,17 +91,17 @@ def _words(duration_s: float) -> str:
 
 
 def reach(stations: Stations, fleet: Fleet) -> tuple[Float64, Float64]:
-    """The highest elevation, rad, and the least slant range, km, of each satellite at best; (m, n) float64.
+    """The highest elevation, rad, and the least slant range, km, that each orbit reaches; (m, o) float64.
 
-    Bounds by mean elements: a satellite of inclination i gets no nearer to a
-    place at geocentric latitude φ than |φ| − i, and no higher than its apogee.
+    Bounds by mean elements, of the o distinct orbits of ``Fleet.orbits``: a
+    satellite of inclination i gets no nearer to a place at geocentric latitude
+    φ than |φ| − i, and no higher than its apogee.
     """
-    satrecs = [each.satrec for each in fleet.elements]
-    inclination_rad = np.array([satrec.inclo for satrec in satrecs])
-    turn_rad = np.minimum(inclination_rad, np.pi - inclination_rad) + _SLACK_RAD  # the highest latitude
-    radius_km = np.array([satrec.radiusearthkm for satrec in satrecs])
-    apogee_km = radius_km * np.array([1 + satrec.alta for satrec in satrecs]) + _SLACK_KM
-    perigee_km = radius_km * np.array([1 + satrec.altp for satrec in satrecs]) - _SLACK_KM
+    orbits = fleet.orbits()
+    # the highest latitude
+    turn_rad = np.minimum(orbits.inclination_rad, np.pi - orbits.inclination_rad) + _SLACK_RAD
+    apogee_km = orbits.apogee_km + _SLACK_KM
+    perigee_km = orbits.perigee_km - _SLACK_KM
     from_centre_km = np.linalg.norm(stations.position_itrs_km, axis=1)[:, None]
     latitude_rad = np.arcsin(stations.position_itrs_km[:, 2] / from_centre_km[:, 0])
     angle_rad = np.maximum(np.abs(latitude_rad)[:, None] - turn_rad, 0.0)
@@ -139,20 +143,29 @@ def _search_day(fleet: Fleet, stations: Stations) -> tuple[Float64, Float64, Flo
                 return first_ns, highest, nearest_km
             instants = np.arange(begin_ns, min(begin_ns + _BATCH * step_ns, _DAY_NS), step_ns, dtype=np.int64)
             for instant, position in zip(instants, _positions(fleet, instants, satellites), strict=True):
-                look = stations.look(position)
-                found = look.visible.any(axis=1) & ~np.isfinite(first_ns)
-                first_ns[found] = instant
-                highest = np.fmax(highest, np.fmax.reduce(look.sine_elevation, axis=1))
-                nearest_km = np.fmin(nearest_km, np.fmin.reduce(look.range_km, axis=1))
+                for begin in range(0, len(position), _LOOKED_AT):
+                    look = stations.look(position[begin : begin + _LOOKED_AT])
+                    found = look.visible.any(axis=1) & ~np.isfinite(first_ns)
+                    first_ns[found] = instant
+                    highest = np.fmax(highest, np.fmax.reduce(look.sine_elevation, axis=1))
+                    nearest_km = np.fmin(nearest_km, np.fmin.reduce(look.range_km, axis=1))
     return first_ns, highest, nearest_km
 
 
 def _positions(fleet: Fleet, sim_ns: Int64, satellites: Int64 | None = None) -> Iterator[Float64]:
     """(n, 3) float64 km for each instant; NaN for a satellite that is down by then: no error here, where
     instants long after the run's end are looked at."""
-    who = np.arange(len(fleet)) if satellites is None else satellites
-    position = states_of(fleet, who, sim_ns).position_km
-    return (position[:, time] for time in range(len(sim_ns)))
+    n = len(fleet) if satellites is None else len(satellites)
+    at_once = max(1, _STATES_AT_ONCE // n)
+    for begin in range(0, len(sim_ns), at_once):
+        some_ns = sim_ns[begin : begin + at_once]
+        states = (
+            fleet.states_itrs(some_ns, check=False)
+            if satellites is None or n == len(fleet)
+            else states_of(fleet, satellites, some_ns)
+        )
+        for time in range(len(some_ns)):
+            yield np.ascontiguousarray(states.position_km[:, time])
 
 
 def _unseen(

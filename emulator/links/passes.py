@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from sgp4.api import SatrecArray
 
 from ..epoch import NS_PER_S, Float64, Int64
 from ..orbit import Fleet, States
-from ..orbit.propagate import states_itrs
 from .visibility import Stations
 
 # (satellites (u,) int64, instants (t,) int64 sim_ns) -> States of shape (u, t)
@@ -27,8 +25,7 @@ def states_of(fleet: Fleet, satellites: Int64, sim_ns: Int64) -> States:
     NaN, and no error, for one that is down by then: this serves looking ahead,
     past the end of the run.
     """
-    some = SatrecArray([fleet.elements[i].satrec for i in satellites.tolist()])
-    return states_itrs(some, fleet.start_unix_ns + np.asarray(sim_ns, np.int64), fleet.dut1_s)
+    return fleet.states_of(satellites, sim_ns)
 
 
 def remaining_ns(

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 from sgp4.api import Satrec
@@ -16,6 +17,8 @@ from ..scenario.code import WalkerShell
 from ..scenario.model import Plane
 from .gravity import Gravity, kozai_mean_motion_rad_per_min
 from .time import DAY_NS, SGP4_EPOCH_JD, UNIX_EPOCH_JD, unix_ns
+
+_TURN = 2 * math.pi
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +51,11 @@ class OrbitalPlane:
     eccentricity: float = 0.0
     perigee_rad: float = 0.0
 
+    @property
+    def kind(self) -> tuple[float, ...]:
+        """All mean elements but anomaly and node."""
+        return self.altitude_km, self.inclination_rad, self.eccentricity, self.perigee_rad
+
 
 def from_planes(planes: Sequence[Plane]) -> list[OrbitalPlane]:
     return [
@@ -79,31 +87,48 @@ def from_walker(shell: WalkerShell) -> list[OrbitalPlane]:
     ]
 
 
-def generate(planes: Iterable[OrbitalPlane], epoch_utc: datetime, gravity: Gravity) -> list[ElementSet]:
-    """The satellites of the planes, by plane and slot, at an epoch (to 0.4 µs: SGP4 holds it in days)."""
-    epoch_days = unix_ns(epoch_utc) / DAY_NS + (UNIX_EPOCH_JD - SGP4_EPOCH_JD)
-    found = []
-    for plane in planes:
-        mean_motion = kozai_mean_motion_rad_per_min(
-            plane.altitude_km, plane.inclination_rad, plane.eccentricity, gravity
+class Generated(Sequence[ElementSet]):
+    """The satellites of planes, by plane and slot; each is made when it is asked for.
+
+    The epoch is held to 0.4 µs: SGP4 counts it in days.
+    """
+
+    def __init__(self, planes: Iterable[OrbitalPlane], epoch_utc: datetime, gravity: Gravity) -> None:
+        self.planes = tuple(planes)
+        self._gravity = gravity
+        self._epoch_days = unix_ns(epoch_utc) / DAY_NS + (UNIX_EPOCH_JD - SGP4_EPOCH_JD)
+        self._ends = np.cumsum([plane.n_slots for plane in self.planes])
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    @overload
+    def __getitem__(self, index: int) -> ElementSet: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[ElementSet]: ...
+    def __getitem__(self, index: int | slice) -> ElementSet | list[ElementSet]:
+        rows = range(len(self))[index]
+        if isinstance(rows, range):
+            return [self[row] for row in rows]
+        number = int(np.searchsorted(self._ends, rows, side="right"))
+        plane = self.planes[number]
+        slot = rows - int(self._ends[number]) + plane.n_slots
+        return ElementSet(self.satrec(plane, plane.phase_rad + _TURN * slot / plane.n_slots, plane.raan_rad))
+
+    def satrec(self, plane: OrbitalPlane, anomaly_rad: float, raan_rad: float) -> Satrec:
+        """One of the plane's kind, at any anomaly and node."""
+        return make_satrec(
+            self._gravity,
+            epoch_days=self._epoch_days,
+            eccentricity=plane.eccentricity,
+            perigee_rad=plane.perigee_rad,
+            inclination_rad=plane.inclination_rad,
+            anomaly_rad=anomaly_rad,
+            mean_motion_rad_per_min=kozai_mean_motion_rad_per_min(
+                plane.altitude_km, plane.inclination_rad, plane.eccentricity, self._gravity
+            ),
+            raan_rad=raan_rad,
         )
-        for slot in range(plane.n_slots):
-            anomaly_rad = plane.phase_rad + 2 * math.pi * slot / plane.n_slots
-            found.append(
-                ElementSet(
-                    make_satrec(
-                        gravity,
-                        epoch_days=epoch_days,
-                        eccentricity=plane.eccentricity,
-                        perigee_rad=plane.perigee_rad,
-                        inclination_rad=plane.inclination_rad,
-                        anomaly_rad=anomaly_rad,
-                        mean_motion_rad_per_min=mean_motion,
-                        raan_rad=plane.raan_rad,
-                    )
-                )
-            )
-    return found
 
 
 def make_satrec(
@@ -126,7 +151,6 @@ def make_satrec(
     sgp4init refuses one above 339,999.
     """
     satrec = Satrec()
-    turn = 2 * math.pi
     satrec.sgp4init(
         gravity.sgp4_code,
         "i",
@@ -136,23 +160,34 @@ def make_satrec(
         ndot,
         nddot,
         eccentricity,
-        perigee_rad % turn,
+        perigee_rad % _TURN,
         inclination_rad,
-        anomaly_rad % turn,
+        anomaly_rad % _TURN,
         mean_motion_rad_per_min,
-        raan_rad % turn,
+        raan_rad % _TURN,
     )
     return satrec
 
 
-def argument_of_latitude_rad(sets: Iterable[ElementSet], jd: float, fr: float) -> Float64:
+def argument_of_latitude_rad(sets: Sequence[ElementSet], jd: float, fr: float) -> Float64:
     """(n,) float64, 0..2π: perigee + mean anomaly at an instant, by their mean rates alone."""
+    if isinstance(sets, Generated):  # a plane's first says it for the others
+        first = [sets.satrec(plane, plane.phase_rad, plane.raan_rad) for plane in sets.planes]
+        slots = np.array([plane.n_slots for plane in sets.planes])
+        slot = np.arange(len(sets)) - np.repeat(np.cumsum(slots) - slots, slots)
+        ahead = np.repeat(_mean_latitude_rad(first, jd, fr), slots) + _TURN * slot / np.repeat(slots, slots)
+    else:
+        ahead = _mean_latitude_rad([each.satrec for each in sets], jd, fr)
+    return np.asarray(np.mod(ahead, _TURN), np.float64)
+
+
+def _mean_latitude_rad(satrecs: Iterable[Satrec], jd: float, fr: float) -> Float64:
     rows = [
         (s.argpo + s.mo, s.argpdot + s.mdot, (jd - s.jdsatepoch + fr - s.jdsatepochF) * 1440.0)
-        for s in (each.satrec for each in sets)
+        for s in satrecs
     ]
     at_epoch, rate, minutes = np.asarray(rows, np.float64).reshape(-1, 3).T
-    return np.asarray(np.mod(at_epoch + rate * minutes, 2 * np.pi), np.float64)
+    return np.asarray(at_epoch + rate * minutes, np.float64)
 
 
 def range_problem(

@@ -9,16 +9,17 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-from sgp4.api import SatrecArray
 
-from ..epoch import Int32, Int64
+from ..epoch import Float64, Int32, Int64
 from ..errors import ElementsError
+from ..node_names import NodeNames
 from ..scenario.code import parse_code
 from ..scenario.model import Constellation, Shell
-from .elements import ElementSet, argument_of_latitude_rad, from_planes, from_walker, generate
+from .elements import ElementSet, Generated, argument_of_latitude_rad, from_planes, from_walker
 from .gravity import GRAVITY, Gravity
 from .omm import read_omm
-from .propagate import States, failure_words, states_itrs
+from .propagate import States, failure_words
+from .propagator import Propagator
 from .shells import ShellLayout, slot_shifts
 from .time import julian, unix_ns, utc_text
 from .tle import read_tle
@@ -29,24 +30,38 @@ OLD_ELEMENTS_DAYS = 7.0  # a TLE drifts by 1 to 3 km a day
 
 
 @dataclass(frozen=True, eq=False)
+class Orbits:
+    """Inclination, and distance from the Earth's centre at perigee and apogee: (o,) float64 each."""
+
+    inclination_rad: Float64
+    perigee_km: Float64
+    apogee_km: Float64
+
+
+@dataclass(frozen=True, eq=False)
 class Fleet:
     """Satellites by plane and slot.
 
-    ``shell``, ``plane`` and ``slot`` are (n,) int32; planes number on across shells.
+    ``shell``, ``plane`` and ``slot`` are (n,) int32; planes number on across
+    shells.  ``names`` and, of generated shells, ``elements`` are made as they
+    are asked for.
     """
 
     shells: tuple[ShellLayout, ...]
     shell: Int32
     plane: Int32
     slot: Int32
-    names: tuple[str, ...]  # sat-<plane>-<slot>
-    elements: tuple[ElementSet, ...]
+    names: NodeNames  # sat-<plane>-<slot>
     start_unix_ns: int
     dut1_s: float
-    satrecs: SatrecArray
+    propagator: Propagator
 
     def __len__(self) -> int:
-        return len(self.names)
+        return len(self.plane)
+
+    @property
+    def elements(self) -> Sequence[ElementSet]:
+        return self.propagator.elements
 
     @classmethod
     def build(cls, constellation: Constellation, start_utc: datetime, base: Path) -> Fleet:
@@ -60,26 +75,27 @@ class Fleet:
         parts = []
         for number, shell in enumerate(constellation.shells, 1):
             parts += _parts(shell, number, constellation.epoch_utc or start_utc, base, gravity)
-        elements = tuple(each for part in parts for each in part.elements)
-        _refuse_twice(elements)
-        _warn_of_old(elements, start_unix_ns)
+        read = [each for part in parts if not isinstance(part.elements, Generated) for each in part.elements]
+        _refuse_twice(read)
+        _warn_of_old(read, start_unix_ns)
         shells = _layouts(parts, start_unix_ns)
-        plane = np.concatenate(
-            [np.repeat(np.arange(s.first_plane, s.first_plane + s.n_planes), s.slots) for s in shells]
-        ).astype(np.int32)
-        slot = np.concatenate([np.arange(size) for s in shells for size in s.slots]).astype(np.int32)
+        slots = np.array([size for shell in shells for size in shell.slots])
+        first = np.cumsum(slots) - slots
+        plane = np.repeat(np.arange(len(slots), dtype=np.int32), slots)
+        slot = np.arange(len(plane), dtype=np.int32) - np.repeat(first.astype(np.int32), slots)
         fleet = cls(
             shells=shells,
-            shell=np.repeat(np.arange(len(shells)), [len(s) for s in shells]).astype(np.int32),
+            shell=np.repeat(np.arange(len(shells), dtype=np.int32), [len(s) for s in shells]),
             plane=plane,
             slot=slot,
-            names=tuple(f"sat-{p}-{k}" for p, k in zip(plane.tolist(), slot.tolist(), strict=True)),
-            elements=elements,
+            names=NodeNames(plane, slot),
             start_unix_ns=start_unix_ns,
             dut1_s=constellation.dut1_s,
-            satrecs=SatrecArray([each.satrec for each in elements]),
+            propagator=Propagator(
+                [(part.elements, part.slots) for part in parts], start_unix_ns, constellation.dut1_s
+            ),
         )
-        fleet.states_itrs(np.zeros(1, np.int64))
+        fleet.check_orbits(np.zeros(1, np.int64))
         return fleet
 
     def states_itrs(self, sim_ns: Int64, *, check: bool = True) -> States:
@@ -89,11 +105,36 @@ class Fleet:
         with its name and the instant; with ``check=False``, its rows are NaN
         and ``error`` says why.
         """
-        instants = self.start_unix_ns + np.asarray(sim_ns, np.int64)
-        states = states_itrs(self.satrecs, instants, self.dut1_s)
+        instants = self._instants(sim_ns)
+        states = self.propagator.states(instants)
         if check and states.error.any():
             raise self._failure(states, instants)
         return states
+
+    def states_of(self, satellites: Int64, sim_ns: Int64) -> States:
+        """States of some, (u,) int64, at (t,) int64 ns since the scenario's start; no error: NaN, as above.
+
+        Those of all, within the millimetre of ``FAMILY_ERROR_KM``.
+        """
+        return self.propagator.states_of(np.asarray(satellites, np.int64), self._instants(sim_ns))
+
+    def check_orbits(self, sim_ns: Int64) -> None:
+        """ElementsError for the first satellite not in orbit at any of (t,) int64 ns since the start."""
+        if not self.propagator.all_in_orbit(self._instants(sim_ns)):
+            for instant in np.atleast_1d(sim_ns):  # one by one: all at once may be more than memory holds
+                self.states_itrs(np.array([instant], np.int64))
+
+    def orbits(self) -> Orbits:
+        """By mean elements; what all satellites of a shell share is there once."""
+        rows = self.propagator.different()
+        satrecs = [self.elements[row].satrec for row in rows.tolist()]
+        found = np.array(
+            [(s.inclo, s.radiusearthkm * (1 + s.altp), s.radiusearthkm * (1 + s.alta)) for s in satrecs]
+        )
+        return Orbits(*np.unique(found, axis=0).T)
+
+    def _instants(self, sim_ns: Int64) -> Int64:
+        return self.start_unix_ns + np.atleast_1d(np.asarray(sim_ns, np.int64))
 
     def _failure(self, states: States, instants: Int64) -> ElementsError:
         """About the first instant at which any satellite fails."""
@@ -132,7 +173,7 @@ def _parts(shell: Shell, number: int, epoch_utc: datetime, base: Path, gravity: 
         return [
             _Part(
                 name=name if len(walkers) == 1 else f"{name}.{i}",
-                elements=generate(from_walker(walker), epoch_utc, gravity),
+                elements=Generated(from_walker(walker), epoch_utc, gravity),
                 slots=(walker.n_slots,) * walker.n_planes,
                 star=walker.star,
                 walker_wrap=walker.phasing % walker.n_slots,
@@ -142,7 +183,7 @@ def _parts(shell: Shell, number: int, epoch_utc: datetime, base: Path, gravity: 
     if shell.planes is not None:
         planes = from_planes(shell.planes)
         sizes = tuple(plane.n_slots for plane in planes)
-        return [_Part(name, generate(planes, epoch_utc, gravity), sizes, shell.star, None)]
+        return [_Part(name, Generated(planes, epoch_utc, gravity), sizes, shell.star, None)]
     file = shell.tle or shell.omm
     if file is None:
         raise ValueError(
@@ -165,8 +206,9 @@ def _layouts(parts: Sequence[_Part], start_unix_ns: int) -> tuple[ShellLayout, .
     jd, fr = julian(np.array([start_unix_ns]))
     for part in parts:
         latitude_rad = argument_of_latitude_rad(part.elements, float(jd[0]), float(fr[0]))
-        shift = slot_shifts(latitude_rad, part.slots)
-        if part.walker_wrap is not None:
+        if part.walker_wrap is None:
+            shift = slot_shifts(latitude_rad, part.slots)
+        else:
             shift = np.zeros(len(part.slots), np.int32)
             shift[-1] = part.walker_wrap
         layouts.append(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from sgp4 import api, earth_gravity
@@ -35,6 +36,7 @@ GRAVITY: dict[GravityName, Gravity] = {
 SUN_YEAR_RAD_PER_S = math.radians(360 / 365.2421897) / 86_400  # mean motion of the Sun along the equator
 
 
+@lru_cache(1024)  # a shell of a thousand planes asks once
 def kozai_mean_motion_rad_per_min(
     altitude_km: float, inclination_rad: float, eccentricity: float, gravity: Gravity
 ) -> float:

@@ -27,6 +27,12 @@ class States:
     velocity_km_per_s: Float64
     error: NDArray[np.uint8]
 
+    @classmethod
+    def empty(cls, n: int, n_instants: int) -> States:
+        """To be filled; no errors yet."""
+        shape = (n, n_instants, 3)
+        return cls(np.empty(shape), np.empty(shape), np.zeros(shape[:2], np.uint8))
+
 
 def states_itrs(satrecs: SatrecArray, instant_unix_ns: Int64, dut1_s: float) -> States:
     """States at (t,) int64 ns UTC since 1970."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..epoch import Float64, Int32
+from ..epoch import Float64, Int32, Int64
 
 _TIE_SLOTS = 1e-3  # two neighbours whose phases differ by less than this are equally near
 
@@ -63,26 +63,31 @@ class ShellLayout:
         unequal sizes each satellite of the smaller one has one neighbour, the
         nearest in argument of latitude that is still free.
         """
-        pairs = []
-        start = self.first + np.concatenate([[0], np.cumsum(self.slots)])
-        last = self.n_planes - 1 if self.star or self.n_planes == 1 else self.n_planes
-        for p in range(last):
-            q = (p + 1) % self.n_planes
-            here, there = self._neighbours(p, q)
-            pairs.append(np.column_stack([start[p] + here, start[q] + there]))
-        if not pairs:
+        if self.n_planes == 1:
             return np.empty((0, 2), np.int32)
-        both = np.sort(np.concatenate(pairs), axis=1)
-        return np.unique(both, axis=0).astype(np.int32)
+        slots = np.array(self.slots, np.int64)
+        start = self.first + np.cumsum(slots) - slots
+        planes = np.arange(self.n_planes - self.star)
+        even = slots[planes] == np.roll(slots, -1)[planes]
+        # a row for each satellite of the planes that are as large as the next one
+        p = np.repeat(planes[even], slots[planes[even]])
+        q = (p + 1) % self.n_planes
+        here = np.concatenate([np.arange(0), *map(np.arange, slots[planes[even]])])
+        ends = [(start[p] + here, start[q] + (here + self.slot_shift[p]) % slots[q])]
+        for one in planes[~even].tolist():
+            other = (one + 1) % self.n_planes
+            of_one, of_other = self._nearest(one, other)
+            ends.append((start[one] + of_one, start[other] + of_other))
+        a, b = np.sort(np.concatenate(ends, axis=1), axis=0)
+        low, high = np.divmod(np.unique(a << 32 | b), 1 << 32)
+        return np.column_stack([low, high]).astype(np.int32)
 
-    def _neighbours(self, p: int, q: int) -> tuple[Int32, Int32]:
-        """Slots of plane p and their neighbours' slots in plane q."""
-        here = np.arange(self.slots[p], dtype=np.int32)
-        if self.slots[p] == self.slots[q]:
-            return here, ((here + self.slot_shift[p]) % self.slots[q]).astype(np.int32)
+    def _nearest(self, p: int, q: int) -> tuple[Int64, Int64]:
+        """Slots of plane p and their neighbours' slots in plane q, which is of another size."""
         if self.slots[p] > self.slots[q]:
-            fewer, more = self._neighbours(q, p)
+            fewer, more = self._nearest(q, p)
             return more, fewer
+        here = np.arange(self.slots[p])
         offset = np.concatenate([[0], np.cumsum(self.slots)])
         ours = self.argument_of_latitude_rad[offset[p] : offset[p + 1]]
         theirs = self.argument_of_latitude_rad[offset[q] : offset[q + 1]]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sgp4.api import SatrecArray
 
 from orbitmesh.emulator.orbit import Fleet, ShellLayout
-from orbitmesh.emulator.orbit.elements import OrbitalPlane, generate
+from orbitmesh.emulator.orbit.elements import Generated, OrbitalPlane
 from orbitmesh.emulator.orbit.gravity import (
     GRAVITY,
     kozai_mean_motion_rad_per_min,
@@ -92,7 +92,9 @@ def test_the_altitude_is_that_of_sgp4s_own_semi_major_axis(
     gravity: str, altitude_km: float, inclination_rad: float, eccentricity: float
 ) -> None:
     constants = GRAVITY[gravity]  # type: ignore[index]
-    made = generate([OrbitalPlane(altitude_km, inclination_rad, 1.0, 2.0, 1, eccentricity)], START, constants)
+    made = Generated(
+        [OrbitalPlane(altitude_km, inclination_rad, 1.0, 2.0, 1, eccentricity)], START, constants
+    )
     semi_major_km = made[0].satrec.a * constants.radius_km
     assert semi_major_km == pytest.approx(constants.radius_km + altitude_km, abs=SEMI_MAJOR_TOLERANCE_KM)
     mean_motion = kozai_mean_motion_rad_per_min(altitude_km, inclination_rad, eccentricity, constants)
@@ -153,7 +155,7 @@ def test_sun_synchronous(altitude_km: float, inclination_deg: float) -> None:
     """The values of the field's textbooks, and SGP4's own node of such an orbit follows the Sun."""
     inclination = sun_synchronous_inclination_rad(altitude_km, WGS72)
     assert np.degrees(inclination) == pytest.approx(inclination_deg, abs=0.005)
-    satrec = generate([OrbitalPlane(altitude_km, inclination, 0, 0, 1)], START, WGS72)[0].satrec
+    satrec = Generated([OrbitalPlane(altitude_km, inclination, 0, 0, 1)], START, WGS72)[0].satrec
     assert np.degrees(satrec.nodedot * 1440) == pytest.approx(0.9856, abs=0.004)  # J4 is left out
 
 
@@ -176,7 +178,7 @@ def test_the_wrap_of_a_walker_shell_goes_on_as_its_planes_do(
     made = fleet({"code": f"D:550:53:{total}/{n_planes}/{phasing}"})
     beyond = OrbitalPlane(550, np.radians(53), 2 * np.pi, 2 * np.pi * phasing * n_planes / total, n_slots)
     virtual = states_itrs(
-        SatrecArray([each.satrec for each in generate([beyond], START, WGS72)]),
+        SatrecArray([each.satrec for each in Generated([beyond], START, WGS72)]),
         np.array([unix_ns(START)]),
         0.0,
     ).position_km[:, 0]
