@@ -29,6 +29,20 @@ log = logging.getLogger(__name__)
 OLD_ELEMENTS_DAYS = 7.0  # a TLE drifts by 1 to 3 km a day
 
 
+@dataclass(frozen=True)
+class Propagation:
+    """How a shell's positions are found.
+
+    ``error_km``: the largest distance from SGP4's own, as measured half way
+    between two anomalies; 0 where each satellite is SGP4's.
+    """
+
+    shell: str
+    satellites: int
+    method: str
+    error_km: float
+
+
 @dataclass(frozen=True, eq=False)
 class Orbits:
     """Inclination, and distance from the Earth's centre at perigee and apogee: (o,) float64 each."""
@@ -123,6 +137,21 @@ class Fleet:
         if not self.propagator.all_in_orbit(self._instants(sim_ns)):
             for instant in np.atleast_1d(sim_ns):  # one by one: all at once may be more than memory holds
                 self.states_itrs(np.array([instant], np.int64))
+
+    @property
+    def propagation(self) -> tuple[Propagation, ...]:
+        """Of each shell; its largest error where its planes differ."""
+        found = []
+        for shell in self.shells:
+            families = self.propagator.families[shell.first_plane : shell.first_plane + shell.n_planes]
+            steps = {family.n for family in families if family is not None}
+            few = None in families
+            method = " and ".join(
+                [*(f"SGP4 at {n} anomalies, interpolated" for n in sorted(steps)), *(["SGP4"] if few else [])]
+            )
+            error_km = max((family.error_km for family in families if family is not None), default=0.0)
+            found.append(Propagation(shell.name, len(shell), method, error_km))
+        return tuple(found)
 
     def orbits(self) -> Orbits:
         """By mean elements; what all satellites of a shell share is there once."""

@@ -163,3 +163,15 @@ def test_making_a_family_writes_no_satellite_down(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("orbitmesh.emulator.orbit.elements.make_satrec", None)  # nobody may call it
     assert made.states_itrs(np.array([0])).position_km.shape == (100_000, 1, 3)
     assert made.names[99_999] == "sat-99-999"
+
+
+def test_what_is_said_of_each_shell() -> None:
+    made = fleet({"code": "D:550:53:4000/40/13", "name": "large"}, {"code": "D:600:53:20/4/1"})
+    large, small = made.propagation
+    assert (large.shell, large.satellites, large.method) == (
+        "large",
+        4000,
+        "SGP4 at 256 anomalies, interpolated",
+    )
+    assert 0 < large.error_km < FAMILY_ERROR_KM / 10
+    assert (small.shell, small.satellites, small.method, small.error_km) == ("shell-2", 20, "SGP4", 0.0)
