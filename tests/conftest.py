@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# a machine that is shared, or emulated, is at times ten times slower than itself
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 # before anything imports numpy: BLAS threads of two cores' worth of tests get in each other's way
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

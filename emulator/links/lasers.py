@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from ..compiled import f64, function, i32, i64, size
 from ..constants import EARTH_RADIUS_KM
@@ -119,14 +121,10 @@ class LaserMesh:
                 partners,
                 lambda pairs, _: self._rates(satellite_itrs_km, pairs) > 0,
             )
+            terminal = terminals.junction_terminal(self._lasers)
             row = np.searchsorted(_key(pairs), _key(between))
-            pairs = np.insert(pairs, row, between, axis=0)
-            at = np.insert(
-                at,
-                row,
-                np.full((len(between), 2), terminals.junction_terminal(self._lasers), np.uint8),
-                axis=0,
-            )
+            pairs = _insert(pairs, row, between, np.int64)
+            at = _insert(at, row, np.full((len(between), 2), terminal, np.uint8), np.uint16)
         rates = self._rates(satellite_itrs_km, pairs)
         is_there = rates > 0
         if not is_there.all():
@@ -163,3 +161,9 @@ class LaserMesh:
 
 def _key(pairs: Int32) -> Int64:
     return (pairs[:, 0].astype(np.int64) << 32) | pairs[:, 1]
+
+
+def _insert(into: NDArray[Any], row: Int64, more: NDArray[Any], both: DTypeLike) -> NDArray[Any]:
+    """Rows of two, put in before those of ``row``; as one number of kind ``both`` they move at once."""
+    whole = np.insert(into.view(both)[:, 0], row, np.ascontiguousarray(more).view(both)[:, 0])
+    return whole.view(into.dtype).reshape(-1, 2)

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..compiled import f64, function, i32, real, size, u8
+from ..compiled import f64, function, i32, i64, real, size, u8
 from ..epoch import Float64, Int32, Links, Ports, Routes, UInt8
 
 # Two ways whose delays differ by less (30 cm of light) are equally good, and the neighbour of the lower index
@@ -23,9 +23,10 @@ _WORTH_A_THREAD = 2_000  # nodes
 _CACHE_LINE_BYTES = 64
 
 _grid = function("grid_of_ports", size, size, i32, i32, f64, i32, f64, u8)
-_adjacency = function("block_adjacency", size, i32, size, i32, i32, i32, i32, i32)
+_join_blocks = function("join_blocks", size, i32, size, i32, i32, i32, i32, i32, i64, i32)
 _trees = function(
-    "trees", size, size, size, i32, f64, u8, size, i32, i32, i32, i32, i32, i32, f64, size, i32, size, real,
+    "trees", size, size, size, i32, f64, u8, size, i32, i32, i32, i32, i64, i32, i32, i32, f64, size, i32,
+    size, real,
     f64, u8, u8,
 )  # fmt: skip
 
@@ -95,11 +96,14 @@ class _Trees:
         first = np.append(begins, n).astype(np.int32)
         block_of = np.repeat(np.arange(len(begins), dtype=np.int32), np.diff(first))
         adjacent_first, adjacent = np.empty(len(first), np.int32), np.empty(n * slots, np.int32)
-        seen = np.empty(len(begins), np.int32)
-        _adjacency(slots, ports.laser_neighbour, len(begins), first, block_of, adjacent_first, adjacent, seen)
+        lone_first, lone = np.empty(len(first), np.int32), np.empty(n * slots, np.int64)
+        work = np.empty(len(begins), np.int32)
+        _join_blocks(
+            slots, neighbour, len(begins), first, block_of, adjacent_first, adjacent, lone_first, lone, work
+        )
         self._n_blocks = len(begins)
         self._grid = (n, ports.n_nodes, slots, neighbour, cost, slot)
-        self._blocks = (len(begins), first, adjacent_first, adjacent, block_of)
+        self._blocks = (len(begins), first, adjacent_first, adjacent, lone_first, lone, block_of)
         self._ground = (ports.ground_first, ports.ground_neighbour, weight[ports.ground_row])
 
     def grow(self, destinations: Int32, code: UInt8) -> None:

@@ -170,6 +170,9 @@ def test_a_large_mesh_has_the_distances_of_scipys_search(planes: int, slots: int
     destinations = np.sort(np.append(rng.choice(n, 15, replace=False), [n, n + 1, n + 2])).astype(np.int32)
     routes = shortest_routes(n, n + 3, made, destinations, plane=plane.astype(np.int32))
     np.testing.assert_array_equal(routes.code, shortest_routes(n, n + 3, made, destinations).code)
+    alone, each = np.arange(n, dtype=np.int32), plane.astype(np.int32)  # planes of one, and of many
+    one, other = (shortest_routes(n, n + 3, made, destinations, relay=True, plane=p) for p in (alone, each))
+    np.testing.assert_array_equal(one.code, other.code)
     everybody_ns = Epoch(0, 0, np.zeros((n + 3, 3)), made, routes).way_delays_ns(
         everybody(n + 3), destinations
     )

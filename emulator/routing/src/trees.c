@@ -63,27 +63,38 @@ void grid_of_ports(int64_t n_satellites, int64_t slots, const int32_t *laser_nei
 }
 
 /*
- * Which blocks each block has lasers to: those of block b are adjacent[first_of[b]] up to [first_of[b + 1]].  There is
- * room for n_satellites * slots of them; seen (n_blocks,) is room to work in.
+ * How each block is joined to others.  Those to which it has many lasers are adjacent[first_of[b]] up to
+ * [first_of[b + 1]]; of the lasers to others, lone[lone_first[b]] up to [lone_first[b + 1]] are the places in
+ * neighbour.  There is room for n_satellites * slots of each; lasers (n_blocks,) is room to work in.
  */
-void block_adjacency(int64_t slots, const int32_t *laser_neighbour, int64_t n_blocks,
-                     const int32_t *first, const int32_t *block_of, int32_t *first_of, int32_t *adjacent,
-                     int32_t *seen)
+void join_blocks(int64_t slots, const int32_t *neighbour, int64_t n_blocks, const int32_t *first,
+                 const int32_t *block_of, int32_t *first_of, int32_t *adjacent, int32_t *lone_first, int64_t *lone,
+                 int32_t *lasers)
 {
-    int32_t n = 0;
-    for (int64_t b = 0; b < n_blocks; b++)
-        seen[b] = -1;
+    int32_t n = 0, n_lone = 0;
+    memset(lasers, 0, (size_t)n_blocks * sizeof *lasers);
     for (int64_t b = 0; b < n_blocks; b++) {
+        int64_t begin = first[b] * slots, end = first[b + 1] * slots;
+        int32_t many = (first[b + 1] - first[b]) / 4;
         first_of[b] = n;
-        for (int64_t i = first[b] * slots; i < first[b + 1] * slots; i++) {
-            int32_t other = laser_neighbour[i] < 0 ? (int32_t)b : block_of[laser_neighbour[i]];
-            if (other != b && seen[other] != b) {
-                seen[other] = (int32_t)b;
+        lone_first[b] = n_lone;
+        for (int64_t i = begin; i < end; i++)
+            lasers[block_of[neighbour[i]]]++;
+        lasers[b] = 0;
+        for (int64_t i = begin; i < end; i++) {
+            int32_t other = block_of[neighbour[i]], count = lasers[other];
+            if (count > many) {
                 adjacent[n++] = other;
+                lasers[other] = -1; /* is there */
+            } else if (count > 0) {
+                lone[n_lone++] = i;
             }
         }
+        for (int64_t i = begin; i < end; i++)
+            lasers[block_of[neighbour[i]]] = 0;
     }
     first_of[n_blocks] = n;
+    lone_first[n_blocks] = n_lone;
 }
 
 #define SELECT(mask, one, other) (((mask) & (one)) | (~(mask) & (other)))
@@ -143,10 +154,34 @@ typedef struct {
     int64_t n_blocks;
     const int32_t *first;          /* (n_blocks + 1,) the satellites of a plane */
     const int32_t *adjacent_first; /* (n_blocks + 1,) */
-    const int32_t *adjacent;       /* the planes that a plane has lasers to */
+    const int32_t *adjacent;       /* the planes that a plane has many lasers to */
+    const int32_t *lone_first;     /* (n_blocks + 1,) */
+    const int64_t *lone;           /* the places of its other lasers in neighbour */
 } Blocks;
 
-static int sweep_block(const Grid *g, const Blocks *b, double *distance, uint8_t *due, int64_t block)
+static int helps(const double *from, double weight, const double *to)
+{
+    for (int l = 0; l < LANES; l++)
+        if (from[l] + weight < to[l])
+            return 1;
+    return 0;
+}
+
+/* Blocks that may have something to gain from one that has changed are due. */
+static void spread(const Grid *g, const Blocks *b, const int32_t *block_of, const double *distance, int64_t block,
+                   uint8_t *due)
+{
+    for (int32_t i = b->adjacent_first[block]; i < b->adjacent_first[block + 1]; i++)
+        due[b->adjacent[i]] = 1;
+    for (int32_t i = b->lone_first[block]; i < b->lone_first[block + 1]; i++) {
+        int64_t place = b->lone[i], here = place / g->slots, there = g->neighbour[place];
+        if (helps(distance + here * LANES, g->weight[place], distance + there * LANES))
+            due[block_of[there]] = 1;
+    }
+}
+
+static int sweep_block(const Grid *g, const Blocks *b, const int32_t *block_of, double *distance, uint8_t *due,
+                       int64_t block)
 {
     if (!due[block])
         return 0;
@@ -155,20 +190,19 @@ static int sweep_block(const Grid *g, const Blocks *b, double *distance, uint8_t
     if (!what)
         return 0;
     due[block] = (what & MAY_FALL_AGAIN) != 0;
-    for (int32_t i = b->adjacent_first[block]; i < b->adjacent_first[block + 1]; i++)
-        due[b->adjacent[i]] = 1;
+    spread(g, b, block_of, distance, block, due);
     return 1;
 }
 
-static void sweep(const Grid *g, const Blocks *b, double *distance, uint8_t *due)
+static void sweep(const Grid *g, const Blocks *b, const int32_t *block_of, double *distance, uint8_t *due)
 {
     int changed = 1;
     while (changed) {
         changed = 0;
         for (int64_t block = 0; block < b->n_blocks; block++)
-            changed |= sweep_block(g, b, distance, due, block);
+            changed |= sweep_block(g, b, block_of, distance, due, block);
         for (int64_t block = b->n_blocks - 1; block >= 0; block--)
-            changed |= sweep_block(g, b, distance, due, block);
+            changed |= sweep_block(g, b, block_of, distance, due, block);
     }
 }
 
@@ -179,8 +213,8 @@ typedef struct {
 } Ground;
 
 /* Distances of gateways from their satellites; where they relay, back to the satellites too.  Whether one fell. */
-static int relax_ground(const Grid *g, const Ground *ground, const int32_t *block_of, int64_t n_nodes, int relay,
-                        double *distance, uint8_t *due)
+static int relax_ground(const Grid *g, const Blocks *b, const Ground *ground, const int32_t *block_of,
+                        int64_t n_nodes, int relay, double *distance, uint8_t *due)
 {
     int changed = 0;
     for (int64_t node = g->n_satellites; node < n_nodes; node++) {
@@ -192,12 +226,14 @@ static int relax_ground(const Grid *g, const Ground *ground, const int32_t *bloc
         }
         for (int32_t i = ground->first[node]; relay && i < ground->first[node + 1]; i++) {
             double *theirs = distance + (int64_t)ground->neighbour[i] * LANES;
+            int32_t block = block_of[ground->neighbour[i]];
+            if (!helps(mine, ground->weight[i], theirs))
+                continue;
             for (int l = 0; l < LANES; l++)
-                if (mine[l] + ground->weight[i] < theirs[l]) {
-                    theirs[l] = mine[l] + ground->weight[i];
-                    due[block_of[ground->neighbour[i]]] = 1;
-                    changed = 1;
-                }
+                theirs[l] = fmin(theirs[l], mine[l] + ground->weight[i]);
+            due[block] = 1;
+            spread(g, b, block_of, distance, block, due);
+            changed = 1;
         }
     }
     return changed;
@@ -272,12 +308,13 @@ static void choose_ground(const Grid *g, const Ground *ground, const double *dis
  */
 void trees(int64_t n_satellites, int64_t n_nodes, int64_t slots, const int32_t *neighbour, const double *weight,
            const uint8_t *slot, int64_t n_blocks, const int32_t *block_first, const int32_t *adjacent_first,
-           const int32_t *adjacent, const int32_t *block_of, const int32_t *ground_first,
+           const int32_t *adjacent, const int32_t *lone_first, const int64_t *lone, const int32_t *block_of,
+           const int32_t *ground_first,
            const int32_t *ground_neighbour, const double *ground_weight, int64_t n_lanes, const int32_t *destination,
            int64_t relay, double tie, double *distance, uint8_t *due, uint8_t *code)
 {
     Grid g = { n_satellites, slots, neighbour, weight };
-    Blocks b = { n_blocks, block_first, adjacent_first, adjacent };
+    Blocks b = { n_blocks, block_first, adjacent_first, adjacent, lone_first, lone };
     Ground ground = { ground_first, ground_neighbour, ground_weight };
     for (int64_t i = 0; i < n_nodes * LANES; i++)
         distance[i] = INFINITY;
@@ -288,24 +325,20 @@ void trees(int64_t n_satellites, int64_t n_nodes, int64_t slots, const int32_t *
         distance[d * LANES + l] = 0;
         if (d < n_satellites) {
             /* its neighbours get their distances from it, and it sees nothing change itself */
-            int64_t block = block_of[d];
-            due[block] = 1;
-            for (int32_t i = adjacent_first[block]; i < adjacent_first[block + 1]; i++)
-                due[adjacent[i]] = 1;
+            due[block_of[d]] = 1;
+            spread(&g, &b, block_of, distance, block_of[d], due);
             continue;
         }
         for (int32_t i = ground_first[d]; i < ground_first[d + 1]; i++) {
             int64_t satellite = ground_neighbour[i];
             distance[satellite * LANES + l] = fmin(distance[satellite * LANES + l], ground_weight[i]);
-            int64_t block = block_of[satellite];
-            due[block] = 1;
-            for (int32_t k = adjacent_first[block]; k < adjacent_first[block + 1]; k++)
-                due[adjacent[k]] = 1;
+            due[block_of[satellite]] = 1;
+            spread(&g, &b, block_of, distance, block_of[satellite], due);
         }
     }
     do
-        sweep(&g, &b, distance, due);
-    while (relax_ground(&g, &ground, block_of, n_nodes, (int)relay, distance, due));
+        sweep(&g, &b, block_of, distance, due);
+    while (relax_ground(&g, &b, &ground, block_of, n_nodes, (int)relay, distance, due));
     choose(&g, slot, distance, tie, n_nodes, n_lanes, code);
     choose_ground(&g, &ground, distance, tie, (int)relay, n_nodes, n_lanes, destination, code);
 }
