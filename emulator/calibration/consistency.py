@@ -7,14 +7,25 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from .document import Errors
-
 #: A kernel's stamp of arrival is translated between two clocks: so much earlier than commanded is not early.
 STAMP_NS = 1_000
 #: Of a laser's rate: how far the sum of two flows, and each one's part, may be off.
 RATE_RATIO, SHARE_RATIO = 0.03, 0.06
 #: Of the time that a full queue takes to drain: how far what packets waited may be off.
 WAIT_RATIO = 0.15
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Of one stream of datagrams.  None where none came."""
+
+    packets: int
+    lost: int
+    reordered: int
+    min_ns: int | None
+    p50_ns: int | None
+    p99_ns: int | None
+    max_ns: int | None
 
 
 @dataclass(frozen=True)

@@ -288,7 +288,7 @@ class Emulation:
             rate_scale=run.rate_scale,
             nodes=self.nodes,
             machine=machine,
-            error_budget=error_budget(self.backend, machine),
+            error_budget=error_budget(self.plane.name, self.backend, machine),
             addresses={self.nodes.names[node]: self.plane.addresses[node] for node in self._recorded_nodes()},
         )
 
