@@ -58,6 +58,11 @@ class Geometry:
         self.set_destinations(np.flatnonzero(self.hosting).tolist())
         check_coverage(scenario, self._fleet, self._stations)
 
+    @property
+    def cautions(self) -> list[str]:
+        """What of the constellation is not as one would think, a sentence each."""
+        return self._mesh.gaps
+
     def add_destinations(self, nodes: Iterable[int]) -> None:
         """Route to these nodes too, from the next epoch on."""
         self.set_destinations([*self.destinations.tolist(), *nodes])

@@ -10,6 +10,7 @@ from ..epoch import Bool, Float64, Int32, Int64
 from ..orbit import Fleet
 from ..scenario import Scenario
 from .budget import rate_bps
+from .closure import gaps
 from .pattern import nearest_neighbours, plus_grid
 from .presets import terminal
 from .visibility import clears_earth, longest_chord_km
@@ -38,9 +39,12 @@ class LaserMesh:
         self._plane = fleet.plane
         limits = (scenario.lasers.max_range_km, self._terminal.max_range_km)
         self._max_range_km = min((limit for limit in limits if limit is not None), default=np.inf)
+        #: what of the pattern cannot be closed, a sentence each
+        self.gaps: list[str] = []
         self._grid = np.empty((0, 2), np.int32)
         if self._lasers.pattern == "+grid":
             self._grid, _ = plus_grid(fleet.shells)
+            self.gaps = gaps(fleet.shells)
             needed = int(np.bincount(self._grid.ravel(), minlength=1).max())
             if needed > self._lasers.terminals:
                 raise scenario.error(

@@ -426,6 +426,8 @@ class Emulation:
         message = self._ahead.control.recv()
         match message[0]:
             case "nodes":
+                for caution in message[3]:
+                    log.warning("%s", caution)
                 self._introduction.put((message[1], message[2]))
             case "epoch":
                 self._epochs.put(Ahead(*message[1:]))
