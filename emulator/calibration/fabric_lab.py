@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -36,7 +36,7 @@ class FabricLine:
         self.plane = fabric_of(hops + 1, [0, hops], self._setting, wait)
         self._epoch: Epoch | None = None
 
-    def __enter__(self) -> FabricLine:
+    def __enter__(self) -> Self:
         self.plane.build()
         try:
             self.set(self._setting)

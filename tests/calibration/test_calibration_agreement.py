@@ -39,7 +39,7 @@ def test_both_planes_and_the_pure_computation_agree() -> None:
     assert max(lengths) >= 6
     seen = [look(plan, plane) for plane in PLANES]
     assert [one.plane for one in seen] == ["wired", "fabric"]
-    assert disagreements(seen, lambda one, hops: BOUND_NS) == []
+    assert disagreements(seen, lambda one, hops: BOUND_NS, by="min") == []
     for one in seen:
         assert len(one.ways) == 20
         assert len(one.delays) == 3
@@ -51,7 +51,7 @@ def test_a_fabric_that_is_wrong_is_found_out(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(banks, "delays_ns", lambda ns: delays_ns(ns * 0.99))
     monkeypatch.setattr(banks, "rates_bps", lambda bps, scale: rates_bps(bps, scale) * np.float32(1.2))
     plan = _plan(toy())
-    said = disagreements([look(plan, "fabric")], lambda one, hops: BOUND_NS)
+    said = disagreements([look(plan, "fabric")], lambda one, hops: BOUND_NS, by="min")
     assert sum("a datagram is" in sentence and "early" in sentence for sentence in said) == 3, said
     assert any("of 20.00 Mbit/s carried 2" in sentence for sentence in said), said
 
