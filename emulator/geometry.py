@@ -32,7 +32,7 @@ from .links.lasers import Held, LaserMesh, Lasers
 from .links.passes import remaining_ns, states_of
 from .links.visibility import Stations
 from .node_names import NodeNames
-from .orbit import Fleet, station_positions_itrs_km, station_zeniths_itrs
+from .orbit import Fleet, Propagation, station_positions_itrs_km, station_zeniths_itrs
 from .routing.shortest import shortest_routes
 from .scenario import Scenario
 from .scenario.check import suggest
@@ -87,6 +87,16 @@ class Geometry:
         self.hosting = _who_hosts(scenario, self.nodes)
         self.set_destinations(np.flatnonzero(self.hosting).tolist())
         check_coverage(scenario, self._fleet, self._stations)
+
+    @property
+    def cautions(self) -> list[str]:
+        """What of the constellation is not as one would think, a sentence each."""
+        return self._mesh.gaps
+
+    @property
+    def propagation(self) -> tuple[Propagation, ...]:
+        """How the satellites of each shell are moved, and how far off that may be."""
+        return self._fleet.propagation
 
     def add_destinations(self, nodes: Iterable[int]) -> None:
         """Route to these nodes too, from the next epoch on."""

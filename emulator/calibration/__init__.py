@@ -1,5 +1,7 @@
 """How exact this machine's links are: measured with traffic, kept, and held against every run.
 
-``document`` and ``budget`` are pure; ``lab``, ``traffic`` and ``measure`` make
-namespaces and send packets; ``store`` is where results are kept.
+``document``, ``budget`` and ``consistency`` are pure.  ``lab`` and
+``fabric_lab`` make nodes in a row, ``traffic`` and ``hops`` send packets
+between them, ``measure`` is all of it; ``agreement`` builds a scenario in both
+planes; ``store`` is where results are kept.
 """

@@ -16,24 +16,12 @@ import numpy as np
 
 from ..epoch import Float64, Int64
 from ..errors import InputError
+from .consistency import Errors, Seen
 
 FORMAT = 1
 
 #: of the facts of a machine, those that its errors follow from
 MACHINE_KEYS = ("kernel", "machine", "cpus", "cpu_model", "clocksource")
-
-
-@dataclass(frozen=True)
-class Errors:
-    """Of one stream of datagrams.  None where none came."""
-
-    packets: int
-    lost: int
-    reordered: int
-    min_ns: int | None
-    p50_ns: int | None
-    p99_ns: int | None
-    max_ns: int | None
 
 
 @dataclass(frozen=True)
@@ -134,6 +122,9 @@ class Calibration:
     grpc: Grpc | None = None
     small_packets: SmallPackets | None = None
     cautions: tuple[str, ...] = ()
+    plane: str = "wired"
+    consistency: tuple[Seen, ...] = ()
+    disagreements: tuple[str, ...] = ()
     format: int = field(default=FORMAT)
 
     def to_json(self) -> str:
@@ -164,6 +155,9 @@ class Calibration:
                     "grpc": _of(Grpc, raw["grpc"]),
                     "small_packets": _of(SmallPackets, raw["small_packets"]),
                     "cautions": tuple(raw["cautions"]),
+                    # older ones have no planes
+                    "consistency": tuple(Seen.from_dict(row) for row in raw.get("consistency", ())),
+                    "disagreements": tuple(raw.get("disagreements", ())),
                 }
             )
         except (ValueError, KeyError, TypeError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import select
 import socket
 import struct
@@ -13,6 +14,9 @@ from ..plane.namespaces import enter, on_own_thread
 _ECHO_REPLY, _ECHO_REQUEST, _TIME_EXCEEDED = 0, 8, 11
 _ROUNDS = 5  # a kernel answers only so many expired packets a second, of all its namespaces together
 _PATIENCE_S = 1.0
+_HEADER = struct.Struct("!BBHHH")  # of an echo: kind, code, checksum, whose it is, its number
+
+_asked = itertools.count(1)
 
 
 def hops_to(netns_fd: int, address: str, most: int) -> tuple[str, ...]:
@@ -32,20 +36,22 @@ def hops_to(netns_fd: int, address: str, most: int) -> tuple[str, ...]:
 
 def _ask(sock: socket.socket, address: str, most: int) -> tuple[str, ...]:
     answered: dict[int, str] = {}
+    whose = next(_asked) & 0xFFFF  # late answers to the question before come to this socket as well
     end = most + 1  # the hop of the destination, once it has answered
     for _ in range(_ROUNDS):
         for hops in range(1, min(end, most) + 1):
             if hops not in answered:
                 sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, hops)
-                sock.sendto(_request(hops), (address, 0))
+                sock.sendto(_request(whose, hops), (address, 0))
         deadline_s = time.monotonic() + _PATIENCE_S
         while (left_s := deadline_s - time.monotonic()) > 0 and not set(range(1, end + 1)) <= answered.keys():
             if not select.select([sock], [], [], left_s)[0]:
                 break
             packet, (source, _) = sock.recvfrom(1 << 16)
-            kind, hops = _answer(packet[(packet[0] & 15) * 4 :])
-            if kind is not None:
-                answered[hops] = source
+            kind, asker, hops = _answer(packet[(packet[0] & 15) * 4 :])
+            if kind is None or asker != whose:
+                continue
+            answered[hops] = source
             if kind == _ECHO_REPLY:
                 end = min(end, hops)
         if set(range(1, end + 1)) <= answered.keys():
@@ -58,19 +64,20 @@ def _ask(sock: socket.socket, address: str, most: int) -> tuple[str, ...]:
     )
 
 
-def _request(hops: int) -> bytes:
+def _request(whose: int, hops: int) -> bytes:
     """An echo request whose number is its hop limit, without data."""
-    total = (_ECHO_REQUEST << 8) + hops
-    return struct.pack("!BBHHH", _ECHO_REQUEST, 0, 0xFFFF - total, 0, hops)
+    total = (_ECHO_REQUEST << 8) + whose + hops
+    return _HEADER.pack(_ECHO_REQUEST, 0, 0xFFFF - (total & 0xFFFF) - (total >> 16), whose, hops)
 
 
-def _answer(icmp: bytes) -> tuple[int | None, int]:
-    """Kind and number of what answers one of ours; None for anything else."""
+def _answer(icmp: bytes) -> tuple[int | None, int, int]:
+    """Kind, whose, and number of what answers an echo request; None for anything else."""
     kind = icmp[0]
     if kind == _ECHO_REPLY:
-        return kind, int(struct.unpack_from("!H", icmp, 6)[0])
+        _, _, _, whose, hops = _HEADER.unpack_from(icmp)
+        return kind, whose, hops
     if kind == _TIME_EXCEEDED and len(icmp) >= 8 + 20 + 8:
-        inside = icmp[8 + (icmp[8] & 15) * 4 :]
-        if inside[0] == _ECHO_REQUEST:
-            return kind, int(struct.unpack_from("!H", inside, 6)[0])
-    return None, 0
+        inside_kind, _, _, whose, hops = _HEADER.unpack_from(icmp, 8 + (icmp[8] & 15) * 4)
+        if inside_kind == _ECHO_REQUEST:
+            return kind, whose, hops
+    return None, 0, 0

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -47,14 +47,53 @@ class Setting:
         )
 
 
+class Lab(Protocol):
+    """What the measurements need: nodes 0 to ``hops`` on links in a row."""
+
+    hops: int
+
+    def __enter__(self) -> Lab: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def set(self, setting: Setting) -> None: ...
+
+    def address(self, node: int) -> str: ...
+
+    def spawn(self, node: int, argv: Sequence[str], **popen: Any) -> subprocess.Popen[bytes]: ...
+
+    def netns_fd(self, node: int) -> int: ...
+
+    @property
+    def mntns_fd(self) -> int: ...
+
+    def cautions(self) -> list[str]: ...
+
+    def bytes_out(self) -> int: ...
+
+
+class Detour(Lab, Protocol):
+    """Nodes 0 and 1, and a longer way between them that packets take after ``hand_over``."""
+
+    def __enter__(self) -> Detour: ...
+
+    def hand_over(self) -> None: ...
+
+
 class Line:
     """Nodes 0 to ``hops``, with ``beside`` links from each to the next; routes use the first of them.
 
-    ``with Line(backend, 3) as line:`` starts the backend and ends it with all the rest.
+    ``with Line(backend, 3) as line:`` starts the backend and ends it with all the rest.  ``setting`` holds
+    from the start.
     """
 
-    def __init__(self, backend: LinkBackend, hops: int = 1, *, beside: int = 1) -> None:
+    def __init__(
+        self, backend: LinkBackend, hops: int = 1, setting: Setting | None = None, *, beside: int = 1
+    ) -> None:
         self.backend, self.hops, self.beside = backend, hops, beside
+        self._setting = setting or Setting()
         n = hops + 1
         zero = np.zeros(n, np.int32)
         self._nodes = Nodes(tuple(f"node-{i}" for i in range(n)), n, zero, zero, np.arange(n, dtype=np.int32))
@@ -75,7 +114,7 @@ class Line:
                     for k in range(self.beside)
                 ]
             )
-            self.set(Setting())
+            self.set(self._setting)
             for node in range(self.hops + 1):
                 for to in range(self.hops + 1):
                     if node != to:
@@ -114,5 +153,36 @@ class Line:
     def address(self, node: int) -> str:
         return self.addresses[node]
 
+    def netns_fd(self, node: int) -> int:
+        return self.kernel.netns_fd(node)
+
+    @property
+    def mntns_fd(self) -> int:
+        return self.kernel.mntns_fd
+
+    def cautions(self) -> list[str]:
+        return self.backend.cautions()
+
+    def bytes_out(self) -> int:
+        """What has left the first link, eastwards."""
+        return int(self.backend.counters(self.links).bytes_out[0, 0])
+
     def spawn(self, node: int, argv: Sequence[str], **popen: Any) -> subprocess.Popen[Any]:
         return processes.spawn_in(self.kernel.netns_fd(node), self.kernel.mntns_fd, argv, **popen)
+
+
+class TwoLinks(Line):
+    """Two nodes with two links: packets take the first, and after ``hand_over`` the other."""
+
+    def __init__(self, backend: LinkBackend, first_ns: int, other_ns: int) -> None:
+        super().__init__(backend, beside=2)
+        self._delays_ns = first_ns, other_ns
+
+    def __enter__(self) -> TwoLinks:
+        super().__enter__()
+        for which, delay_ns in enumerate(self._delays_ns):
+            self.set(Setting(delay_ns=delay_ns), which)
+        return self
+
+    def hand_over(self) -> None:
+        self.route(0, 1, 1)

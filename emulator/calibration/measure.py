@@ -23,7 +23,13 @@ from ..plane.engine import EngineBackend
 from ..plane.mesh import EndsWithNamespaces
 from ..plane.netem import NetemBackend
 from ..record.facts import machine_facts, utc_text
+from ..record.summary import LATENESS_P99_BOUND_NS
 from ..run.processes import start_child
+from ..scenario import Scenario
+from . import store
+from .agreement import PLANES, Plan, look
+from .budget import LEAST_BOUND_NS, budget_of
+from .consistency import Seen, disagreements
 from .document import (
     Calibration,
     Command,
@@ -36,10 +42,12 @@ from .document import (
     errors_of,
     loss_error,
 )
-from .lab import Line, Setting
+from .fabric_lab import FabricDetour, FabricLine, commit, grid, links_of, no_routes
+from .lab import Detour, Lab, Line, Setting, TwoLinks
 from .traffic import Streaming, flooded
 
 Wait = Literal["sleep", "adaptive", "poll"]
+PlaneName = Literal["wired", "fabric"]
 Progress = Callable[[str, int, int], None]
 
 MS = 1_000_000
@@ -58,10 +66,12 @@ _REFERENCE_NS, _REFERENCE_PER_SECOND = 5 * MS, 10_000
 
 
 class Calibrator:
-    """Everything about one backend and, of the engine, one way of waiting."""
+    """Everything about one backend in one plane and, of the engine, one way of waiting."""
 
-    def __init__(self, backend: str, wait: Wait = "adaptive", *, quick: bool = False) -> None:
-        self._backend, self._wait, self._quick = backend, wait, quick
+    def __init__(
+        self, backend: str, wait: Wait = "adaptive", *, plane: PlaneName = "wired", quick: bool = False
+    ) -> None:
+        self._backend, self._wait, self._plane, self._quick = backend, wait, plane, quick
 
     def run(self, on_progress: Progress = lambda what, done, total: None) -> Calibration:
         """In a minute, or some; OrbitmeshError where something breaks down."""
@@ -81,23 +91,36 @@ class Calibrator:
         for done, (name, measure) in enumerate(steps):
             on_progress(name, done, len(steps))
             found |= measure()
-        on_progress("", len(steps), len(steps))
         wait = self._wait if self._backend == "engine" else "kernel"
-        return Calibration(self._backend, wait, began, machine_facts(), self._quick, **found)
+        calibration = Calibration(
+            self._backend, wait, began, machine_facts(), self._quick, plane=self._plane, **found
+        )
+        if self._plane == "fabric":
+            on_progress("consistency", len(steps), len(steps) + 1)
+            calibration = self._compared(calibration)
+        on_progress("", len(steps), len(steps))
+        return calibration
 
     def _make(self, wait: Wait | None = None) -> LinkBackend:
         if self._backend == "engine":
             return EngineBackend(wait=wait or self._wait)
         return NetemBackend()
 
-    def _line(self, hops: int = 1, *, beside: int = 1, wait: Wait | None = None) -> Line:
-        return Line(self._make(wait), hops, beside=beside)
+    def _line(self, hops: int = 1, setting: Setting | None = None, *, wait: Wait | None = None) -> Lab:
+        if self._plane == "fabric":
+            return FabricLine(hops, setting, wait=wait or self._wait)
+        return Line(self._make(wait), hops, setting)
+
+    def _detour(self, first_ns: int, other_ns: int) -> Detour:
+        if self._plane == "fabric":
+            return FabricDetour(first_ns, other_ns, wait=self._wait)
+        return TwoLinks(self._make(), first_ns, other_ns)
 
     def _floor(self) -> dict[str, Any]:
         """Over loopback: no link at all, only the two ends."""
         with self._line() as line:
             stream = Streaming(line, 0, 0, self._count(_REFERENCE_PER_SECOND), _REFERENCE_PER_SECOND).result()
-            cautions = tuple(line.backend.cautions())
+            cautions = tuple(line.cautions())
         return {"floor": errors_of(stream.sent, stream.number, stream.took_ns), "cautions": cautions}
 
     def _one_way(self) -> dict[str, Any]:
@@ -118,7 +141,7 @@ class Calibrator:
                         rows.append(self._stream(line, _REFERENCE_NS, _REFERENCE_PER_SECOND, wait))
         return {"one_way": tuple(rows)}
 
-    def _stream(self, line: Line, delay_ns: int, per_second: int, wait: Wait | None = None) -> OneWay:
+    def _stream(self, line: Lab, delay_ns: int, per_second: int, wait: Wait | None = None) -> OneWay:
         line.set(Setting(delay_ns=delay_ns))
         stream = Streaming(line, 0, line.hops, self._count(per_second), per_second).result()
         errors = errors_of(stream.sent, stream.number, stream.took_ns - line.hops * delay_ns)
@@ -141,13 +164,13 @@ class Calibrator:
         """From the backend's count of what left the link, between two of its reports, in mid flow."""
         seconds = 1.0 if self._quick else 4.0 if rate_bps < 10**8 else 2.0
         warm_up_s = 1.5 if rate_bps < 10**8 else 1.0
-        with self._line() as line:
-            # the queue of 20 ms; a full one of 64 KiB at the least takes half a second at 1 Mbit/s
-            queue_bytes = max(1 << 16, rate_bps // 8 // 50)
-            line.set(Setting(delay_ns=2 * MS, rate_bps=rate_bps, queue_bytes=queue_bytes))
+        # the queue of 20 ms; a full one of 64 KiB at the least takes half a second at 1 Mbit/s
+        queue_bytes = max(1 << 16, rate_bps // 8 // 50)
+        setting = Setting(delay_ns=2 * MS, rate_bps=rate_bps, queue_bytes=queue_bytes)
+        with self._line(setting=setting) as line:
 
             def left() -> tuple[int, int]:
-                return int(line.backend.counters(line.links).bytes_out[0, 0]), time.monotonic_ns()
+                return line.bytes_out(), time.monotonic_ns()
 
             with flooded(line, 0, 1, warm_up_s + seconds + 1):
                 time.sleep(warm_up_s)
@@ -159,9 +182,8 @@ class Calibrator:
 
     def _losses(self) -> dict[str, Any]:
         rows = []
-        with self._line() as line:
-            for loss_ratio in LOSS_RATIOS[1:2] if self._quick else LOSS_RATIOS:
-                line.set(Setting(delay_ns=MS, loss_ratio=loss_ratio))
+        for loss_ratio in LOSS_RATIOS[1:2] if self._quick else LOSS_RATIOS:
+            with self._line(setting=Setting(delay_ns=MS, loss_ratio=loss_ratio)) as line:
                 stream = Streaming(
                     line, 0, 1, self._count(_REFERENCE_PER_SECOND), _REFERENCE_PER_SECOND
                 ).result()
@@ -196,12 +218,10 @@ class Calibrator:
 
     def _handover(self) -> dict[str, Any]:
         count = self._count(_REFERENCE_PER_SECOND)
-        with self._line(beside=2) as line:
-            line.set(Setting(delay_ns=_REFERENCE_NS), 0)
-            line.set(Setting(delay_ns=_REFERENCE_NS + MS), 1)
+        with self._detour(_REFERENCE_NS, _REFERENCE_NS + MS) as line:
             streaming = Streaming(line, 0, 1, count, _REFERENCE_PER_SECOND)
             time.sleep(count / _REFERENCE_PER_SECOND / 2)
-            line.route(0, 1, 1)
+            line.hand_over()
             stream = streaming.result()
         errors = errors_of(stream.sent, stream.number, stream.took_ns)
         gaps_ns = np.diff(np.sort(stream.received_mono_ns))
@@ -225,7 +245,20 @@ class Calibrator:
         return {"small_packets": SmallPackets(best, first_loss)}
 
     def _commands(self) -> dict[str, Any]:
-        return {"commands": tuple(self._command(n) for n in (SIZES[:2] if self._quick else SIZES))}
+        command = self._fabric_command if self._plane == "fabric" else self._command
+        return {"commands": tuple(command(n) for n in (SIZES[:2] if self._quick else SIZES))}
+
+    def _fabric_command(self, n_satellites: int) -> Command:
+        """The same lasers on a torus: values computed, written, and published as an epoch."""
+        with grid(n_satellites, self._wait) as (plane, a, b):
+            routes, epoch = no_routes(n_satellites), None
+            took_ns = []
+            for i in range(11):
+                links = links_of(a, b, Setting(), _REFERENCE_NS + 1000 * i)
+                began_ns = time.monotonic_ns()
+                epoch = commit(plane, epoch, links, routes)
+                took_ns.append(time.monotonic_ns() - began_ns)
+            return Command(n_satellites, len(a), round(statistics.median(took_ns[1:])))
 
     def _command(self, n_satellites: int) -> Command:
         """Two links a satellite, as in a +Grid, all between two namespaces; ten times over."""
@@ -265,8 +298,22 @@ class Calibrator:
         p50, p99 = np.percentile(grpc_ns, [50, 99])
         return {"grpc": Grpc(len(grpc_ns), round(p50), round(p99), round(float(np.median(udp_ns))))}
 
+    def _compared(self, calibration: Calibration) -> Calibration:
+        """With what packets met in both planes on the same scenario, and where that does not agree."""
+        plan = Plan.of(Scenario.load("pocket" if self._quick else "demo"))
+        seen = tuple(look(plan, plane, "engine", self._wait) for plane in PLANES)
+        own = budget_of(calibration)
+        other = store.recall("wired", "engine", self._wait, calibration.machine)
+        wired = None if isinstance(other, str) else budget_of(other)
 
-def _node_samples(line: Line, seconds: float) -> Iterator[Sample]:
+        def bound_ns(one: Seen, hops: int) -> float:
+            budget = own if one.plane == "fabric" else wired
+            return LATENESS_P99_BOUND_NS if budget is None else max(budget.path_p99_ns(hops), LEAST_BOUND_NS)
+
+        return replace(calibration, consistency=seen, disagreements=tuple(disagreements(seen, bound_ns)))
+
+
+def _node_samples(line: Lab, seconds: float) -> Iterator[Sample]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     with ours, theirs:
         parent = start_child(
@@ -282,7 +329,7 @@ def _node_samples(line: Line, seconds: float) -> Iterator[Sample]:
             for node, name in enumerate(("node-0", "node-1")):
                 spec = NodeSpec(name, "gateway", line.address(node), seed=node, probe=probe)
                 order = {"op": "start", "spec": json.loads(spec.to_json())}
-                fds = [line.kernel.netns_fd(node), line.kernel.mntns_fd]
+                fds = [line.netns_fd(node), line.mntns_fd]
                 socket.send_fds(parent.control, [json.dumps(order).encode()], fds)
             for _ in range(2):
                 event = json.loads(parent.control.recv(1 << 16) or b'{"event": "gone"}')

@@ -1,4 +1,4 @@
-"""Where calibrations are kept: one file for each backend and waiting mode, the newest in place of the last.
+"""Where calibrations are kept: for each plane, backend and waiting mode a file, with the newest.
 
 /var/lib/orbitmesh/calibration, or what the environment's ORBITMESH_STATE names
 in place of /var/lib/orbitmesh.
@@ -19,13 +19,14 @@ def folder() -> Path:
     return Path(os.environ.get("ORBITMESH_STATE") or "/var/lib/orbitmesh") / "calibration"
 
 
-def path_of(backend: str, wait: str, *, quick: bool = False) -> Path:
-    return folder() / f"{backend}-{wait}{'-quick' if quick else ''}.json"
+def path_of(plane: str, backend: str, wait: str, *, quick: bool = False) -> Path:
+    what = backend if plane == "wired" else plane  # the fabric is the engine's
+    return folder() / f"{what}-{wait}{'-quick' if quick else ''}.json"
 
 
 def keep(calibration: Calibration) -> Path:
     """HostError where it cannot be written."""
-    path = path_of(calibration.backend, calibration.wait, quick=calibration.quick)
+    path = path_of(calibration.plane, calibration.backend, calibration.wait, quick=calibration.quick)
     part = path.with_suffix(".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,11 +40,11 @@ def keep(calibration: Calibration) -> Path:
     return path
 
 
-def recall(backend: str, wait: str, machine: Mapping[str, Any]) -> Calibration | str:
+def recall(plane: str, backend: str, wait: str, machine: Mapping[str, Any]) -> Calibration | str:
     """The one for this machine, or why there is none, in words."""
-    path = path_of(backend, wait)
+    path = path_of(plane, backend, wait)
     if not path.exists():  # a quick one is better than none, and never replaces a whole one
-        path = path_of(backend, wait, quick=True)
+        path = path_of(plane, backend, wait, quick=True)
     try:
         calibration = Calibration.from_json(path.read_text())
     except FileNotFoundError:

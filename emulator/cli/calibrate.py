@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..errors import FailureError, InputError
 from .ending import interruptible
 from .options import Format, FormatOption
 from .output import print_json, print_rows, print_table, stderr, stdout
 
 if TYPE_CHECKING:
-    from ..calibration.document import Calibration, Errors
+    from ..calibration.consistency import Errors
+    from ..calibration.document import Calibration
+    from ..calibration.measure import PlaneName, Wait
 
 EXAMPLE = (
     "Example: sudo orbitmesh calibrate\n\n"
@@ -28,10 +31,17 @@ class Backends(StrEnum):
     ALL = "all"
 
 
+class Planes(StrEnum):
+    WIRED = "wired"
+    FABRIC = "fabric"
+    ALL = "all"
+
+
 class WaitName(StrEnum):
     SLEEP = "sleep"
     ADAPTIVE = "adaptive"
     POLL = "poll"
+    ALL = "all"
 
 
 def calibrate(
@@ -44,12 +54,18 @@ def calibrate(
     wait: Annotated[
         WaitName, typer.Option("--wait", help="How the engine waits for a packet to be due.")
     ] = WaitName.ADAPTIVE,
+    plane: Annotated[
+        Planes,
+        typer.Option("--plane", help="Links in a row between namespaces, the engine's fabric, or both."),
+    ] = Planes.ALL,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer values, shorter streams.")] = False,
     output: FormatOption = Format.TABLE,
 ) -> None:
     """Measure the error of the links on this machine, and keep it: runs hold their own error against it.
 
-    Takes two minutes for a backend, half a minute with --quick.  Let the machine do nothing else meanwhile.
+    The fabric is also held against the wired plane and the pure computation on one scenario: do they agree?
+    Takes three minutes for each plane and way of waiting, less than one with --quick.  Let the machine do
+    nothing else meanwhile.
     """
     from ..calibration import store
     from ..calibration.measure import Calibrator
@@ -58,14 +74,15 @@ def calibrate(
     privileges.require(tun=links is Backends.ENGINE)
     console = stderr()
     with interruptible():
-        found = []
-        for backend in _backends(links):
+        found: list[Calibration] = []
+        for where, backend, how in _wanted(links, plane, wait):
+            who = f"{where}, {backend}, waiting: {how}"
 
-            def told(what: str, done: int, total: int, backend: str = backend) -> None:
+            def told(what: str, done: int, total: int, who: str = who) -> None:
                 if what:
-                    console.print(f"{backend}: {what} ({done + 1} of {total})", soft_wrap=True)
+                    console.print(f"{who}: {what} ({done + 1} of {total})", soft_wrap=True)
 
-            calibration = Calibrator(backend, wait.value, quick=quick).run(told)
+            calibration = Calibrator(backend, how, plane=where, quick=quick).run(told)
             path = store.keep(calibration)
             console.print(f"kept in {path}", soft_wrap=True)
             found.append(calibration)
@@ -73,12 +90,32 @@ def calibrate(
         import json
 
         print_json([json.loads(calibration.to_json()) for calibration in found])
-        return
-    for calibration in found:
-        if output is Format.CSV:
-            print_rows(_COLUMNS, _one_way(calibration), output)
-        else:
+    elif output is Format.CSV:
+        print_rows(_COLUMNS, [row for calibration in found for row in _one_way(calibration)], output)
+    else:
+        for calibration in found:
             _print(calibration)
+    if wrong := [sentence for calibration in found for sentence in calibration.disagreements]:
+        raise FailureError(f"the planes and the computation do not agree: {wrong[0]} ({len(wrong)} in all)")
+
+
+def _wanted(links: Backends, plane: Planes, wait: WaitName) -> list[tuple[PlaneName, str, Wait]]:
+    """Plane, backend and way of waiting; the fabric is the engine's, and netem waits in one way."""
+    backends = _backends(links)
+    if plane is Planes.FABRIC and "engine" not in backends:
+        raise InputError(
+            "the fabric is the engine's: leave --links out, or take --plane wired", key="--plane"
+        )
+    every: tuple[Wait, ...] = ("sleep", "adaptive", "poll")
+    waits = [how for how in every if wait in (how, WaitName.ALL)]
+    wanted: list[tuple[PlaneName, str, Wait]] = []
+    for backend in backends:
+        for how in waits if backend == "engine" else waits[:1]:
+            if plane is not Planes.FABRIC:
+                wanted.append(("wired", backend, how))
+            if plane is not Planes.WIRED and backend == "engine":
+                wanted.append(("fabric", backend, how))
+    return wanted
 
 
 def _backends(links: Backends) -> list[str]:
@@ -98,14 +135,21 @@ def _backends(links: Backends) -> list[str]:
 
 
 _COLUMNS = (
-    "links", "delay_ms", "per_second", "wait", "packets", "lost", "reordered",
+    "plane", "links", "delay_ms", "per_second", "wait", "packets", "lost", "reordered",
     "min_us", "p50_us", "p99_us", "max_us",
 )  # fmt: skip
 
 
 def _one_way(calibration: Calibration) -> list[tuple[Any, ...]]:
     return [
-        (row.links, f"{row.delay_ns / 1e6:g}", row.per_second, row.wait, *_errors(row.errors))
+        (
+            calibration.plane,
+            row.links,
+            f"{row.delay_ns / 1e6:g}",
+            row.per_second,
+            row.wait,
+            *_errors(row.errors),
+        )
         for row in calibration.one_way
     ]
 
@@ -121,8 +165,9 @@ def _print(calibration: Calibration) -> None:
     console = stdout()
     machine = calibration.machine
     console.print(
-        f"{calibration.backend}, waiting: {calibration.wait}; {machine['cpus']} × {machine['cpu_model']}, "
-        f"Linux {machine['kernel']}; {calibration.began_utc}{'; quick' if calibration.quick else ''}",
+        f"{calibration.plane} plane, {calibration.backend}, waiting: {calibration.wait}; "
+        f"{machine['cpus']} × {machine['cpu_model']}, Linux {machine['kernel']}; "
+        f"{calibration.began_utc}{'; quick' if calibration.quick else ''}",
         soft_wrap=True,
     )
     if calibration.floor is not None:
@@ -187,5 +232,14 @@ def _print(calibration: Calibration) -> None:
             f"p99 {grpc.p99_ns / 1e6:.2f} ms; UDP echo p50 {grpc.udp_p50_ns / 1e6:.2f} ms.",
             soft_wrap=True,
         )
+    if calibration.consistency:
+        one, agree = calibration.consistency[0], "agree" if not calibration.disagreements else "do not agree"
+        console.print(
+            f"The same scenario in both planes: {len(one.ways)} ways hop by hop, {len(one.delays)} delays, "
+            f"and two flows on one laser {agree} with the pure computation.",
+            soft_wrap=True,
+        )
+    for sentence in calibration.disagreements:
+        console.print(f"Not so: {sentence}.", soft_wrap=True)
     for caution in calibration.cautions:
         console.print(f"Caution: {caution}.", soft_wrap=True)

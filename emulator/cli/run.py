@@ -122,6 +122,7 @@ def run_here(settings: Settings, output: Format) -> None:
             with prepared(settings, screen.progress) as mesh:
                 screen.end_progress()
                 screen.say(f"{mesh.run_id}: built in {mesh.built_s:.1f} s; {mesh.plane_reason}")
+                screen.say(f"positions: {'; '.join(map(str, mesh.propagation))}")
                 with screen.watching(mesh.status):
                     mesh.wait()
                 screen.say("ending; writing the record")

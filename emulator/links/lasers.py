@@ -16,6 +16,7 @@ from ..scenario import Scenario
 from . import terminals
 from .between_shells import Junctions, Partners
 from .budget import budget
+from .closure import gaps
 from .pattern import nearest_neighbours, plus_grid
 from .presets import terminal
 from .visibility import longest_chord_km
@@ -76,9 +77,12 @@ class LaserMesh:
                 ceiling_bps,
             ]
         )
+        #: what of the pattern cannot be closed, a sentence each
+        self.gaps: list[str] = []
         self._grid, self._grid_terminals = np.empty((0, 2), np.int32), np.empty((0, 2), np.uint8)
         if lasers.pattern == "+grid":
             self._grid, self._grid_terminals = plus_grid(fleet.shells)
+            self.gaps = gaps(fleet.shells)
             needed = int(np.bincount(self._grid.ravel(), minlength=1).max())
             if needed > lasers.terminals:
                 raise scenario.error(

@@ -1,6 +1,6 @@
 """Where things are: elements, SGP4, frames, ground stations, the Sun.  TEME never leaves this package."""
 
-from .fleet import Fleet
+from .fleet import Fleet, Propagation
 from .propagate import States
 from .shells import ShellLayout
 from .stations import station_positions_itrs_km, station_zeniths_itrs
@@ -8,6 +8,7 @@ from .sun import sun_direction_itrs, sun_itrs_au
 
 __all__ = [
     "Fleet",
+    "Propagation",
     "ShellLayout",
     "States",
     "station_positions_itrs_km",

@@ -42,6 +42,10 @@ class Propagation:
     method: str
     error_km: float
 
+    def __str__(self) -> str:
+        within = f" within {self.error_km * 1e6:.3f} mm of it" if self.error_km else ""
+        return f"{self.shell} by {self.method}{within}"
+
 
 @dataclass(frozen=True, eq=False)
 class Orbits:

@@ -32,6 +32,8 @@ SYSCTLS = (
     # a node's own packet may be turned back through it: without this the kernel drops it, and counts nothing
     ("ipv4/conf/all/accept_local", b"1"),
     ("ipv4/conf/default/accept_local", b"1"),
+    # ways through a large constellation have more than the usual 64 hops
+    ("ipv4/ip_default_ttl", b"255"),
     # traceroute asks faster than one answer a second
     ("ipv4/icmp_ratelimit", b"0"),
 )
@@ -107,9 +109,14 @@ class Namespaces:
             namespaces.on_own_thread(lambda chunk=chunk: self._make(chunk))  # type: ignore[misc]
             if on_progress is not None:
                 on_progress("hosts", first + len(chunk), n)
-        texts = [self._addresses[i] for i in range(len(self._nodes))]
-        self._mntns = names.make_mount_namespace(self._nodes.names, texts)
+        self._mntns = names.make_mount_namespace(*self._known_as())
         self._warden.hold(self._held())
+
+    def _known_as(self) -> tuple[list[str], list[str]]:
+        """Names and addresses of all nodes; first those that are asked for: the file is read from its top."""
+        nodes = self._nodes
+        order = dict.fromkeys([*range(nodes.n_satellites, len(nodes)), *self._first, *range(len(nodes))])
+        return [nodes.names[node] for node in order], [self._addresses[node] for node in order]
 
     def add(self, node: int) -> None:
         """Make one more node a host; nothing where it is one.  On failure it is none."""

@@ -54,6 +54,7 @@ class RunHeader:
     rate_scale: float
     nodes: Nodes
     plane: str = "wired"
+    propagation: tuple[dict[str, Any], ...] = ()  # of each shell, as orbit.Propagation
     machine: dict[str, Any] = field(default_factory=dict)
     addresses: dict[str, str] = field(default_factory=dict)
     # ErrorBudget.to_dict() of the calibration, or {"reason": why there is none}
@@ -75,6 +76,7 @@ class RunHeader:
             "duration_ns": self.duration_ns,
             "step_ns": self.step_ns,
             "plane": self.plane,
+            "propagation": list(self.propagation),
             "backend": self.backend,
             "clock": self.clock,
             "rate_scale": self.rate_scale,

@@ -5,8 +5,9 @@ own.  Messages are pickles over a socket pair between two processes of ours:
 
     to it     ("open", Scenario, start_sim_ns, step_ns, duration_ns) · ("more", n)
               ("destinations", [node, …]) · ("forget", [node, …]) · ("step", step_ns)
-    from it   ("nodes", Nodes, hosting) · ("epoch", Parcel of it, Assignment, cost_ns) · ("error", exception)
+    from it   ("nodes", Nodes, hosting, cautions, propagation) · ("epoch", Parcel of it, Assignment, cost_ns)
               ("routes", {number: RouteRows, …}): to new destinations, for the epochs sent last
+              ("error", exception)
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def serve(control: Connection) -> None:
     _, scenario, start_sim_ns, step_ns, duration_ns = control.recv()
     geometry = Geometry(scenario)
     geometry.check_orbits(start_sim_ns, start_sim_ns + min(duration_ns, _LOOK_AHEAD_NS))
-    control.send(("nodes", geometry.nodes, geometry.hosting))
+    control.send(("nodes", geometry.nodes, geometry.hosting, geometry.cautions, geometry.propagation))
     credit = 0
     recent: deque[Epoch] = deque(maxlen=WINDOW + 1)  # the one in force, and those under way
     epochs = geometry.epochs(start_sim_ns, step_ns)

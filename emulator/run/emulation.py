@@ -27,6 +27,7 @@ from typing import Any
 
 from ..epoch import Bool, Epoch, Nodes
 from ..errors import HostError, InputError, ProcessDied, RunError
+from ..orbit import Propagation
 from ..plane import privileges
 from ..plane.backend import Carrier, Lateness
 from ..plane.choose import choose
@@ -73,6 +74,7 @@ class Emulation:
     nodes: Nodes
     plane: MeshPlane
     plane_reason: str
+    propagation: tuple[Propagation, ...]
     backend: Carrier
 
     def __init__(
@@ -104,7 +106,7 @@ class Emulation:
         self._closing = threading.Event()
         self._nodes_stopped = threading.Event()
         self._recorded = threading.Event()
-        self._introduction: queue.Queue[tuple[Nodes, Bool]] = queue.Queue()
+        self._introduction: queue.Queue[tuple[Nodes, Bool, tuple[Propagation, ...]]] = queue.Queue()
         self._epochs: queue.Queue[Ahead] = queue.Queue()
         self._node_events: queue.Queue[dict[str, Any]] = queue.Queue()
         self._assignment: Assignment | None = None
@@ -193,7 +195,8 @@ class Emulation:
         self._watcher = threading.Thread(target=self._watch, name="watch", daemon=True)
         self._watcher.start()
 
-        self.nodes, self.hosting = self._await(self._introduction, _READY_TIMEOUT_S, "the geometry process")
+        introduced = self._await(self._introduction, _READY_TIMEOUT_S, "the geometry process")
+        self.nodes, self.hosting, self.propagation = introduced
         choice = choose_plane(self._asked_plane, links.name, self.nodes.n_satellites)
         self.plane = make_plane(
             choice, self.nodes, scenario, self.hosting, links, self.seed, self._on_progress
@@ -288,8 +291,9 @@ class Emulation:
             clock=self.clock.name,
             rate_scale=run.rate_scale,
             nodes=self.nodes,
+            propagation=tuple(asdict(each) for each in self.propagation),
             machine=machine,
-            error_budget=error_budget(self.backend, machine),
+            error_budget=error_budget(self.plane.name, self.backend, machine),
             addresses={self.nodes.names[node]: self.plane.addresses[node] for node in self._recorded_nodes()},
         )
 
@@ -427,7 +431,9 @@ class Emulation:
         message = receive(self._ahead.control)
         match message[0]:
             case "nodes":
-                self._introduction.put((message[1], message[2]))
+                for caution in message[3]:
+                    log.warning("%s", caution)
+                self._introduction.put((message[1], message[2], message[4]))
             case "epoch":
                 _, parcel, assignment, computed_ns = message
                 self._epochs.put(Ahead(parcel.open(), assignment, computed_ns, parcel))

@@ -40,7 +40,7 @@ def test_both_planes_and_the_pure_computation_agree() -> None:
     assert max(lengths) >= 6
     seen = [look(plan, plane) for plane in PLANES]
     assert [one.plane for one in seen] == ["wired", "fabric"]
-    assert disagreements(seen, lambda one, hops: BOUND_NS) == []
+    assert disagreements(seen, lambda one, hops: BOUND_NS, by="min") == []
     for one in seen:
         assert len(one.ways) == 20
         assert len(one.delays) == 3
@@ -59,7 +59,7 @@ def test_a_fabric_that_is_wrong_is_found_out(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(banks, "laser_pipes", wrong)
     monkeypatch.setattr(banks, "delays_ns", lambda ns: delays_ns(ns * 0.99))  # of ground links
     plan = _plan(toy())
-    said = disagreements([look(plan, "fabric")], lambda one, hops: BOUND_NS)
+    said = disagreements([look(plan, "fabric")], lambda one, hops: BOUND_NS, by="min")
     assert sum("a datagram is" in sentence and "early" in sentence for sentence in said) == 3, said
     assert any("of 20.00 Mbit/s carried 2" in sentence for sentence in said), said
 

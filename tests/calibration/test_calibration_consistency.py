@@ -76,6 +76,13 @@ def test_each_difference_is_a_sentence(other: Seen, said: str) -> None:
     assert _said(WIRED) == []
 
 
+def test_the_least_late_tells_the_emulator_from_a_busy_machine() -> None:
+    busy = replace(FABRIC, delays=(Delay("a", "c", 2, replace(ERRORS, p50_ns=10**7)),))
+    wrong = replace(FABRIC, delays=(Delay("a", "c", 2, replace(ERRORS, min_ns=20_001, p50_ns=10**7)),))
+    assert disagreements([busy], lambda one, hops: 20_000, by="min") == []
+    assert len(disagreements([wrong], lambda one, hops: 20_000, by="min")) == 1
+
+
 def test_two_planes_may_both_be_near_the_truth_and_yet_too_far_apart() -> None:
     one = replace(WIRED, sharing=_flows(Flow(15e6, 12.8e6, 1e8), Flow(10e6, 7.2e6, 1e8)))
     other = replace(FABRIC, sharing=_flows(Flow(15e6, 11.3e6, 1e8), Flow(10e6, 8.7e6, 1e8)))

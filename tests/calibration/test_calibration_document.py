@@ -133,12 +133,27 @@ def test_a_calibration_without_a_stream_gives_no_budget() -> None:
 
 def test_kept_and_recalled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ORBITMESH_STATE", str(tmp_path))
-    assert "not calibrated" in str(store.recall("engine", "adaptive", MACHINE))
+    assert "not calibrated" in str(store.recall("wired", "engine", "adaptive", MACHINE))
     path = store.keep(calibration())
     assert path == tmp_path / "calibration/engine-adaptive.json"
-    assert store.recall("engine", "adaptive", MACHINE) == calibration()
-    assert "not calibrated" in str(store.recall("engine", "poll", MACHINE))
+    assert store.recall("wired", "engine", "adaptive", MACHINE) == calibration()
+    assert "not calibrated" in str(store.recall("wired", "engine", "poll", MACHINE))
     assert sorted(tmp_path.rglob("*.part")) == []
+
+
+def test_each_plane_has_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORBITMESH_STATE", str(tmp_path))
+    fabric = replace(calibration(), plane="fabric", disagreements=("a to b: no way",))
+    assert store.keep(fabric) == tmp_path / "calibration/fabric-adaptive.json"
+    assert store.recall("fabric", "engine", "adaptive", MACHINE) == fabric
+    assert "not calibrated" in str(store.recall("wired", "engine", "adaptive", MACHINE))
+
+
+def test_one_of_before_there_were_planes_is_of_the_wired_one() -> None:
+    raw = json.loads(calibration().to_json())
+    for name in ("plane", "consistency", "disagreements"):
+        del raw[name]
+    assert Calibration.from_json(json.dumps(raw)) == calibration()
 
 
 def test_a_quick_one_serves_until_there_is_a_whole_one(
@@ -147,18 +162,20 @@ def test_a_quick_one_serves_until_there_is_a_whole_one(
     monkeypatch.setenv("ORBITMESH_STATE", str(tmp_path))
     quick = replace(calibration(), quick=True)
     store.keep(quick)
-    assert store.recall("engine", "adaptive", MACHINE) == quick
+    assert store.recall("wired", "engine", "adaptive", MACHINE) == quick
     store.keep(calibration())
     store.keep(quick)
-    assert store.recall("engine", "adaptive", MACHINE) == calibration()
+    assert store.recall("wired", "engine", "adaptive", MACHINE) == calibration()
 
 
 def test_another_machine_s_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ORBITMESH_STATE", str(tmp_path))
     store.keep(calibration())
-    assert "kernel was 6.1 and is 6.2" in str(store.recall("engine", "adaptive", MACHINE | {"kernel": "6.2"}))
+    assert "kernel was 6.1 and is 6.2" in str(
+        store.recall("wired", "engine", "adaptive", MACHINE | {"kernel": "6.2"})
+    )
     # what its errors do not follow from may change
-    assert store.recall("engine", "adaptive", MACHINE | {"python": "3.12"}) == calibration()
+    assert store.recall("wired", "engine", "adaptive", MACHINE | {"python": "3.12"}) == calibration()
 
 
 GOOD = json.loads(calibration().to_json())
@@ -177,6 +194,6 @@ def test_a_damaged_file_is_named(damaged: bytes, tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("ORBITMESH_STATE", str(tmp_path))
     path = store.keep(calibration())
     path.write_bytes(damaged)
-    said = store.recall("engine", "adaptive", MACHINE)
+    said = store.recall("wired", "engine", "adaptive", MACHINE)
     assert str(path) in str(said)
     assert "orbitmesh calibrate" in str(said)

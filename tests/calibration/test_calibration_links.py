@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from orbitmesh.emulator.calibration.lab import Line, Setting
-from orbitmesh.emulator.calibration.measure import Calibrator
+from orbitmesh.emulator.calibration.measure import Calibrator, PlaneName
 from orbitmesh.emulator.calibration.traffic import PROGRAM, Streaming
 from orbitmesh.emulator.errors import RunError
 from orbitmesh.emulator.plane.engine import EngineBackend
@@ -57,9 +57,11 @@ def test_a_line_routes_by_the_link_it_is_told() -> None:
 
 
 @pytest.mark.netns
-def test_a_quick_calibration_finds_what_physics_and_the_settings_demand() -> None:
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("plane", ["wired", "fabric"])
+def test_a_quick_calibration_finds_what_physics_and_the_settings_demand(plane: PlaneName) -> None:
     seen: list[str] = []
-    found = Calibrator("engine", quick=True).run(lambda what, done, total: seen.append(what))
+    found = Calibrator("engine", plane=plane, quick=True).run(lambda what, done, total: seen.append(what))
     assert len(seen) > 5
     assert {(row.links, row.delay_ns) for row in found.one_way} >= {(1, 5 * MS), (3, 5 * MS)}
     for row in found.one_way:
@@ -77,6 +79,7 @@ def test_a_quick_calibration_finds_what_physics_and_the_settings_demand() -> Non
     (loss,) = found.losses
     assert loss.low_ratio <= loss.measured_ratio <= loss.high_ratio
     assert [command.links for command in found.commands] == [144, 3_168]
+    assert [one.plane for one in found.consistency] == (["wired", "fabric"] if plane == "fabric" else [])
     assert found.grpc is not None
     assert found.grpc.udp_p50_ns < found.grpc.p50_ns  # gRPC goes over TCP, HTTP/2 and two event loops
 

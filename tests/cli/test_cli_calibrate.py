@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -32,10 +33,11 @@ from orbitmesh.emulator.plane.netem import NetemBackend
 
 runner = CliRunner()
 ERRORS = errors_of(100, np.arange(99), np.arange(99) * 1_000)
+WRONG: tuple[str, ...] = ()  # what the fabric's calibrator finds
 MACHINE = {"cpus": 2, "cpu_model": "X", "kernel": "6.1"}
 
 
-def found(backend: str, wait: str) -> Calibration:
+def found(backend: str, wait: str, plane: str = "wired") -> Calibration:
     return Calibration(
         backend, wait, "2026-11-24T00:00:00Z", MACHINE, True,
         floor=ERRORS,
@@ -48,6 +50,8 @@ def found(backend: str, wait: str) -> Calibration:
         grpc=Grpc(100, 480_000, 900_000, 100_000),
         small_packets=SmallPackets(200_000, 300_000),
         cautions=("it is slow",),
+        plane=plane,
+        disagreements=WRONG if plane == "fabric" else (),
     )  # fmt: skip
 
 
@@ -56,8 +60,8 @@ def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No traffic: a calibrator that has its answer; two backends that work."""
 
     class Known:
-        def __init__(self, backend: str, wait: str, *, quick: bool) -> None:
-            self.answer = found(backend, wait)
+        def __init__(self, backend: str, wait: str, *, plane: str, quick: bool) -> None:
+            self.answer = found(backend, wait, plane)
 
         def run(self, on_progress: measure.Progress) -> Calibration:
             on_progress("floor", 0, 1)
@@ -80,21 +84,51 @@ def test_the_table_has_every_figure(tmp_path: Path) -> None:
 
 
 def test_json_and_csv_hold_nothing_else() -> None:
-    (document,) = json.loads(runner.invoke(app, ["calibrate", "-o", "json"]).stdout)
+    planes = json.loads(runner.invoke(app, ["calibrate", "-o", "json"]).stdout)
+    assert [document["plane"] for document in planes] == ["wired", "fabric"]
+    (document,) = json.loads(runner.invoke(app, ["calibrate", "--plane", "wired", "-o", "json"]).stdout)
     assert Calibration.from_json(json.dumps(document)) == found("engine", "adaptive")
-    rows = list(csv.DictReader(io.StringIO(runner.invoke(app, ["calibrate", "-o", "csv"]).stdout)))
+    rows = list(
+        csv.DictReader(io.StringIO(runner.invoke(app, ["calibrate", "--plane", "wired", "-o", "csv"]).stdout))
+    )
     assert [row["links"] for row in rows] == ["1", "3"]
     assert rows[0]["p50_us"] == "49.0"
 
 
 def test_all_means_every_backend_that_works(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    documents = json.loads(runner.invoke(app, ["calibrate", "--links", "all", "-o", "json"]).stdout)
+    documents = json.loads(
+        runner.invoke(app, ["calibrate", "--links", "all", "--plane", "wired", "-o", "json"]).stdout
+    )
     assert [document["backend"] for document in documents] == ["engine", "netem"]
     for backend in (EngineBackend, NetemBackend):
         monkeypatch.setattr(backend, "probe", classmethod(lambda cls: Probe(False, "it has none")))
     result = runner.invoke(app, ["calibrate", "--links", "all"])
     assert result.exit_code == 1
     assert "netem cannot work here: it has none" in result.stderr
+
+
+def test_every_way_of_waiting_and_the_fabric_for_the_engine_alone() -> None:
+    said = json.loads(
+        runner.invoke(app, ["calibrate", "--links", "all", "--wait", "all", "-o", "json"]).stdout
+    )
+    assert [(d["plane"], d["backend"], d["wait"]) for d in said] == [
+        ("wired", "engine", "sleep"), ("fabric", "engine", "sleep"),
+        ("wired", "engine", "adaptive"), ("fabric", "engine", "adaptive"),
+        ("wired", "engine", "poll"), ("fabric", "engine", "poll"),
+        ("wired", "netem", "sleep"),
+    ]  # fmt: skip
+    result = runner.invoke(app, ["calibrate", "--links", "netem", "--plane", "fabric"])
+    assert result.exit_code == 2
+    assert "the fabric is the engine's" in result.stderr
+
+
+def test_planes_that_do_not_agree_are_a_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "WRONG", ("fabric: packets go a c, and not a b c",))
+    result = runner.invoke(app, ["calibrate"])
+    assert result.exit_code == 1
+    assert "Not so: fabric: packets go a c, and not a b c." in result.stdout
+    assert "do not agree: fabric: packets go a c, and not a b c (1 in all)" in result.stderr
+    assert (tmp_path / "calibration/fabric-adaptive-quick.json").exists()
 
 
 def test_a_backend_that_does_not_work_is_an_error_and_no_other_is_taken(

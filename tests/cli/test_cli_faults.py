@@ -153,3 +153,34 @@ def test_two_runs_into_one_folder() -> None:
         assert error(stderr) == "run is not empty; name another folder with --out, or remove it"
     finally:
         assert first.wait(60) == 0
+
+
+UNEVEN = """planes = [
+    { altitude = "1200 km", inclination = "60 deg", raan = "0 deg", satellites = 5 },
+    { altitude = "1200 km", inclination = "60 deg", raan = "120 deg", satellites = 4 },
+]"""
+
+
+def test_a_shell_whose_pattern_cannot_be_closed_is_named(tmp_path: Path) -> None:
+    (tmp_path / "uneven.toml").write_text(RING % UNEVEN)
+    status, _, stderr = shell(f"{COMMAND} run uneven.toml --links fake")
+    assert status == 0, stderr
+    (line,) = [line for line in stderr.splitlines() if "unequal sizes" in line]
+    assert line.startswith("warning: shell 'shell-1': ")
+    assert line.endswith("plane 0 (5) and plane 1 (4)")
+
+
+@pytest.mark.parametrize("plane", ["wired", "fabric"])
+def test_more_hosts_than_open_files_are_allowed_is_said_before_any_is_made(
+    plane: str, tmp_path: Path
+) -> None:
+    (tmp_path / "hosts.toml").write_text(
+        RING.replace("satellites = 0", "satellites = 12") % 'code = "D:1200:60:12/1/0"'
+    )
+    limited = "setpriv --bounding-set=-sys_resource --inh-caps=-sys_resource -- prlimit --nofile=150:150"
+    status, stdout, stderr = shell(f"{limited} {COMMAND} run hosts.toml --plane {plane}")
+    assert (status, stdout) == (1, "")
+    said = error(stderr)
+    assert said.startswith("12 nodes are to be hosts: ")
+    assert "open files are needed, and at most 150 are allowed: raise the limit (ulimit -Hn " in said
+    assert "hosts: 12" not in stderr  # the stage of the building

@@ -18,6 +18,7 @@ from conftest import COMMAND, MeshProcess, Traces
 from e2e_lab import Commanded, HeldClock, toy, until
 
 from orbitmesh.emulator import Emulation
+from orbitmesh.emulator.epoch import Epoch
 from orbitmesh.emulator.errors import InputError
 from orbitmesh.emulator.geometry import Geometry
 from orbitmesh.emulator.plane.fabric import hosts
@@ -254,6 +255,30 @@ def test_more_hosts_than_there_is_room_for_are_refused_and_the_run_goes_on(
         assert idle[2] not in list(mesh.net)
         mesh.wait(10**9)
         assert "1 received" in mesh.net.get(idle[1]).cmd("ping -n -c1 -W2 gw-lima")
+
+
+@pytest.mark.parametrize("lengthens", [False, True])
+def test_ticks_longer_than_their_period_are_counted_and_it_grows_only_where_it_may(
+    lengthens: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare = fabric_plane.FabricPlane.prepare
+
+    def slowly(plane: fabric_plane.FabricPlane, *epochs: Epoch) -> fabric_plane.Prepared:
+        time.sleep(0.05)
+        return prepare(plane, *epochs)
+
+    monkeypatch.setattr(fabric_plane.FabricPlane, "prepare", slowly)
+    scenario = toy(run={"step": "20 ms", "lengthen-step": lengthens})
+    with Emulation(
+        scenario, duration_ns=2 * 10**9, out=tmp_path / "run", plane="fabric", links="fake"
+    ) as mesh:
+        mesh.wait()
+    ticks, doubts = mesh.summary["ticks"], mesh.summary["doubts"]
+    assert ticks["late"] >= 3
+    assert ticks["late_worst_ns"] > 10_000_000
+    assert any("came late" in doubt for doubt in doubts)
+    assert any("ticks took longer than their period" in doubt for doubt in doubts) == lengthens
+    assert mesh.summary["trusted"] is False
 
 
 def test_a_task_makes_its_satellite_a_host(tmp_path: Path) -> None:

@@ -29,6 +29,8 @@ _IPV6_SYSCTLS = (
     ("ipv6/conf/default/accept_dad", b"0"),
     ("ipv6/conf/default/disable_ipv6", b"0"),
     ("ipv6/conf/all/disable_ipv6", b"0"),
+    ("ipv6/conf/default/hop_limit", b"255"),
+    ("ipv6/conf/all/hop_limit", b"255"),
     ("ipv6/icmp/ratelimit", b"0"),
 )
 
