@@ -3,7 +3,8 @@
     sudo .venv/bin/python tests/bench/bench_fabric.py [part ...]
 
 Parts: oneway tcp small hops.  Hosts at both ends of a row of nodes, in namespaces of their own; hops: a grid
-of satellites in the engine's memory alone (hop_cost.c), 30 destinations, 10,000 packets of 64 bytes in flight.
+of satellites in the engine's memory alone (hop_cost.c), 30 destinations, 10,000 packets of 64 bytes
+in flight.
 """
 
 from __future__ import annotations
