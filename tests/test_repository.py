@@ -172,6 +172,7 @@ HEADINGS = {
     "Compute": "[compute]",
     "Probes": "[compute.probes]",
     "Task": "[[compute.tasks]]",
+    "Background": "[background]",
     "Engine": "[engine]",
     "Run": "[run]",
 }

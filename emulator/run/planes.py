@@ -60,12 +60,20 @@ def make_plane(
     seed: int,
     on_progress: Progress,
 ) -> MeshPlane:
-    """HostError with the figure where the machine cannot hold its hosts.
+    """HostError with the figure where the machine cannot hold its hosts; ScenarioError where the wired plane
+    is to carry a background load.
 
     ``backend`` carries the links of a wired plane; a fabric has an engine of its own.
     """
     n_processes = int(hosting.sum())
     if choice.name == "wired":
+        background = scenario.background
+        if background.laser_ratio or background.ground_ratio:
+            raise scenario.error(
+                'only the fabric carries a background load: take --plane fabric (plane = "fabric"),'
+                " or leave [background] out",
+                "background",
+            )
         if backend.name != "fake":
             capacity.check(len(nodes), n_processes)
         return Plane(nodes, scenario, backend, on_progress)

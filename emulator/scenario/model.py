@@ -203,6 +203,13 @@ class Compute(Section):
     tasks: tuple[Task, ...] = ()
 
 
+class Background(Section):
+    """Load of others on each direction of a link, as a share of its rate: a fluid, and the fabric's alone."""
+
+    laser_ratio: StrictFloat = Field(0.0, ge=0, le=0.99, alias="lasers")
+    ground_ratio: StrictFloat = Field(0.0, ge=0, le=0.99, alias="ground")
+
+
 class Engine(Section):
     """How the link engine waits for the instant at which a packet is due."""
 
@@ -229,6 +236,7 @@ class Scenario(Section):
     ground: Ground = Ground()
     routing: Routing = Routing()
     compute: Compute = Compute()
+    background: Background = Background()
     engine: Engine = Engine()
     run: Run
 

@@ -2,7 +2,9 @@
 
     sudo .venv/bin/python tests/bench/bench_fabric.py [part ...]
 
-Parts: oneway tcp small.  Hosts at both ends of a row of nodes, in namespaces of their own.
+Parts: oneway tcp small hops.  Hosts at both ends of a row of nodes, in namespaces of their own; hops: a grid
+of satellites in the engine's memory alone (hop_cost.c), 30 destinations, 10,000 packets of 64 bytes
+in flight.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
 from fabric_lab import Row
 
 from orbitmesh.emulator.calibration.traffic import PROGRAM
+from orbitmesh.emulator.plane.engine.process import BINARY
+from orbitmesh.emulator.plane.fabric.banks import NO_WAY, UP, addresses_hashed
+from orbitmesh.emulator.plane.fabric.table import FabricTable, KindParameters, Sizes, write_routes
+
+ENGINE_SOURCES = BINARY.parent / "src"
 
 HOPS = (1, 10, 20)
 MS = 1_000_000
@@ -119,7 +127,66 @@ def small() -> None:
                 return
 
 
-PARTS = {"oneway": oneway, "tcp": tcp, "small": small}
+def hop_table(planes: int, slots: int, n_hosts: int) -> FabricTable:
+    """A torus of ``planes`` rings; packets go along the ring first and then across."""
+    n = planes * slots
+    sizes = Sizes(n_nodes=n, n_satellites=n, laser_slots=4, ground_pipes=2, destinations=n_hosts)
+    ipv4 = np.arange(n, dtype=np.uint32) + np.uint32((10 << 24) + 1)
+    kind = KindParameters(0, 100_000_000, 0.0, 1500)
+    table = FabricTable(sizes, ipv4, bytes([0xFD, 0x6F]) + bytes(10), kind, kind)
+    bank = table.free_bank(lambda: None)
+    node = np.arange(n, dtype=np.int64)
+    plane, slot = np.divmod(node, slots)
+    far = np.stack(
+        [
+            plane * slots + (slot + 1) % slots, plane * slots + (slot - 1) % slots,
+            (plane + 1) % planes * slots + slot, (plane - 1) % planes * slots + slot,
+        ],
+        axis=1,
+    )  # fmt: skip
+    bank.pipes["word"][: 4 * n] = far.ravel().astype(np.uint32) | UP
+    rng = np.random.default_rng(1)
+    bank.pipes["delay_ns"][: 4 * n] = rng.integers(2 * MS, 7 * MS, 4 * n)
+    bank.pipes["slope_ns_per_s"][: 4 * n] = rng.uniform(-1e4, 1e4, 4 * n)
+    bank.pipes["rate_bps"][: 4 * n] = 100e9
+    hosts = (np.arange(n_hosts) * (n // n_hosts)).astype(np.int32)
+    ports = np.empty((n_hosts, n), np.uint8)
+    for row, host in enumerate(hosts):
+        along, across = (slot[host] - slot) % slots, (plane[host] - plane) % planes
+        ports[row] = np.where(
+            along > 0, np.where(along <= slots // 2, 0, 1), np.where(across <= planes // 2, 2, 3)
+        )
+        ports[row, host] = NO_WAY
+    write_routes(bank, addresses_hashed(ipv4[hosts], sizes.hash_slots), hosts, ports)
+    now_ns = time.monotonic_ns()
+    table.publish(bank, now_ns, now_ns)
+    return table
+
+
+def hops() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder, "hop_cost")
+        sources = [p for p in sorted(ENGINE_SOURCES.glob("*.c")) if p.name != "main.c"]
+        flags = ["-std=c11", "-O2", "-g", "-D_GNU_SOURCE", f"-I{ENGINE_SOURCES}"]
+        hop_cost = Path(__file__).with_name("hop_cost.c")
+        subprocess.run(["cc", *flags, "-o", program, hop_cost, *sources, "-lm", "-pthread"], check=True)
+        for planes, slots in ((72, 22), (1000, 1000)):
+            table = hop_table(planes, slots, 30)
+            took_ns = [
+                float(
+                    subprocess.run(
+                        [program, str(table.fd), "30", str(planes), str(slots), "10000", "3000000"],
+                        pass_fds=[table.fd], check=True, capture_output=True, text=True,
+                    ).stdout
+                )
+                for _ in range(3)
+            ]  # fmt: skip
+            table.close_fd()
+            said = ", ".join(f"{ns:.0f}" for ns in took_ns)
+            print(f"a hop inside the engine, {planes * slots:,} satellites: {said} ns", flush=True)
+
+
+PARTS = {"oneway": oneway, "tcp": tcp, "small": small, "hops": hops}
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or PARTS:

@@ -212,6 +212,25 @@ def test_a_background_load_takes_its_share_of_the_queue() -> None:
     assert waits_ms[1] > waits_ms[0] + 10
 
 
+def test_a_background_load_leaves_the_rest_of_the_rate() -> None:
+    rate_bps, share = 20_000_000, 0.3
+    with Row(2, queue_bytes=100_000) as row:
+        row.set(MS, rate_bps=rate_bps)
+        row.table.background[:] = share
+        receiver, sender = row.udp(1), row.udp(0)
+        began_s, samples = time.monotonic(), []
+        while time.monotonic() - began_s < 2:
+            for _ in range(20):
+                sender.sendto(bytes(1000), receiver.getsockname())
+            samples.append((time.monotonic(), int(row.table.counters["bytes_out"][0])))
+            time.sleep(0.002)  # 80 Mbit/s at most: four times what the link has
+        (from_s, from_bytes), (upto_s, upto_bytes) = samples[len(samples) // 4], samples[-1]
+        assert row.totals()["dropped_queue"] > 0
+        left_bps = 8 * (upto_bytes - from_bytes) / (upto_s - from_s)
+        assert left_bps == pytest.approx((1 - share) * rate_bps, rel=0.03)
+        row.check_books()
+
+
 def test_who_sends_with_another_s_address_is_not_believed() -> None:
     with Row(3) as row:
         row.run(0, "ip", "addr", "add", "10.0.0.77/32", "dev", "lo")

@@ -86,13 +86,18 @@ def epoch(
 
 
 def scenario(
-    *, ground: dict[str, Any] | None = None, lasers: dict[str, Any] | None = None, **run: Any
+    *,
+    ground: dict[str, Any] | None = None,
+    lasers: dict[str, Any] | None = None,
+    background: dict[str, Any] | None = None,
+    **run: Any,
 ) -> Scenario:
     return Scenario.model_validate(
         {
             "name": "toy",
             "constellation": {"shells": [{"code": "D:550:53:12/3/1"}]},
             "ground": ground or {},
+            "background": background or {},
             "lasers": lasers or {},
             "run": {"start": datetime(2026, 1, 1, tzinfo=UTC), **run},
         }

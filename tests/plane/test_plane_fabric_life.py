@@ -237,3 +237,11 @@ def test_a_capture_follows_its_link_from_pipe_to_pipe() -> None:
         assert engine.mirrored == set()
     finally:
         os.close(null)
+
+
+def test_a_background_load_lies_on_the_links_of_its_kind() -> None:
+    rig = Rig(background={"lasers": 0.25, "ground": 0.5})
+    table = rig.plane.table
+    n_lasers = table.sizes.n_laser_pipes
+    assert set(table.background[:n_lasers].tolist()) == {0.25}
+    assert set(table.background[n_lasers:].tolist()) == {0.5}

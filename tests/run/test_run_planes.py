@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from orbitmesh.emulator.epoch import Nodes
 from orbitmesh.emulator.errors import InputError
-from orbitmesh.emulator.run.planes import WIRED_UP_TO, choose_plane, links_for
+from orbitmesh.emulator.plane.fake import FakeBackend
+from orbitmesh.emulator.run.planes import WIRED_UP_TO, choose_plane, links_for, make_plane
 from orbitmesh.emulator.scenario import loads
 
 TEXT = """
@@ -56,3 +59,12 @@ def test_the_keys_of_a_scenario() -> None:
     assert (chosen.run.plane, chosen.run.lengthen_step, chosen.engine.wait) == ("fabric", True, "poll")
     with pytest.raises(InputError, match=r"engine\.wait"):
         loads(TEXT + '[engine]\nwait = "hope"\n')
+
+
+def test_the_wired_plane_refuses_a_background_load() -> None:
+    scenario = loads(TEXT + "[background]\nlasers = 0.3\n")
+    zeros = np.zeros(2, np.int32)
+    nodes = Nodes(("sat-0-0", "sat-1-0"), 2, zeros, np.arange(2, dtype=np.int32), zeros)
+    wired, hosting = choose_plane("auto", "fake", 2), np.ones(2, np.bool_)
+    with pytest.raises(InputError, match=r"background.*only the fabric carries a background load"):
+        make_plane(wired, nodes, scenario, hosting, FakeBackend(), 1, lambda *_: None)

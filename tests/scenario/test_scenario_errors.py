@@ -76,6 +76,7 @@ FAULTS: dict[str, tuple[str, str, int | None, str | None, str]] = {
     "unknown choice": ("\"matmul\"", "\"matmull\"", 29, "compute.tasks[0].kind", "'matmull' is not known here: write one of 'matmul', 'checksum' or 'generate'"),
     "missing key": ("longitude = \"-0.1 deg\"\n", "", 16, "ground.stations[0].longitude", "the key 'longitude' is missing: add it to ground.stations[0]"),
     "missing key in a plane": (", satellites = 12", "", 10, "constellation.shells[1].planes[1].satellites", "the key 'satellites' is missing"),
+    "background without bound": ("[run]\n", "[background]\nlasers = 1.0\n[run]\n", 34, "background.lasers", "it must be at most 0.99"),
     "missing section": ("[run]\nstart = 2026-11-01T00:00:00Z\nduration = \"60 s\"\n", "", None, "run", "the key 'run' is missing: add it"),
     "naive start": ("00:00:00Z", "00:00:00", 34, "run.start", "2026-11-01T00:00:00 has no offset from UTC: say the offset, as in 2026-11-01T00:00:00Z"),
     "a day for an instant": ("2026-11-01T00:00:00Z", "2026-11-01", 34, "run.start", "is not a date and a time"),

@@ -77,6 +77,9 @@ class FabricPlane(MeshPlane):
             addressing.IPV6_PREFIX,
             *_kinds(scenario),
         )
+        n_lasers = self.table.sizes.n_laser_pipes
+        self.table.background[:n_lasers] = scenario.background.laser_ratio
+        self.table.background[n_lasers:] = scenario.background.ground_ratio
         self.backend = make_engine(self.table)
         if kernel is None:
             kernel = make_kernel(nodes, addresses, hosts, self.backend)

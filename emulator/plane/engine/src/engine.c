@@ -8,6 +8,7 @@
 #include "control.h"
 
 enum { READS_PER_WAKE = 64, READ_BYTES_PER_WAKE = 128 << 10, RELEASES_PER_TURN = 256, EVENTS_PER_WAKE = 256 };
+enum { READ_ON_NS = 20000 }; /* while packets come in, others leave this late at most, and more of them in one write */
 enum { FABRIC_PORTS = 1 << 17, FABRIC_FLIGHTS = 1 << 20 };
 static const uint32_t CONTROL_EVENT = UINT32_MAX;
 
@@ -271,8 +272,8 @@ void engine_accept(struct engine *engine, uint32_t port, size_t frame_bytes, int
 
 /* Of the frame in engine->landing.  Without a stamp of the kernel's it is the present, asked for after each read: one
  * instant for a batch would deliver its last packets early. */
-static int64_t arrival_ns(struct engine *engine, uint32_t port, size_t frame_bytes) {
-    int64_t now_ns = mono_ns(), *last_ns = &engine->port[port].last_arrival_ns;
+static int64_t arrival_ns(struct engine *engine, uint32_t port, size_t frame_bytes, int64_t now_ns) {
+    int64_t *last_ns = &engine->port[port].last_arrival_ns;
     if (frame_bytes > VNET_BYTES)
         now_ns = stamps_arrival_ns(&engine->stamps, (uint8_t *)engine->landing->frame + VNET_BYTES,
                                    frame_bytes - VNET_BYTES, now_ns);
@@ -284,6 +285,7 @@ static int64_t arrival_ns(struct engine *engine, uint32_t port, size_t frame_byt
 /* Some packets of one port and then the next port's: who waits here gets a late stamp of arrival. */
 static void read_port(struct engine *engine, uint32_t index) {
     ssize_t bytes = 0;
+    int64_t released_ns = mono_ns();
     for (int i = 0; i < READS_PER_WAKE && bytes < READ_BYTES_PER_WAKE && engine->port[index].fd >= 0; i++) {
         ssize_t n = read(engine->port[index].fd, engine->landing->frame, WIRE_MAX_FRAME_BYTES);
         if (n < 0) {
@@ -292,8 +294,12 @@ static void read_port(struct engine *engine, uint32_t index) {
             return;
         }
         bytes += n;
-        engine_accept(engine, index, (size_t)n, arrival_ns(engine, index, (size_t)n));
-        release_due(engine);
+        int64_t now_ns = mono_ns();
+        engine_accept(engine, index, (size_t)n, arrival_ns(engine, index, (size_t)n, now_ns));
+        if (now_ns - released_ns >= READ_ON_NS) {
+            release_due(engine);
+            released_ns = now_ns;
+        }
     }
 }
 

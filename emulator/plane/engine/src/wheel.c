@@ -136,6 +136,8 @@ static void advance(struct wheel *wheel) {
             for (uint32_t next; index != WHEEL_NONE; index = next) {
                 next = wheel->event[index].next;
                 heap_add(&wheel->open, (struct wheel_entry){wheel->event[index].at_ns, wheel->event[index].order, index});
+                if (wheel->soon != NULL)
+                    wheel->soon(wheel->context, index);
             }
         }
         while (wheel->far.held > 0 && (wheel->far.entry[0].at_ns >> WHEEL_SLOT_BITS) - number < WHEEL_SLOTS)

@@ -37,6 +37,8 @@ struct wheel {
     uint32_t *first; /* of each slot */
     uint64_t leaf[WHEEL_SLOTS / 64], branch[WHEEL_SLOTS / 64 / 64], root;
     struct wheel_heap open, far;
+    void (*soon)(void *context, uint32_t event); /* told of each event of a slot that opens; may be NULL */
+    void *context;
 };
 
 bool wheel_open(struct wheel *, uint32_t capacity);
