@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import statistics
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -173,7 +175,32 @@ def test_what_is_in_flight_when_a_link_goes_down_is_lost(lab: NetemLab) -> None:
     assert totals["packets_in"] == [100, 0]
     assert totals["packets_out"] == [20, 0]
     assert totals["bytes_out"] == [20 * 92, 0]
-    assert lab.tc(0, "east")["handle"] == "2:"  # a fresh one took the place of the one that held them
+    # it is the same netem: what it has counted goes on
+    assert lab.tc(0, "east")["packets"] == 20
+    assert lab.tc(0, "east")["drops"] == 30
+
+
+def test_going_down_again_and_again_removes_no_qdisc(lab: NetemLab) -> None:
+    with subprocess.Popen(
+        ["nsenter", f"--net=/proc/{os.getpid()}/fd/{lab.netns[0]}", "tc", "monitor"],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as monitor:
+        time.sleep(0.5)
+        flow = Flow(lab)
+        for _ in range(3):
+            lab.set(delay_ms=300)
+            flow.send(10)
+            lab.set(delay_ms=300, up=False)
+            assert lab.tc(0, "east")["qlen"] == 0
+        lab.set(delay_ms=1)
+        flow.send(10)
+        assert flow.finish() == list(range(30, 40))
+        monitor.terminate()
+        said = monitor.communicate()[0]
+    assert "qdisc netem 1: dev east root" in said  # the monitor heard of the changes
+    assert "deleted" not in said
+    assert lab.totals()["dropped_down"] == [30, 0]
 
 
 def test_a_new_link_is_down_and_its_interfaces_are_up() -> None:

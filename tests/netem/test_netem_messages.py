@@ -57,12 +57,10 @@ def _netem(
     limit: int,
     loss: int,
     *,
-    handle: int = 0x10000,
     new: bool = False,
 ) -> bytes:
     return messages.netem_messages(
         np.array([ifindex], np.int32),
-        np.array([handle], np.uint32),
         np.array([latency_ns], np.int64),
         np.array([rate], np.uint64),
         np.array([limit], np.uint32),
@@ -106,7 +104,7 @@ def test_a_change_is_in_place_and_says_all(
     }
 
     (again,) = readback.qdiscs([data])
-    assert (again.ifindex, again.handle, again.kind, again.is_gone) == (ifindex, 0x10000, "netem", False)
+    assert (again.ifindex, again.handle, again.kind) == (ifindex, 0x10000, "netem")
     assert (again.latency_ns, again.jitter_ns, again.rate_bytes_per_s) == (latency_ns, 0, rate)
     assert (again.limit_packets, again.loss) == (limit, loss)
 
@@ -114,19 +112,28 @@ def test_a_change_is_in_place_and_says_all(
 def test_many_changes_are_one_run_of_bytes() -> None:
     n = np.arange(1, 6)
     small = n.astype(np.uint32)
-    data = messages.netem_messages(
-        n.astype(np.int32), small, n * 1000, n.astype(np.uint64), small, small
-    ).tobytes()
+    data = messages.netem_messages(n.astype(np.int32), n * 1000, n.astype(np.uint64), small, small).tobytes()
     for row in range(5):
         found = _decode(data[row * 132 : (row + 1) * 132])
         assert (found["index"], found["header"]["sequence_number"]) == (row + 1, row)
     assert len(data) == 5 * 132
 
 
-def test_a_fresh_netem_takes_the_place_of_what_is_there() -> None:
-    found = _decode(_netem(3, 0, 1, 1, 0, handle=0x20000, new=True))
+def test_a_first_netem_is_made() -> None:
+    found = _decode(_netem(3, 0, 1, 1, 0, new=True))
     assert found["header"]["flags"] == NLM_F_REQUEST | NLM_F_CREATE | NLM_F_REPLACE
-    assert found["handle"] == 0x20000
+    assert found["handle"] == 0x10000
+
+
+def test_a_queue_of_another_length_changes_nothing_else() -> None:
+    data = messages.queue_messages(np.array([12, 13], np.int32), np.array([1000, 1001], np.uint32)).tobytes()
+    for row, length in ((0, 1000), (1, 1001)):
+        found = ifinfmsg(data[row * 40 : (row + 1) * 40])
+        found.decode()
+        assert (found["header"]["type"], found["header"]["flags"]) == (16, NLM_F_REQUEST)
+        assert (found["index"], found["flags"], found["change"]) == (12 + row, 0, 0)
+        assert [tuple(one) for one in found["attrs"]] == [("IFLA_TXQLEN", length)]
+    assert len(data) == 80
 
 
 def test_a_question_asks_for_its_answer() -> None:
@@ -178,7 +185,7 @@ def test_the_readback_reads_what_an_older_kernel_says() -> None:
     body += struct.pack("=HH", 4 + len(stats), 7) + stats
     (found,) = readback.qdiscs([struct.pack("=IHHII", 16 + len(body), 36, 0, 0, 0) + body])
     assert found == readback.Qdisc(
-        False, 7, 0x10000, "netem", 3_000_000, 0, 81, 5, 6_250_000, 10, 15_140, 3, 4, 6_056
+        7, 0x10000, "netem", 3_000_000, 0, 81, 5, 6_250_000, 10, 15_140, 3, 4, 6_056
     )
 
 

@@ -259,3 +259,15 @@ def test_the_scripts_of_the_box_say_how_to_call_them() -> None:
     done = subprocess.run([VAGRANT / "box/build.sh"], capture_output=True, text=True)
     assert done.returncode == 1
     assert "usage:" in done.stderr
+
+
+def test_what_the_box_leaves_out_is_there_to_be_left_out() -> None:
+    listed = re.search(
+        r"^too_slow=\((.*?)^\)", (VAGRANT / "test-vm.sh").read_text(), re.MULTILINE | re.DOTALL
+    )
+    assert listed
+    tests = [word.strip("'") for word in listed[1].split()]
+    assert tests
+    for test in tests:
+        file, _, name = test.partition("::")
+        assert f"def {name.partition('[')[0]}(" in (ROOT / file).read_text(), test

@@ -21,10 +21,10 @@ How a link's parameters become netem's:
   large packets for segmentation (a queue would hold 44 times as much).
 - *Loss.* Drawn by the kernel, from its own generator: a seed does not repeat it.
 - *Down* is netem with a loss of 100 %: the interface stays up, and routes
-  through it stay.  What is in flight when a link goes down must be lost, so a
-  fresh netem takes the place of the one that holds it.  That is the one change
-  that is not made in place; what is sent in the moment it takes is lost with
-  the rest, and the kernel does not count it.
+  through it stay.  What is in flight when a link goes down must be lost: netem is
+  told to lose all that comes, and then to lose what it holds (see
+  ``messages.queue_messages``).  It stays where it is.  What is sent in the moment
+  it takes is lost with the rest, and the kernel does not count it.
 """
 
 from __future__ import annotations
@@ -101,19 +101,17 @@ class NetemBackend:
         self._queue_bytes = np.zeros(2 * n, np.int64)
         self._slot = np.zeros(2 * n, np.int32)
         self._ifindex = np.zeros(2 * n, np.int32)
-        self._handle = np.zeros(2 * n, np.uint32)
+        self._long_queue = np.zeros(2 * n, np.int8)  # which of TX_QUEUE_PACKETS the device has
         self._names: dict[int, str] = {}
         # as last sent
         self._sent_latency_ns = np.zeros(2 * n, np.int64)
         self._sent_limit = np.zeros(2 * n, np.uint32)
         self._sent_rate = np.zeros(2 * n, np.uint64)
         self._sent_loss = np.zeros(2 * n, np.uint32)
-        # counts that the present qdisc does not hold, or holds under another heading
+        # counts that a qdisc does not hold, or holds under another heading
         self._category = np.zeros(2 * n, np.int8)
         self._dropped = np.zeros((2 * n, 3), np.int64)
-        self._drops_told = np.zeros(2 * n, np.int64)  # of the present qdisc's drops, those in _dropped
-        self._past_packets = np.zeros(2 * n, np.int64)
-        self._past_bytes = np.zeros(2 * n, np.int64)
+        self._drops_told = np.zeros(2 * n, np.int64)  # of the qdisc's drops, those in _dropped
 
     @classmethod
     def probe(cls) -> Probe:
@@ -267,8 +265,8 @@ class NetemBackend:
             for row, message in devices:
                 for device in readback.devices([message]):
                     refused_by_peer[row] = device.tx_dropped
-            left = self._past_packets[ends] + [q.packets for q in now]
-            left_bytes = self._past_bytes[ends] + [_ip_bytes(q) for q in now]
+            left = np.array([q.packets for q in now], np.int64)
+            left_bytes = np.array([_ip_bytes(q) for q in now], np.int64)
             held = np.array([q.held_packets for q in now], np.int64)
             held_bytes = np.array([q.held_frame_bytes for q in now], np.int64)
             dropped = self._dropped[ends]
@@ -396,7 +394,6 @@ class NetemBackend:
         self._sent_loss[ends] = loss
         message = messages.netem_messages(
             self._ifindex[ends],
-            self._handle[ends],
             latency_ns,
             self._sent_rate[ends],
             self._sent_limit[ends],
@@ -406,44 +403,32 @@ class NetemBackend:
         self._send(ends, message, "be given a netem" if new else "be changed")
 
     def _lose_what_is_held(self, ends: Int32) -> None:
-        """Put a fresh netem in the place of each, which already loses all that comes, and keep the books."""
+        """Empty each netem, which already loses all that comes, and keep the books."""
         if len(ends) == 0:
             return
         before = self._ask(ends)
-        self._handle[ends] = np.where(
-            self._handle[ends] == messages.HANDLES[0], messages.HANDLES[1], messages.HANDLES[0]
-        )
-        message = messages.echo(
-            messages.netem_messages(
-                self._ifindex[ends],
-                self._handle[ends],
-                self._sent_latency_ns[ends],
-                self._sent_rate[ends],
-                self._sent_limit[ends],
-                self._sent_loss[ends],
-                new=True,
-            )
-        )
-        answers, refusals = self._sockets.ask(self._slot[ends], message)
-        self._no_refusal(ends, refusals, "be given a fresh netem")
-        last = self._by_row(ends, answers, is_gone=True)
-        self._note_drops(ends, last)
-        self._drops_told[ends] = 0
-        self._past_packets[ends] += [q.packets for q in last]
-        self._past_bytes[ends] += [_ip_bytes(q) for q in last]
+        self._long_queue[ends] ^= 1
+        length = np.array(messages.TX_QUEUE_PACKETS, np.uint32)[self._long_queue[ends]]
+        self._send(ends, messages.queue_messages(self._ifindex[ends], length), "be emptied")
+        after = self._ask(ends)
+        for end, q in zip(ends.tolist(), after, strict=True):
+            if q.held_packets:
+                raise BackendError(
+                    f"{self._called(end)} went down and still holds {q.held_packets} packets: "
+                    "was its txqueuelen changed? (needs a kernel of 4.16 or later)"
+                )
+        self._note_drops(ends, after)
         # of what it held, some may still have left in between
-        lost = [max(0, b.held_packets - (q.packets - b.packets)) for b, q in zip(before, last, strict=True)]
+        lost = [max(0, b.held_packets - (a.packets - b.packets)) for b, a in zip(before, after, strict=True)]
         self._dropped[ends, _DOWN] += lost
 
     def _ask(self, ends: Int32) -> list[readback.Qdisc]:
         answers, refusals = self._sockets.ask(self._slot[ends], messages.qdisc_questions(self._ifindex[ends]))
         self._no_refusal(ends, refusals, "be read")
-        return self._by_row(ends, answers, is_gone=False)
+        return self._by_row(ends, answers)
 
-    def _by_row(
-        self, ends: Int32, answers: list[tuple[int, bytes]], *, is_gone: bool
-    ) -> list[readback.Qdisc]:
-        found = {row: q for row, m in answers for q in readback.qdiscs([m]) if q.is_gone == is_gone}
+    def _by_row(self, ends: Int32, answers: list[tuple[int, bytes]]) -> list[readback.Qdisc]:
+        found = {row: q for row, m in answers for q in readback.qdiscs([m])}
         for row, end in enumerate(ends.tolist()):
             if row not in found or found[row].kind != "netem":
                 raise BackendError(f"{self._called(end)} has no netem any more: something else removed it")
@@ -503,7 +488,7 @@ class NetemBackend:
                     ends[row][1].netns_fd,
                     ends[row][1].interface,
                     messages.mac_address(int(links[row])),
-                    messages.TX_QUEUE_PACKETS,
+                    messages.TX_QUEUE_PACKETS[0],
                     acknowledge=row == rows[-1],
                 )
                 for row in rows
@@ -537,11 +522,9 @@ class NetemBackend:
         for of_link in (self._up, self._t0_mono_ns, self._delay_ns, self._slope_ns_per_s, self._loss_ratio):
             of_link[links] = 0
         for of_end in (
-            self._rate_bps, self._queue_bytes, self._dropped, self._drops_told, self._past_packets,
-            self._past_bytes,
+            self._rate_bps, self._queue_bytes, self._dropped, self._drops_told, self._long_queue
         ):  # fmt: skip
             of_end[ends] = 0
-        self._handle[ends] = messages.HANDLES[0]
         self._category[ends] = _DOWN
 
     def _take_ids(self, n: int) -> Int32:

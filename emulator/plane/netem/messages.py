@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..netlink import Messages
 
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
-RTM_NEWQDISC, RTM_DELQDISC, RTM_GETQDISC = 36, 37, 38
+RTM_NEWQDISC, RTM_GETQDISC = 36, 38
 
 _NLM_F_REQUEST, _NLM_F_ACK, _NLM_F_ECHO = 0x001, 0x004, 0x008
 _NLM_F_REPLACE, _NLM_F_EXCL, _NLM_F_CREATE = 0x100, 0x200, 0x400
@@ -28,10 +28,9 @@ _IFLA_GSO_MAX_SEGS = 40
 _IFLA_INFO_KIND, _IFLA_INFO_DATA, _VETH_INFO_PEER = 1, 2, 1
 _IFF_UP, _IFF_NOARP = 0x01, 0x80
 
-#: of a qdisc: a fresh netem takes the other one's
-HANDLES = (0x0001_0000, 0x0002_0000)
-#: of no effect while netem is there, and what a qdisc that replaces it would take
-TX_QUEUE_PACKETS = 1_000
+HANDLE = 0x0001_0000
+#: a device's own queue: of no effect while netem is there, but a change of it empties what the qdisc holds
+TX_QUEUE_PACKETS = (1_000, 1_001)
 
 #: netem counts a frame with its Ethernet header, an emulated link has none
 ETHERNET_HEADER_BYTES = 14
@@ -70,6 +69,8 @@ LINK = np.dtype(
         ("change", "=u4"),
     ]
 )  # fmt: skip
+#: a LINK and the length of its own queue
+QUEUE = np.dtype([*LINK.descr, ("length_len", "=u2"), ("length_type", "=u2"), ("length_packets", "=u4")])
 QDISC = np.dtype(
     [
         ("nl_len", "=u4"), ("nl_type", "=u2"), ("nl_flags", "=u2"), ("nl_seq", "=u4"), ("nl_pid", "=u4"),
@@ -81,7 +82,6 @@ QDISC = np.dtype(
 
 def netem_messages(
     ifindex: NDArray[np.int32],
-    handle: NDArray[np.uint32],
     latency_ns: NDArray[np.int64],
     rate_bytes_per_s: NDArray[np.uint64],
     limit_packets: NDArray[np.uint32],
@@ -91,10 +91,9 @@ def netem_messages(
 ) -> Messages:
     """(n,) requests of dtype NETEM; row i has sequence number i.
 
-    The netem at the root of each device that has the ``handle`` gets all its
-    parameters anew, in place: what it holds stays, in order.  ``new``: a fresh
-    one takes the place of whatever is there, and what that held is lost; its
-    handle must be another than the present one's.  ``loss`` is of LOSE_ALL.
+    The netem at the root of each device that has our HANDLE gets all its
+    parameters anew, in place: what it holds stays, in order.  ``new``: of a
+    device that has none yet.  ``loss`` is of LOSE_ALL.
     """
     message = np.zeros(len(ifindex), NETEM)
     message["nl_len"] = NETEM.itemsize
@@ -102,7 +101,7 @@ def netem_messages(
     message["nl_flags"] = _NLM_F_REQUEST | _NLM_F_REPLACE | (_NLM_F_CREATE if new else 0)
     message["nl_seq"] = np.arange(len(message))
     message["ifindex"] = ifindex
-    message["handle"] = handle
+    message["handle"] = HANDLE
     message["parent"] = _TC_H_ROOT
     message["kind_len"], message["kind_type"], message["kind"] = 10, _TCA_KIND, b"netem"
     message["options_len"], message["options_type"] = _OPTIONS_BYTES, _TCA_OPTIONS
@@ -160,10 +159,20 @@ def removal_messages(ifindex: NDArray[np.int32]) -> Messages:
     return message
 
 
-def echo(messages: Messages) -> Messages:
-    """The same, with an answer that tells what was replaced and by what."""
-    messages["nl_flags"] |= _NLM_F_ECHO
-    return messages
+def queue_messages(ifindex: NDArray[np.int32], length_packets: NDArray[np.uint32]) -> Messages:
+    """(n,) requests of dtype QUEUE: each device's own queue gets another length.
+
+    The kernel stops the device for it, which resets its qdisc: what that holds is
+    lost, and its parameters and counts stay.  The interface stays up, and so do
+    routes.  Nothing happens where the device has that length already.
+    """
+    message = np.zeros(len(ifindex), QUEUE)
+    message["nl_len"], message["nl_type"], message["nl_flags"] = QUEUE.itemsize, RTM_NEWLINK, _NLM_F_REQUEST
+    message["nl_seq"] = np.arange(len(message))
+    message["ifindex"] = ifindex
+    message["length_len"], message["length_type"] = 8, _IFLA_TXQLEN
+    message["length_packets"] = length_packets
+    return message
 
 
 def qdisc_dump() -> bytes:

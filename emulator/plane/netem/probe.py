@@ -29,7 +29,7 @@ def try_a_link() -> str | None:
             netns_fd,
             "probe1",
             messages.mac_address(0),
-            messages.TX_QUEUE_PACKETS,
+            messages.TX_QUEUE_PACKETS[0],
             acknowledge=True,
         )
         refused = sockets[0].send(pair, 0)
@@ -39,7 +39,6 @@ def try_a_link() -> str | None:
         one = np.ones(1, np.uint32)
         netem = messages.netem_messages(
             ifindex,
-            one * np.uint32(messages.HANDLES[0]),
             one.astype(np.int64),
             one.astype(np.uint64),
             one,

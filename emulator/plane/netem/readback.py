@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_NEW_QDISC, _DEL_QDISC, _NEW_LINK = 36, 37, 16
+_NEW_QDISC, _NEW_LINK = 36, 16
 _ROOT = 0xFFFFFFFF
 
 
@@ -23,7 +23,6 @@ class Qdisc:
     All parameters are 0 where its kind is not netem.
     """
 
-    is_gone: bool  # it has just been replaced: these are its last counts
     ifindex: int
     handle: int
     kind: str
@@ -53,11 +52,11 @@ def qdiscs(answers: list[bytes]) -> Iterator[Qdisc]:
     """The root qdiscs among netlink messages."""
     for message in answers:
         kind = struct.unpack_from("=H", message, 4)[0]
-        if kind not in (_NEW_QDISC, _DEL_QDISC):
+        if kind != _NEW_QDISC:
             continue
         ifindex, handle, parent = struct.unpack_from("=iII", message, 20)
         if parent == _ROOT:
-            yield _qdisc(message, kind == _DEL_QDISC, ifindex, handle)
+            yield _qdisc(message, ifindex, handle)
 
 
 def devices(answers: list[bytes]) -> Iterator[Device]:
@@ -73,7 +72,7 @@ def devices(answers: list[bytes]) -> Iterator[Device]:
         yield Device(ifindex, name, bool(flags & 1), dropped)
 
 
-def _qdisc(message: bytes, is_gone: bool, ifindex: int, handle: int) -> Qdisc:
+def _qdisc(message: bytes, ifindex: int, handle: int) -> Qdisc:
     found = dict(_walk(message, 36, len(message)))
     start, end = found[1]
     kind = bytes(message[start:end]).rstrip(b"\0").decode()
@@ -102,7 +101,7 @@ def _qdisc(message: bytes, is_gone: bool, ifindex: int, handle: int) -> Qdisc:
             elif attribute == 3:
                 held, held_bytes, drops = struct.unpack_from("=3I", message, at)
     return Qdisc(
-        is_gone, ifindex, handle, kind, latency_ns, jitter_ns, limit, loss, rate,
+        ifindex, handle, kind, latency_ns, jitter_ns, limit, loss, rate,
         packets, frame_bytes, drops, held, held_bytes,
     )  # fmt: skip
 
