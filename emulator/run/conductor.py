@@ -169,6 +169,15 @@ class Conductor:
         if self._thread.is_alive():
             self._thread.join()
 
+    def note_overdue(self, step_ns: int) -> None:
+        """Once it has stopped: the tick that should have come and has not is a late one too."""
+        if self.current is None:
+            return
+        due_ns = self.current.sim_ns + step_ns
+        late_ns = self._clock.sim_ns() - due_ns
+        if late_ns > LATE_NS:
+            self.ticks.late.append(LateTick(self.current.number + 1, due_ns, late_ns))
+
     def _run(self) -> None:
         try:
             while not self._stop.is_set():

@@ -337,8 +337,13 @@ class Emulation:
             stack.callback(self._stop_watching)
             if self._conductor is not None:
                 stack.callback(self._finish_record, error)
-                stack.callback(self._conductor.stop)
+                stack.callback(self._stop_conductor, self._conductor)
                 stack.callback(self._stop_nodes)
+
+    def _stop_conductor(self, conductor: Conductor) -> None:
+        conductor.stop()
+        if self._failure is None and self.began_sim_ns is not None:
+            conductor.note_overdue(self._step_ns)
 
     def _stop_nodes(self) -> None:
         with contextlib.suppress(OSError):  # it may be what died

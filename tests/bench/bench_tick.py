@@ -1,15 +1,17 @@
 """The pure part of a tick: positions, links, routes, and the diff to the tick before.
 
     python tests/bench/bench_tick.py [--ticks 40] [SCENARIO ...]
+    python tests/bench/bench_tick.py --sizes
 
 Median and worst of the ticks, in ms of wall time in one process, by stage; and
-what ``plan`` takes for 200 s at 100 ms for one pair of gateways.
+what ``plan`` takes for 200 s at 100 ms for one pair of gateways.  ``--sizes``:
+positions, links and routes to thirty gateways at 1,584, 4,408, 100,000 and a
+million satellites.
 """
 
 from __future__ import annotations
 
 import argparse
-import pickle
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -23,7 +25,9 @@ from orbitmesh.emulator.geometry import Geometry
 from orbitmesh.emulator.links.lasers import LaserMesh
 from orbitmesh.emulator.orbit import Fleet
 from orbitmesh.emulator.plan import plan_rows
+from orbitmesh.emulator.run.parcels import Parcel
 from orbitmesh.emulator.scenario import Scenario
+from orbitmesh.emulator.scenario.model import Constellation
 
 WATCHED: tuple[tuple[Any, str, str], ...] = (
     (Fleet, "states_itrs", "positions"),
@@ -32,7 +36,8 @@ WATCHED: tuple[tuple[Any, str, str], ...] = (
     (Geometry, "_links", "links"),
     (geometry_module, "shortest_routes", "routes"),
 )
-STAGES = (*(stage for _, _, stage in WATCHED), "tick", "diff", "pickle")
+STAGES = (*(stage for _, _, stage in WATCHED), "tick", "diff", "parcel")
+WIRED_NODES = 5_000  # a diff lists next hops: for the wired plane
 
 
 def timed(spent_ms: dict[str, float], stage: str, call: Callable[..., Any]) -> Callable[..., Any]:
@@ -46,9 +51,9 @@ def timed(spent_ms: dict[str, float], stage: str, call: Callable[..., Any]) -> C
     return measured
 
 
-def ticks(name: str, count: int) -> None:
+def measure(name: str, scenario: Scenario, count: int) -> None:
     began = time.perf_counter()
-    geometry = Geometry(Scenario.load(name))
+    geometry = Geometry(scenario)
     built_ms = (time.perf_counter() - began) * 1e3
     nodes = geometry.nodes
     print(
@@ -65,23 +70,52 @@ def ticks(name: str, count: int) -> None:
         for _ in range(count):
             spent_ms.clear()
             epoch: Epoch = timed(spent_ms, "tick", lambda: next(epochs))()
-            change = timed(spent_ms, "diff", diff)(old, epoch)
-            timed(spent_ms, "pickle", pickle.dumps)(epoch, protocol=5)
-            if old is not None:
-                changed.append(len(change.route_node))
+            timed(spent_ms, "parcel", Parcel.pack)(epoch).close()
+            if len(geometry.nodes) <= WIRED_NODES:
+                change = timed(spent_ms, "diff", diff)(old, epoch)
+                if old is not None:
+                    changed.append(len(change.route_node))
             rows.append(dict(spent_ms))
             old = epoch
     finally:
         for owner, attribute, original in originals:
             setattr(owner, attribute, original)
     for stage in STAGES:
-        values = np.array([row[stage] for row in rows])
+        values = np.array([row[stage] for row in rows[1:] if stage in row])  # the first has all to choose
+        if len(values) == 0:
+            continue
         print(f"  {stage:<10} median {np.median(values):7.2f} ms   worst {values.max():7.2f} ms")
     kinds = np.bincount(epoch.links.kind, minlength=2)
     print(
-        f"  {kinds[LinkKind.LASER]} lasers, {kinds[LinkKind.GROUND]} ground links; "
-        f"next hops changed per tick: median {np.median(changed):.0f}, most {max(changed)}"
+        f"  {kinds[LinkKind.LASER]} lasers, {kinds[LinkKind.GROUND]} ground links"
+        + (
+            f"; next hops changed per tick: median {np.median(changed):.0f}, most {max(changed)}"
+            if changed
+            else ""
+        )
     )
+
+
+SIZES = (
+    ("D:550:53:1584/72/39",),
+    ("D:540:53.2:1584/72/39", "D:550:53:1584/72/17", "D:570:70:720/36/11", "D:560:97.6:520/10/3"),
+    ("D:550:53:100000/400/200",),
+)
+
+
+def sizes(count: int) -> None:
+    million = Scenario.load("ai1-million")
+    for codes in (*SIZES, None):
+        made = million.model_copy(update={"compute": million.compute.model_copy(update={"satellites": 0})})
+        if codes is not None:
+            shells = {"shells": [{"code": code} for code in codes]}
+            made = made.model_copy(
+                update={
+                    "constellation": Constellation.model_validate(shells),
+                    "lasers": made.lasers.model_copy(update={"junction_every": None}),
+                }
+            )
+        measure(f"{'+'.join(codes or ('ai1-million',))}", made, count if codes else min(count, 6))
 
 
 def plan(name: str) -> None:
@@ -98,9 +132,13 @@ def main() -> None:
     )
     parser.add_argument("scenarios", nargs="*", default=["demo", "starlink-shell1", "ai1-pilot"])
     parser.add_argument("--ticks", type=int, default=40)
+    parser.add_argument("--sizes", action="store_true")
     arguments = parser.parse_args()
+    if arguments.sizes:
+        sizes(max(2, arguments.ticks))
+        return
     for name in arguments.scenarios:
-        ticks(name, max(2, arguments.ticks))
+        measure(name, Scenario.load(name), max(2, arguments.ticks))
         plan(name)
 
 

@@ -13,7 +13,7 @@ import pytest
 from orbitmesh.emulator.epoch import Epoch, Links, RouteRows, Routes
 from orbitmesh.emulator.run.assignment import Assignment
 from orbitmesh.emulator.run.clock import RealClock, SteppedClock
-from orbitmesh.emulator.run.conductor import Ahead, Conductor, Tick
+from orbitmesh.emulator.run.conductor import LATE_NS, Ahead, Conductor, Tick
 
 STEP_NS = 1_000_000
 
@@ -146,3 +146,18 @@ def test_more_destinations_reach_the_epoch_in_force_the_prepared_one_and_those_t
     # a tick has the epoch as it was in force; one that nobody said anything of is as it was computed
     assert [tick.epoch.routes.destinations.tolist() for tick in run.ticks] == [[], [2, 3], [2, 3], []]
     assert run.failures == []
+
+
+def test_a_tick_that_never_came_is_late_too():
+    plane, clock = Plane(), SteppedClock()
+    run = Run(plane, clock)
+    run.conductor.first(ahead(0))
+    run.conductor.start()
+    clock.advance(STEP_NS + LATE_NS)
+    run.conductor.stop()
+    run.conductor.note_overdue(STEP_NS)
+    assert run.conductor.ticks.late == []  # not yet
+    clock.advance(3 * STEP_NS)
+    run.conductor.note_overdue(STEP_NS)
+    (late,) = run.conductor.ticks.late
+    assert (late.number, late.sim_ns, late.late_ns) == (1, STEP_NS, 3 * STEP_NS + LATE_NS)

@@ -28,7 +28,9 @@ def test_what_is_shipped() -> None:
 
 
 def test_a_file_of_a_shipped_name_needs_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "demo").write_text((shipped()[NAMES.index("demo")].path).read_text().replace('"demo"', '"mine"'))
+    (tmp_path / "demo").write_text(
+        (shipped()[NAMES.index("demo")].path).read_text().replace('"demo"', '"mine"')
+    )
     monkeypatch.chdir(tmp_path)
     assert load("demo").name == "demo"
     assert load("./demo").name == "mine"

@@ -111,7 +111,7 @@ void join_blocks(int64_t slots, const int32_t *neighbour, int64_t n_blocks, cons
     do {                                                                                                               \
         int64_t v_ = (node);                                                                                           \
         Four *mine_ = (Four *)(distance + v_ * LANES), low_ = mine_[0], high_ = mine_[1];                              \
-        for (int64_t k_ = 0; k_ < slots; k_++) {                                                                       \
+        for (int64_t k_ = 0; k_ < slots && g->neighbour[v_ * slots + k_] != v_; k_++) {                                \
             const Four *theirs_ = (const Four *)(distance + (int64_t)g->neighbour[v_ * slots + k_] * LANES);           \
             double w_ = g->weight[v_ * slots + k_];                                                                    \
             TAKE_LESS(low_, theirs_[0] + w_);                                                                          \
@@ -130,12 +130,12 @@ INLINE int sweep_both_ways(const Grid *g, int64_t slots, double *distance, int64
     Mask fell = { 0 };
     for (int64_t v = first; v < last; v++)
         RELAX(v);
-    int forwards = (fell[0] | fell[1] | fell[2] | fell[3]) != 0;
+    if (!(fell[0] | fell[1] | fell[2] | fell[3]))
+        return 0;
     fell = (Mask){ 0 };
     for (int64_t v = last - 1; v >= first; v--)
         RELAX(v);
-    int backwards = (fell[0] | fell[1] | fell[2] | fell[3]) != 0;
-    return (forwards | backwards ? FELL : 0) | (backwards ? MAY_FALL_AGAIN : 0);
+    return FELL | (fell[0] | fell[1] | fell[2] | fell[3] ? MAY_FALL_AGAIN : 0);
 }
 
 FAST static int settle(const Grid *g, double *distance, int64_t first, int64_t last)
@@ -194,15 +194,34 @@ static int sweep_block(const Grid *g, const Blocks *b, const int32_t *block_of, 
     return 1;
 }
 
+/* The end of the shell that begins with a block: what follows has no more than lone lasers to it. */
+static int64_t end_of_shell(const Blocks *b, int64_t begin)
+{
+    int64_t end = begin + 1;
+    for (int64_t block = begin; block < end; block++)
+        for (int32_t i = b->adjacent_first[block]; i < b->adjacent_first[block + 1]; i++)
+            if (b->adjacent[i] >= end)
+                end = b->adjacent[i] + 1;
+    return end;
+}
+
+/* Each shell is settled before the next one is looked at: half of a shell's distances are no use to another. */
 static void sweep(const Grid *g, const Blocks *b, const int32_t *block_of, double *distance, uint8_t *due)
 {
-    int changed = 1;
-    while (changed) {
-        changed = 0;
-        for (int64_t block = 0; block < b->n_blocks; block++)
-            changed |= sweep_block(g, b, block_of, distance, due, block);
-        for (int64_t block = b->n_blocks - 1; block >= 0; block--)
-            changed |= sweep_block(g, b, block_of, distance, due, block);
+    int any = 1;
+    while (any) {
+        any = 0;
+        for (int64_t begin = 0, end; begin < b->n_blocks; begin = end) {
+            end = end_of_shell(b, begin);
+            for (int changed = 1; changed;) {
+                changed = 0;
+                for (int64_t block = begin; block < end; block++)
+                    changed |= sweep_block(g, b, block_of, distance, due, block);
+                for (int64_t block = end - 1; block >= begin; block--)
+                    changed |= sweep_block(g, b, block_of, distance, due, block);
+                any |= changed;
+            }
+        }
     }
 }
 
