@@ -6,7 +6,7 @@ own.  Messages are pickles over a socket pair between two processes of ours:
     to it     ("open", Scenario, start_sim_ns, step_ns, duration_ns) · ("more", n)
               ("destinations", [node, …]) · ("forget", [node, …]) · ("step", step_ns)
     from it   ("nodes", Nodes, hosting, cautions, propagation) · ("epoch", Parcel of it, Assignment, cost_ns)
-              ("routes", {number: RouteRows, …}): to new destinations, for the epochs sent last
+              ("routes", {number: RouteRows}): to new destinations, for each of the epochs sent last
               ("error", exception)
 """
 
@@ -16,11 +16,14 @@ import argparse
 import contextlib
 import os
 import signal
+import threading
 import time
 from collections import deque
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
+
+import numpy as np
 
 from ..epoch import Epoch, RouteRows
 from ..errors import OrbitmeshError, RunError
@@ -40,44 +43,83 @@ _NICENESS = -5
 _LOOK_AHEAD_NS = 30 * 24 * 3600 * 10**9
 
 
-def serve(control: Connection) -> None:
-    _, scenario, start_sim_ns, step_ns, duration_ns = control.recv()
-    geometry = Geometry(scenario)
-    geometry.check_orbits(start_sim_ns, start_sim_ns + min(duration_ns, _LOOK_AHEAD_NS))
-    control.send(("nodes", geometry.nodes, geometry.hosting, geometry.cautions, geometry.propagation))
-    credit = 0
-    recent: deque[Epoch] = deque(maxlen=WINDOW + 1)  # the one in force, and those under way
-    epochs = geometry.epochs(start_sim_ns, step_ns)
-    while True:
-        while credit == 0 or control.poll():
-            verb, value = control.recv()
+class Server:
+    """One thread computes epochs, and another hears what is asked for meanwhile.
+
+    Of a million satellites an epoch takes seconds: who asks for a new destination does not wait for it.
+    """
+
+    def __init__(self, control: Connection) -> None:
+        _, self._scenario, start_sim_ns, step_ns, duration_ns = control.recv()
+        self._control, self._geometry = control, Geometry(self._scenario)
+        geometry = self._geometry
+        geometry.check_orbits(start_sim_ns, start_sim_ns + min(duration_ns, _LOOK_AHEAD_NS))
+        control.send(("nodes", geometry.nodes, geometry.hosting, geometry.cautions, geometry.propagation))
+        self._epochs = geometry.epochs(start_sim_ns, step_ns)
+        self._recent: deque[Epoch] = deque(maxlen=WINDOW + 1)  # the one in force, and those under way
+        self._credit = threading.Semaphore(0)
+        self._turn = threading.Lock()  # of who adds destinations, or sends
+
+    def hear(self) -> None:
+        """Until main is gone: EOFError."""
+        while True:
+            verb, value = self._control.recv()
             if verb == "more":
-                credit += value
+                self._credit.release(value)
             elif verb == "destinations":
-                geometry.add_destinations(value)
-                # it may be two steps until the next one to be computed is in force: too long to wait
-                more = {e.number: geometry.more_routes(e, value) for e in recent}
-                recent = deque((_with(e, more[e.number]) for e in recent), recent.maxlen)
-                control.send(("routes", more))
+                self._route_to(value)
             elif verb == "forget":
-                geometry.remove_destinations(value)
+                with self._turn:
+                    self._geometry.remove_destinations(value)
             elif verb == "step":
-                epochs.step_ns = value
-        began_ns = time.monotonic_ns()
-        epoch = next(epochs)
-        assignment = assign(
-            epoch, geometry.nodes.n_satellites, geometry.hosting, scenario.compute.probes.gateways
-        )
+                self._epochs.step_ns = value
+
+    def compute(self) -> None:
+        try:
+            while True:
+                self._credit.acquire()
+                began_ns = time.monotonic_ns()
+                epoch = next(self._epochs)
+                with self._turn:
+                    self._send(epoch, began_ns)
+        except OSError:
+            return  # main is gone: the other thread is told so too
+        except Exception as error:
+            with self._turn:
+                self._control.send(("error", _told(error)))
+            if not isinstance(error, OrbitmeshError):
+                raise
+
+    def _send(self, epoch: Epoch, began_ns: int) -> None:
+        geometry, compute = self._geometry, self._scenario.compute
+        lacking = np.setdiff1d(geometry.destinations, epoch.routes.destinations).tolist()
+        if lacking:  # asked for since it was begun
+            epoch = _with(epoch, geometry.more_routes(epoch, lacking))
+        assignment = assign(epoch, geometry.nodes.n_satellites, geometry.hosting, compute.probes.gateways)
         parcel = Parcel.pack(epoch)
         del epoch  # what is kept is the copy that all processes share
-        send(control, "epoch", parcel, assignment, time.monotonic_ns() - began_ns)
-        recent.append(parcel.open())
+        send(self._control, "epoch", parcel, assignment, time.monotonic_ns() - began_ns)
+        self._recent.append(parcel.open())
         parcel.close()
-        credit -= 1
+
+    def _route_to(self, nodes: list[int]) -> None:
+        """At once, in the epochs that have been sent: it may be two steps until the next one is in force."""
+        with self._turn:
+            self._geometry.add_destinations(nodes)
+            for place, epoch in enumerate(self._recent):  # the one in force is the first
+                more = self._geometry.more_routes(epoch, nodes)
+                self._recent[place] = _with(epoch, more)
+                self._control.send(("routes", {epoch.number: more}))
 
 
 def _with(epoch: Epoch, more: RouteRows) -> Epoch:
     return replace(epoch, routes=epoch.routes.joined(more))
+
+
+def _told(error: Exception) -> OrbitmeshError:
+    if isinstance(error, OrbitmeshError):
+        return error
+    return RunError(f"the geometry process failed: {type(error).__name__}: {error}")
 
 
 def main() -> None:
@@ -89,14 +131,15 @@ def main() -> None:
         os.nice(_NICENESS)
     keep_capabilities()
     try:
-        serve(control)
+        server = Server(control)
+        threading.Thread(target=server.compute, name="epochs", daemon=True).start()
+        server.hear()
     except (EOFError, BrokenPipeError, ConnectionResetError):
         pass  # the run is over
-    except OrbitmeshError as error:
-        control.send(("error", error))
     except Exception as error:
-        control.send(("error", RunError(f"the geometry process failed: {type(error).__name__}: {error}")))
-        raise
+        control.send(("error", _told(error)))
+        if not isinstance(error, OrbitmeshError):
+            raise
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "plane"))
 
 import plane_toys as toys
 
-from orbitmesh.emulator.epoch import UNREACHABLE, LinkKind, Links, Nodes, Routes
+from orbitmesh.emulator.epoch import NO_WAY, LinkKind, Links, Nodes, Ports, Routes
 from orbitmesh.emulator.plane.fabric import banks
 from orbitmesh.emulator.plane.fabric.engine import FakeFabric
 from orbitmesh.emulator.plane.fabric.plane import FabricPlane
@@ -61,7 +61,7 @@ def grid(planes: int, slots: int, rng: np.random.Generator) -> tuple[Nodes, Any]
     at = np.concatenate([links.a[ground_row], links.b[ground_row]])
     other = np.concatenate([links.b[ground_row], links.a[ground_row]])
     order = np.argsort(at, kind="stable")
-    ports = SimpleNamespace(
+    ports = Ports(
         laser_neighbour=neighbour,
         laser_row=row,
         ground_first=np.searchsorted(at[order], np.arange(n + GATEWAYS + 1)).astype(np.int32),
@@ -79,10 +79,10 @@ def measure(planes: int, slots: int, n_hosts: int) -> None:
     nodes, epoch = grid(planes, slots, rng)
     n = nodes.n_satellites
     to = np.concatenate([np.arange(n_hosts) * (n // max(n_hosts, 1)), n + np.arange(GATEWAYS)])
-    next_node = np.full((len(to), len(nodes)), UNREACHABLE, np.int32)
-    for row in next_node:  # any neighbour does
-        row[:n] = epoch.ports.laser_neighbour[np.arange(n), rng.integers(0, SLOTS, n)]
-    epoch.routes = Routes(to.astype(np.int32), next_node)
+    code = np.full((len(to), len(nodes)), NO_WAY, np.uint8)
+    for row in code:  # any neighbour does
+        row[:n] = rng.integers(0, SLOTS, n)
+    epoch.routes = Routes(to.astype(np.int32), code, epoch.ports)
     stations = [
         {"name": f"station{g}", "latitude": "0 deg", "longitude": f"{g} deg"} for g in range(GATEWAYS)
     ]
@@ -95,7 +95,7 @@ def measure(planes: int, slots: int, n_hosts: int) -> None:
     pipes_ms, prepare_ms, commit_ms, old = [], [], [], None
     for number in range(ROUNDS):
         began = time.perf_counter()
-        banks.laser_pipes(epoch.ports.laser_neighbour, epoch.ports.laser_row, epoch.links, 0.001, word, out)
+        banks.laser_pipes(epoch.ports, epoch.links, 0.001, word, out)
         pipes_ms.append(1e3 * (time.perf_counter() - began))
         new = SimpleNamespace(**vars(epoch) | {"number": number, "sim_ns": number * 10**9})
         began = time.perf_counter()
