@@ -20,7 +20,7 @@ case "$*" in
     echo "$*" >>"$LOG"
     case "$*" in *--editable*)
         touch "$CHECKOUT/proto/orbitmesh/a/v1/a_pb2.py" "$CHECKOUT/proto/orbitmesh/a/v1/a_pb2_grpc.py"
-        for program in plane/engine/orbitmesh-engine calibration/orbitmesh-traffic; do
+        for program in plane/engine/orbitmesh-engine calibration/orbitmesh-traffic orbitmesh-arrays.so; do
             echo '#!/bin/sh' >"$CHECKOUT/emulator/$program"
             chmod +x "$CHECKOUT/emulator/$program"
         done ;;
