@@ -23,8 +23,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
 from fabric_lab import Row
 
 from orbitmesh.emulator.calibration.traffic import PROGRAM
+from orbitmesh.emulator.epoch import NO_WAY
 from orbitmesh.emulator.plane.engine.process import BINARY
-from orbitmesh.emulator.plane.fabric.banks import NO_WAY, UP, addresses_hashed
+from orbitmesh.emulator.plane.fabric.banks import UP, addresses_hashed
 from orbitmesh.emulator.plane.fabric.table import FabricTable, KindParameters, Sizes, write_routes
 
 ENGINE_SOURCES = BINARY.parent / "src"
