@@ -133,7 +133,7 @@ class Stations:
         position_km = np.ascontiguousarray(satellite_itrs_km)
         n = len(position_km)
         boxes = np.empty((n // _SATELLITES_OF_A_BOX + 1, 6))
-        room = 1024
+        room = 1024 + n * len(self) // 50  # in low orbit a station sees some 1 % of a shell
         while True:
             station, satellite = np.empty(room, np.int32), np.empty(room, np.int32)
             range_km, sine = np.empty(room), np.empty(room)

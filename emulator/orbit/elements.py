@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -87,17 +88,11 @@ def from_walker(shell: WalkerShell) -> list[OrbitalPlane]:
     ]
 
 
-class Generated(Sequence[ElementSet]):
-    """The satellites of planes, by plane and slot; each is made when it is asked for.
+class ElementSets(Sequence[ElementSet]):
+    """Element sets in parts, one after the other; ``_made`` gives one as it is asked for."""
 
-    The epoch is held to 0.4 µs: SGP4 counts it in days.
-    """
-
-    def __init__(self, planes: Iterable[OrbitalPlane], epoch_utc: datetime, gravity: Gravity) -> None:
-        self.planes = tuple(planes)
-        self._gravity = gravity
-        self._epoch_days = unix_ns(epoch_utc) / DAY_NS + (UNIX_EPOCH_JD - SGP4_EPOCH_JD)
-        self._ends = np.cumsum([plane.n_slots for plane in self.planes])
+    def __init__(self, sizes: Iterable[int]) -> None:
+        self._ends = np.cumsum([*sizes])
 
     def __len__(self) -> int:
         return int(self._ends[-1])
@@ -110,10 +105,28 @@ class Generated(Sequence[ElementSet]):
         rows = range(len(self))[index]
         if isinstance(rows, range):
             return [self[row] for row in rows]
-        number = int(np.searchsorted(self._ends, rows, side="right"))
-        plane = self.planes[number]
-        slot = rows - int(self._ends[number]) + plane.n_slots
-        return ElementSet(self.satrec(plane, plane.phase_rad + _TURN * slot / plane.n_slots, plane.raan_rad))
+        part = int(np.searchsorted(self._ends, rows, side="right"))
+        return self._made(part, rows - int(self._ends[part - 1] if part else 0))
+
+    @abstractmethod
+    def _made(self, part: int, place: int) -> ElementSet: ...
+
+
+class Generated(ElementSets):
+    """The satellites of planes, by plane and slot; each is made when it is asked for.
+
+    The epoch is held to 0.4 µs: SGP4 counts it in days.
+    """
+
+    def __init__(self, planes: Iterable[OrbitalPlane], epoch_utc: datetime, gravity: Gravity) -> None:
+        self.planes = tuple(planes)
+        self._gravity = gravity
+        self._epoch_days = unix_ns(epoch_utc) / DAY_NS + (UNIX_EPOCH_JD - SGP4_EPOCH_JD)
+        super().__init__(plane.n_slots for plane in self.planes)
+
+    def _made(self, part: int, place: int) -> ElementSet:
+        plane = self.planes[part]
+        return ElementSet(self.satrec(plane, plane.phase_rad + _TURN * place / plane.n_slots, plane.raan_rad))
 
     def satrec(self, plane: OrbitalPlane, anomaly_rad: float, raan_rad: float) -> Satrec:
         """One of the plane's kind, at any anomaly and node."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import overload
 
 import numpy as np
 from sgp4.api import SatrecArray
 
 from ..epoch import Bool, Int32, Int64
-from .elements import ElementSet, Generated, OrbitalPlane
+from .elements import ElementSet, ElementSets, Generated, OrbitalPlane
 from .families import Family, Runs
 from .propagate import States, states_itrs
 
@@ -17,26 +16,15 @@ _NONE = -1  # of no family: SGP4 itself
 _MAKING = 8  # making a Satrec takes as long as so many states
 
 
-class Chain(Sequence[ElementSet]):
-    """The element sets of several parts, one after the other."""
+class Chain(ElementSets):
+    """Those of several shells."""
 
-    def __init__(self, parts: Sequence[Sequence[ElementSet]]) -> None:
-        self._parts = parts
-        self._ends = np.cumsum([len(part) for part in parts])
+    def __init__(self, shells: Sequence[Sequence[ElementSet]]) -> None:
+        super().__init__(len(shell) for shell in shells)
+        self._shells = shells
 
-    def __len__(self) -> int:
-        return int(self._ends[-1])
-
-    @overload
-    def __getitem__(self, index: int) -> ElementSet: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[ElementSet]: ...
-    def __getitem__(self, index: int | slice) -> ElementSet | list[ElementSet]:
-        rows = range(len(self))[index]
-        if isinstance(rows, range):
-            return [self[row] for row in rows]
-        part = int(np.searchsorted(self._ends, rows, side="right"))
-        return self._parts[part][rows - int(self._ends[part])]
+    def _made(self, part: int, place: int) -> ElementSet:
+        return self._shells[part][place]
 
 
 class Propagator:
@@ -83,10 +71,9 @@ class Propagator:
         if len(self._direct):
             _put(found, self._direct, states_itrs(self._satrecs, instant_unix_ns, self._dut1_s))
         for kind, family in enumerate(self._kinds):
-            of_it = self._kind == kind
-            runs = self._runs.chosen(of_it)
-            if not family.put(runs, instant_unix_ns, self._dut1_s, found):
-                self._repair(found, np.flatnonzero(np.repeat(of_it, self._runs.satellites)), instant_unix_ns)
+            if not family.put(self._runs_of_kind[kind], instant_unix_ns, self._dut1_s, found):
+                of_it = np.repeat(self._kind == kind, self._runs.satellites)
+                self._repair(found, np.flatnonzero(of_it), instant_unix_ns)
         return found
 
     def states_of(self, satellites: Int64, instant_unix_ns: Int64) -> States:
