@@ -56,8 +56,8 @@ ubuntu24.04) clang_version=18 ;;
 esac
 
 if [[ -n ${with_tests:-} ]]; then
-    # AddressSanitizer, UBSan and libFuzzer for the engine; shellcheck for the scripts
-    packages+=(clang shellcheck ${clang_version:+"libclang-rt-$clang_version-dev"})
+    # AddressSanitizer, UBSan and libFuzzer for the engine; shellcheck for the scripts; mtr to look at a mesh
+    packages+=(clang shellcheck mtr-tiny ${clang_version:+"libclang-rt-$clang_version-dev"})
 fi
 
 if [[ -n ${with_vm:-} ]]; then

@@ -1,12 +1,14 @@
 """Stock Mininet and our netem backend change a delay under traffic, in one run, in one kernel.
 
-    ./mesh guest exec -- .venv/bin/python tests/bench/compare_mininet.py [changes]
+    ./mesh guest exec -- .venv/bin/python tests/bench/compare_mininet.py [seconds]
 
-One link between two hosts each: by Mininet's TCLink and its ``config``, and by
-NetemBackend and its ``apply``.  While numbered datagrams run one way at 200 a
-second and a ping floods, the delay of both ends goes up and down between 5 and 20 ms.
-A delay that falls is where packets overtake each other.  Prints figures,
-asserts nothing.  Needs root and a kernel with sch_netem.
+One link between two hosts each: by Mininet's TCLink and its ``config``, by
+NetemBackend and its ``apply``, and by the latter with nothing changed.  While
+numbered datagrams run one way at 200 a second and a ping floods, the delay of both
+ends goes up and down between 5 and 20 ms, for as long as given (20 s), with a pause
+of 50 ms after each change.  A delay that rises leaves a gap of 15 ms by itself; one
+that falls is where packets overtake each other.  Prints figures, asserts nothing.
+Needs root and a kernel with sch_netem.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ _RATE_BPS = 100_000_000
 
 @dataclass(frozen=True)
 class Result:
+    changes: int
     change_ms: float  # median, both ends
     sent: int
     lost: int
@@ -47,9 +50,9 @@ class Result:
 
 
 def under_traffic(
-    netns: Sequence[int], address: str, change: Callable[[float], None], changes: int
+    netns: Sequence[int], address: str, change: Callable[[float], None], seconds: float
 ) -> Result:
-    """Change a link ``changes`` times while datagrams and pings cross it."""
+    """Change a link again and again while datagrams and pings cross it."""
     sender = on_own_thread(lambda: _udp(netns[0]))
     receiver = on_own_thread(lambda: _udp(netns[1]))
     receiver.bind((address, 0))
@@ -90,9 +93,10 @@ def under_traffic(
             at_ns.append(seconds * 10**9 + nanoseconds)
 
     time.sleep(0.3)
-    for i in range(changes):
+    end_s = time.monotonic() + seconds
+    while time.monotonic() < end_s:
         began_ns = time.perf_counter_ns()
-        change(_DELAYS_MS[i % 2])
+        change(_DELAYS_MS[len(took_ms) % 2])
         took_ms.append((time.perf_counter_ns() - began_ns) / 1e6)
         drain()
         time.sleep(0.05)
@@ -110,6 +114,7 @@ def under_traffic(
         int(n) for n in re.findall(r"(\d+) packets transmitted, (\d+) received", said)[0]
     )
     return Result(
+        changes=len(took_ms),
         change_ms=statistics.median(took_ms),
         sent=sent,
         lost=sent - len(set(came)),
@@ -135,17 +140,17 @@ def _udp(netns_fd: int) -> socket.socket:
     return sock
 
 
-def ours(changes: int) -> Result:
+def ours(seconds: float, *, changes: bool = True) -> Result:
     with NetemLab() as lab:
 
-        def change(delay_ms: float) -> None:
+        def set_delay(delay_ms: float) -> None:
             lab.set(delay_ms=delay_ms, rate_bps=_RATE_BPS, queue_bytes=10**6)
 
-        change(_DELAYS_MS[1])
-        return under_traffic(lab.netns, "10.0.0.2", change, changes)
+        set_delay(_DELAYS_MS[1])
+        return under_traffic(lab.netns, "10.0.0.2", set_delay if changes else lambda _: None, seconds)
 
 
-def stock(changes: int) -> Result:
+def stock(seconds: float) -> Result:
     from mininet.link import TCLink
     from mininet.net import Mininet
 
@@ -161,7 +166,7 @@ def stock(changes: int) -> Result:
             for end in (link.intf1, link.intf2):
                 end.config(delay=f"{delay_ms}ms", bw=_RATE_BPS / 1e6)
 
-        return under_traffic(opened, "10.0.0.2", change, changes)
+        return under_traffic(opened, "10.0.0.2", change, seconds)
     finally:
         for fd in opened:
             os.close(fd)
@@ -172,12 +177,13 @@ if __name__ == "__main__":
     probe = NetemBackend.probe()
     if not probe.works:
         sys.exit(f"netem cannot work here: {probe.reason}")
-    n_changes = int(sys.argv[1]) if len(sys.argv) > 1 else 40
-    theirs, own = stock(n_changes), ours(n_changes)
-    print(f"{n_changes} changes of a link's delay, both ends, under a flood of pings and 200 datagrams/s")
-    print(f"{'':<40}{'stock Mininet':>16}{'orbitmesh':>16}")
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 20.0
+    results = [stock(seconds), ours(seconds), ours(seconds, changes=False)]
+    print(f"{seconds:.0f} s each, under a flood of pings and 200 datagrams/s")
+    print(f"{'':<40}" + "".join(f"{name:>16}" for name in ("stock Mininet", "orbitmesh", "no change")))
     for title, name, form in (
-        ("a change, median, ms", "change_ms", "{:.3f}"),
+        ("changes of the delay, both ends", "changes", "{}"),
+        ("  each, median, ms", "change_ms", "{:.3f}"),
         ("datagrams sent", "sent", "{}"),
         ("  lost", "lost", "{}"),
         ("  reordered", "reordered", "{}"),
@@ -185,5 +191,9 @@ if __name__ == "__main__":
         ("pings sent", "ping_sent", "{}"),
         ("  lost (some are under way at the end)", "ping_lost", "{}"),
     ):
-        print(f"{title:<40}{form.format(getattr(theirs, name)):>16}{form.format(getattr(own, name)):>16}")
-    print(f"stock / ours, per change: {theirs.change_ms / own.change_ms:.0f} times")
+        values = [form.format(getattr(result, name)) for result in results]
+        if name in ("changes", "change_ms"):
+            values[-1] = ""
+        shown = "".join(f"{value:>16}" for value in values)
+        print(f"{title:<40}{shown}")
+    print(f"stock / ours, per change: {results[0].change_ms / results[1].change_ms:.0f} times")

@@ -8,10 +8,7 @@ Seeds and numbers of runs are fixed.
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 import socket
-import subprocess
 import threading
 from pathlib import Path
 
@@ -20,48 +17,11 @@ import pytest
 from engine_lab import Lab, until
 from engine_seeds import write as write_seeds
 from fabric_lab import Row
+from sanitizer_lab import SOURCES, build, fuzz
 
 from orbitmesh.emulator.plane.backend import LinkEnd
-from orbitmesh.emulator.plane.engine.process import BINARY
 
 HERE = Path(__file__).parent
-SOURCES = BINARY.parent / "src"
-FLAGS = ["-std=c11", "-g", "-O1", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-fno-sanitize-recover=all"]
-
-
-def build(compiler: str, target: Path, sanitizers: str, sources: list[Path]) -> Path:
-    """Compile, or skip the test where the compiler or its run-time is not there."""
-    if shutil.which(compiler) is None:
-        pytest.skip(f"needs {compiler}")
-    trial = subprocess.run(
-        [compiler, f"-fsanitize={sanitizers}", "-x", "c", "-", "-o", os.devnull],
-        input="int LLVMFuzzerTestOneInput(const char *d, long n) { return d && n > 9; }"
-        if "fuzzer" in sanitizers
-        else "int main(void) { return 0; }",
-        capture_output=True,
-        text=True,
-    )
-    if trial.returncode != 0:
-        pytest.skip(
-            f"needs the run-time of {compiler} -fsanitize={sanitizers}: {trial.stderr.splitlines()[-1]}"
-        )
-    done = subprocess.run(
-        [
-            compiler,
-            *FLAGS,
-            f"-fsanitize={sanitizers}",
-            f"-I{SOURCES}",
-            "-o",
-            target,
-            *sources,
-            "-lm",
-            "-pthread",
-        ],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    return target
 
 
 @pytest.fixture(scope="module")
@@ -159,19 +119,4 @@ def test_fuzz(target: str, runs: int, tmp_path: Path) -> None:
     sources += [path for path in sorted(SOURCES.glob("*.c")) if path.name != "main.c"]
     fuzzer = build("clang", tmp_path / target, "fuzzer,address,undefined", sources)
     write_seeds(tmp_path / "corpus", target)
-    done = subprocess.run(
-        [
-            fuzzer,
-            "-seed=1",
-            f"-runs={runs}",
-            "-max_len=4000",
-            "-len_control=0",
-            "-print_final_stats=1",
-            "corpus",
-        ],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    assert f"stat::number_of_executed_units: {runs}" in done.stderr
+    fuzz(fuzzer, runs)

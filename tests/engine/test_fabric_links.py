@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import socket
 import struct
 import threading
@@ -66,23 +68,65 @@ def test_a_node_without_a_host_answers_as_a_host_without_programs_would() -> Non
             sender.recv(1)
 
 
-def test_without_a_way_the_source_is_told() -> None:
+def test_mtr_sees_every_node() -> None:
+    if shutil.which("mtr") is None:
+        pytest.skip("needs mtr")
+    with Row(5) as row:
+        row.set(2 * MS)
+        for prefix in ("10.0.0.", "fd6f::a00:"):
+            said = row.run(0, "mtr", "--json", "-n", "-c", "3", "-i", "0.2", f"{prefix}5")
+            hubs = json.loads(said)["report"]["hubs"]
+            assert [hub["host"] for hub in hubs] == [f"{prefix}{node}" for node in (2, 3, 4, 5)]
+            for i, hub in enumerate(hubs):
+                assert hub["Loss%"] == 0
+                assert hub["Best"] >= 4 * (i + 1)
+
+
+@pytest.mark.parametrize("address", ["10.0.0.3", "fd6f::a00:3"])
+def test_without_a_way_the_source_is_told(address: str) -> None:
     with Row(4) as row:
         row.set(unrouted=[2])
-        said = row.run(3, "ping", "-c", "1", "-W", "2", "10.0.0.3")
-        assert "Net Unreachable" in said or "Unreachable" in said, said
+        said = row.run(3, "ping", "-c", "1", "-W", "2", address)
+        assert ("No route" if ":" in address else "Net Unreachable") in said, said
+        assert f"From {address.rsplit('3', 1)[0]}4" in said, said  # the node where the way ends
 
 
-def test_a_packet_too_large_for_a_link_is_told_with_its_mtu() -> None:
-    with Row(3, link_mtu_bytes=1200) as row:
-        said = row.run(0, "ping", "-c", "1", "-W", "2", "-M", "do", "-s", "1400", "10.0.0.3")
-        assert "mtu = 1200" in said or "mtu=1200" in said, said
-        # one that may be taken apart is
-        assert "1 received" in row.run(
-            0, "ping", "-c", "1", "-W", "2", "-M", "dont", "-s", "1400", "10.0.0.3"
-        )
+@pytest.mark.parametrize("address", ["10.0.0.3", "fd6f::a00:3"])
+def test_a_packet_too_large_for_a_link_is_told_with_its_mtu(address: str) -> None:
+    with Row(3, link_mtu_bytes=1300) as row:
+        said = row.run(0, "ping", "-c", "1", "-W", "2", "-M", "do", "-s", "1400", address)
+        assert re.search(r"mtu ?= ?1300", said), said
+        if ":" in address:  # taken apart by who sends it: the far host learns it from its first answer
+            said = row.run(0, "ping", "-c", "2", "-i", "0.2", "-W", "2", "-M", "want", "-s", "1400", address)
+            assert "icmp_seq=2" in said, said
+        else:  # by the node before the link
+            said = row.run(0, "ping", "-c", "1", "-W", "2", "-M", "dont", "-s", "1400", address)
+            assert "1 received" in said, said
         # from then on the kernel sends what fits
-        assert "1 received" in row.run(0, "ping", "-c", "1", "-W", "2", "-M", "do", "-s", "1100", "10.0.0.3")
+        assert "1 received" in row.run(0, "ping", "-c", "1", "-W", "2", "-M", "do", "-s", "1200", address)
+
+
+def test_tcp_finds_what_a_way_takes_in_both_versions_of_ip() -> None:
+    """Segments of the devices' 1,500 bytes are refused on the way, until the sender has learnt 1,300."""
+    for address in ("10.0.0.3", "fd6f::a00:3"):
+        with Row(3, link_mtu_bytes=1300) as row:
+            kind = socket.AF_INET6 if ":" in address else socket.AF_INET
+            server = row.inside(2, lambda: socket.create_server((address, 0), family=kind))  # noqa: B023
+            sock = row.inside(0, lambda: socket.socket(kind))  # noqa: B023
+            sock.settimeout(20)
+            sock.connect(server.getsockname()[:2])
+            peer, _ = server.accept()
+            sent = os.urandom(300_000)
+            thread = threading.Thread(target=lambda: (sock.sendall(sent), sock.close()))  # noqa: B023
+            thread.start()
+            received = bytearray()
+            while block := peer.recv(1 << 18):
+                received += block
+            thread.join()
+            peer.close()
+            server.close()
+            assert bytes(received) == sent
+            assert row.table.statistics()["icmp_sent"] > 0
 
 
 def test_a_falling_delay_keeps_the_order() -> None:

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "checksum.h"
 #include "fabric.h"
 #include "histogram.h"
 
@@ -14,7 +15,8 @@
     } while (0)
 
 enum { NODES = 6, SATELLITES = 4, SLOTS = 2, GROUND = 8, ROWS = 4, PLACES = 8, PORTS = 8, FLIGHTS = 64 };
-enum { PIPES = SATELLITES * SLOTS + GROUND, PAGE = 4096, BANK_PAGES = 7 };
+enum { PIPES = SATELLITES * SLOTS + GROUND, PAGE = 4096, BANK_PAGES = 7, MOST_PAYLOAD = 4000 };
+static const uint8_t prefix[12] = {0xfd, 0x6f};
 
 struct input {
     const uint8_t *at, *end;
@@ -50,6 +52,7 @@ static char *lay_out(int fd) {
     h->bank_bytes = BANK_PAGES * PAGE;
     h->pipe_bytes = sizeof(struct fabric_pipe), h->counters_bytes = sizeof(struct fabric_counters);
     h->bins = HISTOGRAM_BINS;
+    memcpy(h->ipv6_prefix, prefix, sizeof prefix);
     for (uint32_t i = 0; i < NODES; i++)
         ((uint32_t *)(base + h->ipv4_at))[i] = 10u << 24 | (i + 1);
     return base;
@@ -72,6 +75,76 @@ static void sound_bank(char *base, char *bank) {
         for (uint32_t node = 0; node < NODES; node++)
             ports[row * NODES + node] = node == row || node >= SATELLITES ? FABRIC_NO_WAY : 0;
     }
+}
+
+/* A packet as a node's kernel sends it, of each kind that is treated by itself: both versions of IP; datagrams,
+ * segments, echo requests, fragments; alone or many under one header; then some bytes of it changed.  Returns the
+ * bytes of the frame. */
+static uint32_t write_packet(struct input *input, uint8_t *frame, uint32_t from, uint32_t to) {
+    uint32_t kind = next(input, 1), many = 1 + next(input, 1) % 3 * 400, payload = next(input, 2) % MOST_PAYLOAD;
+    bool is_v4 = kind & 1, may_fragment = kind & 2, is_later_fragment = (kind & 0x1c) == 0x1c;
+    static const uint8_t protocols[] = {PROTOCOL_UDP, PROTOCOL_TCP, PROTOCOL_ICMP};
+    uint8_t protocol = protocols[(kind >> 5) % 3];
+    if (protocol == PROTOCOL_ICMP && !is_v4)
+        protocol = PROTOCOL_ICMP6;
+    uint32_t network = is_v4 ? 20 : is_later_fragment ? 48 : 40, transport = protocol == PROTOCOL_TCP ? 20 : 8;
+    uint32_t bytes = network + transport + payload;
+    memset(frame, 0, VNET_BYTES + bytes);
+    uint8_t *ip = frame + VNET_BYTES, *head = ip + network;
+    if (is_v4) {
+        ip[0] = 0x45, ip[5] = 7, ip[6] = may_fragment ? 0 : 0x40, ip[8] = (uint8_t)next(input, 1), ip[9] = protocol;
+        if (is_later_fragment)
+            ip[6] = 0x20, ip[7] = 3;
+        store16(ip + 2, bytes);
+        store32(ip + 12, 10u << 24 | (from + 1)), store32(ip + 16, 10u << 24 | (to + 1));
+        checksum_ipv4(ip);
+    } else {
+        ip[0] = 0x60, ip[6] = is_later_fragment ? 44 : protocol, ip[7] = (uint8_t)next(input, 1);
+        if (is_later_fragment)
+            ip[40] = protocol, ip[43] = 0x19;
+        store16(ip + 4, bytes - 40);
+        memcpy(ip + 8, prefix, 12), memcpy(ip + 24, prefix, 12);
+        store32(ip + 20, 10u << 24 | (from + 1)), store32(ip + 36, 10u << 24 | (to + 1));
+    }
+    uint32_t sum_at = protocol == PROTOCOL_TCP ? 16 : protocol == PROTOCOL_UDP ? 6 : 2;
+    if (protocol == PROTOCOL_TCP)
+        head[12] = 0x50, head[13] = 0x18;
+    else if (protocol == PROTOCOL_UDP)
+        store16(head + 4, transport + payload);
+    else
+        head[0] = is_v4 ? 8 : 128;
+    if (protocol != PROTOCOL_ICMP)
+        store16(head + sum_at, checksum_pseudo(ip, protocol, transport + payload));
+    bool is_super = many > 1 && payload > many && (protocol == PROTOCOL_TCP || protocol == PROTOCOL_UDP);
+    struct virtio_header vnet = {.flags = VNET_NEEDS_CSUM, .csum_start = (uint16_t)network, .csum_offset = (uint16_t)sum_at};
+    if (is_super) {
+        vnet.gso_type = protocol == PROTOCOL_UDP ? VNET_GSO_UDP_L4 : is_v4 ? 1 : 4;
+        vnet.hdr_len = (uint16_t)(network + transport), vnet.gso_size = (uint16_t)many;
+    }
+    if (!is_later_fragment)
+        memcpy(frame, &vnet, sizeof vnet);
+    for (uint32_t changed = next(input, 1) % 4; changed > 0; changed--) {
+        uint32_t at = next(input, 1) % 96;
+        if (at < VNET_BYTES + bytes)
+            frame[at] = (uint8_t)next(input, 1);
+    }
+    return VNET_BYTES + bytes;
+}
+
+/* Any bytes at all, with or without a header that says where they go. */
+static uint32_t write_bytes(struct input *input, uint8_t *frame, uint32_t from, uint32_t to) {
+    uint32_t length = 20 + next(input, 1) * 6;
+    memset(frame, 0, VNET_BYTES + length);
+    uint8_t *ip = frame + VNET_BYTES;
+    fill(input, frame, 40);
+    if (next(input, 1) & 1) {
+        memset(frame, 0, VNET_BYTES);
+        static const uint8_t head[] = {0x45, 0, 0, 0, 0, 0, 0x40, 0};
+        memcpy(ip, head, 8);
+        store16(ip + 2, length);
+        store32(ip + 12, 10u << 24 | (from + 1)), store32(ip + 16, 10u << 24 | (to + 1));
+    }
+    return VNET_BYTES + length;
 }
 
 static void take(void *context, uint32_t port, struct packet *packet) {
@@ -124,25 +197,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
             fabric_bind(&fabric, next(&input, 1) % PORTS, next(&input, 1) % NODES);
             break;
         default: {
-            struct packet *packet = pool_take(&pool, 2000);
+            struct packet *packet = pool_take(&pool, VNET_BYTES + 68 + MOST_PAYLOAD);
             if (packet == NULL)
                 break;
-            uint32_t length = 20 + next(&input, 1) * 6, from = next(&input, 1) % PORTS, to = next(&input, 1) % (NODES + 2);
-            memset(packet->frame, 0, VNET_BYTES + length);
-            uint8_t *ip = packet->frame + VNET_BYTES;
-            fill(&input, packet->frame, 40);
-            if (next(&input, 1) & 1) {
-                memset(packet->frame, 0, VNET_BYTES);
-                static const uint8_t head[] = {0x45, 0, 0, 0, 0, 0, 0x40, 0};
-                memcpy(ip, head, 8);
-                ip[2] = (uint8_t)(length >> 8), ip[3] = (uint8_t)length;
-                uint32_t source = 10u << 24 | (from + 1), destination = 10u << 24 | (to + 1);
-                for (int i = 0; i < 4; i++) {
-                    ip[12 + i] = (uint8_t)(source >> (24 - 8 * i));
-                    ip[16 + i] = (uint8_t)(destination >> (24 - 8 * i));
-                }
-            }
-            packet->frame_bytes = VNET_BYTES + length;
+            uint32_t kind = next(&input, 1), from = next(&input, 1) % PORTS, to = next(&input, 1) % (NODES + 2);
+            packet->frame_bytes = (kind & 3 ? write_packet : write_bytes)(&input, packet->frame, from, to);
             if (wire_parse(packet->frame, packet->frame_bytes, &packet->shape))
                 fabric_accept(&fabric, from, packet, now_ns);
             else
