@@ -1,7 +1,8 @@
 /* orbitmesh-traffic: the two ends of a measurement, one in each of two namespaces.
  *
  *     orbitmesh-traffic receive --count N [--idle-ms T] [--bytes B]
- *     orbitmesh-traffic send --to ADDRESS --port P --count N --per-second R [--bytes B] [--burst K] [--seed S]
+ *     orbitmesh-traffic send --to ADDRESS --port P --count N --per-second R [--bytes B] [--burst K] [--segmented]
+ *                            [--seed S]
  *     orbitmesh-traffic sink
  *     orbitmesh-traffic flood --to ADDRESS --port P --seconds S
  *
@@ -9,7 +10,8 @@
  * before the call that sends it; the kernel stamps its arrival.  So how evenly the
  * sender paces, and when the receiver gets to read, is in no figure.  With a seed each
  * datagram is sent at random within the interval that is its own: two streams then
- * keep no phase.  receive and sink first print "port P"; receive then prints, binary,
+ * keep no phase.  Segmented, a burst goes down in one piece, which the kernel or the
+ * device cuts into its datagrams (UDP_SEGMENT), as QUIC does it.  receive and sink first print "port P"; receive then prints, binary,
  * a row of three 64-bit words for each datagram in order of arrival: number,
  * sent_mono_ns, received_mono_ns.  send prints "sent N in T ns".
  */
@@ -18,6 +20,7 @@
 #include <getopt.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -28,7 +31,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCH = 64, MAX_BYTES = 1472, RECEIVE_BUFFER_BYTES = 1 << 30, DRAIN_NS = 2000000, SPIN_NS = 60000 };
+enum { BATCH = 64, MAX_BYTES = 1472, MAX_PIECE_BYTES = 65000, RECEIVE_BUFFER_BYTES = 1 << 30, DRAIN_NS = 2000000, SPIN_NS = 60000 };
 
 struct mark {
     uint64_t number;
@@ -67,11 +70,20 @@ static double fraction(uint64_t *state) {
     return (double)((*state * 2685821657736338717u) >> 11) / 9007199254740992.0;
 }
 
+/* So many of the messages as went; in one piece all or none.  Negative: none, see errno. */
+static int put(int fd, struct mmsghdr *message, struct iovec *part, unsigned n, bool is_segmented) {
+    if (!is_segmented)
+        return sendmmsg(fd, message, n, 0);
+    return sendmsg(fd, &(struct msghdr){.msg_iov = part, .msg_iovlen = n}, 0) < 0 ? -1 : (int)n;
+}
+
 static int sender(struct sockaddr_in to, uint64_t count, double per_second, size_t bytes, unsigned burst,
-                  uint64_t seed) {
+                  bool is_segmented, uint64_t seed) {
     int fd = socket(AF_INET, SOCK_DGRAM, 0);
     if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) != 0)
         return fail("cannot reach the receiver");
+    if (is_segmented && setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &(int){(int)bytes}, sizeof(int)) != 0)
+        return fail("no segmented datagrams");
     setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &(int){64 << 20}, sizeof(int));
     prctl(PR_SET_TIMERSLACK, 1UL);
     static char room[BATCH][MAX_BYTES];
@@ -91,7 +103,7 @@ static int sender(struct sockaddr_in to, uint64_t count, double per_second, size
             memcpy(room[i], &mark, sizeof mark);
         }
         for (unsigned done = 0; done < n;) {
-            int sent = sendmmsg(fd, message + done, n - done, 0);
+            int sent = put(fd, message + done, part + done, n - done, is_segmented);
             if (sent < 0 && errno != EINTR && errno != ENOBUFS)
                 return fail("cannot send");
             done += sent < 0 ? 0 : (unsigned)sent;
@@ -210,12 +222,13 @@ int main(int argc, char **argv) {
         {"count", required_argument, NULL, 'n'},   {"per-second", required_argument, NULL, 'r'},
         {"bytes", required_argument, NULL, 'b'},   {"burst", required_argument, NULL, 'k'},
         {"idle-ms", required_argument, NULL, 'i'}, {"seconds", required_argument, NULL, 's'},
-        {"seed", required_argument, NULL, 'x'},    {0},
+        {"seed", required_argument, NULL, 'x'},    {"segmented", no_argument, NULL, 'g'},
+        {0},
     };
     const char *mode = argc > 1 ? argv[1] : "";
     struct sockaddr_in to = {.sin_family = AF_INET};
     double port = 0, count = 0, per_second = 0, bytes = 64, burst = 1, idle_ms = 1000, seconds = 1, seed = 0;
-    bool good = true;
+    bool good = true, is_segmented = false;
     optind = 2;
     for (int option; good && argc > 1 && (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (option) {
@@ -228,16 +241,18 @@ int main(int argc, char **argv) {
         case 'i': good = number(optarg, 1, 1e6, &idle_ms); break;
         case 's': good = number(optarg, 0, 1e5, &seconds); break;
         case 'x': good = number(optarg, 0, 1e15, &seed); break;
+        case 'g': is_segmented = true; break;
         default: good = false;
         }
     }
     errno = 0;
     to.sin_port = htons((uint16_t)port);
-    good = good && optind == argc;
+    good = good && optind == argc && !(is_segmented && bytes * burst > MAX_PIECE_BYTES);
     if (good && strcmp(mode, "receive") == 0 && count > 0)
         return receiver((uint64_t)count, (int64_t)(idle_ms * 1e6));
     if (good && strcmp(mode, "send") == 0 && count > 0 && port > 0)
-        return sender(to, (uint64_t)count, per_second, (size_t)bytes, (unsigned)burst, (uint64_t)seed);
+        return sender(to, (uint64_t)count, per_second, (size_t)bytes, (unsigned)burst, is_segmented,
+                      (uint64_t)seed);
     if (good && strcmp(mode, "sink") == 0)
         return sink();
     if (good && strcmp(mode, "flood") == 0 && port > 0)

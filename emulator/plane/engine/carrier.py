@@ -48,6 +48,7 @@ class EngineCarrier:
         """
         self._binary = binary
         self.wait = wait
+        self._priority = priority
         self._wants_stamps = stamps
         self.stamps: Stamps | None = None  # once started
         self._options = [f"--seed={seed}", f"--wait={wait}", f"--priority={priority}"]
@@ -90,7 +91,8 @@ class EngineCarrier:
         return self._shared.lateness()
 
     def cautions(self) -> list[str]:
-        if self._process is None or self.is_realtime:
+        asks = self._priority == "realtime" and self.wait != "poll"  # who polls goes without
+        if self._process is None or self.is_realtime or not asks:
             return []
         return [
             "the link engine was refused real-time priority: "

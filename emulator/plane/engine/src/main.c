@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -136,6 +137,8 @@ int main(int argc, char **argv) {
     /* who polls without end may not have it; who is refused it goes on, and the table says so */
     is_realtime = is_realtime && mode != WAIT_POLL &&
                   sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){.sched_priority = 1}) == 0;
+    if (mode == WAIT_POLL)
+        setpriority(PRIO_PROCESS, 0, -20); /* others go to other cores; where it is refused, they share this one */
     const char *fault = settle_down((int)control_fd);
     static struct engine engine;
     if (fault == NULL)

@@ -36,6 +36,13 @@ void wait_rest(struct waiter *waiter) {
 int wait_until(struct waiter *waiter, int64_t instant_ns, struct epoll_event *events, int max_events) {
     wait_rest(waiter);
     int64_t now_ns = mono_ns(), ahead_ns = waiter->mode == WAIT_ADAPTIVE ? waiter->wake_ns + WAIT_MARGIN_NS : 0;
+    if (waiter->mode != WAIT_SLEEP && instant_ns > now_ns && instant_ns - now_ns < WAIT_CLOCK_NS &&
+        now_ns - waiter->asked_ns < WAIT_ASK_NS) {
+        while (mono_ns() < instant_ns)
+            ;
+        return 0;
+    }
+    waiter->asked_ns = now_ns;
     int64_t sleep_ns = instant_ns == NEVER ? NEVER : instant_ns - ahead_ns - now_ns;
     bool sleeps = waiter->mode != WAIT_POLL && sleep_ns > 0, has_end = sleeps && sleep_ns != NEVER;
     struct timespec timeout = {0};

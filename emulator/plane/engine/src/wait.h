@@ -3,7 +3,9 @@
  * A timer wakes a sleeper tens of microseconds late on a virtual machine.
  * Adaptive waiting learns by how much, sleeps until that long before the
  * instant and polls for the rest, never more than WAIT_MAX_POLL_NS, so that the
- * core belongs to the traffic's own processes most of the time.
+ * core belongs to the traffic's own processes most of the time.  Of the last
+ * WAIT_CLOCK_NS only the clock is read: asking for events takes a good part of
+ * that, and is done at least every WAIT_ASK_NS.
  *
  * At real-time priority nobody's computation delays a packet by a time slice of
  * milliseconds, but an engine with more to carry than it can would take its core
@@ -18,11 +20,13 @@
 
 enum wait_mode { WAIT_SLEEP, WAIT_ADAPTIVE, WAIT_POLL };
 enum { WAIT_MAX_POLL_NS = 100000, WAIT_MARGIN_NS = 4000, WAIT_TURN_NS = 2000000, WAIT_REST_NS = 200000 };
+enum { WAIT_CLOCK_NS = 2000, WAIT_ASK_NS = 20000 };
 
 struct waiter {
     int epoll_fd;
     enum wait_mode mode;
     int64_t wake_ns; /* learnt: a timed wake-up is about this late */
+    int64_t asked_ns; /* for events, last */
     bool is_realtime;
     int64_t turn_ns, slept_ns; /* beginning of this turn of two milliseconds, and time slept since */
 };
