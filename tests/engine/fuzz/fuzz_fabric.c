@@ -228,6 +228,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     munmap(fabric.port_of_node, NODES * sizeof *fabric.port_of_node + 1);
     munmap(fabric.node_of_port, PORTS * sizeof *fabric.node_of_port + 1);
     fabric_close(&fabric);
+    munmap(fabric.table.header, header->total_bytes);
     munmap(base, header->total_bytes);
     pool_close(&pool);
     close(fd);
