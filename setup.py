@@ -74,7 +74,9 @@ class BuildNative(Command):
         return sorted(path for path in (ROOT / "proto").rglob("*_pb2*.py*") if path.suffix in (".py", ".pyi"))
 
     def _program(self, program: Path) -> Path:
-        return self._compile(ROOT / program, sorted((ROOT / program).parent.glob("src/*.c")), [])
+        # a hop goes through five files' functions
+        lto = ["-flto=auto"] if _can_compile("-flto=auto") else []
+        return self._compile(ROOT / program, sorted((ROOT / program).parent.glob("src/*.c")), lto)
 
     def _library(self) -> Path:
         sources = [
@@ -83,9 +85,7 @@ class BuildNative(Command):
         return self._compile(ROOT / LIBRARY, sources, LIBRARY_CFLAGS)
 
     def _compile(self, target: Path, sources: list[Path], more: list[str]) -> Path:
-        compiler = os.environ.get("CC", "cc")
-        if shutil.which(compiler) is None:
-            raise SystemExit(f"no C compiler: {compiler!r} is not on PATH; run vagrant/provision.sh")
+        compiler = _compiler()
         part = target.with_suffix(".part")
         subprocess.run(
             [compiler, *CFLAGS, *more, "-o", str(part), *map(str, sources), "-lm", "-pthread"], check=True
@@ -105,6 +105,18 @@ class BuildNative(Command):
 
     def get_output_mapping(self) -> dict[str, str]:
         return {}
+
+
+def _compiler() -> str:
+    compiler = os.environ.get("CC", "cc")
+    if shutil.which(compiler) is None:
+        raise SystemExit(f"no C compiler: {compiler!r} is not on PATH; run vagrant/provision.sh")
+    return compiler
+
+
+def _can_compile(option: str) -> bool:
+    argv = [_compiler(), option, "-x", "c", "-", "-o", os.devnull]
+    return subprocess.run(argv, input=b"int main(void) { return 0; }", capture_output=True).returncode == 0
 
 
 class Build(build):

@@ -221,9 +221,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     CHECK(held <= (uint64_t)FLIGHTS * 65536);
     for (uint32_t event; fabric.wheel.held > 0; wheel_give(&fabric.wheel, event)) {
         event = wheel_take(&fabric.wheel);
-        pool_give(&pool, fabric.flight[event].packet);
+        pool_give(&pool, ((struct flight *)wheel_data(&fabric.wheel, event))->packet);
     }
-    munmap(fabric.flight, FLIGHTS * sizeof *fabric.flight + 1);
     munmap(fabric.state, PIPES * sizeof *fabric.state + 1);
     munmap(fabric.port_of_node, NODES * sizeof *fabric.port_of_node + 1);
     munmap(fabric.node_of_port, PORTS * sizeof *fabric.node_of_port + 1);

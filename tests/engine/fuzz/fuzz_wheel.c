@@ -54,7 +54,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
         held--;
         if (known[event].at_ns > now_ns)
             now_ns = known[event].at_ns;
-        wheel_give(&wheel, event);
+        if (data[at] & 2) { /* in again, as a packet that goes on */
+            int64_t at_ns = now_ns + (int64_t)(value % 10000000);
+            wheel_again(&wheel, event, at_ns);
+            known[event] = (struct known){true, at_ns, order++};
+            held++;
+        } else {
+            wheel_give(&wheel, event);
+        }
     }
     wheel_close(&wheel);
     return 0;

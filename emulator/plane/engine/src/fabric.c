@@ -17,6 +17,7 @@
 #include "table.h" /* table_add, table_subtract */
 
 enum { MIRROR_BUFFER_BYTES = 1 << 20, LEAST_QUEUE_BYTES = 65536, MOST_HOPS = 255, CUT_NS = 100000 };
+static const int64_t GONE = -1; /* for when a packet is at the next node: never */
 #define MOST_DELAY_NS 4294967295.0
 #define MOST_TRANSMISSION_NS 3600e9
 
@@ -28,12 +29,11 @@ static void *large(size_t n, size_t bytes) { /* zero, and taken as it is touched
 /* A packet's next hop is some 4 us away: fetch what it will need, of which among a million satellites nothing is in
  * any cache.  Nothing is believed here: an address that is wrong is never read, only asked for. */
 static void fetch(void *context, uint32_t event) {
-    const struct fabric *fabric = context;
+    struct fabric *fabric = context;
     const struct fabric_table *table = &fabric->table;
     const struct fabric_bank *bank = &table->bank[fabric->epoch & 1];
-    const struct flight *flight = &fabric->flight[event];
+    const struct flight *flight = wheel_data(&fabric->wheel, event);
     uint64_t node = flight->node, pipe = node * table->laser_slots;
-    __builtin_prefetch(flight->packet);
     if (flight->pipe != FABRIC_NO_PIPE) {
         __builtin_prefetch(&table->counters[flight->pipe], 1);
         __builtin_prefetch(&bank->pipe[flight->pipe]);
@@ -41,7 +41,7 @@ static void fetch(void *context, uint32_t event) {
     if (node >= table->n_nodes)
         return;
     __builtin_prefetch(&table->ipv4[node]);
-    if (flight->epoch == fabric->epoch && flight->row < table->destinations)
+    if (flight->epoch == (uint32_t)fabric->epoch && flight->row < table->destinations)
         __builtin_prefetch(&bank->next[flight->row * (uint64_t)table->n_nodes + node]);
     if (node >= table->n_satellites)
         return;
@@ -59,11 +59,10 @@ const char *fabric_open(struct fabric *fabric, int fd, struct pool *pool, uint32
     const char *fault = fabric_table_open(&fabric->table, fd);
     if (fault != NULL)
         return fault;
-    fabric->flight = large(flights, sizeof *fabric->flight);
     fabric->state = large(fabric->table.n_pipes, sizeof *fabric->state);
     fabric->port_of_node = large(fabric->table.n_nodes, sizeof *fabric->port_of_node);
     fabric->node_of_port = large(ports, sizeof *fabric->node_of_port);
-    if (!wheel_open(&fabric->wheel, flights) || fabric->flight == NULL || fabric->state == NULL ||
+    if (!wheel_open(&fabric->wheel, flights) || fabric->state == NULL ||
         fabric->port_of_node == NULL || fabric->node_of_port == NULL)
         return "not enough memory for so many nodes";
     fabric->wheel.soon = fetch;
@@ -204,27 +203,33 @@ static uint8_t forwarded(const struct flight *flight) { return flight->hops > 0 
 
 /* ---- flights */
 
-static void fly(struct fabric *fabric, struct flight flight, int64_t at_ns) {
+static void fly(struct fabric *fabric, const struct flight *flight, int64_t at_ns) {
     uint32_t event = wheel_add(&fabric->wheel, at_ns);
     if (event == WHEEL_NONE) {
-        table_add(&fabric->table.header->out_of_memory, flight.packet->shape.segments);
-        if (flight.pipe != FABRIC_NO_PIPE) {
-            struct fabric_counters *count = &fabric->table.counters[flight.pipe];
-            table_add(&count->dropped_queue, flight.packet->shape.segments);
-            table_subtract(&count->held, flight.packet->shape.segments);
+        table_add(&fabric->table.header->out_of_memory, flight->segments);
+        if (flight->pipe != FABRIC_NO_PIPE) {
+            struct fabric_counters *count = &fabric->table.counters[flight->pipe];
+            table_add(&count->dropped_queue, flight->segments);
+            table_subtract(&count->held, flight->segments);
         }
-        pool_give(fabric->pool, flight.packet);
+        pool_give(fabric->pool, flight->packet);
         return;
     }
-    fabric->flight[event] = flight;
+    *(struct flight *)wheel_data(&fabric->wheel, event) = *flight;
+}
+
+static void carry(struct flight *flight, struct packet *packet) {
+    flight->packet = packet;
+    flight->wire_bytes = packet->shape.wire_bytes;
+    flight->segments = (uint16_t)packet->shape.segments; /* each has a byte, of less than 65,536 */
 }
 
 static void begin(struct fabric *fabric, uint32_t node, struct packet *packet, uint32_t destination_ipv4,
                   int64_t at_ns) {
-    fly(fabric,
-        (struct flight){.packet = packet, .node = node, .pipe = FABRIC_NO_PIPE, .row = NO_ROW,
-                        .destination_ipv4 = destination_ipv4, .epoch = UINT64_MAX, .ttl = ttl_of(ip_of(packet))},
-        at_ns);
+    struct flight flight = {.node = node, .pipe = FABRIC_NO_PIPE, .row = NO_ROW, .destination_ipv4 = destination_ipv4,
+                            .epoch = FABRIC_NO_EPOCH, .ttl = ttl_of(ip_of(packet))};
+    carry(&flight, packet);
+    fly(fabric, &flight, at_ns);
 }
 
 /* The node tells the source why a packet goes no further; takes the packet. */
@@ -286,8 +291,8 @@ static void arrive_for_good(struct fabric *fabric, const struct flight *flight, 
 /* ---- a hop */
 
 static uint32_t row_of(struct fabric *fabric, struct flight *flight) {
-    if (flight->epoch != fabric->epoch) { /* rows may have been given anew */
-        flight->epoch = fabric->epoch;
+    if (flight->epoch != (uint32_t)fabric->epoch) { /* rows may have been given anew */
+        flight->epoch = (uint32_t)fabric->epoch;
         flight->row = fabric_row(&fabric->table, bank_of(fabric), flight->destination_ipv4);
     }
     return flight->row;
@@ -296,10 +301,11 @@ static uint32_t row_of(struct fabric *fabric, struct flight *flight) {
 /* What of the work a transmitter had is left at an instant. */
 static double work_left_ns(const struct fabric *fabric, uint32_t pipe, int64_t at_ns) {
     const struct pipe_state *state = &fabric->state[pipe];
+    int64_t passed_ns = at_ns - state->at_ns;
     double background = fabric->table.background[pipe];
-    if (!(background > 0))
-        background = 0; /* also where somebody wrote a NaN */
-    double left = (double)state->work_ns - (double)(at_ns - state->at_ns) * (1 - (background < 2 ? background : 2));
+    if (!(background > 0)) /* also where somebody wrote a NaN */
+        return state->work_ns > passed_ns ? (double)(state->work_ns - passed_ns) : 0;
+    double left = (double)state->work_ns - (double)passed_ns * (1 - (background < 2 ? background : 2));
     if (state->at_ns == 0 || left < 0)
         return 0;
     return left < MOST_TRANSMISSION_NS ? left : MOST_TRANSMISSION_NS; /* a load beyond the rate lets it grow */
@@ -312,56 +318,60 @@ static double bound_bytes(const struct fabric_kind *kind, double rate_bps) {
     return bytes > LEAST_QUEUE_BYTES ? bytes : LEAST_QUEUE_BYTES;
 }
 
-/* Send a packet from its node into a pipe; takes the packet. */
-static void send(struct fabric *fabric, struct flight flight, uint32_t pipe, struct fabric_pipe way, int64_t at_ns) {
-    struct packet *packet = flight.packet;
+static int64_t up(double ns) { /* to the whole nanosecond; below 2^62 */
+    int64_t whole = (int64_t)ns;
+    return whole + ((double)whole < ns);
+}
+
+/* Send a packet from its node into a pipe.  When it arrives at the other end, or GONE with the packet. */
+static int64_t send(struct fabric *fabric, struct flight *flight, uint32_t pipe, struct fabric_pipe way, int64_t at_ns) {
     struct fabric_counters *count = &fabric->table.counters[pipe];
     const struct fabric_kind *kind = &fabric->table.kind[pipe >= fabric->table.n_laser_pipes];
     struct pipe_state *state = &fabric->state[pipe];
-    uint32_t segments = packet->shape.segments, bytes = packet->shape.wire_bytes;
+    uint32_t segments = flight->segments, bytes = flight->wire_bytes;
     uint64_t *dropped = NULL;
     table_add(&count->packets_in, segments);
     table_add(&count->bytes_in, bytes);
-    double work_ns = 0, transmission_ns = 0, rate_bps = way.rate_bps > 0 ? way.rate_bps : 0;
-    if (rate_bps > 0) {
-        work_ns = work_left_ns(fabric, pipe, at_ns);
-        transmission_ns = bytes * 8e9 / rate_bps;
+    int64_t sending_ns = 0; /* what is before it, and itself */
+    if (way.rate_bps > 0) {
+        double rate_bps = way.rate_bps, work_ns = work_left_ns(fabric, pipe, at_ns);
+        double transmission_ns = bytes * 8e9 / rate_bps;
         if (transmission_ns > MOST_TRANSMISSION_NS)
             transmission_ns = MOST_TRANSMISSION_NS;
         if (work_ns > 0 && work_ns * rate_bps / 8e9 + bytes > bound_bytes(kind, rate_bps))
             dropped = &count->dropped_queue;
         else
-            state->at_ns = at_ns, state->work_ns = (int64_t)ceil(work_ns + transmission_ns);
+            state->at_ns = at_ns, state->work_ns = sending_ns = up(work_ns + transmission_ns);
     }
     if (dropped == NULL && kind->loss_ratio > 0 && roll(fabric) < kind->loss_ratio)
         dropped = &count->dropped_loss; /* it took its time on the wire all the same */
     if (dropped != NULL) {
         table_add(dropped, segments);
-        pool_give(fabric->pool, packet);
-        return;
+        pool_give(fabric->pool, flight->packet);
+        return GONE;
     }
-    int64_t out_ns = at_ns + (int64_t)ceil(work_ns + transmission_ns);
+    int64_t out_ns = at_ns + sending_ns;
     double slope = way.slope_ns_per_s;
     double delay_ns = way.delay_ns + (slope == slope ? slope * 1e-9 * (double)(out_ns - bank_of(fabric)->head[0]) : 0);
     delay_ns = delay_ns > 0 ? delay_ns < MOST_DELAY_NS ? delay_ns : MOST_DELAY_NS : 0;
-    int64_t due_ns = out_ns + (int64_t)ceil(delay_ns);
+    int64_t due_ns = out_ns + up(delay_ns);
     if (due_ns < state->last_due_ns)
         due_ns = state->last_due_ns;
     state->last_due_ns = due_ns;
     if (fabric->mirrors > 0)
-        mirror_packet(fabric, false, pipe, packet, forwarded(&flight), out_ns);
+        mirror_packet(fabric, false, pipe, flight->packet, forwarded(flight), out_ns);
     table_add(&count->held, segments);
-    flight.pipe = pipe;
-    flight.node = fabric_far_node(way.word);
-    flight.generation = fabric_generation(way.word);
-    flight.hops++;
-    fly(fabric, flight, due_ns);
+    flight->pipe = pipe;
+    flight->node = fabric_far_node(way.word);
+    flight->generation = fabric_generation(way.word);
+    flight->hops++;
+    return due_ns;
 }
 
 /* A packet that is larger than its next link takes: in fragments where it may be, else its source is told. */
-static void send_in_parts(struct fabric *fabric, struct flight flight, uint32_t pipe, struct fabric_pipe way,
+static void send_in_parts(struct fabric *fabric, const struct flight *flight, uint32_t pipe, struct fabric_pipe way,
                           uint32_t mtu_bytes, int64_t at_ns) {
-    struct packet *whole = flight.packet;
+    struct packet *whole = flight->packet;
     for (uint32_t first = 0; first < whole->shape.segments; first++) {
         bool is_one = whole->shape.segments == 1;
         size_t bytes = is_one ? whole->frame_bytes : wire_cut_bytes(&whole->shape, first, 1);
@@ -375,9 +385,10 @@ static void send_in_parts(struct fabric *fabric, struct flight flight, uint32_t 
             segment->shape = wire_cut(whole->frame, &whole->shape, first, 1, segment->frame);
         }
         uint32_t parts = whole->shape.can_cut || is_one ? fragment_count(segment->frame, bytes, mtu_bytes) : 0;
-        flight.packet = segment;
         if (parts == 0) {
-            refuse(fabric, &flight, ANSWER_TOO_BIG, mtu_bytes, at_ns);
+            struct flight refused = *flight;
+            refused.packet = segment;
+            refuse(fabric, &refused, ANSWER_TOO_BIG, mtu_bytes, at_ns);
             if (is_one)
                 return;
             break; /* one answer does for all */
@@ -391,8 +402,11 @@ static void send_in_parts(struct fabric *fabric, struct flight flight, uint32_t 
             }
             fragment->frame_bytes = (uint32_t)fragment_make(segment->frame, bytes, mtu_bytes, part, fragment->frame);
             fragment->shape = (struct shape){.segments = 1, .wire_bytes = fragment->frame_bytes - VNET_BYTES};
-            flight.packet = fragment;
-            send(fabric, flight, pipe, way, at_ns);
+            struct flight part_of_it = *flight;
+            carry(&part_of_it, fragment);
+            int64_t due_ns = send(fabric, &part_of_it, pipe, way, at_ns);
+            if (due_ns != GONE)
+                fly(fabric, &part_of_it, due_ns);
         }
         pool_give(fabric->pool, segment);
         if (is_one)
@@ -401,53 +415,56 @@ static void send_in_parts(struct fabric *fabric, struct flight flight, uint32_t 
     pool_give(fabric->pool, whole);
 }
 
-/* A packet is at a node, and its link behind it. */
-static void arrive(struct fabric *fabric, struct flight flight, int64_t at_ns, int64_t now_ns) {
+/* A packet is at a node, and its link behind it.  When it is at the next one, or GONE. */
+static int64_t arrive(struct fabric *fabric, struct flight *flight, int64_t at_ns, int64_t now_ns) {
     const struct fabric_bank *bank = bank_of(fabric);
-    struct packet *packet = flight.packet;
-    if (flight.pipe != FABRIC_NO_PIPE) {
-        struct fabric_counters *count = &fabric->table.counters[flight.pipe];
-        uint32_t word = bank->pipe[flight.pipe].word;
-        table_subtract(&count->held, packet->shape.segments);
-        if (!fabric_is_up(word) || fabric_generation(word) != flight.generation || flight.node >= fabric->table.n_nodes) {
-            table_add(&count->dropped_down, packet->shape.segments);
+    struct packet *packet = flight->packet;
+    if (flight->pipe != FABRIC_NO_PIPE) {
+        struct fabric_counters *count = &fabric->table.counters[flight->pipe];
+        uint32_t word = bank->pipe[flight->pipe].word;
+        table_subtract(&count->held, flight->segments);
+        if (!fabric_is_up(word) || fabric_generation(word) != flight->generation ||
+            flight->node >= fabric->table.n_nodes) {
+            table_add(&count->dropped_down, flight->segments);
             pool_give(fabric->pool, packet);
-            return;
+            return GONE;
         }
-        table_add(&count->packets_out, packet->shape.segments);
-        table_add(&count->bytes_out, packet->shape.wire_bytes);
+        table_add(&count->packets_out, flight->segments);
+        table_add(&count->bytes_out, flight->wire_bytes);
     }
     if (fabric->mirrors > 0)
-        mirror_packet(fabric, true, flight.node, packet, forwarded(&flight), at_ns);
-    if (fabric->table.ipv4[flight.node] == flight.destination_ipv4) {
-        arrive_for_good(fabric, &flight, at_ns, now_ns);
-        return;
+        mirror_packet(fabric, true, flight->node, packet, forwarded(flight), at_ns);
+    if (fabric->table.ipv4[flight->node] == flight->destination_ipv4) {
+        arrive_for_good(fabric, flight, at_ns, now_ns);
+        return GONE;
     }
     /* its own node sends it with the time to live it has; each node that forwards takes one off */
-    if (flight.pipe != FABRIC_NO_PIPE && flight.ttl <= flight.hops) {
-        refuse(fabric, &flight, ANSWER_EXPIRED, 0, at_ns);
-        return;
+    if (flight->pipe != FABRIC_NO_PIPE && flight->ttl <= flight->hops) {
+        refuse(fabric, flight, ANSWER_EXPIRED, 0, at_ns);
+        return GONE;
     }
-    uint32_t row = row_of(fabric, &flight);
-    uint32_t pipe = row == NO_ROW ? FABRIC_NO_PIPE : fabric_next_pipe(&fabric->table, bank, flight.node, row);
-    if (pipe == FABRIC_NO_PIPE || flight.hops == MOST_HOPS) {
-        refuse(fabric, &flight, ANSWER_NO_NET, 0, at_ns);
-        return;
+    uint32_t row = row_of(fabric, flight);
+    uint32_t pipe = row == NO_ROW ? FABRIC_NO_PIPE : fabric_next_pipe(&fabric->table, bank, flight->node, row);
+    if (pipe == FABRIC_NO_PIPE || flight->hops == MOST_HOPS) {
+        refuse(fabric, flight, ANSWER_NO_NET, 0, at_ns);
+        return GONE;
     }
     struct fabric_pipe way = bank->pipe[pipe];
     if (!fabric_is_up(way.word)) {
         struct fabric_counters *count = &fabric->table.counters[pipe];
-        table_add(&count->packets_in, packet->shape.segments);
-        table_add(&count->bytes_in, packet->shape.wire_bytes);
-        table_add(&count->dropped_down, packet->shape.segments);
+        table_add(&count->packets_in, flight->segments);
+        table_add(&count->bytes_in, flight->wire_bytes);
+        table_add(&count->dropped_down, flight->segments);
         pool_give(fabric->pool, packet);
-        return;
+        return GONE;
     }
     uint64_t mtu_bytes = fabric->table.kind[pipe >= fabric->table.n_laser_pipes].mtu_bytes;
-    if (mtu_bytes > 0 && mtu_bytes < WIRE_MAX_FRAME_BYTES && largest_bytes(packet) > mtu_bytes)
+    bool may_be_too_large = mtu_bytes > 0 && mtu_bytes < WIRE_MAX_FRAME_BYTES && flight->wire_bytes > mtu_bytes;
+    if (may_be_too_large && largest_bytes(packet) > mtu_bytes) {
         send_in_parts(fabric, flight, pipe, way, (uint32_t)mtu_bytes, at_ns);
-    else
-        send(fabric, flight, pipe, way, at_ns);
+        return GONE;
+    }
+    return send(fabric, flight, pipe, way, at_ns);
 }
 
 /* ---- the way in */
@@ -529,9 +546,11 @@ void fabric_turn(struct fabric *fabric, int64_t now_ns, int most) {
             break;
         latch(fabric, at_ns);
         uint32_t event = wheel_take(&fabric->wheel);
-        struct flight flight = fabric->flight[event];
-        wheel_give(&fabric->wheel, event);
-        arrive(fabric, flight, at_ns, now_ns);
+        int64_t due_ns = arrive(fabric, wheel_data(&fabric->wheel, event), at_ns, now_ns);
+        if (due_ns == GONE)
+            wheel_give(&fabric->wheel, event);
+        else
+            wheel_again(&fabric->wheel, event, due_ns);
     }
     if (wheel_next_ns(&fabric->wheel) > now_ns)
         latch(fabric, now_ns);

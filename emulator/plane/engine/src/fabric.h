@@ -18,18 +18,21 @@
 #include "pool.h"
 #include "wheel.h"
 
-enum { FABRIC_NO_PORT = UINT32_MAX, FABRIC_MIRRORS = 64 };
+enum { FABRIC_NO_PORT = UINT32_MAX, FABRIC_MIRRORS = 64, FABRIC_NO_EPOCH = UINT32_MAX };
 
-struct flight { /* beside each event of the wheel */
+struct flight { /* in each event of the wheel: a hop has no need of the packet itself */
     struct packet *packet;
     uint32_t node;       /* where it arrives */
     uint32_t pipe;       /* by which; FABRIC_NO_PIPE: it begins here */
     uint32_t row;        /* of its destination, in the epoch `epoch` */
     uint32_t destination_ipv4;
-    uint64_t epoch;
+    uint32_t epoch;      /* its last bits; FABRIC_NO_EPOCH: none yet */
+    uint32_t wire_bytes; /* of its segments together */
+    uint16_t segments;
     uint8_t generation;  /* the pipe's, when it left */
     uint8_t hops, ttl;
 };
+_Static_assert(sizeof(struct flight) <= WHEEL_DATA_BYTES, "a flight is an event's data");
 
 struct pipe_state { /* 24 bytes for each pipe: there are millions */
     int64_t at_ns, work_ns; /* what its transmitter had to do at an instant */
@@ -45,7 +48,6 @@ struct mirror {
 struct fabric {
     struct fabric_table table;
     struct wheel wheel;
-    struct flight *flight;
     struct pipe_state *state;
     uint32_t *port_of_node; /* plus one; 0: nobody is there */
     uint32_t *node_of_port;

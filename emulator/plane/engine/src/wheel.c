@@ -2,11 +2,11 @@
 
 #include <stdlib.h>
 
-enum { MASK = WHEEL_SLOTS - 1, CHILDREN = 4 };
+enum { MASK = WHEEL_SLOTS - 1, CHILDREN = 4, MOST_SORTED = 24 };
 
 bool wheel_open(struct wheel *wheel, uint32_t capacity) {
     *wheel = (struct wheel){.capacity = capacity, .freed = WHEEL_NONE};
-    wheel->event = malloc((size_t)capacity * sizeof *wheel->event); /* touched as they are used */
+    wheel->event = aligned_alloc(sizeof *wheel->event, (size_t)capacity * sizeof *wheel->event); /* touched as used */
     wheel->first = malloc(WHEEL_SLOTS * sizeof *wheel->first);
     wheel->open.room = wheel->far.room = capacity;
     wheel->open.entry = malloc((size_t)capacity * sizeof *wheel->open.entry);
@@ -58,6 +58,34 @@ static struct wheel_entry heap_take(struct wheel_heap *heap) {
     return top;
 }
 
+static void open_add(struct wheel *wheel, struct wheel_entry entry) {
+    struct wheel_heap *open = &wheel->open;
+    if (!wheel->is_heap && open->held == MOST_SORTED) {
+        for (uint32_t i = 0; i < MOST_SORTED / 2; i++) { /* the other way round it is a heap */
+            struct wheel_entry one = open->entry[i];
+            open->entry[i] = open->entry[MOST_SORTED - 1 - i];
+            open->entry[MOST_SORTED - 1 - i] = one;
+        }
+        wheel->is_heap = true;
+    }
+    if (wheel->is_heap) {
+        heap_add(open, entry);
+        return;
+    }
+    uint32_t at = open->held++;
+    for (; at > 0 && before(&open->entry[at - 1], &entry); at--)
+        open->entry[at] = open->entry[at - 1];
+    open->entry[at] = entry;
+}
+
+static uint32_t open_take(struct wheel *wheel) {
+    if (!wheel->is_heap)
+        return wheel->open.entry[--wheel->open.held].event;
+    uint32_t event = heap_take(&wheel->open).event;
+    wheel->is_heap = wheel->open.held > 0;
+    return event;
+}
+
 static void mark(struct wheel *wheel, uint32_t slot) {
     wheel->leaf[slot >> 6] |= 1ull << (slot & 63);
     wheel->branch[slot >> 12] |= 1ull << (slot >> 6 & 63);
@@ -93,12 +121,13 @@ static void place(struct wheel *wheel, uint32_t index) {
     struct wheel_event *event = &wheel->event[index];
     int64_t slot = event->at_ns >> WHEEL_SLOT_BITS;
     if (slot <= wheel->open_slot) {
-        heap_add(&wheel->open, (struct wheel_entry){event->at_ns, event->order, index});
+        open_add(wheel, (struct wheel_entry){event->at_ns, event->order, index});
     } else if (slot - wheel->open_slot < WHEEL_SLOTS) {
         uint32_t at = (uint32_t)slot & MASK;
         event->next = wheel->first[at];
         wheel->first[at] = index;
-        mark(wheel, at);
+        if (event->next == WHEEL_NONE)
+            mark(wheel, at);
     } else {
         heap_add(&wheel->far, (struct wheel_entry){event->at_ns, event->order, index});
     }
@@ -112,11 +141,16 @@ uint32_t wheel_add(struct wheel *wheel, int64_t at_ns) {
         index = wheel->fresh++;
     else
         return WHEEL_NONE;
+    wheel_again(wheel, index, at_ns);
+    return index;
+}
+
+void wheel_again(struct wheel *wheel, uint32_t event, int64_t at_ns) {
     if (wheel->held++ == 0) /* nothing is in any slot: begin here, so that time without events costs nothing */
         wheel->open_slot = at_ns >> WHEEL_SLOT_BITS;
-    wheel->event[index] = (struct wheel_event){.at_ns = at_ns, .order = wheel->order++};
-    place(wheel, index);
-    return index;
+    wheel->event[event].at_ns = at_ns;
+    wheel->event[event].order = wheel->order++;
+    place(wheel, event);
 }
 
 /* Open the next slot that holds anything, where the open one is used up. */
@@ -135,7 +169,9 @@ static void advance(struct wheel *wheel) {
             unmark(wheel, slot);
             for (uint32_t next; index != WHEEL_NONE; index = next) {
                 next = wheel->event[index].next;
-                heap_add(&wheel->open, (struct wheel_entry){wheel->event[index].at_ns, wheel->event[index].order, index});
+                if (next != WHEEL_NONE)
+                    __builtin_prefetch(&wheel->event[next]);
+                open_add(wheel, (struct wheel_entry){wheel->event[index].at_ns, wheel->event[index].order, index});
                 if (wheel->soon != NULL)
                     wheel->soon(wheel->context, index);
             }
@@ -147,13 +183,15 @@ static void advance(struct wheel *wheel) {
 
 int64_t wheel_next_ns(struct wheel *wheel) {
     advance(wheel);
-    return wheel->held == 0 ? NEVER : wheel->open.entry[0].at_ns;
+    if (wheel->held == 0)
+        return NEVER;
+    return wheel->open.entry[wheel->is_heap ? 0 : wheel->open.held - 1].at_ns;
 }
 
 uint32_t wheel_take(struct wheel *wheel) {
     advance(wheel);
     wheel->held--;
-    return heap_take(&wheel->open).event;
+    return open_take(wheel);
 }
 
 void wheel_give(struct wheel *wheel, uint32_t event) {
