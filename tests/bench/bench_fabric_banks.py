@@ -1,16 +1,21 @@
 """How long the fabric plane takes to write an epoch: all pipes, ground links and routes.
 
     python tests/bench/bench_fabric_banks.py
+    sudo .venv/bin/python tests/bench/bench_fabric_banks.py traffic
 
-A +Grid of 1,584, 4,408 and 1,000,000 satellites with thirty gateways; routes to the gateways, and for the
-largest to a hundred satellites more.  No engine: it takes up each epoch at once.
+A +Grid of 1,584, 4,408 and 1,000,000 satellites with thirty gateways, and routes to these.  No engine: it
+takes up each epoch at once.  With traffic: an engine, and 10,000 datagrams a second between two satellites
+ten lasers apart, while all of 4,408 and of 1,000,000 satellites get epoch after epoch.
 """
 
 from __future__ import annotations
 
 import statistics
+import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,13 +26,14 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "plane"))
 
 import plane_toys as toys
 
+from orbitmesh.emulator.calibration.traffic import Streaming
 from orbitmesh.emulator.epoch import NO_WAY, LinkKind, Links, Nodes, Ports, Routes
 from orbitmesh.emulator.plane.fabric import banks
-from orbitmesh.emulator.plane.fabric.engine import FakeFabric
+from orbitmesh.emulator.plane.fabric.engine import FabricEngine, FakeFabric
 from orbitmesh.emulator.plane.fabric.plane import FabricPlane
 
 GATEWAYS, ANTENNAS, SLOTS = 30, 2, 4
-ROUNDS = 12
+ROUNDS, TRAFFIC_S = 12, 10
 
 
 def grid(planes: int, slots: int, rng: np.random.Generator) -> tuple[Nodes, Any]:
@@ -74,14 +80,32 @@ def grid(planes: int, slots: int, rng: np.random.Generator) -> tuple[Nodes, Any]
     return nodes, SimpleNamespace(number=0, sim_ns=0, links=links, ports=ports, routes=None)
 
 
-def measure(planes: int, slots: int, n_hosts: int) -> None:
+@dataclass
+class Pair:
+    """Two hosts of a plane, as the ends of a stream."""
+
+    plane: FabricPlane
+    nodes: tuple[int, int]
+
+    def address(self, node: int) -> str:
+        return self.plane.addresses[self.nodes[node]]
+
+    def spawn(self, node: int, argv: Sequence[str], **popen: Any) -> subprocess.Popen[bytes]:
+        return self.plane.net.get(self.plane.nodes.names[self.nodes[node]]).popen(list(argv), **popen)
+
+
+def measure(planes: int, slots: int, *, traffic: bool = False) -> None:
     rng = np.random.default_rng(1)
     nodes, epoch = grid(planes, slots, rng)
     n = nodes.n_satellites
-    to = np.concatenate([np.arange(n_hosts) * (n // max(n_hosts, 1)), n + np.arange(GATEWAYS)])
+    pair = (0, 10)  # in one plane
+    to = np.concatenate([np.array(pair, np.int64)[: 2 * traffic], n + np.arange(GATEWAYS)])
     code = np.full((len(to), len(nodes)), NO_WAY, np.uint8)
-    for row in code:  # any neighbour does
-        row[:n] = rng.integers(0, SLOTS, n)
+    for row, node in zip(code, to.tolist(), strict=True):
+        row[:n] = rng.integers(0, SLOTS, n)  # any neighbour does
+        if node < n:
+            row[:slots] = (np.arange(slots) > node).astype(np.uint8)  # on its plane's ring, up or down
+            row[node] = NO_WAY
     epoch.routes = Routes(to.astype(np.int32), code, epoch.ports)
     stations = [
         {"name": f"station{g}", "latitude": "0 deg", "longitude": f"{g} deg"} for g in range(GATEWAYS)
@@ -89,8 +113,44 @@ def measure(planes: int, slots: int, n_hosts: int) -> None:
     ground = {"min-elevation": "10 deg", "antennas": ANTENNAS, "stations": stations}
     hosting = np.zeros(len(nodes), bool)
     hosting[to] = True
-    plane = FabricPlane(nodes, toys.scenario(ground=ground), hosting, FakeFabric)
+    plane = FabricPlane(nodes, toys.scenario(ground=ground), hosting, FabricEngine if traffic else FakeFabric)
     plane.build()
+    try:
+        if traffic:
+            under_traffic(plane, epoch, pair, rng)
+        else:
+            alone(plane, epoch, len(to))
+    finally:
+        plane.close()
+
+
+def under_traffic(plane: FabricPlane, epoch: Any, pair: tuple[int, int], rng: np.random.Generator) -> None:
+    """Delays change by up to 1 us from epoch to epoch."""
+    took_ms, old = [], None
+    streaming = None
+    while streaming is None or len(took_ms) < ROUNDS:
+        links = replace(epoch.links, delay_ns=epoch.links.delay_ns + rng.uniform(0, 1e3, len(epoch.links)))
+        number = 0 if old is None else old.number + 1
+        new = SimpleNamespace(**vars(epoch) | {"number": number, "sim_ns": 0, "links": links})
+        began = time.perf_counter()
+        plane.commit(plane.prepare(old, new), time.monotonic_ns())  # type: ignore[arg-type]
+        took_ms.append(1e3 * (time.perf_counter() - began))
+        old = new
+        if streaming is None and number == 2:  # each bank's memory is there
+            streaming, took_ms = Streaming(Pair(plane, pair), 0, 1, 10_000 * TRAFFIC_S, 10_000), []
+        time.sleep(TRAFFIC_S / (ROUNDS + 2))
+    stream = streaming.result()
+    lost = stream.sent - len(np.unique(stream.number))
+    reordered = int((stream.number < np.maximum.accumulate(stream.number)).sum())
+    print(
+        f"{plane.nodes.n_satellites:>9,} satellites under traffic: an epoch computed, written and published"
+        f" in {statistics.median(took_ms):.2f} ms; of {stream.sent:,} datagrams {lost} lost,"
+        f" {reordered} reordered"
+    )
+
+
+def alone(plane: FabricPlane, epoch: Any, n_destinations: int) -> None:
+    n = plane.nodes.n_satellites
     word, out = np.zeros(n * SLOTS, np.uint32), np.zeros(n * SLOTS, banks.PIPE)
     pipes_ms, prepare_ms, commit_ms, old = [], [], [], None
     for number in range(ROUNDS):
@@ -105,16 +165,19 @@ def measure(planes: int, slots: int, n_hosts: int) -> None:
         commit_ms.append(1e3 * (time.perf_counter() - prepared))
         prepare_ms.append(1e3 * (prepared - began))
         old = new
-    plane.close()
     # the first two epochs also touch each bank's memory for the first time
     figures = [statistics.median(values[2:]) for values in (pipes_ms, prepare_ms, commit_ms)]
     print(
-        f"{n:>9,} satellites, {len(to):>3} destinations: all pipes {figures[0]:.2f} ms, "
+        f"{n:>9,} satellites, {n_destinations:>3} destinations: all pipes {figures[0]:.2f} ms, "
         f"the whole epoch {figures[1]:.2f} ms (the first {prepare_ms[0]:.0f}), published {figures[2]:.3f} ms"
     )
 
 
 if __name__ == "__main__":
-    measure(72, 22, 0)
-    measure(58, 76, 0)
-    measure(1000, 1000, 0)
+    if sys.argv[1:] == ["traffic"]:
+        measure(58, 76, traffic=True)
+        measure(1000, 1000, traffic=True)
+    else:
+        measure(72, 22)
+        measure(58, 76)
+        measure(1000, 1000)
