@@ -11,9 +11,11 @@
  * sender paces, and when the receiver gets to read, is in no figure.  With a seed each
  * datagram is sent at random within the interval that is its own: two streams then
  * keep no phase.  Segmented, a burst goes down in one piece, which the kernel or the
- * device cuts into its datagrams (UDP_SEGMENT), as QUIC does it.  receive and sink first print "port P"; receive then prints, binary,
- * a row of three 64-bit words for each datagram in order of arrival: number,
- * sent_mono_ns, received_mono_ns.  send prints "sent N in T ns".
+ * device cuts into its datagrams (UDP_SEGMENT), as QUIC does it.
+ *
+ * receive and sink first print "port P"; receive then prints, binary, a row of three
+ * 64-bit words for each datagram in order of arrival: number, sent_mono_ns,
+ * received_mono_ns.  send prints "sent N in T ns".
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -31,7 +33,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCH = 64, MAX_BYTES = 1472, MAX_PIECE_BYTES = 65000, RECEIVE_BUFFER_BYTES = 1 << 30, DRAIN_NS = 2000000, SPIN_NS = 60000 };
+enum { BATCH = 64, MAX_BYTES = 1472, MAX_PIECE_BYTES = 65000, RECEIVE_BUFFER_BYTES = 1 << 30 };
+enum { DRAIN_NS = 2000000, SPIN_NS = 60000 };
 
 struct mark {
     uint64_t number;

@@ -116,7 +116,8 @@ static uint32_t write_packet(struct input *input, uint8_t *frame, uint32_t from,
     if (protocol != PROTOCOL_ICMP)
         store16(head + sum_at, checksum_pseudo(ip, protocol, transport + payload));
     bool is_super = many > 1 && payload > many && (protocol == PROTOCOL_TCP || protocol == PROTOCOL_UDP);
-    struct virtio_header vnet = {.flags = VNET_NEEDS_CSUM, .csum_start = (uint16_t)network, .csum_offset = (uint16_t)sum_at};
+    struct virtio_header vnet = {
+        .flags = VNET_NEEDS_CSUM, .csum_start = (uint16_t)network, .csum_offset = (uint16_t)sum_at};
     if (is_super) {
         vnet.gso_type = protocol == PROTOCOL_UDP ? VNET_GSO_UDP_L4 : is_v4 ? 1 : 4;
         vnet.hdr_len = (uint16_t)(network + transport), vnet.gso_size = (uint16_t)many;

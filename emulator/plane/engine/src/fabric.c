@@ -324,7 +324,8 @@ static int64_t up(double ns) { /* to the whole nanosecond; below 2^62 */
 }
 
 /* Send a packet from its node into a pipe.  When it arrives at the other end, or GONE with the packet. */
-static int64_t send(struct fabric *fabric, struct flight *flight, uint32_t pipe, struct fabric_pipe way, int64_t at_ns) {
+static int64_t send(struct fabric *fabric, struct flight *flight, uint32_t pipe, struct fabric_pipe way,
+                    int64_t at_ns) {
     struct fabric_counters *count = &fabric->table.counters[pipe];
     const struct fabric_kind *kind = &fabric->table.kind[pipe >= fabric->table.n_laser_pipes];
     struct pipe_state *state = &fabric->state[pipe];
