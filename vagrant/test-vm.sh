@@ -172,8 +172,8 @@ PYTHON
 }
 
 # Those of the network itself, on both backends: namespaces, links, the Mininet API, node processes, the record, and the
-# commands with whole runs.  Everything takes ten times as long in software emulation: of those end to end, which
-# have deadlines of their own, only one file keeps them.  Left out are also eight that need a processor which fills a
+# commands with whole runs.  Everything takes ten times as long in software emulation: of the files end to end that were
+# tried (light, capture, mesh) only one keeps its deadlines.  Left out are also eight that need a processor which fills a
 # link, sends 20,000 packets in seconds, does a task in 0.2 s, reads its clocks within 2 µs of each other (20 µs there),
 # or ends a run in time.
 too_slow=(
