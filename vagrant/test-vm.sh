@@ -173,9 +173,9 @@ PYTHON
 
 # Those of the network itself, on both backends: namespaces, links, the Mininet API, node processes, the record, and the
 # commands with whole runs.  Everything takes ten times as long in software emulation: of the files end to end that were
-# tried (light, capture, mesh) only one keeps its deadlines.  Left out are also eight that need a processor which fills a
-# link, sends 20,000 packets in seconds, does a task in 0.2 s, reads its clocks within 2 µs of each other (20 µs there),
-# or ends a run in time.
+# tried (light, capture, mesh, run) only the first keeps its deadlines.  Left out are also seven that need a processor
+# which fills a link, sends 20,000 packets in seconds, does a task in 0.2 s, or reads its clocks within 2 µs of each
+# other (20 µs there).
 too_slow=(
     tests/engine/test_engine_shaping.py::test_udp_saturates_a_link_at_its_rate
     'tests/engine/test_engine_shaping.py::test_tcp_saturates_a_link_at_its_rate[100000000]'
@@ -184,7 +184,6 @@ too_slow=(
     tests/engine/test_engine_shaping.py::test_loss_is_its_ratio_and_comes_again_with_the_seed
     tests/nodes/test_nodes_parent.py::test_tasks_go_to_who_is_nearest_now
     tests/engine/test_engine_delay.py::test_changes_under_traffic_lose_nothing_and_keep_order_and_are_never_early
-    tests/cli/test_cli_faults.py::test_a_terminal_that_is_closed_interrupts_the_run
 )
 tests() {
     local quoted

@@ -1,8 +1,8 @@
 """What a person sees while a mesh is built and while it runs, on stderr.
 
 On a terminal: a progress bar, then a table that is drawn anew each second.
-Elsewhere (a file, CI): a line when a stage is done, and one line every ten
-seconds.
+Elsewhere (a file, CI, a terminal that cannot move its cursor): a line when a
+stage is done, and one line every ten seconds.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Screen:
 
     def progress(self, stage: str, done: int, total: int) -> None:
         """As Emulation's ``on_progress``: ``done`` of ``total`` of a stage."""
-        if self.console.is_terminal:
+        if self.console.is_interactive:  # not so where TERM is dumb
             self._draw(stage, done, total)
             return
         if stage != self._stage:
@@ -83,7 +83,7 @@ class Screen:
                 errors.append(error)
 
         with contextlib.ExitStack() as stack:
-            if self.console.is_terminal:
+            if self.console.is_interactive:
                 live = stack.enter_context(
                     Live(
                         picture(status(), self.console.width),

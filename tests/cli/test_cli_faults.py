@@ -126,7 +126,8 @@ def test_a_mesh_without_any_link() -> None:
     assert '"ended": "completed"' in stdout
 
 
-def test_a_terminal_that_is_closed_interrupts_the_run() -> None:
+def test_a_terminal_that_is_closed_interrupts_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")  # one that is drawn on each second, wherever this runs
     pid, terminal = pty.fork()
     if pid == 0:
         os.execv(sys.executable, [*COMMAND.split(), "run", "ring.toml", "--duration", "60s", "--out", "run"])

@@ -88,9 +88,12 @@ def test_progress_in_a_log_is_a_line_a_stage(capsys: pytest.CaptureFixture[str])
     assert [line.split(" in ")[0] for line in lines] == ["namespaces: 74", "links: 10"]
 
 
-def test_a_running_mesh_in_a_log_is_a_line_now_and_then(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("environment", [{}, {"FORCE_COLOR": "1", "TERM": "dumb"}], ids=["file", "dumb"])
+def test_a_running_mesh_is_a_line_now_and_then_where_nothing_can_be_drawn_anew(
+    environment: dict[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name, value in environment.items():  # rich takes a forced terminal for a real one
+        monkeypatch.setenv(name, value)
     monkeypatch.setattr(screen, "_LINE_EVERY_S", 0.001)
     asked = threading.Semaphore(0)
 
