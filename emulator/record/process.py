@@ -75,16 +75,23 @@ class Process:
                 for key, _ in selector.select(max(0.0, min(next_advance, next_digest) - now)):
                     if key.fileobj is self._samples:
                         self._drain(recorder, _DATAGRAMS_PER_WAKE)
-                    elif self._order(recorder):
+                    elif self._orders(recorder):
                         return True
-                now = time.monotonic()
-                if now >= next_advance:
+                # counted from the end of each: where they take longer than that, what comes in is still read
+                if time.monotonic() >= next_advance:
                     recorder.advance(time.monotonic_ns())
-                    next_advance = now + _ADVANCE_S
-                if now >= next_digest:
+                    next_advance = time.monotonic() + _ADVANCE_S
+                if time.monotonic() >= next_digest:
                     recorder.flush()
                     self._digest(recorder)
-                    next_digest = now + _DIGEST_S
+                    next_digest = time.monotonic() + _DIGEST_S
+
+    def _orders(self, recorder: Recorder) -> bool:
+        """All that wait: a sample is judged by the epochs that have been sent, not by those read in time."""
+        while not self._order(recorder):
+            if not self._control.poll():
+                return False
+        return True
 
     def _order(self, recorder: Recorder) -> bool:
         """One message of main's; True when it was the last."""

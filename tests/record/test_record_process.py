@@ -104,6 +104,23 @@ def wait_for(condition: Any, timeout_s: float = 20.0) -> None:
         time.sleep(0.02)
 
 
+def test_who_was_kept_from_reading_judges_by_all_epochs_that_came_meanwhile(
+    child: Child, tmp_path: Path
+) -> None:
+    child.open(tmp_path)
+    child.t0 -= 10 * STEP_NS  # so that no sample is held back for news to come
+    os.kill(child.process.pid, signal.SIGSTOP)
+    for number in range(6):
+        child.epoch(number)
+    child.nodes.send(sample("sat-0-0", "gw-london", 0, child.t0 + 4 * STEP_NS + 5 * MS, 6 * MS).to_json())
+    time.sleep(0.3)  # it is overdue to judge when it goes on
+    os.kill(child.process.pid, signal.SIGCONT)
+    wait_for(lambda: parts_of(tmp_path / "samples"))
+    child.control.send(("finish", facts()))
+    child.until("finished")
+    assert pq.read_table(tmp_path / "samples.parquet")["epoch_number"].to_pylist() == [4]
+
+
 def test_from_open_to_finished(child: Child, tmp_path: Path) -> None:
     child.open(tmp_path)
     child.epoch(0)
