@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from ..priority import go_before_nodes
 from .output import stderr
 from .status import one_line, picture
 
@@ -76,6 +77,7 @@ class Screen:
         errors: list[BaseException] = []
 
         def show(draw: Callable[[dict[str, Any]], None], every_s: float) -> None:
+            go_before_nodes()  # it shares the interpreter's lock with threads that do
             try:
                 while not stop.wait(every_s):
                     draw(status())

@@ -20,6 +20,7 @@ from typing import Any
 
 from ..epoch import Epoch
 from ..errors import FailureError
+from ..priority import go_before_nodes
 from ..run.parcels import receive
 from ..run.processes import CAP_DAC_OVERRIDE, keep_capabilities
 from .facts import RunHeader
@@ -147,6 +148,7 @@ def main() -> int:
     # Ctrl-C and a closed terminal are for main, which then tells us to finish
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    go_before_nodes()
     keep_capabilities((CAP_DAC_OVERRIDE,))
     return Process(Connection(arguments.control_fd), socket.socket(fileno=arguments.samples_fd)).serve()
 

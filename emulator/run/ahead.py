@@ -13,8 +13,6 @@ own.  Messages are pickles over a socket pair between two processes of ours:
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
 import signal
 import threading
 import time
@@ -28,6 +26,7 @@ import numpy as np
 from ..epoch import Epoch, RouteRows
 from ..errors import OrbitmeshError, RunError
 from ..geometry import Geometry
+from ..priority import go_before_nodes
 from .assignment import assign
 from .parcels import Parcel, send
 from .processes import keep_capabilities
@@ -35,9 +34,6 @@ from .processes import keep_capabilities
 # Epochs under way between the two processes: enough to ride out a slow tick,
 # few enough that a new destination, which each of them lacks, is routed soon.
 WINDOW = 2
-
-# A late tick moves every node's routes; a late node only its own measurement, which says so.
-_NICENESS = -5
 
 # How far a run is searched for satellites that decay, before anything is built.
 _LOOK_AHEAD_NS = 30 * 24 * 3600 * 10**9
@@ -127,8 +123,7 @@ def main() -> None:
     parser.add_argument("--control-fd", type=int, required=True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     control: Any = Connection(parser.parse_args().control_fd)
-    with contextlib.suppress(PermissionError):  # without root the run is one of fake links
-        os.nice(_NICENESS)
+    go_before_nodes()
     keep_capabilities()
     try:
         server = Server(control)

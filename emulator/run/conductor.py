@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from ..epoch import Epoch, RouteRows
 from ..plane.mesh import CommitReport
+from ..priority import go_before_nodes
 from .assignment import Assignment
 from .clock import Clock
 from .parcels import Parcel
@@ -179,6 +180,7 @@ class Conductor:
             self.ticks.late.append(LateTick(self.current.number + 1, due_ns, late_ns))
 
     def _run(self) -> None:
+        go_before_nodes()
         try:
             while not self._stop.is_set():
                 try:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FailureError, InputError, OrbitmeshError
+from ..priority import go_before_nodes
 
 _PREFIX = "orbitmesh/"
 _LINE_BYTES = 1 << 20
@@ -69,6 +70,7 @@ class ControlServer:
         self._accepter.join()
 
     def _accept(self) -> None:
+        go_before_nodes()
         while True:
             try:
                 client, _ = self._socket.accept()

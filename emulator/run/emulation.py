@@ -33,6 +33,7 @@ from ..plane.backend import Carrier, Lateness
 from ..plane.choose import choose
 from ..plane.mesh import MeshPlane
 from ..plane.network import MeshNet
+from ..priority import go_before_nodes
 from ..record.facts import RunFacts, RunHeader, machine_facts
 from ..scenario import Scenario, scenario_hash
 from .account import error_budget, run_facts
@@ -402,6 +403,7 @@ class Emulation:
         raise RunError(f"{what} did not answer within {timeout_s:.0f} s; is the machine overloaded?")
 
     def _watch(self) -> None:
+        go_before_nodes()
         handlers: dict[Any, tuple[Child, Callable[[], None]]] = {
             self._ahead.control: (self._ahead, self._from_ahead),
             self._recorder.control: (self._recorder, self._from_recorder),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -36,6 +37,26 @@ def test_a_run_measures_latencies_that_physics_allows(plane: str, start_mesh: Ca
             assert measured[row] >= physical[row] - 2_000, {k: v[row] for k, v in samples.items()}
     # a path of one hop is 4 ms away at the least: the delays are there, not only not negative
     assert min(p for p in physical if p is not None) > 2 * 4_000_000
+
+
+def test_what_moves_the_mesh_goes_before_what_runs_in_it(start_mesh: Callable[..., MeshProcess]):
+    mesh = start_mesh("--duration", "60 s")
+    mesh.wait_for(lambda: len(mesh.children().get("node", [])) == 11, "node processes")
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    children = mesh.children()
+    assert os.getpriority(os.PRIO_PROCESS, children["recorder"][0]) == ours - 5
+    assert nicenesses(children["geometry"][0]).count(ours - 5) == 2  # one hears, one computes
+    for child in (*children["node parent"], *children["node"]):
+        assert set(nicenesses(child)) == {ours}
+    # its own threads, and not the one that a user's program starts processes from
+    assert os.getpriority(os.PRIO_PROCESS, mesh.pid) == ours
+    assert nicenesses(mesh.pid).count(ours - 5) >= 3
+
+
+def nicenesses(pid: int) -> list[int]:
+    """Of a process's threads."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return [os.getpriority(os.PRIO_PROCESS, int(thread.name)) for thread in threads]
 
 
 @pytest.mark.parametrize("plane", ["wired", "fabric"])

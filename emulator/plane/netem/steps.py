@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from ...priority import go_before_nodes
+
 #: A step commands for at most this much longer than the next is due.
 MOST_MARGIN_NS = 10_000_000_000
 # Of how late steps are: on a machine that is being swamped each is later than the one before.
@@ -62,6 +64,7 @@ class Steps:
             self._thread.join()
 
     def _run(self) -> None:
+        go_before_nodes()
         last_ns = due_ns = time.monotonic_ns()
         try:
             while True:
