@@ -58,7 +58,7 @@ def test_a_line_routes_by_the_link_it_is_told() -> None:
 
 @pytest.mark.netns
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("plane", ["wired", "fabric"])
+@pytest.mark.parametrize("plane", [pytest.param("wired", marks=pytest.mark.native), "fabric"])
 def test_a_quick_calibration_finds_what_physics_and_the_settings_demand(plane: PlaneName) -> None:
     seen: list[str] = []
     found = Calibrator("engine", plane=plane, quick=True).run(lambda what, done, total: seen.append(what))

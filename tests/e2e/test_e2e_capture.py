@@ -30,7 +30,7 @@ from orbitmesh.emulator.epoch import LinkKind
 from orbitmesh.emulator.plane.plane import Plane
 from orbitmesh.emulator.record.truth import TOLERANCE_NS
 
-pytestmark = [pytest.mark.netns, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.netns, pytest.mark.native, pytest.mark.timeout(120)]
 
 SEED = 20261101
 DATAGRAMS = 600

@@ -17,6 +17,7 @@ from orbitmesh.emulator.record.report import load_run
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(180)]
 
 
+@pytest.mark.native
 @pytest.mark.parametrize("victim", ["main", "engine", "geometry", "recorder", "node parent"])
 def test_sigkill_of_any_process_leaves_nothing(
     victim: str, start_mesh: Callable[..., MeshProcess], nothing_left: Callable[[], None]
@@ -36,6 +37,7 @@ def test_sigkill_of_any_process_leaves_nothing(
     assert again.wait() == 0, again.output()
 
 
+@pytest.mark.native
 def test_a_node_that_dies_is_named_and_the_run_goes_on(start_mesh: Callable[..., MeshProcess]):
     mesh = start_mesh("--duration", "6 s")
     mesh.wait_for_samples()
@@ -74,6 +76,7 @@ def test_two_runs_side_by_side(start_mesh: Callable[..., MeshProcess]):
         assert summary["samples"]["samples"] > 0
 
 
+@pytest.mark.native
 def test_a_program_in_a_node_ends_with_the_run(start_mesh: Callable[..., MeshProcess], traces: Traces):
     mesh = start_mesh("--duration", "60 s")
     mesh.wait_for_samples()

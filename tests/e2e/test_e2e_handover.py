@@ -163,6 +163,7 @@ def check_that_it_came_under_traffic(done: HandedOver) -> None:
         assert sent_ns[-1] > done.handover_mono_ns + 10**8
 
 
+@pytest.mark.native
 def test_make_before_break_loses_no_packet(make_first: HandedOver) -> None:
     check_that_it_came_under_traffic(make_first)
     assert make_first.lost() == [set(), set()]
@@ -172,6 +173,7 @@ def test_make_before_break_loses_no_packet(make_first: HandedOver) -> None:
     assert summary["samples"]["lost"] == 0
 
 
+@pytest.mark.native
 def test_packets_take_no_less_than_the_shorter_of_the_two_paths(make_first: HandedOver) -> None:
     index, epochs = make_first.commanded.nodes.index, make_first.commanded.epochs
     ends = (index[STATION], index["gw-tokyo"])
@@ -183,6 +185,7 @@ def test_packets_take_no_less_than_the_shorter_of_the_two_paths(make_first: Hand
         assert min(took_ns) >= least_ns - 1_000
 
 
+@pytest.mark.native
 def test_the_change_of_path_is_recorded_with_its_instant(make_first: HandedOver) -> None:
     pairs = assigned_pairs(make_first.scenario, make_first.commanded)
     last_row = make_first.summary["ticks"]["count"]
@@ -252,6 +255,7 @@ def samples_of(done: HandedOver) -> list[dict[str, Any]]:
     return [row for row in rows if row["ok"] and row["epoch_number"] >= 1]
 
 
+@pytest.mark.native
 def test_the_same_seed_takes_the_same_paths(make_first: HandedOver, again: HandedOver) -> None:
     pairs = assigned_pairs(make_first.scenario, make_first.commanded)
     until_sim_ns = (BEFORE_TICKS + AFTER_TICKS - 1) * make_first.commanded.step_ns  # both came that far
@@ -269,6 +273,7 @@ def test_the_same_seed_takes_the_same_paths(make_first: HandedOver, again: Hande
     assert make_first.summary["scenario"] == again.summary["scenario"]
 
 
+@pytest.mark.native
 def test_the_same_seed_measures_at_the_same_phases(make_first: HandedOver, again: HandedOver) -> None:
     scenario, commanded = make_first.scenario, make_first.commanded
     interval_ns = scenario.compute.probes.interval_ns
@@ -301,6 +306,7 @@ def test_the_same_seed_measures_at_the_same_phases(make_first: HandedOver, again
     assert np.median(apart) > interval_ns / 10
 
 
+@pytest.mark.native
 def test_the_plan_says_what_the_run_recorded(make_first: HandedOver) -> None:
     """``orbitmesh plan`` at the run's ticks against each sample's path and propagation.
 

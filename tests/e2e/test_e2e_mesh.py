@@ -16,7 +16,7 @@ from e2e_lab import Commanded, received_bytes, toy, udp_socket, until
 from orbitmesh.emulator import Emulation
 from orbitmesh.emulator.epoch import LinkKind
 
-pytestmark = [pytest.mark.netns, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.netns, pytest.mark.native, pytest.mark.timeout(120)]
 
 SEED = 5
 RATE_SCALE = 0.0002  # lasers of 10 to 20 Mbit/s, which one Python thread can saturate

@@ -74,6 +74,7 @@ def _look(plane: str, out: Path) -> dict[tuple[str, str], Seen]:
     return found
 
 
+@pytest.mark.native
 def test_both_planes_take_the_same_ways_in_the_same_time(
     tmp_path: Path, nothing_left: Callable[[], None]
 ) -> None:
@@ -101,6 +102,7 @@ def _idle_satellite() -> str:
     return next(name for node, name in enumerate(commanded.nodes.names) if not commanded.hosting[node])
 
 
+@pytest.mark.native
 def test_the_run_says_which_plane_it_took(fabric: MeshProcess) -> None:
     now = json.loads(fabric.orbitmesh("status", "-o", "json").stdout)
     assert (now["plane"], now["hosts"], now["satellites"]) == ("fabric", 11, 48)
@@ -110,6 +112,7 @@ def test_the_run_says_which_plane_it_took(fabric: MeshProcess) -> None:
     assert json.loads((fabric.out / "summary.json").read_text())["plane"] == "fabric"
 
 
+@pytest.mark.native
 def test_any_satellite_becomes_a_host_when_something_is_to_run_there(fabric: MeshProcess) -> None:
     name = _idle_satellite()
     done = fabric.orbitmesh("exec", name, "--", "sh", "-c", "ip -o link; ping -c3 -i0.2 gw-london")
@@ -119,6 +122,7 @@ def test_any_satellite_becomes_a_host_when_something_is_to_run_there(fabric: Mes
     assert json.loads(fabric.orbitmesh("status", "-o", "json").stdout)["hosts"] == 12
 
 
+@pytest.mark.native
 def test_a_satellite_without_a_host_answers_ping_and_trace(fabric: MeshProcess) -> None:
     name = _idle_satellite()
     ping = fabric.orbitmesh("ping", "gw-london", name)
@@ -129,11 +133,13 @@ def test_a_satellite_without_a_host_answers_ping_and_trace(fabric: MeshProcess) 
     assert json.loads(fabric.orbitmesh("status", "-o", "json").stdout)["hosts"] == 11
 
 
+@pytest.mark.native
 def test_ipv6_crosses_the_mesh(fabric: MeshProcess) -> None:
     done = fabric.orbitmesh("exec", "gw-london", "--", "ping", "-6", "-c2", "-i0.2", "fd6f:6d00::172.16.0.2")
     assert "2 received" in done.stdout, done.stdout + done.stderr
 
 
+@pytest.mark.native
 def test_a_laser_and_a_node_can_be_captured(fabric: MeshProcess, tmp_path: Path) -> None:
     path = json.loads(fabric.orbitmesh("trace", "gw-london", "gw-tokyo", "-o", "json").stdout)["planned_path"]
     laser, node = tmp_path / "laser.pcapng", tmp_path / "node.pcapng"
@@ -158,6 +164,7 @@ def test_a_laser_and_a_node_can_be_captured(fabric: MeshProcess, tmp_path: Path)
     assert "is there already" in again.stderr
 
 
+@pytest.mark.native
 def test_the_wired_plane_says_how_to_capture(start_mesh: Callable[..., MeshProcess], tmp_path: Path) -> None:
     mesh = start_mesh("--duration", "60 s", "--plane", "wired")
     mesh.wait_for_samples()
@@ -179,6 +186,7 @@ def test_sigkill_in_a_fabric_leaves_nothing(
     assert load_run(fabric.out).samples().num_rows > 0
 
 
+@pytest.mark.native
 def test_a_program_in_a_host_on_demand_ends_with_the_run(fabric: MeshProcess, traces: Traces) -> None:
     program = subprocess.Popen(
         [*COMMAND, "exec", "--run", fabric.run_id, _idle_satellite(), "--", "sleep", "600"],
@@ -216,6 +224,7 @@ def test_a_new_destination_is_routed_to_at_once_and_not_with_the_next_epoch(tmp_
         assert (mesh.epoch.number, mesh.epoch.links) == (epoch.number, epoch.links)
 
 
+@pytest.mark.native
 def test_a_host_that_nobody_uses_is_given_up_and_so_are_the_routes_to_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,7 @@ from conftest import TOY, MeshProcess
 
 from orbitmesh.emulator import Emulation, Scenario
 
-pytestmark = [pytest.mark.netns, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.netns, pytest.mark.native, pytest.mark.timeout(180)]
 
 
 @pytest.mark.parametrize("plane", ["wired", "fabric"])

@@ -81,6 +81,7 @@ def test_delay_follows_its_slope_between_two_updates() -> None:
     assert got[-1][2] - got[-1][1] > 35 * MS  # it did grow, without another update
 
 
+@pytest.mark.native
 def test_changes_under_traffic_lose_nothing_and_keep_order_and_are_never_early() -> None:
     rng = np.random.default_rng(7)
     commanded: list[tuple[int, float]] = []

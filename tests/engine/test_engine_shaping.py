@@ -42,6 +42,7 @@ def delivered_bps(lab: Lab, seconds: float) -> float:
     return 8 * (after - before) / (end - start)
 
 
+@pytest.mark.native
 @pytest.mark.parametrize("rate_bps", [10_000_000, 100_000_000])
 def test_udp_saturates_a_link_at_its_rate(rate_bps: int) -> None:
     with Lab() as lab:
@@ -62,7 +63,7 @@ def test_udp_saturates_a_link_at_its_rate(rate_bps: int) -> None:
         lab.check_books()
 
 
-@pytest.mark.parametrize("rate_bps", [10_000_000, 100_000_000])
+@pytest.mark.parametrize("rate_bps", [10_000_000, pytest.param(100_000_000, marks=pytest.mark.native)])
 def test_tcp_saturates_a_link_at_its_rate(rate_bps: int) -> None:
     with Lab() as lab:
         lab.set(delay_ms=2, rate_bps=rate_bps, queue_bytes=rate_bps // 8 // 20)
@@ -110,6 +111,7 @@ def lost_numbers(seed: int) -> list[int]:
     return lost
 
 
+@pytest.mark.native
 def test_loss_is_its_ratio_and_comes_again_with_the_seed() -> None:
     lost = lost_numbers(1)
     sigma = np.sqrt(5000 * 0.1 * 0.9)

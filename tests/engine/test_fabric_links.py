@@ -142,6 +142,7 @@ def test_a_falling_delay_keeps_the_order() -> None:
         row.check_books()
 
 
+@pytest.mark.native
 def test_two_flows_share_a_laser_as_one_queue_would() -> None:
     rate_bps = 50_000_000
     with Row(4, hosts=[0, 1, 3], queue_bytes=200_000) as row:
@@ -302,6 +303,7 @@ def test_a_host_that_comes_later_gets_what_is_for_it_and_disturbs_nobody() -> No
         )  # the node itself again
 
 
+@pytest.mark.native
 def test_a_mirror_is_read_by_others_and_has_the_instants(tmp_path: Path) -> None:
     import scapy.layers.inet  # noqa: F401 - what raw packets are read as
     from scapy.utils import PcapNgReader

@@ -145,6 +145,7 @@ def test_an_assignment_changes_who_is_measured(parent: RunningParent, mesh: Grou
     assert again.seq > 0  # numbers go on
 
 
+@pytest.mark.native
 def test_tasks_go_to_who_is_nearest_now(parent: RunningParent, mesh: Ground) -> None:
     interval_ns = 60 * MS
     tasks = (
