@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from orbitmesh.emulator.plane.namespaces import on_own_thread
+from orbitmesh.emulator.plane.kernel.namespaces import on_own_thread
 from orbitmesh.emulator.signals import held_back
 
 Interrupt = Callable[[float], None]

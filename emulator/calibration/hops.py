@@ -9,7 +9,7 @@ import struct
 import time
 
 from ..errors import RunError
-from ..plane.namespaces import enter, on_own_thread
+from ..plane.kernel.namespaces import enter, on_own_thread
 
 _ECHO_REPLY, _ECHO_REQUEST, _TIME_EXCEEDED = 0, 8, 11
 _ROUNDS = 5  # a kernel answers only so many expired packets a second, of all its namespaces together

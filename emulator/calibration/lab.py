@@ -12,10 +12,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..epoch import Nodes
-from ..plane import processes
 from ..plane.addressing import assign
 from ..plane.backend import LinkBackend, LinkEnd, LinkParameters
-from ..plane.kernel import Namespaces
+from ..plane.kernel import processes
+from ..plane.kernel.nodes import Namespaces
 from ..plane.mesh import EndsWithNamespaces
 
 

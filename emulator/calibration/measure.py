@@ -17,9 +17,9 @@ import numpy as np
 from orbitmesh.nodes.spec import NodeSpec, Peer, ProbeSpec, Sample
 
 from ..errors import BackendError, HostError, RunError
-from ..plane import namespaces
 from ..plane.backend import LinkBackend, LinkEnd
 from ..plane.engine import EngineBackend
+from ..plane.kernel import namespaces
 from ..plane.mesh import EndsWithNamespaces
 from ..plane.netem import NetemBackend
 from ..record.facts import machine_facts, utc_text

@@ -69,7 +69,7 @@ def calibrate(
     """
     from ..calibration import store
     from ..calibration.measure import Calibrator
-    from ..plane import privileges
+    from ..plane.kernel import privileges
 
     privileges.require(tun=links is Backends.ENGINE)
     console = stderr()

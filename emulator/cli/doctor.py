@@ -81,7 +81,7 @@ def _mark(check: Check) -> str:
 
 
 def _privileges() -> Iterable[Check]:
-    from ..plane import privileges
+    from ..plane.kernel import privileges
 
     reason = privileges.missing(tun=False)
     who = "root" if os.geteuid() == 0 else f"user {os.geteuid()}"

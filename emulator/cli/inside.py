@@ -32,7 +32,7 @@ class Inside:
         self.status: int | None = None
 
     def __iter__(self) -> Iterator[str]:
-        from ..plane.processes import spawn_in
+        from ..plane.kernel.processes import spawn_in
 
         netns_fd, mntns_fd = self._client.enter(self._node)
         try:

@@ -14,7 +14,7 @@ from ..errors import RunError
 from ..scenario.model import Scenario
 from .addressing import Addresses
 from .backend import Carrier
-from .kernel import Kernel, Progress
+from .kernel.nodes import Kernel, Progress
 from .network import MeshNet
 
 

@@ -35,8 +35,8 @@ with warnings.catch_warnings():
 
 from ..epoch import LinkKind
 from ..errors import HostError, InputError, RunError
-from .ledger import Entry
-from .processes import enter_command, spawn_in
+from .kernel.processes import enter_command, spawn_in
+from .wired.ledger import Entry
 
 # "sat-0-1 ping gw-london" in Mininet's CLI: without this it looks for a node "sat"
 if "-" not in CLI.identchars:

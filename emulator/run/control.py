@@ -245,7 +245,7 @@ def run_in_node(client: Client, node: str, argv: Sequence[str]) -> int:
 
     When the run ends first, what still runs in the node is killed.
     """
-    from ..plane.processes import spawn_in
+    from ..plane.kernel.processes import spawn_in
 
     netns_fd, mntns_fd = client.enter(node)
     # Ctrl-C is for the program; a handler, since SIG_IGN would be inherited by it

@@ -28,9 +28,9 @@ from typing import Any
 from ..epoch import Bool, Epoch, Nodes
 from ..errors import HostError, InputError, ProcessDied, RunError
 from ..orbit import Propagation
-from ..plane import privileges
 from ..plane.backend import Carrier, Lateness
 from ..plane.choose import choose
+from ..plane.kernel import privileges
 from ..plane.mesh import MeshPlane
 from ..plane.network import MeshNet
 from ..priority import go_before_nodes

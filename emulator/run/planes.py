@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from ..epoch import Bool, Nodes
 from ..errors import InputError
-from ..plane import capacity
 from ..plane.backend import LinkBackend
 from ..plane.fabric.engine import FabricCarrier, FabricEngine, FakeFabric
 from ..plane.fabric.plane import FabricPlane
 from ..plane.fabric.table import FabricTable
-from ..plane.kernel import Progress
+from ..plane.kernel import capacity
+from ..plane.kernel.nodes import Progress
 from ..plane.mesh import MeshPlane
-from ..plane.plane import Plane
+from ..plane.wired.plane import Plane
 from ..scenario.model import Scenario
 
 #: "auto" takes the fabric for more satellites: a namespace and four interfaces for each would take long.

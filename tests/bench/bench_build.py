@@ -27,7 +27,7 @@ from mininet.node import Host
 
 from orbitmesh.emulator.epoch import Nodes
 from orbitmesh.emulator.plane.engine import EngineBackend
-from orbitmesh.emulator.plane.plane import Plane
+from orbitmesh.emulator.plane.wired.plane import Plane
 
 Pairs = Sequence[tuple[int, int]]
 

@@ -27,7 +27,7 @@ from engine_lab import Lab, parameters
 from orbitmesh.emulator.plane.backend import LinkEnd
 from orbitmesh.emulator.plane.engine import EngineBackend
 from orbitmesh.emulator.plane.engine.backend import Wait
-from orbitmesh.emulator.plane.namespaces import enter, on_own_thread, unshare_net
+from orbitmesh.emulator.plane.kernel.namespaces import enter, on_own_thread, unshare_net
 
 _SO_TIMESTAMPNS, _SO_RCVBUFFORCE = 35, 33
 

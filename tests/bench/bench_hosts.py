@@ -27,7 +27,7 @@ import numpy as np
 
 from orbitmesh.emulator import Emulation, Scenario
 from orbitmesh.emulator.calibration.traffic import Stream, Streaming
-from orbitmesh.emulator.plane.namespaces import enter, on_own_thread
+from orbitmesh.emulator.plane.kernel.namespaces import enter, on_own_thread
 from orbitmesh.emulator.run.control import Client
 
 PER_SECOND, STREAM_S = 10_000, 8

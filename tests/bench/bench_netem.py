@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "netem"))
 from netem_lab import NetemLab, parameters
 
 from orbitmesh.emulator.plane.backend import LinkEnd
-from orbitmesh.emulator.plane.namespaces import enter, on_own_thread, unshare_net
+from orbitmesh.emulator.plane.kernel.namespaces import enter, on_own_thread, unshare_net
 from orbitmesh.emulator.plane.netem import NetemBackend, messages
 
 _REPEATS = 20

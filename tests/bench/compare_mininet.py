@@ -29,7 +29,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "netem"))
 from netem_lab import NetemLab
 
-from orbitmesh.emulator.plane.namespaces import enter, on_own_thread
+from orbitmesh.emulator.plane.kernel.namespaces import enter, on_own_thread
 from orbitmesh.emulator.plane.netem import NetemBackend
 
 _PAUSE_S = 0.005

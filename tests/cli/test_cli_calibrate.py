@@ -26,9 +26,9 @@ from orbitmesh.emulator.calibration.document import (
     loss_error,
 )
 from orbitmesh.emulator.cli.main import app
-from orbitmesh.emulator.plane import privileges
 from orbitmesh.emulator.plane.backend import Probe
 from orbitmesh.emulator.plane.engine import EngineBackend
+from orbitmesh.emulator.plane.kernel import privileges
 from orbitmesh.emulator.plane.netem import NetemBackend
 
 runner = CliRunner()

@@ -20,8 +20,8 @@ import numpy as np
 from orbitmesh.emulator import Emulation, Scenario
 from orbitmesh.emulator.epoch import NS_PER_S, Epoch
 from orbitmesh.emulator.geometry import Geometry
-from orbitmesh.emulator.plane.namespaces import enter, on_own_thread
-from orbitmesh.emulator.plane.plane import Plane
+from orbitmesh.emulator.plane.kernel.namespaces import enter, on_own_thread
+from orbitmesh.emulator.plane.wired.plane import Plane
 from orbitmesh.emulator.run.clock import RealClock
 
 T = TypeVar("T")

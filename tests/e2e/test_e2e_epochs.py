@@ -17,7 +17,7 @@ from e2e_lab import quantiles_us, stamp_unix_ns, udp_socket, unix_minus_mono_ns,
 from orbitmesh.emulator import Scenario
 from orbitmesh.emulator.epoch import NS_PER_S, UNREACHABLE, Epoch, Float64, LinkKind, Links, Nodes, Routes
 from orbitmesh.emulator.plane.engine import EngineBackend
-from orbitmesh.emulator.plane.plane import Plane
+from orbitmesh.emulator.plane.wired.plane import Plane
 from orbitmesh.emulator.record.truth import TOLERANCE_NS
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(60)]

@@ -14,7 +14,7 @@ import numpy as np
 
 from orbitmesh.emulator.plane.backend import LinkEnd, LinkParameters
 from orbitmesh.emulator.plane.engine import EngineBackend
-from orbitmesh.emulator.plane.namespaces import enter, on_own_thread, unshare_net
+from orbitmesh.emulator.plane.kernel.namespaces import enter, on_own_thread, unshare_net
 
 MS = 1_000_000
 PATIENCE_S = 20.0

@@ -16,7 +16,7 @@ from engine_lab import until
 from orbitmesh.emulator.plane.backend import LinkEnd
 from orbitmesh.emulator.plane.fabric.engine import FabricEngine
 from orbitmesh.emulator.plane.fabric.table import FabricTable, KindParameters, Sizes
-from orbitmesh.emulator.plane.namespaces import enter, on_own_thread, unshare_net
+from orbitmesh.emulator.plane.kernel.namespaces import enter, on_own_thread, unshare_net
 
 EAST, WEST, NO_WAY = 0, 1, 255
 MTU_BYTES = 1500

@@ -16,7 +16,7 @@ from engine_lab import Lab, parameters, until
 from orbitmesh.emulator.errors import BackendError, ProcessDied
 from orbitmesh.emulator.plane.backend import LinkEnd
 from orbitmesh.emulator.plane.engine import EngineBackend
-from orbitmesh.emulator.plane.namespaces import enter, on_own_thread, unshare_net
+from orbitmesh.emulator.plane.kernel.namespaces import enter, on_own_thread, unshare_net
 
 pytestmark = pytest.mark.netns
 

@@ -16,7 +16,7 @@ from orbitmesh.emulator.errors import KernelError
 from orbitmesh.emulator.plane.engine import stamps as stamps_module
 from orbitmesh.emulator.plane.engine.backend import EngineBackend
 from orbitmesh.emulator.plane.engine.stamps import Stamps
-from orbitmesh.emulator.plane.namespaces import on_own_thread
+from orbitmesh.emulator.plane.kernel.namespaces import on_own_thread
 
 DELAY_MS = 300
 STALL_S = 0.05

@@ -31,7 +31,7 @@ from message_lab import (
     udp,
 )
 
-from orbitmesh.emulator.plane.namespaces import enter, on_own_thread, unshare_net
+from orbitmesh.emulator.plane.kernel.namespaces import enter, on_own_thread, unshare_net
 
 
 class Merger:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from orbitmesh.emulator.errors import BackendError
-from orbitmesh.emulator.plane import privileges
 from orbitmesh.emulator.plane.backend import LinkParameters, Probe
+from orbitmesh.emulator.plane.kernel import privileges
 from orbitmesh.emulator.plane.netem import NetemBackend
 
 

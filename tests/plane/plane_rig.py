@@ -11,11 +11,11 @@ from collections.abc import Callable
 import plane_toys as toys
 
 from orbitmesh.emulator.epoch import Epoch
-from orbitmesh.emulator.plane import namespaces
 from orbitmesh.emulator.plane.backend import LinkBackend
 from orbitmesh.emulator.plane.engine import EngineBackend
-from orbitmesh.emulator.plane.kernel import Namespaces
-from orbitmesh.emulator.plane.plane import Plane
+from orbitmesh.emulator.plane.kernel import namespaces
+from orbitmesh.emulator.plane.kernel.nodes import Namespaces
+from orbitmesh.emulator.plane.wired.plane import Plane
 
 MESH = toys.nodes(3, 4, 2)
 NEAR, FAR = 12, 13  # the gateways

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from orbitmesh.emulator.errors import BackendError, HostError
-from orbitmesh.emulator.plane import choose, namespaces, privileges
+from orbitmesh.emulator.plane import choose
 from orbitmesh.emulator.plane.backend import Probe
 from orbitmesh.emulator.plane.engine import EngineBackend
 from orbitmesh.emulator.plane.fake import FakeBackend
+from orbitmesh.emulator.plane.kernel import namespaces, privileges
 from orbitmesh.emulator.plane.netem import NetemBackend
 
 

@@ -17,12 +17,12 @@ from test_plane_fabric_banks import MESH, NEAR, Rig
 from test_plane_left_behind import _children, _host_interfaces, _host_sysctls, _open_files
 
 from orbitmesh.emulator.errors import KernelError
-from orbitmesh.emulator.plane import inside, namespaces
 from orbitmesh.emulator.plane.backend import LinkEnd
 from orbitmesh.emulator.plane.engine import tun
 from orbitmesh.emulator.plane.fabric.engine import FakeFabric
 from orbitmesh.emulator.plane.fabric.hosts import IDLE_NS
 from orbitmesh.emulator.plane.fabric.plane import FabricPlane
+from orbitmesh.emulator.plane.kernel import inside, namespaces
 
 pytestmark = pytest.mark.netns
 

@@ -16,12 +16,12 @@ from test_plane_fabric_banks import MESH, NEAR, TORUS, Rig
 
 from orbitmesh.emulator.epoch import UNREACHABLE, Routes
 from orbitmesh.emulator.errors import BackendError, HostError, InputError, RunError
-from orbitmesh.emulator.plane import capacity
 from orbitmesh.emulator.plane.addressing import ipv6_bytes
 from orbitmesh.emulator.plane.fabric.banks import PIPE
 from orbitmesh.emulator.plane.fabric.engine import FakeFabric, Mirrored
 from orbitmesh.emulator.plane.fabric.plane import FabricPlane
 from orbitmesh.emulator.plane.fabric.table import FabricTable, KindParameters, Sizes
+from orbitmesh.emulator.plane.kernel import capacity
 
 S = 10**9
 SIZES = Sizes(n_nodes=5, n_satellites=4, laser_slots=4, ground_pipes=4, destinations=3)

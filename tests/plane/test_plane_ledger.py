@@ -7,7 +7,7 @@ import plane_toys as toys
 import pytest
 
 from orbitmesh.emulator.epoch import LinkKind
-from orbitmesh.emulator.plane.ledger import Current, Entry, Ledger, Reservation
+from orbitmesh.emulator.plane.wired.ledger import Current, Entry, Ledger, Reservation
 
 MESH = toys.nodes(2, 3, 2)
 

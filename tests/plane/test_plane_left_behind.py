@@ -15,10 +15,10 @@ import plane_toys as toys
 import pytest
 
 from orbitmesh.emulator.errors import RunError
-from orbitmesh.emulator.plane import inside
 from orbitmesh.emulator.plane.engine import EngineBackend
-from orbitmesh.emulator.plane.kernel import Namespaces
-from orbitmesh.emulator.plane.plane import Plane
+from orbitmesh.emulator.plane.kernel import inside
+from orbitmesh.emulator.plane.kernel.nodes import Namespaces
+from orbitmesh.emulator.plane.wired.plane import Plane
 
 pytestmark = pytest.mark.netns
 

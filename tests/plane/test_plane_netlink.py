@@ -13,7 +13,8 @@ from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
-from orbitmesh.emulator.plane import addressing, netlink
+from orbitmesh.emulator.plane import addressing
+from orbitmesh.emulator.plane.kernel import netlink
 
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_REPLACE, NLM_F_CREATE = 0x1, 0x4, 0x100, 0x400
 

@@ -20,10 +20,10 @@ from pyroute2 import IPRoute
 
 from orbitmesh.emulator.epoch import NS_PER_S
 from orbitmesh.emulator.errors import HostError, KernelError
-from orbitmesh.emulator.plane import namespaces, netlink
 from orbitmesh.emulator.plane.engine import EngineBackend
-from orbitmesh.emulator.plane.kernel import Namespaces
-from orbitmesh.emulator.plane.plane import Plane
+from orbitmesh.emulator.plane.kernel import namespaces, netlink
+from orbitmesh.emulator.plane.kernel.nodes import Namespaces
+from orbitmesh.emulator.plane.wired.plane import Plane
 
 pytestmark = pytest.mark.netns
 
@@ -282,7 +282,7 @@ def test_more_routes_than_one_batch_holds() -> None:
 
 
 def test_without_etc_hosts_the_reason_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("orbitmesh.emulator.plane.names._HOSTS", tmp_path / "hosts")
+    monkeypatch.setattr("orbitmesh.emulator.plane.kernel.names._HOSTS", tmp_path / "hosts")
     plane = Plane(MESH, toys.scenario(), EngineBackend())
     with pytest.raises(HostError, match=r"hosts cannot be read .* make one"):
         plane.build()

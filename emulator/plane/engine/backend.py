@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import BackendError, HostError, ProcessDied
-from .. import privileges
 from ..backend import LinkCounters, LinkEnd, LinkParameters, Probe
-from ..namespaces import on_own_thread
+from ..kernel import privileges
+from ..kernel.namespaces import on_own_thread
 from . import tun
 from .carrier import (
     DEFAULT_MEMORY_BYTES,

@@ -8,7 +8,7 @@ from typing import Literal
 
 from ...errors import BackendError, HostError, KernelError, ProcessDied
 from ..backend import Lateness, LinkEnd
-from ..namespaces import on_own_thread, raise_descriptor_limit, unshare_net
+from ..kernel.namespaces import on_own_thread, raise_descriptor_limit, unshare_net
 from . import tun
 from .memory import SharedMemory
 from .process import BINARY, EngineProcess

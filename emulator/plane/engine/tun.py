@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ...errors import BackendError
 from ..backend import LinkEnd
-from ..namespaces import enter
+from ..kernel.namespaces import enter
 from .stamps import Stamps
 
 _DEVICE = "/dev/net/tun"

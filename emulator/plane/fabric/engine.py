@@ -19,7 +19,7 @@ from ..engine import tun
 from ..engine.carrier import DEFAULT_MEMORY_BYTES, EngineCarrier, Priority, Wait
 from ..engine.process import BINARY, Operation
 from ..engine.stamps import Stamps
-from ..namespaces import on_own_thread
+from ..kernel.namespaces import on_own_thread
 from .table import FabricTable
 
 #: of a pipe as the engine has it in force

@@ -8,10 +8,10 @@ import time
 from collections.abc import Sequence
 
 from ...epoch import Nodes
-from .. import netlink
 from ..addressing import Addresses, ipv6_bytes
 from ..backend import LinkEnd
-from ..kernel import SYSCTLS, Kernel, Namespaces, NoKernel, Progress
+from ..kernel import netlink
+from ..kernel.nodes import SYSCTLS, Kernel, Namespaces, NoKernel, Progress
 from .engine import FabricCarrier
 from .net import INTERFACE, FabricNet
 

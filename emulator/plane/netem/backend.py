@@ -40,10 +40,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import BackendError, HostError, KernelError
-from .. import privileges
 from ..backend import Lateness, LinkCounters, LinkEnd, LinkParameters, Probe
-from ..namespaces import on_own_thread
-from ..netlink import Messages, batch_starts
+from ..kernel import privileges
+from ..kernel.namespaces import on_own_thread
+from ..kernel.netlink import Messages, batch_starts
 from . import messages, readback
 from .probe import try_a_link
 from .sockets import Refusal, Sockets

@@ -7,7 +7,7 @@ import os
 
 import numpy as np
 
-from ..namespaces import unshare_net
+from ..kernel.namespaces import unshare_net
 from . import messages
 from .sockets import Sockets
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import netlink
-from ..namespaces import enter, on_own_thread, raise_descriptor_limit
+from ..kernel import netlink
+from ..kernel.namespaces import enter, on_own_thread, raise_descriptor_limit
 
 #: answers to that many questions fit the default receive buffer: a device's takes up to 4 kB of it
 _QUESTIONS_PER_SEND = 32

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..epoch import Int32, Int64, LinkKind, Links
+from ...epoch import Int32, Int64, LinkKind, Links
 
 _PREFIX = {LinkKind.LASER: "isl", LinkKind.GROUND: "gsl"}
 

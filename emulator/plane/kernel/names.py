@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import HostError
+from ...errors import HostError
 from . import namespaces
 
 _HOSTS = Path("/etc/hosts")

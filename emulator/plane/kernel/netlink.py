@@ -18,7 +18,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import KernelError
+from ...errors import KernelError
 
 # rtm_protocol: marks a route as ours ("o"); values above 4 are free for daemons, nobody lists this one
 RTPROT_ORBITMESH = 0x6F

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import HostError
+from ...errors import HostError
 from . import inside
 
 

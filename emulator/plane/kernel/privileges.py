@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from ..errors import HostError
+from ...errors import HostError
 
 # linux/capability.h
 _CAP_NET_ADMIN, _CAP_SYS_ADMIN = 12, 21

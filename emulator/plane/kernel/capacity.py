@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import HostError
-from .kernel import FDS_PER_HOST, SPARE_FDS
+from ...errors import HostError
 from .namespaces import raise_descriptor_limit
+from .nodes import FDS_PER_HOST, SPARE_FDS
 
 _GIB = 1 << 30
 # What was measured to be taken per host, rounded down: nobody is refused who would have fitted.

@@ -14,10 +14,10 @@ from typing import Protocol
 
 import numpy as np
 
-from ..epoch import Int32, Nodes
-from ..errors import BackendError, HostError, KernelError
+from ...epoch import Int32, Nodes
+from ...errors import BackendError, HostError, KernelError
+from ..addressing import Addresses
 from . import inside, names, namespaces, netlink, privileges
-from .addressing import Addresses
 from .processes import Warden
 
 # In each namespace.  New ones inherit some of the host's settings, so none is taken for granted.

@@ -13,15 +13,15 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..epoch import Epoch, EpochDiff, Int32, LinkKind, Nodes, diff
-from ..errors import FailureError
-from ..scenario.model import Scenario
-from . import addressing, shaping
-from .backend import LinkBackend, LinkCounters, LinkEnd, LinkParameters
-from .kernel import Kernel, Namespaces, NoKernel, Progress
+from ...epoch import Epoch, EpochDiff, Int32, LinkKind, Nodes, diff
+from ...errors import FailureError
+from ...scenario.model import Scenario
+from .. import addressing, shaping
+from ..backend import LinkBackend, LinkCounters, LinkEnd, LinkParameters
+from ..kernel.nodes import Kernel, Namespaces, NoKernel, Progress
+from ..mesh import CommitReport, MeshPlane
+from ..network import MeshNet, MeshNode
 from .ledger import Current, Entry, Ledger, Reservation
-from .mesh import CommitReport, MeshPlane
-from .network import MeshNet, MeshNode
 
 __all__ = ["Change", "CommitReport", "Plane"]
 

@@ -17,8 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from ..errors import HostError
-from ..signals import held_back
+from ...errors import HostError
+from ...signals import held_back
 
 T = TypeVar("T")
 

@@ -1,0 +1,1 @@
+"""What touches the kernel: namespaces, netlink, names, programs inside nodes, privileges."""
