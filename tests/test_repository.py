@@ -15,7 +15,7 @@ import pytest
 from pydantic import BaseModel
 
 from orbitmesh.emulator.cli.main import VERBS
-from orbitmesh.emulator.scenario.model import Scenario
+from orbitmesh.emulator.scenario import Scenario
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ("mesh", "vagrant/provision.sh", ".ci/run")

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from ..epoch import Epoch, Nodes, RouteRows
 from ..errors import RunError
-from ..scenario.model import Scenario
+from ..scenario import Scenario
 from .addressing import Addresses
 from .backend import Carrier
 from .kernel.nodes import Kernel, Progress

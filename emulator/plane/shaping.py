@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..epoch import NS_PER_S, Int32, Int64, LinkKind, Links
-from ..scenario.model import Scenario
+from ..scenario import Scenario
 from .backend import LinkParameters
 
 #: What a default queue holds: this long at the link's rate.  A round trip between continents over low

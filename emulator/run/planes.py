@@ -14,7 +14,7 @@ from ..plane.kernel import capacity
 from ..plane.kernel.nodes import Progress
 from ..plane.mesh import MeshPlane
 from ..plane.wired.plane import Plane
-from ..scenario.model import Scenario
+from ..scenario import Scenario
 
 #: "auto" takes the fabric for more satellites: a namespace and four interfaces for each would take long.
 WIRED_UP_TO = 300

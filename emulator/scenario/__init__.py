@@ -1,7 +1,6 @@
 """What a user writes: sections, units, loading; and the scenarios that are shipped."""
 
 from .hash import scenario_hash
-from .load import ShippedScenario, load, loads, shipped
-from .model import Scenario
+from .scenario import Scenario, ShippedScenario, load, loads, shipped
 
 __all__ = ["Scenario", "ShippedScenario", "load", "loads", "scenario_hash", "shipped"]

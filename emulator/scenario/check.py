@@ -11,15 +11,12 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from orbitmesh.nodes import limits
 
 from .code import LEAST_ALTITUDE_KM, MOST_ALTITUDE_KM, MOST_SATELLITES, parse_code
 from .lines import Location
-
-if TYPE_CHECKING:
-    from .model import Ground, Plane, Scenario, Shell, Station
+from .model import TERMINAL_PRESETS, Content, Ground, Plane, Shell, Station
 
 SOURCES = ("code", "planes", "tle", "omm")
 LOWEST_STATION_KM, HIGHEST_STATION_KM = -0.5, 30.0  # the shore of the Dead Sea; a balloon
@@ -38,7 +35,7 @@ class Problem:
     message: str
 
 
-def problems(scenario: Scenario) -> tuple[Problem, ...]:
+def problems(scenario: Content) -> tuple[Problem, ...]:
     return (
         *_shells(scenario),
         *_lasers(scenario),
@@ -84,7 +81,7 @@ def plane_sizes(shells: Sequence[Shell]) -> list[int | None]:
 # -- constellation --------------------------------------------------------------------------------
 
 
-def _shells(scenario: Scenario) -> Iterator[Problem]:
+def _shells(scenario: Content) -> Iterator[Problem]:
     if not scenario.constellation.shells:
         yield Problem(
             ("constellation", "shells"), "there is no shell: add one under [[constellation.shells]]"
@@ -150,7 +147,7 @@ def _plane(plane: Plane, at: Location) -> Iterator[Problem]:
         )
 
 
-def _satellites_known(scenario: Scenario) -> int | None:
+def _satellites_known(scenario: Content) -> int | None:
     """How many satellites there are; None where only a file's length can tell, or a code is wrong."""
     try:
         sizes = plane_sizes(scenario.constellation.shells)
@@ -163,9 +160,7 @@ def _satellites_known(scenario: Scenario) -> int | None:
 # -- lasers, ground -------------------------------------------------------------------------------
 
 
-def _lasers(scenario: Scenario) -> Iterator[Problem]:
-    from .model import TERMINAL_PRESETS
-
+def _lasers(scenario: Content) -> Iterator[Problem]:
     lasers = scenario.lasers
     if isinstance(lasers.terminal, str) and lasers.terminal not in TERMINAL_PRESETS:
         hint = suggest(lasers.terminal, TERMINAL_PRESETS, "presets")
@@ -235,7 +230,7 @@ def _mask(min_elevation_rad: float | None, at: Location) -> Iterator[Problem]:
 # -- compute, run ---------------------------------------------------------------------------------
 
 
-def _compute(scenario: Scenario) -> Iterator[Problem]:
+def _compute(scenario: Content) -> Iterator[Problem]:
     compute, stations = scenario.compute, [station.name for station in scenario.ground.stations]
     at: Location = ("compute", "satellites")
     hosting = compute.satellites
@@ -290,7 +285,7 @@ def _twice(names: Sequence[str], at: Location, what: str) -> Iterator[Problem]:
             yield Problem((*at, i), f"the {what} {name!r} is named twice: remove one")
 
 
-def _satellite(name: str, scenario: Scenario, at: Location) -> Iterator[Problem]:
+def _satellite(name: str, scenario: Content, at: Location) -> Iterator[Problem]:
     match = _SATELLITE.fullmatch(name)
     if match is None:
         yield Problem(at, f"{name!r} is not a satellite: write sat-<plane>-<slot>, as in 'sat-3-7'")
@@ -310,7 +305,7 @@ def _satellite(name: str, scenario: Scenario, at: Location) -> Iterator[Problem]
         )
 
 
-def _run(scenario: Scenario) -> Iterator[Problem]:
+def _run(scenario: Content) -> Iterator[Problem]:
     run = scenario.run
     if run.step_ns > run.duration_ns:
         yield Problem(

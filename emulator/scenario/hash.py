@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-from .model import Scenario
+from .scenario import Scenario
 
 
 def scenario_hash(scenario: Scenario) -> str:

@@ -40,6 +40,14 @@ def line_of(lines: Mapping[Location, int], location: Sequence[str | int]) -> int
     return None
 
 
+def key_of(location: Sequence[str | int]) -> str:
+    """A location as a reader of TOML would write it: ``ground.stations[2].name``."""
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
 class _Walker:
     def __init__(self, text: str) -> None:
         self.text, self.at = text, 0

@@ -2,12 +2,11 @@
 
 Keys of the file have no unit in their name (the value states it); the
 attributes they become have one.  ``check.py`` holds what concerns several keys
-at once.
+at once, ``scenario.py`` the whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
@@ -18,18 +17,12 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
-    PrivateAttr,
     StrictBool,
     StrictFloat,
     StrictInt,
     Tag,
-    model_validator,
 )
-from pydantic_core import PydanticCustomError
 
-from ..errors import ScenarioError
-from .check import problems
-from .lines import Location, key_lines, line_of
 from .units import AngleRad, DurationNs, LengthKm, LengthM, PowerW, RateBps, SignedLengthKm, SizeBytes, Utc
 
 TERMINAL_PRESETS = ("starlink-class", "mini", "dwdm-cluster")  # parameters: links/presets
@@ -228,7 +221,9 @@ class Run(Section):
     rate_scale: StrictFloat = Field(1.0, gt=0, le=1, alias="rate-scale")
 
 
-class Scenario(Section):
+class Content(Section):
+    """All that a scenario says: what ``Scenario`` checks and reads."""
+
     name: str = Field(pattern=r"^[^/\x00-\x1f]+$", max_length=80)
     title: str = ""
     constellation: Constellation
@@ -239,46 +234,3 @@ class Scenario(Section):
     background: Background = Background()
     engine: Engine = Engine()
     run: Run
-
-    _path: Path | None = PrivateAttr(None)
-    _base: Path = PrivateAttr(default_factory=Path.cwd)
-    _text: str = PrivateAttr("")
-
-    @property
-    def path(self) -> Path | None:
-        """The file it came from; None for one made in Python."""
-        return self._path
-
-    @property
-    def base(self) -> Path:
-        """The folder that relative element files count from."""
-        return self._base
-
-    @classmethod
-    def load(cls, name_or_path: str | Path) -> Scenario:
-        """A shipped scenario by name, or one from a file.  ScenarioError names file, line and key."""
-        from .load import load
-
-        return load(name_or_path)
-
-    def error(self, message: str, *location: str | int) -> ScenarioError:
-        """An error about the entry at ``location`` (keys and indices as in the file), with file and line."""
-        lines = key_lines(self._text)
-        return ScenarioError(
-            message, path=self._path, line=line_of(lines, location), key=key_of(location) or None
-        )
-
-    @model_validator(mode="after")
-    def _check(self) -> Scenario:
-        found = problems(self)
-        if found:
-            raise PydanticCustomError("orbitmesh", "{text}", {"text": found[0].message, "problems": found})
-        return self
-
-
-def key_of(location: Sequence[str | int] | Location) -> str:
-    """A location as a reader of TOML would write it: ``ground.stations[2].name``."""
-    text = ""
-    for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text

@@ -18,7 +18,7 @@ from orbitmesh.emulator.epoch import Int32, LinkKind, Links
 from orbitmesh.emulator.errors import FasterThanLight
 from orbitmesh.emulator.plane import shaping
 from orbitmesh.emulator.plane.backend import LinkParameters
-from orbitmesh.emulator.scenario.model import Scenario
+from orbitmesh.emulator.scenario import Scenario
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(120)]
 

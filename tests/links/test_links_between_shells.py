@@ -11,7 +11,7 @@ import pytest
 from orbitmesh.emulator.epoch import NS_PER_S, Epoch
 from orbitmesh.emulator.errors import ScenarioError
 from orbitmesh.emulator.geometry import Geometry
-from orbitmesh.emulator.scenario.model import Scenario
+from orbitmesh.emulator.scenario import Scenario
 
 THREE = ("D:540:53:200/10/3", "D:600:53:240/12/5", "S:700:86:180/10/2")
 

@@ -11,8 +11,7 @@ from orbitmesh.emulator.errors import ScenarioError
 from orbitmesh.emulator.links.lasers import LaserMesh
 from orbitmesh.emulator.links.visibility import clears_earth
 from orbitmesh.emulator.orbit import Fleet
-from orbitmesh.emulator.scenario import loads
-from orbitmesh.emulator.scenario.model import Scenario
+from orbitmesh.emulator.scenario import Scenario, loads
 
 
 def mesh(code: str = "S:780:86.4:66/6/1", **lasers: Any) -> tuple[LaserMesh, Fleet, np.ndarray]:

@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 
 from orbitmesh.emulator.epoch import UNREACHABLE, Epoch, LinkKind, Links, Nodes, Routes
-from orbitmesh.emulator.scenario.model import Scenario
+from orbitmesh.emulator.scenario import Scenario
 
 LASER_DELAY_NS, GROUND_DELAY_NS = 3_000_000.0, 2_000_000.0
 

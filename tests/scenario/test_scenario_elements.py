@@ -13,8 +13,7 @@ from sgp4.api import WGS72, Satrec
 
 from orbitmesh.emulator.orbit import Fleet
 from orbitmesh.emulator.plan import PlanRow, plan_rows
-from orbitmesh.emulator.scenario import Scenario
-from orbitmesh.emulator.scenario.load import loads
+from orbitmesh.emulator.scenario import Scenario, loads
 
 PLANES, SLOTS, ALTITUDE_KM = 4, 10, 780.0
 TEXT = """name = "same"

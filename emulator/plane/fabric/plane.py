@@ -17,7 +17,7 @@ import numpy as np
 from ...epoch import Bool, Epoch, Int32, LinkKind, Nodes, Ports, RouteRows
 from ...errors import InputError, RunError
 from ...links.terminals import laser_slots
-from ...scenario.model import Scenario
+from ...scenario import Scenario
 from .. import addressing
 from ..backend import LinkCounters
 from ..kernel.nodes import Kernel, Progress

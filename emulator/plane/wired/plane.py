@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ...epoch import Epoch, EpochDiff, Int32, LinkKind, Nodes, diff
 from ...errors import FailureError
-from ...scenario.model import Scenario
+from ...scenario import Scenario
 from .. import addressing, shaping
 from ..backend import LinkBackend, LinkCounters, LinkEnd, LinkParameters
 from ..kernel.nodes import Kernel, Namespaces, NoKernel, Progress

@@ -1,4 +1,4 @@
-"""Reading a scenario from a file, and saying where it is wrong."""
+"""What is wrong with a scenario, in words: pydantic's errors and tomllib's, with file, line and key."""
 
 from __future__ import annotations
 
@@ -7,86 +7,19 @@ import re
 import tomllib
 import typing
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, time
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from ..errors import ScenarioError
 from .check import Problem, nearest, suggest
-from .lines import Location, key_lines, line_of
-from .model import Scenario, Section, key_of
-
-SHIPPED_FOLDER = Path(__file__).parent / "shipped"
+from .lines import Location, key_lines, key_of, line_of
+from .model import Content, Section
 
 
-@dataclass(frozen=True)
-class ShippedScenario:
-    name: str
-    title: str
-    path: Path
-
-
-def shipped() -> list[ShippedScenario]:
-    """The scenarios that come with orbitmesh, by name."""
-    found = []
-    for path in sorted(SHIPPED_FOLDER.glob("*.toml")):
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        found.append(ShippedScenario(name=path.stem, title=str(raw.get("title", "")), path=path))
-    return found
-
-
-def load(name_or_path: str | Path) -> Scenario:
-    """A shipped scenario by name (a string), or one from a file.
-
-    ``./demo`` is a file, ``demo`` the shipped scenario.  ScenarioError names
-    file, line and key.
-    """
-    by_name = {path.stem: path for path in SHIPPED_FOLDER.glob("*.toml")}
-    path = by_name.get(name_or_path, Path(name_or_path)) if isinstance(name_or_path, str) else name_or_path
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        names = [scenario.name for scenario in shipped()]
-        near = nearest(str(name_or_path), names)
-        meant = "" if near is None else f"did you mean {near!r}? "
-        raise ScenarioError(
-            f"there is no such file, and no scenario of that name is shipped: {meant}"
-            f"orbitmesh scenarios lists them ({', '.join(names)})",
-            path=path,
-        ) from None
-    except UnicodeDecodeError as error:
-        line = path.read_bytes().count(b"\n", 0, error.start) + 1
-        raise ScenarioError("the file is not UTF-8 text: save it as UTF-8", path=path, line=line) from None
-    except OSError as error:
-        raise ScenarioError(f"cannot read the file: {error.strerror}", path=path) from None
-    return loads(text, path=path)
-
-
-def loads(text: str, *, path: Path | None = None, base: Path | None = None) -> Scenario:
-    """A scenario from TOML text; ``path`` is named in errors, and its folder is the base of element files."""
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise _syntax_error(error, text, path) from None
-    try:
-        scenario = Scenario.model_validate(raw)
-    except ValidationError as error:
-        raise _first(_problems(error.errors()), text, path) from None
-    scenario._path, scenario._text = path, text
-    if base is not None or path is not None:
-        folder = base if base is not None else Path(path or ".").parent
-        scenario._base = folder.resolve()
-    missing = _missing_files(scenario)
-    if missing:
-        raise _first(missing, text, path)
-    return scenario
-
-
-def _first(found: Sequence[Problem], text: str, path: Path | None) -> ScenarioError:
+def first_error(found: Sequence[Problem], text: str, path: Path | None) -> ScenarioError:
     """The problem that stands first in the file, and how many more there are."""
     lines = key_lines(text)
     placed = sorted(
@@ -100,7 +33,7 @@ def _first(found: Sequence[Problem], text: str, path: Path | None) -> ScenarioEr
     return ScenarioError(message, path=path, line=line or None, key=key_of(found[first].location) or None)
 
 
-def _syntax_error(error: tomllib.TOMLDecodeError, text: str, path: Path | None) -> ScenarioError:
+def syntax_error(error: tomllib.TOMLDecodeError, text: str, path: Path | None) -> ScenarioError:
     said = str(error)
     match = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", said)
     line = None
@@ -110,23 +43,7 @@ def _syntax_error(error: tomllib.TOMLDecodeError, text: str, path: Path | None) 
     return ScenarioError(f"this is not valid TOML: {said[:1].lower()}{said[1:]}", path=path, line=line)
 
 
-def _missing_files(scenario: Scenario) -> list[Problem]:
-    found = []
-    for i, shell in enumerate(scenario.constellation.shells):
-        for key, file in (("tle", shell.tle), ("omm", shell.omm)):
-            if file is not None and not (scenario.base / file).is_file():
-                message = (
-                    f"there is no file {scenario.base / file}: "
-                    "correct the name; a relative path counts from the scenario's folder"
-                )
-                found.append(Problem(("constellation", "shells", i, key), message))
-    return found
-
-
-# -- pydantic's errors in our words ---------------------------------------------------------------
-
-
-def _problems(errors: Sequence[ErrorDetails]) -> list[Problem]:
+def problems_said(errors: Sequence[ErrorDetails]) -> list[Problem]:
     found: list[Problem] = []
     meant = {_meant(_location(details)) for details in errors if details["type"] == "extra_forbidden"}
     for details in errors:
@@ -220,7 +137,7 @@ def _keys(section: type[Section] | None) -> list[str]:
 
 def _section_at(location: Location) -> type[Section] | None:
     """The model that the table at a location is read into."""
-    section: type[Section] | None = Scenario
+    section: type[Section] | None = Content
     for part in location:
         if isinstance(part, int) or section is None:
             continue
