@@ -1,8 +1,8 @@
 """Build steps that pyproject.toml cannot state: folders, the programs in C, the gRPC stubs.
 
 The folders at the top of the tree are the packages under ``orbitmesh``:
-``emulator/`` is ``orbitmesh.emulator``, ``nodes/`` is ``orbitmesh.nodes``, and
-``proto/orbitmesh/<package>/`` is ``orbitmesh.<package>``.
+``emulator/`` is ``orbitmesh.emulator``, ``nodes/`` is ``orbitmesh.nodes``,
+``wire/`` is ``orbitmesh.wire``, and ``proto/orbitmesh/<package>/`` is ``orbitmesh.<package>``.
 """
 
 from __future__ import annotations
@@ -146,6 +146,7 @@ proto_packages = {
 package_dir = (
     packages_below("emulator", "orbitmesh.emulator")
     | packages_below("nodes", "orbitmesh.nodes")
+    | packages_below("wire", "orbitmesh.wire")
     | proto_packages
 )
 # the folders between, so that an editable install finds orbitmesh.<package>.v1
@@ -161,6 +162,7 @@ setup(
         "orbitmesh.emulator": ["py.typed"],
         "orbitmesh.emulator.scenario": ["shipped/*.toml"],
         "orbitmesh.nodes": ["py.typed"],
+        "orbitmesh.wire": ["py.typed"],
     },
     distclass=PlatformDistribution,
     cmdclass={"build": Build, "build_native": BuildNative},

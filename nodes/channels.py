@@ -16,8 +16,8 @@ import grpc
 import grpc.aio
 
 from orbitmesh.probe.v1 import probe_pb2
+from orbitmesh.wire.spec import GRPC_PORT
 
-from .spec import GRPC_PORT
 from .stubs import compute_stub, probe_stub
 
 _OPTIONS = [

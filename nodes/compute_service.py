@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar
 
 from orbitmesh.compute.v1 import compute_pb2, compute_pb2_grpc
+from orbitmesh.wire import limits
 
-from . import limits, work
+from . import work
 from .decoder import VOCABULARY, Decoder, encode
 from .refusal import refuse_argument, refuse_busy, refuse_deadline
 from .worker import DeadlineTooShort, Done, Job, Worker, WorkerBusy

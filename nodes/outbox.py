@@ -8,7 +8,8 @@ import json
 import socket
 from collections import deque
 
-from .spec import Sample
+from orbitmesh.wire.spec import Sample
+
 from .statistics import Statistics
 
 _RETRY_S = 0.02

@@ -36,8 +36,9 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from orbitmesh.wire.spec import NodeSpec
+
 from . import kernel
-from .spec import NodeSpec
 
 if TYPE_CHECKING:
     from .decoder import Decoder

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from orbitmesh.probe.v1 import probe_pb2, probe_pb2_grpc
+from orbitmesh.wire.limits import MAX_ECHO_BYTES
 
-from .limits import MAX_ECHO_BYTES
 from .refusal import refuse_argument
 from .statistics import Statistics
 

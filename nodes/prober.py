@@ -10,11 +10,11 @@ from collections.abc import Awaitable, Callable
 import grpc.aio
 
 from orbitmesh.probe.v1 import probe_pb2
+from orbitmesh.wire.spec import NodeSpec, Peer, Sample
 
 from .channels import PeerChannel
 from .outbox import Outbox
 from .schedule import next_instant_mono_ns, phase_ns
-from .spec import NodeSpec, Peer, Sample
 from .udp_echo import DATAGRAM_BYTES, UdpEchoClient
 
 ECHO_PAYLOAD = bytes(64)

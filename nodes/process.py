@@ -13,6 +13,8 @@ import traceback
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from orbitmesh.wire.spec import NodeSpec, Peer
+
 from . import kernel
 from .compute_service import ComputeService
 from .decoder import Decoder
@@ -20,7 +22,6 @@ from .outbox import Outbox
 from .probe_service import ProbeService
 from .prober import Prober
 from .server import NodeServer
-from .spec import NodeSpec, Peer
 from .statistics import Statistics
 from .task_sender import TaskSender
 from .udp_echo import UdpEchoClient, UdpEchoServer

@@ -10,11 +10,11 @@ from grpc_reflection.v1alpha import reflection
 
 from orbitmesh.compute.v1 import compute_pb2
 from orbitmesh.probe.v1 import probe_pb2
+from orbitmesh.wire.limits import MAX_MESSAGE_BYTES
+from orbitmesh.wire.spec import GRPC_PORT
 
 from .compute_service import ComputeService
-from .limits import MAX_MESSAGE_BYTES
 from .probe_service import ProbeService
-from .spec import GRPC_PORT
 from .stubs import add_compute_service, add_probe_service
 
 _PROBE = probe_pb2.DESCRIPTOR.services_by_name["ProbeService"].full_name

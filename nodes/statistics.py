@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .spec import Sample
+from orbitmesh.wire.spec import Sample
 
 LATEST = 1_000
 

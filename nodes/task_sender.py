@@ -12,12 +12,12 @@ import grpc.aio
 import numpy as np
 
 from orbitmesh.compute.v1 import compute_pb2
+from orbitmesh.wire.spec import NEAREST, NodeSpec, Sample, TaskSpec
 
 from .channels import PeerChannel
 from .outbox import Outbox
 from .prober import Measuring
 from .schedule import phase_ns
-from .spec import NEAREST, NodeSpec, Sample, TaskSpec
 
 PROMPT = "What does the customer on the ground get?"
 TEMPERATURE = 0.8

@@ -19,7 +19,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .spec import UDP_ECHO_PORT
+from orbitmesh.wire.spec import UDP_ECHO_PORT
+
 from .stamps import receive, stamp_arrivals
 
 _DATAGRAM = struct.Struct("!4sIQQqqq")

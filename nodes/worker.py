@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from .limits import MAX_WAITING_TASKS
+from orbitmesh.wire.limits import MAX_WAITING_TASKS
 
 T = TypeVar("T")
 

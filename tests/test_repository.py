@@ -19,7 +19,7 @@ from orbitmesh.emulator.scenario import Scenario
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ("mesh", "vagrant/provision.sh", ".ci/run")
-PACKAGES = ("emulator", "nodes", "tests")
+PACKAGES = ("emulator", "nodes", "wire", "tests")
 
 
 def tracked() -> list[Path]:
@@ -69,12 +69,13 @@ def test_mypy_finds_nothing(tmp_path: Path) -> None:
     for folder in (
         "emulator",
         "nodes",
+        "wire",
         *(f"proto/orbitmesh/{p.name}" for p in (ROOT / "proto/orbitmesh").iterdir()),
     ):
         (named / Path(folder).name).symlink_to(ROOT / folder)
     done = run(
         tool("mypy"), f"--cache-dir={tmp_path / 'cache'}", "--config-file=pyproject.toml",
-        "-p", "orbitmesh.emulator", "-p", "orbitmesh.nodes",
+        "-p", "orbitmesh.emulator", "-p", "orbitmesh.nodes", "-p", "orbitmesh.wire",
         MYPYPATH=str(tmp_path),
     )  # fmt: skip
     assert done.returncode == 0, done.stdout

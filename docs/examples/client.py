@@ -15,7 +15,7 @@ import time
 import grpc
 
 from orbitmesh.compute.v1 import compute_pb2, compute_pb2_grpc
-from orbitmesh.nodes.spec import GRPC_PORT
+from orbitmesh.wire.spec import GRPC_PORT
 
 
 def milliseconds(duration_ns: int) -> str:

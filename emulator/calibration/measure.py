@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from orbitmesh.nodes.spec import NodeSpec, Peer, ProbeSpec, Sample
+from orbitmesh.wire.spec import NodeSpec, Peer, ProbeSpec, Sample
 
 from ..errors import BackendError, HostError, RunError
 from ..plane.backend import LinkBackend, LinkEnd

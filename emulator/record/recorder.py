@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from orbitmesh.nodes.spec import Sample
+from orbitmesh.wire.spec import Sample
 
 from ..epoch import Epoch, LinkKind
 from ..errors import FailureError, FasterThanLight, HostError, InputError, RunError

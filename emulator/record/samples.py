@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from orbitmesh.nodes.spec import Sample
+from orbitmesh.wire.spec import Sample
 
 from .truth import PathChange, Truth
 

@@ -34,7 +34,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from orbitmesh.nodes.spec import Sample
+from orbitmesh.wire.spec import Sample
 
 from ..constants import SPEED_OF_LIGHT_KM_PER_S
 from ..epoch import NS_PER_S, Epoch, Float64, Int64, Links, Nodes

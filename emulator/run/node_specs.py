@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from zlib import crc32
 
-from orbitmesh.nodes.spec import NodeSpec, Peer, ProbeSpec, TaskSpec
+from orbitmesh.wire.spec import NodeSpec, Peer, ProbeSpec, TaskSpec
 
 from ..epoch import Bool, Nodes
 from ..scenario.model import Compute

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from orbitmesh.nodes import limits
+from orbitmesh.wire import limits
 
 from .code import LEAST_ALTITUDE_KM, MOST_ALTITUDE_KM, MOST_SATELLITES, parse_code
 from .lines import Location

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "nodes"))
 
 from nodes_harness import RunningParent, ip, new_mntns, new_netns, running_parent
 
-from orbitmesh.nodes.spec import NodeSpec, Peer, ProbeSpec, TaskSpec
+from orbitmesh.wire.spec import NodeSpec, Peer, ProbeSpec, TaskSpec
 
 
 def specs(n_nodes: int) -> list[NodeSpec]:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from nodes_harness import RunningParent, alive, ip, new_mntns, new_netns, running_parent, within
 
-from orbitmesh.nodes.spec import NodeSpec, Peer, ProbeSpec, Sample, TaskSpec
+from orbitmesh.wire.spec import NodeSpec, Peer, ProbeSpec, Sample, TaskSpec
 
 pytestmark = pytest.mark.netns
 

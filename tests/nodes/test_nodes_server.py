@@ -20,15 +20,16 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_status import rpc_status
 
 from orbitmesh.compute.v1 import compute_pb2, compute_pb2_grpc
-from orbitmesh.nodes import limits, work
+from orbitmesh.nodes import work
 from orbitmesh.nodes.compute_service import ComputeService
 from orbitmesh.nodes.decoder import Decoder, encode
 from orbitmesh.nodes.probe_service import ProbeService
 from orbitmesh.nodes.server import NodeServer
-from orbitmesh.nodes.spec import Sample
 from orbitmesh.nodes.statistics import Statistics
 from orbitmesh.nodes.worker import Worker
 from orbitmesh.probe.v1 import probe_pb2, probe_pb2_grpc
+from orbitmesh.wire import limits
+from orbitmesh.wire.spec import Sample
 
 TIMEOUT_S = 20.0
 DECODER = Decoder(seed=1)

@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from orbitmesh.nodes.outbox import Outbox
-from orbitmesh.nodes.spec import Sample
 from orbitmesh.nodes.stamps import receive, stamp_arrivals
 from orbitmesh.nodes.statistics import Statistics
 from orbitmesh.nodes.udp_echo import UdpEchoClient, UdpEchoServer
+from orbitmesh.wire.spec import Sample
 
 LOOPBACK = "127.0.0.1"
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from orbitmesh.emulator.epoch import UNREACHABLE, Epoch, LinkKind, Links, Nodes, Routes
 from orbitmesh.emulator.record.facts import LateTickFact, RunFacts, RunHeader
-from orbitmesh.nodes.spec import Sample
+from orbitmesh.wire.spec import Sample
 
 C_KM_PER_NS = 299_792.458e-9
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)

@@ -29,7 +29,7 @@ from orbitmesh.emulator.errors import FailureError, FasterThanLight, HostError, 
 from orbitmesh.emulator.record import files
 from orbitmesh.emulator.record.recorder import HOLD_NS, SUSPECT_HOLD_NS, Recorder
 from orbitmesh.emulator.record.samples import SAMPLES
-from orbitmesh.nodes.spec import Sample
+from orbitmesh.wire.spec import Sample
 
 T0 = 9_000_000_000_000
 MS = 1_000_000

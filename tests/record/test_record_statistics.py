@@ -13,7 +13,7 @@ from orbitmesh.emulator.record.statistics import (
     gateway_statistics,
 )
 from orbitmesh.emulator.record.truth import Truth
-from orbitmesh.nodes.spec import Sample
+from orbitmesh.wire.spec import Sample
 
 
 def truth(propagation_ns: float) -> Truth:
