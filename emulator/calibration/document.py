@@ -125,6 +125,7 @@ class Calibration:
     plane: str = "wired"
     consistency: tuple[Seen, ...] = ()
     disagreements: tuple[str, ...] = ()
+    is_awake: bool = False  # were the processors kept from sleeping?
     format: int = field(default=FORMAT)
 
     def to_json(self) -> str:

@@ -20,6 +20,7 @@ from ..errors import BackendError, HostError, RunError
 from ..plane.backend import LinkBackend, LinkEnd
 from ..plane.engine import EngineBackend
 from ..plane.kernel import namespaces
+from ..plane.kernel.awake import Awake, StayAwake
 from ..plane.mesh import EndsWithNamespaces
 from ..plane.netem import NetemBackend
 from ..record.facts import machine_facts, utc_text
@@ -69,12 +70,23 @@ class Calibrator:
     """Everything about one backend in one plane and, of the engine, one way of waiting."""
 
     def __init__(
-        self, backend: str, wait: Wait = "adaptive", *, plane: PlaneName = "wired", quick: bool = False
+        self,
+        backend: str,
+        wait: Wait = "adaptive",
+        *,
+        plane: PlaneName = "wired",
+        quick: bool = False,
+        awake: bool = True,
     ) -> None:
         self._backend, self._wait, self._plane, self._quick = backend, wait, plane, quick
+        self._awake = awake
 
     def run(self, on_progress: Progress = lambda what, done, total: None) -> Calibration:
         """In a minute, or some; OrbitmeshError where something breaks down."""
+        with StayAwake(wanted=self._awake) as awake:
+            return self._run(on_progress, awake.state)
+
+    def _run(self, on_progress: Progress, awake: Awake) -> Calibration:
         steps: tuple[tuple[str, Callable[[], dict[str, Any]]], ...] = (
             ("floor", self._floor),
             ("one-way delay", self._one_way),
@@ -93,7 +105,14 @@ class Calibrator:
             found |= measure()
         wait = self._wait if self._backend == "engine" else "kernel"
         calibration = Calibration(
-            self._backend, wait, began, machine_facts(), self._quick, plane=self._plane, **found
+            self._backend,
+            wait,
+            began,
+            machine_facts(),
+            self._quick,
+            plane=self._plane,
+            is_awake=awake.held,
+            **found,
         )
         if self._plane == "fabric":
             on_progress("consistency", len(steps), len(steps) + 1)
@@ -303,7 +322,9 @@ class Calibrator:
         plan = Plan.of(Scenario.load("pocket" if self._quick else "demo"))
         seen = tuple(look(plan, plane, "engine", self._wait) for plane in PLANES)
         own = budget_of(calibration)
-        other = store.recall("wired", "engine", self._wait, calibration.machine)
+        other = store.recall(
+            "wired", "engine", self._wait, calibration.machine, is_awake=calibration.is_awake
+        )
         wired = None if isinstance(other, str) else budget_of(other)
 
         def bound_ns(one: Seen, hops: int) -> float:

@@ -40,7 +40,9 @@ def keep(calibration: Calibration) -> Path:
     return path
 
 
-def recall(plane: str, backend: str, wait: str, machine: Mapping[str, Any]) -> Calibration | str:
+def recall(
+    plane: str, backend: str, wait: str, machine: Mapping[str, Any], *, is_awake: bool
+) -> Calibration | str:
     """The one for this machine, or why there is none, in words."""
     path = path_of(plane, backend, wait)
     if not path.exists():  # a quick one is better than none, and never replaces a whole one
@@ -53,4 +55,10 @@ def recall(plane: str, backend: str, wait: str, machine: Mapping[str, Any]) -> C
         return f"{path} cannot be used ({error}): sudo orbitmesh calibrate"
     if (change := calibration.differs_from(machine)) is not None:
         return f"calibrated on another machine ({change}): sudo orbitmesh calibrate"
+    if calibration.is_awake != is_awake:
+        then, now, option = (" not", "", "") if is_awake else ("", " not", " --no-awake")
+        return (
+            f"calibrated while processors were{then} kept awake, and in this run they are{now}: "
+            f"sudo orbitmesh calibrate{option}"
+        )
     return calibration

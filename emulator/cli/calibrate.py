@@ -59,6 +59,10 @@ def calibrate(
         typer.Option("--plane", help="Links in a row between namespaces, the engine's fabric, or both."),
     ] = Planes.ALL,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer values, shorter streams.")] = False,
+    awake: Annotated[
+        bool,
+        typer.Option("--awake/--no-awake", help="Keep idle processors from sleeping, as engine.awake does."),
+    ] = True,
     output: FormatOption = Format.TABLE,
 ) -> None:
     """Measure the error of the links on this machine, and keep it: runs hold their own error against it.
@@ -82,7 +86,7 @@ def calibrate(
                 if what:
                     console.print(f"{who}: {what} ({done + 1} of {total})", soft_wrap=True)
 
-            calibration = Calibrator(backend, how, plane=where, quick=quick).run(told)
+            calibration = Calibrator(backend, how, plane=where, quick=quick, awake=awake).run(told)
             path = store.keep(calibration)
             console.print(f"kept in {path}", soft_wrap=True)
             found.append(calibration)
@@ -167,7 +171,8 @@ def _print(calibration: Calibration) -> None:
     console.print(
         f"{calibration.plane} plane, {calibration.backend}, waiting: {calibration.wait}; "
         f"{machine['cpus']} × {machine['cpu_model']}, Linux {machine['kernel']}; "
-        f"{calibration.began_utc}{'; quick' if calibration.quick else ''}",
+        f"{calibration.began_utc}{'; quick' if calibration.quick else ''}; "
+        f"processors {'kept awake' if calibration.is_awake else 'may sleep'}",
         soft_wrap=True,
     )
     if calibration.floor is not None:

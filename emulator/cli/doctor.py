@@ -100,12 +100,27 @@ def _kernel() -> Iterable[Check]:
         tun.exists(),
         f"{tun} is there" if tun.exists() else f"{tun} is missing: modprobe tun",
     )
+    reason = _keeps_awake()
+    yield Check(
+        "awake",
+        "wanted",
+        reason is None,
+        reason or "idle processors can be kept from sleeping while a run lasts",
+    )
     yield _in_new_namespace(
         "sch_netem",
         "fact",
         ["tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "1ms"],
         "the kernel can delay packets by itself; the engine does not need it",
     )
+
+
+def _keeps_awake() -> str | None:
+    """None, or why packets may leave late by what a processor takes to wake."""
+    from ..plane.kernel.awake import StayAwake
+
+    with StayAwake() as awake:
+        return awake.state.why_not or None
 
 
 def _in_new_namespace(name: str, weight: Weight, command: list[str], works: str) -> Check:

@@ -57,6 +57,8 @@ class RunHeader:
     propagation: tuple[dict[str, Any], ...] = ()  # of each shell, as orbit.Propagation
     machine: dict[str, Any] = field(default_factory=dict)
     addresses: dict[str, str] = field(default_factory=dict)
+    # Awake.to_dict(): were the processors kept from sleeping, and if not, why
+    awake: dict[str, Any] = field(default_factory=lambda: {"held": False, "reason": "not asked for"})
     # ErrorBudget.to_dict() of the calibration, or {"reason": why there is none}
     error_budget: dict[str, Any] = field(default_factory=lambda: {"reason": "none was asked for"})
     options: dict[str, Any] = field(default_factory=dict)  # what else the caller wants in run.json
@@ -81,6 +83,7 @@ class RunHeader:
             "clock": self.clock,
             "rate_scale": self.rate_scale,
             "machine": self.machine,
+            "awake": self.awake,
             "options": self.options,
             "error_budget": self.error_budget,
             "satellites": self.nodes.n_satellites,

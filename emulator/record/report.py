@@ -278,12 +278,19 @@ def _header(results: RunResults) -> RenderableType:
         "samples": f"{samples['samples']:,}, of them {samples['lost']:,} without an answer; "
         f"{summary['path_changes']:,} changes of path",
         "links": f"{summary['backend']} backend, {summary['plane']} plane, {summary['clock']} clock, "
-        f"on {machine.get('machine')}, kernel {machine.get('kernel')}, {machine.get('cpus')} CPUs",
+        f"on {machine.get('machine')}, kernel {machine.get('kernel')}, {machine.get('cpus')} CPUs, "
+        f"{_awake(summary.get('awake', {}))}",
         "rates": _rates(summary),
     }
     for name, value in rows.items():
         grid.add_row(Text(name, style="bold"), Text(value))
     return grid
+
+
+def _awake(awake: dict[str, Any]) -> str:
+    if awake.get("held"):
+        return "kept awake"
+    return f"which may sleep ({awake.get('reason', 'recorded by a version that did not say')})"
 
 
 def _rates(summary: dict[str, Any]) -> str:

@@ -15,6 +15,8 @@ LATENESS_P99_BOUND_NS = 1_000_000
 # In run.json: what a calibration says of the machine, beside which a run's own lateness is judged.
 _NO_BUDGET = {"reason": "recorded by a version that knew none"}
 
+_NOT_AWAKE = {"held": False, "reason": "recorded by a version that did not ask for it"}
+
 # A run that is late at every tick would fill the summary with nothing else.
 _MOST_LATE_TICKS = 100
 
@@ -73,6 +75,7 @@ def build_summary(
         "emulated_ns": facts.get("emulated_ns"),
         "build_ns": facts.get("build_ns"),
         "machine": run["machine"],
+        "awake": run.get("awake", _NOT_AWAKE),
         "options": run["options"],
         "plane": run.get("plane", "wired"),  # a record of before there was another
         "backend": run["backend"],

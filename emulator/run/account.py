@@ -50,9 +50,9 @@ def run_facts(
     )
 
 
-def error_budget(plane: str, backend: Carrier, machine: dict[str, Any]) -> dict[str, Any]:
+def error_budget(plane: str, backend: Carrier, machine: dict[str, Any], *, is_awake: bool) -> dict[str, Any]:
     """What the last calibration lets expect of this machine, or the reason why there is none."""
-    found = store.recall(plane, backend.name, getattr(backend, "wait", "kernel"), machine)
+    found = store.recall(plane, backend.name, getattr(backend, "wait", "kernel"), machine, is_awake=is_awake)
     if isinstance(found, str):
         return {"reason": found}
     budget = budget_of(found)

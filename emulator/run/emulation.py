@@ -31,6 +31,7 @@ from ..orbit import Propagation
 from ..plane.backend import Carrier, Lateness
 from ..plane.choose import choose
 from ..plane.kernel import privileges
+from ..plane.kernel.awake import StayAwake
 from ..plane.mesh import MeshPlane
 from ..plane.network import MeshNet
 from ..priority import go_before_nodes
@@ -124,6 +125,7 @@ class Emulation:
         self.began_sim_ns: int | None = None
         self.n_ready = 0
         self._made_out = False
+        self._awake: StayAwake | None = None
         self._cautions: tuple[str, ...] = ()
         self._lateness_before: Lateness | None = None
 
@@ -176,6 +178,7 @@ class Emulation:
         if self._links != "fake":  # that one makes nothing in the kernel
             privileges.require(tun=self._links == "engine")
         scenario = self.scenario
+        self._awake = StayAwake(wanted=scenario.engine.awake)
         links = choose(
             self._links,
             netem_step_ns=scenario.run.netem_step_ns,
@@ -276,6 +279,8 @@ class Emulation:
     def _header(self) -> RunHeader:
         run = self.scenario.run
         machine = machine_facts()
+        assert self._awake is not None
+        awake = self._awake.state
         return RunHeader(
             run_id=self.run_id,
             out=self.out.absolute(),
@@ -294,7 +299,8 @@ class Emulation:
             nodes=self.nodes,
             propagation=tuple(asdict(each) for each in self.propagation),
             machine=machine,
-            error_budget=error_budget(self.plane.name, self.backend, machine),
+            awake=awake.to_dict(),
+            error_budget=error_budget(self.plane.name, self.backend, machine, is_awake=awake.held),
             addresses={self.nodes.names[node]: self.plane.addresses[node] for node in self._recorded_nodes()},
         )
 
@@ -325,6 +331,8 @@ class Emulation:
         """End everything; each step also when the one before failed."""
         self._ended.set()
         with signals_noted(), contextlib.ExitStack() as stack:
+            if self._awake is not None:
+                stack.callback(self._awake.close)
             stack.callback(self._give_to_user)
             stack.callback(self._remove_empty_out)
             if self._control is not None:

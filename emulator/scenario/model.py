@@ -207,6 +207,7 @@ class Engine(Section):
     """How the link engine waits for the instant at which a packet is due."""
 
     wait: Literal["sleep", "adaptive", "poll"] = "adaptive"
+    awake: StrictBool = True  # are idle processors kept from sleeping while the run lasts?
 
 
 class Run(Section):

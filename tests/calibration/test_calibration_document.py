@@ -79,6 +79,20 @@ def test_the_interval_of_a_loss_is_the_binomial_distribution_s() -> None:
     assert found.high_ratio == pytest.approx(0.01 + 3.29 * 9.95e-4, abs=2e-4)
 
 
+def test_a_run_goes_by_a_calibration_that_let_processors_sleep_as_it_does(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ORBITMESH_STATE", str(tmp_path))
+    store.keep(awake := calibration(is_awake=True))
+    assert store.recall("wired", "engine", "adaptive", MACHINE, is_awake=True) == awake
+    said = str(store.recall("wired", "engine", "adaptive", MACHINE, is_awake=False))
+    assert said.endswith("sudo orbitmesh calibrate --no-awake"), said
+    assert "were kept awake, and in this run they are not" in said
+    store.keep(calibration())
+    said = str(store.recall("wired", "engine", "adaptive", MACHINE, is_awake=True))
+    assert "were not kept awake, and in this run they are: sudo orbitmesh calibrate" in said
+
+
 def test_json_comes_back_as_it_was() -> None:
     whole = calibration(
         rates=(RateError(10**6, 999_000, -0.001),),
@@ -133,11 +147,11 @@ def test_a_calibration_without_a_stream_gives_no_budget() -> None:
 
 def test_kept_and_recalled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ORBITMESH_STATE", str(tmp_path))
-    assert "not calibrated" in str(store.recall("wired", "engine", "adaptive", MACHINE))
+    assert "not calibrated" in str(store.recall("wired", "engine", "adaptive", MACHINE, is_awake=False))
     path = store.keep(calibration())
     assert path == tmp_path / "calibration/engine-adaptive.json"
-    assert store.recall("wired", "engine", "adaptive", MACHINE) == calibration()
-    assert "not calibrated" in str(store.recall("wired", "engine", "poll", MACHINE))
+    assert store.recall("wired", "engine", "adaptive", MACHINE, is_awake=False) == calibration()
+    assert "not calibrated" in str(store.recall("wired", "engine", "poll", MACHINE, is_awake=False))
     assert sorted(tmp_path.rglob("*.part")) == []
 
 
@@ -145,8 +159,8 @@ def test_each_plane_has_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("ORBITMESH_STATE", str(tmp_path))
     fabric = replace(calibration(), plane="fabric", disagreements=("a to b: no way",))
     assert store.keep(fabric) == tmp_path / "calibration/fabric-adaptive.json"
-    assert store.recall("fabric", "engine", "adaptive", MACHINE) == fabric
-    assert "not calibrated" in str(store.recall("wired", "engine", "adaptive", MACHINE))
+    assert store.recall("fabric", "engine", "adaptive", MACHINE, is_awake=False) == fabric
+    assert "not calibrated" in str(store.recall("wired", "engine", "adaptive", MACHINE, is_awake=False))
 
 
 def test_one_of_before_there_were_planes_is_of_the_wired_one() -> None:
@@ -162,20 +176,23 @@ def test_a_quick_one_serves_until_there_is_a_whole_one(
     monkeypatch.setenv("ORBITMESH_STATE", str(tmp_path))
     quick = replace(calibration(), quick=True)
     store.keep(quick)
-    assert store.recall("wired", "engine", "adaptive", MACHINE) == quick
+    assert store.recall("wired", "engine", "adaptive", MACHINE, is_awake=False) == quick
     store.keep(calibration())
     store.keep(quick)
-    assert store.recall("wired", "engine", "adaptive", MACHINE) == calibration()
+    assert store.recall("wired", "engine", "adaptive", MACHINE, is_awake=False) == calibration()
 
 
 def test_another_machine_s_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ORBITMESH_STATE", str(tmp_path))
     store.keep(calibration())
     assert "kernel was 6.1 and is 6.2" in str(
-        store.recall("wired", "engine", "adaptive", MACHINE | {"kernel": "6.2"})
+        store.recall("wired", "engine", "adaptive", MACHINE | {"kernel": "6.2"}, is_awake=False)
     )
     # what its errors do not follow from may change
-    assert store.recall("wired", "engine", "adaptive", MACHINE | {"python": "3.12"}) == calibration()
+    assert (
+        store.recall("wired", "engine", "adaptive", MACHINE | {"python": "3.12"}, is_awake=False)
+        == calibration()
+    )
 
 
 GOOD = json.loads(calibration().to_json())
@@ -194,6 +211,6 @@ def test_a_damaged_file_is_named(damaged: bytes, tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("ORBITMESH_STATE", str(tmp_path))
     path = store.keep(calibration())
     path.write_bytes(damaged)
-    said = store.recall("wired", "engine", "adaptive", MACHINE)
+    said = store.recall("wired", "engine", "adaptive", MACHINE, is_awake=False)
     assert str(path) in str(said)
     assert "orbitmesh calibrate" in str(said)

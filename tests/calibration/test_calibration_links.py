@@ -13,6 +13,7 @@ from orbitmesh.emulator.calibration.measure import Calibrator, PlaneName
 from orbitmesh.emulator.calibration.traffic import PROGRAM, Streaming
 from orbitmesh.emulator.errors import RunError
 from orbitmesh.emulator.plane.engine import EngineBackend
+from orbitmesh.emulator.plane.kernel.awake import distrust
 
 MS = 1_000_000
 # The kernel stamps arrival by the clock that may be adjusted: the two readings that relate it to the other
@@ -63,6 +64,7 @@ def test_a_quick_calibration_finds_what_physics_and_the_settings_demand(plane: P
     seen: list[str] = []
     found = Calibrator("engine", plane=plane, quick=True).run(lambda what, done, total: seen.append(what))
     assert len(seen) > 5
+    assert found.is_awake == (distrust() is None)
     assert {(row.links, row.delay_ns) for row in found.one_way} >= {(1, 5 * MS), (3, 5 * MS)}
     for row in found.one_way:
         assert row.errors.lost == row.errors.reordered == 0

@@ -20,6 +20,7 @@ NAMES = {
     "kernel",
     "network namespaces",
     "TUN",
+    "awake",
     "sch_netem",
     "links = auto",
     "open files",

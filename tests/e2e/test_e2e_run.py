@@ -14,6 +14,7 @@ import pytest
 from conftest import TOY, MeshProcess
 
 from orbitmesh.emulator import Emulation, Scenario
+from orbitmesh.emulator.plane.kernel.awake import distrust
 
 pytestmark = [pytest.mark.netns, pytest.mark.native, pytest.mark.timeout(180)]
 
@@ -25,6 +26,7 @@ def test_a_run_measures_latencies_that_physics_allows(plane: str, start_mesh: Ca
     summary = json.loads((mesh.out / "summary.json").read_text())
     assert summary["ended"] == "completed"
     assert summary["dead_nodes"] == {}
+    assert summary["awake"]["held"] == (distrust() is None)
     columns = ["kind", "ok", "straddles_epoch", "measured_ns", "propagation_ns", "src", "dst"]
     samples = pq.read_table(mesh.out / "samples.parquet", columns=columns).to_pydict()
     kinds = {kind: np.flatnonzero([k == kind for k in samples["kind"]]) for kind in ("udp", "grpc", "task")}

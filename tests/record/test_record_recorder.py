@@ -120,8 +120,8 @@ def test_a_run_without_a_flaw_is_trusted_and_its_keys_are_what_they_were(tmp_pat
     assert (summary["trusted"], summary["doubts"], summary["ended"]) == (True, [], "completed")
     assert list(summary) == [
         "format", "run_id", "scenario", "seed", "ended", "reason", "trusted", "doubts", "start_utc",
-        "began_utc", "ended_utc", "duration_asked_ns", "emulated_ns", "build_ns", "machine", "options",
-        "plane", "backend", "clock", "clock_held_ns", "satellites", "rate_scale", "rates", "ticks",
+        "began_utc", "ended_utc", "duration_asked_ns", "emulated_ns", "build_ns", "machine", "awake",
+        "options", "plane", "backend", "clock", "clock_held_ns", "satellites", "rate_scale", "rates", "ticks",
         "engine_lateness", "error_budget",
         "samples", "light", "path_changes", "packets_dropped", "dead_nodes", "gateways",
     ]  # fmt: skip

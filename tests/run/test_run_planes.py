@@ -55,6 +55,8 @@ def test_the_fabric_takes_the_engine_and_refuses_netem() -> None:
 def test_the_keys_of_a_scenario() -> None:
     plain = loads(TEXT)
     assert (plain.run.plane, plain.run.lengthen_step, plain.engine.wait) == ("auto", False, "adaptive")
+    assert plain.engine.awake
+    assert not loads(TEXT + "[engine]\nawake = false\n").engine.awake
     chosen = loads(TEXT + 'plane = "fabric"\nlengthen-step = true\n[engine]\nwait = "poll"\n')
     assert (chosen.run.plane, chosen.run.lengthen_step, chosen.engine.wait) == ("fabric", True, "poll")
     with pytest.raises(InputError, match=r"engine\.wait"):
