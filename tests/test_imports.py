@@ -37,3 +37,16 @@ def test_what_runs_in_a_node_and_what_runs_the_mesh_know_only_the_wire(
     for path in paths:
         wrong = [name for name in imported(path) if name.startswith(others)]
         assert not wrong, f"{path.relative_to(ROOT)} imports {wrong}"
+
+
+def test_no_module_of_the_run_imports_one_that_imports_it() -> None:
+    """Also where the import is for types only: such a pair is one module in two files."""
+    folder = ROOT / "emulator/run"
+    names = {path.stem for path in folder.glob("*.py")}
+    uses: dict[str, set[str]] = {}
+    for path in folder.glob("*.py"):
+        found = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.ImportFrom)]
+        uses[path.stem] = {n.module for n in found if n.level == 1 and n.module in names}
+    while leaves := {name for name, used in uses.items() if not used & uses.keys()}:
+        uses = {name: used for name, used in uses.items() if name not in leaves}
+    assert not uses, f"import circles among {sorted(uses)}"

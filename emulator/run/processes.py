@@ -6,6 +6,7 @@ knows that the other side is gone, however it went, and ends.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -56,6 +57,11 @@ class Child:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+
+def tell(child: Child, message: tuple[Any, ...]) -> None:
+    with contextlib.suppress(OSError):  # it has gone: the watcher says which, and why
+        child.control.send(message)
 
 
 def describe_status(status: int) -> str:

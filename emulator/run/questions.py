@@ -7,20 +7,59 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from ..epoch import Epoch, Nodes
 from ..errors import InputError, RunError
+from ..plane.backend import Carrier, Lateness
 from ..plane.fabric.hosts import IDLE_NS
+from ..plane.mesh import MeshPlane
+from ..plane.network import MeshNet
+from ..scenario import Scenario
 from ..scenario.check import suggest
+from .clock import Clock
+from .conductor import TickLog
 from .control import Answer, Handler, Request
-
-if TYPE_CHECKING:
-    from .emulation import Emulation
 
 _ROUTE_TIMEOUT_S = 10.0
 # beyond that many nodes a misspelt name is not compared with all of them
 _FEW_NODES = 20_000
+
+
+class AskedMesh(Protocol):
+    """What the answers are taken from.  ``epoch`` is the one in force, ``digest`` the recorder's."""
+
+    scenario: Scenario
+    run_id: str
+    clock: Clock
+    nodes: Nodes
+    plane: MeshPlane
+    plane_reason: str
+    backend: Carrier
+    duration_ns: int
+    built_s: float
+    began_sim_ns: int | None
+
+    @property
+    def out(self) -> Path: ...
+    @property
+    def net(self) -> MeshNet: ...
+    @property
+    def ticks(self) -> TickLog | None: ...
+    @property
+    def epoch(self) -> Epoch | None: ...
+    @property
+    def ended(self) -> bool: ...
+    @property
+    def n_ready(self) -> int: ...
+    @property
+    def dead_nodes(self) -> dict[str, str]: ...
+    @property
+    def digest(self) -> dict[str, Any]: ...
+
+    def lateness(self) -> Lateness | None: ...
+    def end(self) -> None: ...
 
 
 class Questions:
@@ -28,7 +67,7 @@ class Questions:
 
     def __init__(
         self,
-        mesh: Emulation,
+        mesh: AskedMesh,
         ask_for_routes: Callable[[Sequence[int]], None],
         forget_routes: Callable[[Sequence[int]], None],
     ) -> None:

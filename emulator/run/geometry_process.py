@@ -1,0 +1,74 @@
+"""The geometry process, from the run's side: what it is asked for, what it has computed (see ahead.py)."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterable, Sequence
+
+from ..epoch import Bool, Nodes, RouteRows
+from ..orbit import Propagation
+from ..scenario import Scenario
+from .ahead import WINDOW
+from .conductor import Ahead
+from .parcels import receive
+from .processes import tell
+from .supervision import Supervision
+
+log = logging.getLogger(__name__)
+
+
+class GeometryProcess:
+    """``on_routes`` hears of routes to new destinations, in the watcher's thread."""
+
+    def __init__(self, supervision: Supervision) -> None:
+        self._supervision = supervision
+        self._child = supervision.start("geometry", "orbitmesh.emulator.run.ahead")
+        supervision.hear(self._child, self._heard)
+        self.introduction: queue.Queue[tuple[Nodes, Bool, tuple[Propagation, ...]]] = queue.Queue()
+        self.epochs: queue.Queue[Ahead] = queue.Queue()
+        self.on_routes: Callable[[dict[int, RouteRows]], None] = lambda routes: None
+        self._destinations: set[int] = set()
+        self._lock = threading.Lock()
+
+    def open(self, scenario: Scenario, duration_ns: int) -> None:
+        tell(self._child, ("open", scenario, 0, scenario.run.step_ns, duration_ns))
+        self.more(WINDOW)
+
+    def more(self, n_epochs: int = 1) -> None:
+        tell(self._child, ("more", n_epochs))
+
+    def lengthen_step(self, step_ns: int) -> None:
+        tell(self._child, ("step", step_ns))
+
+    def routed_from_the_start(self, nodes: Iterable[int]) -> None:
+        self._destinations = set(nodes)
+
+    def route_to(self, nodes: Sequence[int], check_room: Callable[[int], None]) -> None:
+        """``check_room`` refuses where the mesh cannot hold routes to so many."""
+        with self._lock:
+            wanted = self._destinations.union(nodes)
+            check_room(len(wanted))
+            self._destinations = wanted
+        tell(self._child, ("destinations", list(nodes)))
+
+    def forget(self, nodes: Sequence[int]) -> None:
+        with self._lock:
+            self._destinations -= set(nodes)
+        tell(self._child, ("forget", list(nodes)))
+
+    def _heard(self) -> None:
+        message = receive(self._child.control)
+        match message[0]:
+            case "nodes":
+                for caution in message[3]:
+                    log.warning("%s", caution)
+                self.introduction.put((message[1], message[2], message[4]))
+            case "epoch":
+                _, parcel, assignment, computed_ns = message
+                self.epochs.put(Ahead(parcel.open(), assignment, computed_ns, parcel))
+            case "routes":
+                self.on_routes(message[1])
+            case "error":
+                self._supervision.fail(message[1])

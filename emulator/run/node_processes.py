@@ -1,0 +1,113 @@
+"""The node processes, from the run's side: what they are told, and what they report (see nodes/parent.py)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import queue
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from orbitmesh.wire.spec import NodeSpec
+
+from ..epoch import Nodes
+from ..errors import ProcessDied
+from ..plane.mesh import MeshPlane
+from .assignment import Assignment
+from .node_specs import probe_peers
+from .processes import Child, describe_status
+from .supervision import Supervision
+
+log = logging.getLogger(__name__)
+
+_READY_TIMEOUT_S = 60.0
+_LAST_REPORTS_S = 0.2
+_STOP_TIMEOUT_S = 5.0
+
+
+class NodeProcesses:
+    """Started once the mesh is built; ``dead`` says of each that has died how."""
+
+    def __init__(self, supervision: Supervision, samples: socket.socket) -> None:
+        self._supervision = supervision
+        self._parent = supervision.start("node parent", "orbitmesh.nodes.parent", samples, pickles=False)
+        supervision.hear(self._parent, self._heard)
+        supervision.at_death(self._died)
+        self.dead: dict[str, str] = {}
+        self.n_ready = 0
+        self.is_running = False  # set by the run: from then on a death is a loss, before it a failed start
+        self._events: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._stopped = threading.Event()
+
+    def start(
+        self, specs: Sequence[NodeSpec], plane: MeshPlane, on_progress: Callable[[str, int, int], None]
+    ) -> None:
+        """Returns when all are there; ProcessDied where one is not."""
+        for spec in specs:
+            fds = [plane.netns_fd(plane.nodes.index[spec.name]), plane.mntns_fd]
+            message = json.dumps({"op": "start", "spec": json.loads(spec.to_json())}).encode()
+            try:
+                socket.send_fds(self._parent.control, [message], fds)
+            except OSError as error:
+                raise ProcessDied(f"the node parent takes no orders: {error.strerror}") from error
+        while self.n_ready < len(specs):
+            event = self._supervision.answer(self._events, _READY_TIMEOUT_S, "the node processes")
+            if event["event"] == "ready":
+                self.n_ready += 1
+                on_progress("node processes", self.n_ready, len(specs))
+            else:
+                raise ProcessDied(
+                    f"node {event['name']} did not start: {event.get('reason') or event.get('status')}"
+                )
+
+    def assign(
+        self,
+        before: Assignment | None,
+        now: Assignment,
+        nodes: Nodes,
+        address: Callable[[int], str],
+        **more: int,
+    ) -> None:
+        """Tell each node what is new to it: whom it measures, who serves it; ``more`` goes into each."""
+        for satellite, gateways in now.probe_gateways.items():
+            if before is None or before.probe_gateways.get(satellite) != gateways:
+                peers = [asdict(peer) for peer in probe_peers(nodes, gateways, address)]
+                self._order({"op": "assign", "name": nodes.names[satellite], "probe_peers": peers} | more)
+        for gateway, nearest in now.nearest.items():
+            if before is None or before.nearest.get(gateway) != nearest:
+                name = None if nearest is None else nodes.names[nearest]
+                self._order({"op": "assign", "name": nodes.names[gateway], "nearest": name} | more)
+
+    def stop(self) -> None:
+        # all first stop to report: a node that ends breaks off what another waits for
+        self._order({"op": "end"})
+        self._stopped.wait(_LAST_REPORTS_S)
+        self._order({"op": "stop"})
+        self._stopped.wait(_STOP_TIMEOUT_S)
+
+    def _order(self, message: dict[str, Any]) -> None:
+        with contextlib.suppress(OSError):  # the watcher says that the parent died
+            self._parent.control.send(json.dumps(message).encode())
+
+    def _died(self, child: Child) -> None:
+        if child is self._parent:
+            self._stopped.set()
+
+    def _heard(self) -> None:
+        data = self._parent.control.recv(1 << 16)
+        if not data:
+            raise EOFError
+        event = json.loads(data)
+        match event["event"]:
+            case "stopped":
+                self._stopped.set()
+            case "exited" | "failed" if not self._supervision.ended.is_set() and self.is_running:
+                how = event.get("reason") or describe_status(event["status"])
+                log.warning("node %s died: %s", event["name"], how)
+                self.dead[event["name"]] = how
+            case _:
+                self._events.put(event)

@@ -1,0 +1,121 @@
+"""Who was started and is watched, and what ends the run: the one place where a death is noticed."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import socket
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing.connection import wait
+from typing import Any, TypeVar
+
+from ..errors import ProcessDied, RunError
+from ..priority import go_before_nodes
+from .processes import Child, start_child
+
+T = TypeVar("T")
+
+_LOOK_EVERY_S = 0.1
+
+
+class Supervision:
+    """``start`` children, say what is to be heard of each, ``watch``; ``stop_watching`` before ``stop``.
+
+    The first failure, whoever finds it, ends the run.
+    """
+
+    def __init__(self) -> None:
+        self.ended = threading.Event()  # the run is over, for whatever reason
+        self.failure: BaseException | None = None
+        self.children: list[Child] = []
+        self._hear: dict[Any, tuple[Child, Callable[[], None]]] = {}
+        self._at_death: list[Callable[[Child], None]] = []
+        self._others: dict[str, Callable[[], str | None]] = {}
+        self._closing = threading.Event()
+        self._watcher: threading.Thread | None = None
+
+    # ---- what is watched
+
+    def start(
+        self, name: str, module: str, samples: socket.socket | None = None, *, pickles: bool = True
+    ) -> Child:
+        arguments = () if samples is None else ("--samples-fd", str(samples.fileno()))
+        fds = () if samples is None else (samples.fileno(),)
+        child = start_child(name, module, arguments=arguments, pass_fds=fds, pickles=pickles)
+        self.children.append(child)
+        return child
+
+    def hear(self, child: Child, handle: Callable[[], None]) -> None:
+        """``handle`` is called when the child has sent something; it raises EOFError when it has gone."""
+        self._hear[child.control] = (child, handle)
+
+    def at_death(self, do: Callable[[Child], None]) -> None:
+        """Of any child, at any time: for what waits for an answer that will not come."""
+        self._at_death.append(do)
+
+    def watch_over(self, name: str, failure: Callable[[], str | None]) -> None:
+        """What is not a child with a socket to us: ``failure()`` says why it no longer works, or None."""
+        self._others[name] = failure
+
+    def watch(self) -> None:
+        self._watcher = threading.Thread(target=self._watch, name="watch", daemon=True)
+        self._watcher.start()
+
+    # ---- how the run goes
+
+    def fail(self, error: BaseException) -> None:
+        if self.failure is None and not self._closing.is_set():
+            self.failure = error
+            self.ended.set()
+
+    def check(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+    def answer(self, source: queue.Queue[T], timeout_s: float, what: str) -> T:
+        """The next of a queue; raises what fails the run meanwhile."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            self.check()
+            with contextlib.suppress(queue.Empty):
+                return source.get(timeout=0.05)
+        self.check()
+        raise RunError(f"{what} did not answer within {timeout_s:.0f} s; is the machine overloaded?")
+
+    # ---- the end
+
+    def stop_watching(self) -> None:
+        self._closing.set()
+        if self._watcher is not None:
+            self._watcher.join()
+
+    # ---- the watcher's thread
+
+    def _watch(self) -> None:
+        go_before_nodes()
+        while not self._closing.is_set():
+            for source in wait(list(self._hear), timeout=_LOOK_EVERY_S):
+                child, handle = self._hear[source]
+                try:
+                    handle()
+                except (EOFError, ConnectionError):
+                    del self._hear[source]
+                    self._died(child)
+                except BaseException as error:  # never watch on half-blind
+                    del self._hear[source]
+                    self.fail(error)
+            for name, failure in list(self._others.items()):
+                if (reason := failure()) is not None:
+                    self.fail(ProcessDied(f"{name} died: {reason}"))
+
+    def _died(self, child: Child) -> None:
+        with contextlib.suppress(Exception):
+            child.process.wait(2.0)
+        for do in self._at_death:
+            do(child)
+        if not self.ended.is_set():
+            self.fail(
+                ProcessDied(f"the {child.name} process died: {child.ended() or 'it closed its socket'}")
+            )
