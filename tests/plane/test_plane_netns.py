@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 import re
+import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -90,6 +93,32 @@ def test_names_resolve_and_the_machines_own_stay(rig: Rig) -> None:
         socket.getaddrinfo("sat-0-0", None)
     hosts = rig.net["sat-2-3"].pexec(["cat", "/etc/hosts"])[0]
     assert Path("/etc/hosts").read_text().rstrip() in hosts
+
+
+def _dns(rig: Rig, node: str, name: str) -> str:
+    code = (
+        "import socket, struct, sys; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(10);"
+        "w = b''.join(bytes([len(p)]) + p.encode() for p in sys.argv[1].split('.'));"
+        "q = struct.pack('!6H', 1, 256, 1, 0, 0, 0) + w + bytes([0, 0, 1, 0, 1]);"
+        "s.connect(('127.0.0.1', 53)); s.send(q);"
+        "print('.'.join(map(str, s.recv(512)[-4:])))"
+    )
+    return str(rig.net[node].pexec([sys.executable, "-I", "-S", "-c", code, name])[0]).strip()
+
+
+def test_who_answers_for_names_is_started_again(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    assert _dns(rig, "sat-2-3", "gw-station1") == "172.16.0.2"
+    resolver = rig.kernel._resolver
+    assert resolver is not None
+    pid = resolver.pid
+    assert Path(f"/proc/{pid}/status").read_text().count("65534\t65534\t65534\t65534") == 2  # nobody
+    os.kill(pid, signal.SIGKILL)
+    resolver._process.wait()
+    assert _dns(rig, "sat-2-3", "gw-station1") == ""  # nobody there: refused, not waited for
+    rig.plane.settle(now_ns())
+    assert f"(pid {pid}) was killed by SIGKILL: started again" in caplog.text
+    for node in ("sat-2-3", "gw-station0"):
+        assert _dns(rig, node, "gw-station1") == "172.16.0.2"
 
 
 def test_a_program_sees_its_node_and_the_users_directory(rig: Rig, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 from ...epoch import Int32, Nodes
 from ...errors import BackendError, HostError, KernelError
 from ..addressing import Addresses
+from ..resolver.process import Pair, Resolver, make_pair
 from . import inside, names, namespaces, netlink, privileges
 from .processes import Warden
 
@@ -98,18 +99,22 @@ class Namespaces:
         self._program_mntns: dict[int, int] = {}
         self._lock = threading.RLock()
         self._warden: Warden | None = None
+        self._resolver: Resolver | None = None
 
     def build(self, on_progress: Progress | None) -> None:
         privileges.require(tun=False)  # TUN is the backend's business
         n = len(self._first)
         namespaces.raise_descriptor_limit(FDS_PER_HOST * n + SPARE_FDS)
         self._warden = Warden()
+        lines = names.hosts_lines(*self._known_as())
+        self._resolver = Resolver(lines)
         for first in range(0, n, _CHUNK):
             chunk = self._first[first : first + _CHUNK]
-            namespaces.on_own_thread(lambda chunk=chunk: self._make(chunk))  # type: ignore[misc]
+            pairs = namespaces.on_own_thread(lambda chunk=chunk: self._make(chunk))  # type: ignore[misc]
+            self._resolver.serve(pairs)
             if on_progress is not None:
                 on_progress("hosts", first + len(chunk), n)
-        self._mntns = names.make_mount_namespace(*self._known_as())
+        self._mntns = names.make_mount_namespace(lines)
         self._warden.hold(self._held())
 
     def _known_as(self) -> tuple[list[str], list[str]]:
@@ -124,10 +129,12 @@ class Namespaces:
             if node in self._netns:
                 return
             assert self._warden is not None
+            assert self._resolver is not None
             self._warden.ensure(self._held())
+            self._resolver.ensure(self._make_pairs)
             namespaces.raise_descriptor_limit(FDS_PER_HOST + _FEW_FDS)
             try:
-                namespaces.on_own_thread(lambda: self._make([node]))
+                self._resolver.serve(namespaces.on_own_thread(lambda: self._make([node])))
                 self._warden.hold([self._netns[node]])
             except BaseException:
                 self.remove(node)
@@ -146,14 +153,33 @@ class Namespaces:
             if fd is not None:
                 if self._warden is not None:
                     self._warden.release([fd])
+                if self._resolver is not None:
+                    self._resolver.forget([node])
                 os.close(fd)
 
-    def _make(self, chunk: Sequence[int]) -> None:
+    def _make(self, chunk: Sequence[int]) -> dict[int, Pair]:
+        """Namespaces of nodes, and the sockets by which each answers for names."""
+        pairs: dict[int, Pair] = {}
         for node in chunk:
             self._netns[node] = namespaces.unshare_net()
             self._sockets[node] = netlink.RouteSocket()
             write_sysctls(self._sysctls)
             self.configure(node, netlink.loopback_up(int(self._addresses.ipv4[node])), 1, "address")
+            pairs[node] = make_pair()
+        return pairs
+
+    def _make_pairs(self) -> dict[int, Pair]:
+        """New sockets for names in each host, where the old ones went with their process."""
+
+        def work() -> dict[int, Pair]:
+            pairs = {}
+            for node, fd in self._netns.items():
+                namespaces.enter(fd)
+                pairs[node] = make_pair()
+            return pairs
+
+        namespaces.raise_descriptor_limit(2 * len(self._netns) + _FEW_FDS)
+        return namespaces.on_own_thread(work)
 
     def configure(self, node: int, requests: bytes, last_seq: int, what: str) -> None:
         """Send a host netlink requests; KernelError names it and ``what`` was asked where one is refused."""
@@ -271,10 +297,12 @@ class Namespaces:
         return found
 
     def tend(self) -> None:
-        """See to it that the warden is there."""
+        """See to it that the warden is there, and who answers for names."""
         with self._lock:
             if self._warden is not None:
                 self._warden.ensure(self._held())
+            if self._resolver is not None:
+                self._resolver.ensure(self._make_pairs)
 
     def end_processes(self) -> list[int]:
         """End what runs in the namespaces, and let nothing more in; ids of what would not end."""
@@ -292,6 +320,9 @@ class Namespaces:
         if self._warden is not None:
             self._warden.dismiss()
             self._warden = None
+        if self._resolver is not None:
+            self._resolver.close()
+            self._resolver = None
         for socket in self._sockets.values():
             socket.close()
         for fd in [*self._program_mntns.values(), *self._held()]:
