@@ -13,7 +13,10 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
 from orbitmesh.emulator.epoch import UNREACHABLE, Epoch, Links
+from orbitmesh.emulator.geometry import Geometry
+from orbitmesh.emulator.routing import shortest
 from orbitmesh.emulator.routing.shortest import TIE_NS, shortest_routes
+from orbitmesh.emulator.scenario import Scenario
 
 Metric = Literal["delay", "hops"]
 LONG_NS = 1e12  # more than any path below
@@ -185,3 +188,51 @@ def test_a_large_mesh_has_the_distances_of_scipys_search(planes: int, slots: int
         )
         np.testing.assert_allclose(everybody_ns[row, :n], least[:n], atol=n * TIE_NS, rtol=0)
         np.testing.assert_array_less(least[:n] - 0.01, everybody_ns[row, :n])
+
+
+@pytest.mark.parametrize("metric", ["delay", "hops"])
+def test_ways_that_32_bits_cannot_tell_are_found_with_64(metric: Metric) -> None:
+    """Half a ring of 10 ms hops is 0.3 s, more than 31 bits hold of eighths of a ns; so is one long link."""
+    ring = {(i, (i + 1) % 60): 1e7 for i in range(60)} | {(30, 60): 1e6}
+    made = links(ring)
+    here = epoch(61, made, shortest_routes(60, 61, made, everybody(61), metric))
+    assert here.path(60, 1) == (60, *range(30, 0, -1))
+    assert here.path(2, 60) == (*range(2, 31), 60)
+    high = links({(0, 1): 2.8e8, (1, 2): 1e6})
+    assert epoch(3, high, shortest_routes(3, 3, high, everybody(3), metric)).path(0, 2) == (0, 1, 2)
+
+
+@pytest.mark.parametrize("metric", ["delay", "hops"])
+def test_routes_are_the_same_with_and_without_wide_registers(
+    metric: Metric, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    geometry = Geometry(Scenario.load("starlink-shell1"))
+    made, ports = geometry.epoch_at(0).links, geometry.epoch_at(0).routes.ports
+    n, destinations = len(geometry.nodes), np.arange(0, len(geometry.nodes), 40, dtype=np.int32)
+    found = []
+    for is_plain in (False, True):
+        monkeypatch.setattr(shortest, "_PLAIN", is_plain)
+        found.append(shortest_routes(1584, n, made, destinations, metric, ports=ports).code)
+    np.testing.assert_array_equal(*found)
+
+
+def test_trees_are_a_matter_of_the_instant_whatever_was_before_and_in_which_order_they_are_swept() -> None:
+    """Over ticks with handovers and lasers that are lost, and on a grid where nearly all ways are equals."""
+    geometry = Geometry(Scenario.load("starlink-shell1"))
+    rng, n_satellites, n = np.random.default_rng(5), geometry.nodes.n_satellites, len(geometry.nodes)
+    epochs = geometry.epochs(0, 10 * 10**9)
+    for is_equal in [False] * 8 + [True]:
+        there = next(epochs)
+        lost = (rng.random(len(there.links)) < 0.02) & (there.links.b < n_satellites)
+        made = replace(there.links, **{name: array[~lost] for name, array in vars(there.links).items()})
+        if is_equal:
+            made = replace(made, delay_ns=np.full(len(made), 1e6))
+        destinations = np.sort(rng.choice(n, 40, replace=False)).astype(np.int32)
+        plane = geometry.nodes.plane
+        together = shortest_routes(n_satellites, n, made, destinations, plane=plane)
+        for row in range(0, 40, 5):
+            alone = shortest_routes(n_satellites, n, made, destinations[row : row + 1])
+            np.testing.assert_array_equal(alone.code[0], together.code[row])
+        kept = shortest_routes(n_satellites, n, there.links, geometry.destinations, plane=plane,
+                               ports=there.routes.ports)  # fmt: skip
+        np.testing.assert_array_equal(kept.code, there.routes.code)
