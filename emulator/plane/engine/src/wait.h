@@ -2,10 +2,15 @@
  *
  * A timer wakes a sleeper tens of microseconds late on a virtual machine.
  * Adaptive waiting learns by how much, sleeps until that long before the
- * instant and polls for the rest, never more than WAIT_MAX_POLL_NS, so that the
- * core belongs to the traffic's own processes most of the time.  Of the last
- * WAIT_CLOCK_NS only the clock is read: asking for events takes a good part of
- * that, and is done at least every WAIT_ASK_NS.
+ * instant and polls for the rest, so that the core belongs to the traffic's own
+ * processes most of the time.  WAIT_POLL_NS of that are free.  A machine whose host
+ * takes idle processors away wakes later still: up to WAIT_MOST_POLL_NS are learnt
+ * and polled, but together no more than a WAIT_SHARE-th of all time, since that core
+ * is the traffic's too; and only at real-time priority, since without it who comes
+ * late may have waited for another process, which polling would not spare.
+ *
+ * Of the last WAIT_CLOCK_NS only the clock is read: asking for events takes a good
+ * part of that, and is done at least every WAIT_ASK_NS.
  *
  * At real-time priority nobody's computation delays a packet by a time slice of
  * milliseconds, but an engine with more to carry than it can would take its core
@@ -19,7 +24,7 @@
 #include <sys/epoll.h>
 
 enum wait_mode { WAIT_SLEEP, WAIT_ADAPTIVE, WAIT_POLL };
-enum { WAIT_MAX_POLL_NS = 100000, WAIT_MARGIN_NS = 4000, WAIT_TURN_NS = 2000000, WAIT_REST_NS = 200000 };
+enum { WAIT_POLL_NS = 100000, WAIT_MOST_POLL_NS = 2000000, WAIT_SHARE = 8, WAIT_MARGIN_NS = 4000, WAIT_TURN_NS = 2000000, WAIT_REST_NS = 200000 };
 enum { WAIT_CLOCK_NS = 2000, WAIT_ASK_NS = 20000 };
 
 struct waiter {
@@ -27,11 +32,16 @@ struct waiter {
     enum wait_mode mode;
     int64_t wake_ns; /* learnt: a timed wake-up is about this late */
     int64_t asked_ns; /* for events, last */
+    int64_t credit_ns, earned_ns; /* for polling beyond WAIT_POLL_NS; when it was counted last */
+    bool is_beyond; /* polling there since then */
     bool is_realtime;
     int64_t turn_ns, slept_ns; /* beginning of this turn of two milliseconds, and time slept since */
 };
 
 bool wait_mode_named(const char *name, enum wait_mode *);
+
+/* A timed sleep ended so late: adaptive waiting goes by it. */
+void wait_learn(struct waiter *, int64_t late_ns);
 
 /* Between two pieces of work: take the rest that a turn of real-time priority owes. */
 void wait_rest(struct waiter *);
