@@ -16,12 +16,20 @@ import numpy as np
 
 from ..epoch import Float64, Int64
 from ..errors import InputError
+from ..reading import CALIBRATION, parse_json
 from .consistency import Errors, Seen
 
 FORMAT = 1
 
 #: of the facts of a machine, those that its errors follow from
 MACHINE_KEYS = ("kernel", "machine", "cpus", "cpu_model", "clocksource")
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return parse_json(text, CALIBRATION)
+    except InputError as error:
+        raise ValueError(str(error)) from None
 
 
 @dataclass(frozen=True)
@@ -135,7 +143,7 @@ class Calibration:
     def from_json(cls, text: str) -> Calibration:
         """InputError for what is no calibration of this format."""
         try:
-            raw = json.loads(text)
+            raw = _parsed(text)
             if raw["format"] != FORMAT:
                 raise InputError(f"it has format {raw['format']}, this version reads {FORMAT}")
             if not isinstance(raw["machine"], dict):

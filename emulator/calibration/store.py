@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import HostError, InputError
+from ..reading import CALIBRATION, read_text
 from .document import Calibration
 
 
@@ -48,10 +49,10 @@ def recall(
     if not path.exists():  # a quick one is better than none, and never replaces a whole one
         path = path_of(plane, backend, wait, quick=True)
     try:
-        calibration = Calibration.from_json(path.read_text())
+        calibration = Calibration.from_json(read_text(path, CALIBRATION))
     except FileNotFoundError:
         return "not calibrated: sudo orbitmesh calibrate"
-    except (OSError, UnicodeDecodeError, InputError) as error:
+    except (OSError, InputError) as error:
         return f"{path} cannot be used ({error}): sudo orbitmesh calibrate"
     if (change := calibration.differs_from(machine)) is not None:
         return f"calibrated on another machine ({change}): sudo orbitmesh calibrate"

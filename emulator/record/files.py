@@ -18,6 +18,7 @@ PATH_CHANGES = "path-changes"
 
 # The key by which a folder is known to be a run of ours; its value is the format.
 MARKER = "orbitmesh_run"
+FORMAT = 1
 
 # Few different values: held once each, however many rows there are.
 _REPEATED = ["kind", "src", "dst", "error", "task"]

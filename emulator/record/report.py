@@ -19,7 +19,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ..errors import InputError
+from ..reading import EVENTS, RECORD, parse_json, read_text
 from ..run.control import find_runs
+from ..shown import plain, shown
 from . import files
 from .samples import PATH_CHANGES, SAMPLES
 from .statistics import COLUMNS, gateway_statistics
@@ -88,16 +90,22 @@ def read_run_file(path: Path) -> dict[str, Any]:
         raise InputError(
             "is not a file of orbitmesh; name a folder that orbitmesh run wrote", path=path / files.RUN
         )
+    if run[files.MARKER] != files.FORMAT:
+        raise InputError(
+            f"has format {shown(run[files.MARKER])}, and this version reads {files.FORMAT}: "
+            "read it with the orbitmesh that wrote it",
+            path=path / files.RUN,
+        )
     return dict(run)
 
 
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text())
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", path=path) from error
-    except ValueError as error:
-        raise InputError(f"is damaged: {error}", path=path) from error
+        return parse_json(read_text(path, RECORD), RECORD, path)
+    except FileNotFoundError:
+        raise InputError("cannot be read: there is no such file", path=path) from None
+    except InputError as error:
+        raise InputError(f"is damaged: {error.message}", path=path) from None
 
 
 def _rebuilt(path: Path, run: dict[str, Any]) -> RunResults:
@@ -149,14 +157,18 @@ def _narrowest(rows: pa.Table) -> dict[str, dict[str, int]]:
 
 def _faults(path: Path) -> list[str]:
     """What failed the run while it ran; the last line may have been cut off when it was killed."""
-    found = []
-    for line in path.read_text().splitlines() if path.exists() else ():
+    found: list[str] = []
+    try:
+        lines = read_text(path, EVENTS, replace=True).splitlines()
+    except FileNotFoundError:
+        return found
+    for line in lines:
         try:
-            event = json.loads(line)
-        except ValueError:
+            event = parse_json(line, EVENTS)
+        except InputError:
             continue
-        if event.get("event") == "fault":
-            found.append(str(event.get("text")))
+        if isinstance(event, dict) and event.get("event") == "fault":
+            found.append(plain(str(event.get("text"))))
     return found
 
 

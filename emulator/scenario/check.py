@@ -11,13 +11,19 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import chain, islice
 
 from orbitmesh.wire import limits
 
-from .code import LEAST_ALTITUDE_KM, MOST_ALTITUDE_KM, MOST_SATELLITES, parse_code
-from .lines import Location
+from ..shown import shown
+from ..toml_lines import Location
+from .code import LEAST_ALTITUDE_KM, MOST_ALTITUDE_KM, MOST_PLANES, MOST_SATELLITES, parse_code
 from .model import TERMINAL_PRESETS, Content, Ground, Plane, Shell, Station
+from .units import LAST_YEAR
 
+MOST_PROBLEMS = 100
+_MOST_COMPARED, _MOST_COMPARED_CHARACTERS = 20_000, 80  # of names, for one that is meant: a second of work
 SOURCES = ("code", "planes", "tle", "omm")
 LOWEST_STATION_KM, HIGHEST_STATION_KM = -0.5, 30.0  # the shore of the Dead Sea; a balloon
 MOST_OF_TASK = {
@@ -25,7 +31,7 @@ MOST_OF_TASK = {
     "checksum": limits.MAX_PAYLOAD_BYTES,
     "generate": limits.MAX_NEW_TOKENS,
 }
-_SATELLITE = re.compile(r"sat-(0|[1-9]\d*)-(0|[1-9]\d*)")
+_SATELLITE = re.compile(r"sat-(0|[1-9]\d{0,8})-(0|[1-9]\d{0,8})", re.ASCII)
 _SLACK_RAD = 1e-12  # "90 deg" in radians may round up
 
 
@@ -36,18 +42,20 @@ class Problem:
 
 
 def problems(scenario: Content) -> tuple[Problem, ...]:
-    return (
-        *_shells(scenario),
-        *_lasers(scenario),
-        *_ground(scenario.ground),
-        *_compute(scenario),
-        *_run(scenario),
+    """Of very many only the first: whoever mends them mends a kind."""
+    found = chain(
+        _shells(scenario),
+        _lasers(scenario),
+        _ground(scenario.ground),
+        _compute(scenario),
+        _run(scenario),
     )
+    return tuple(islice(found, MOST_PROBLEMS))
 
 
 def suggest(wrong: str, known: Iterable[str], what: str) -> str:
     """'did you mean …?' where something is near; else what there is, if that is short."""
-    known = list(known)
+    known, wrong = list(islice(known, _MOST_COMPARED)), wrong[:_MOST_COMPARED_CHARACTERS]
     near = nearest(wrong, known)
     if near is not None:
         return f"did you mean {near!r}?"
@@ -59,7 +67,14 @@ def suggest(wrong: str, known: Iterable[str], what: str) -> str:
 
 def nearest(wrong: str, known: Iterable[str]) -> str | None:
     """The known word that a wrong one seems to be."""
-    return next(iter(difflib.get_close_matches(wrong, list(known), n=1)), None)
+    return next(
+        iter(
+            difflib.get_close_matches(
+                wrong[:_MOST_COMPARED_CHARACTERS], list(islice(known, _MOST_COMPARED)), n=1
+            )
+        ),
+        None,
+    )
 
 
 def plane_sizes(shells: Sequence[Shell]) -> list[int | None]:
@@ -90,9 +105,16 @@ def _shells(scenario: Content) -> Iterator[Problem]:
     for i, shell in enumerate(scenario.constellation.shells):
         at: Location = ("constellation", "shells", i)
         if shell.name and shell.name in seen:
-            yield Problem((*at, "name"), f"a second shell is named {shell.name!r}: give each its own name")
+            yield Problem(
+                (*at, "name"), f"a second shell is named {shown(shell.name)}: give each its own name"
+            )
         seen.add(shell.name)
         yield from _shell(shell, at)
+    planes = len(_sizes(scenario) or ())
+    if planes > MOST_PLANES:
+        yield Problem(
+            ("constellation",), f"the shells have {planes} planes: write at most {MOST_PLANES} in all"
+        )
     known = _satellites_known(scenario)
     if known is not None and known > MOST_SATELLITES:
         yield Problem(
@@ -164,7 +186,7 @@ def _lasers(scenario: Content) -> Iterator[Problem]:
     lasers = scenario.lasers
     if isinstance(lasers.terminal, str) and lasers.terminal not in TERMINAL_PRESETS:
         hint = suggest(lasers.terminal, TERMINAL_PRESETS, "presets")
-        yield Problem(("lasers", "terminal"), f"{lasers.terminal!r} is not a terminal preset: {hint}")
+        yield Problem(("lasers", "terminal"), f"{shown(lasers.terminal)} is not a terminal preset: {hint}")
     limit = lasers.cross_plane_max_latitude_rad
     if limit is not None and not 0 <= limit <= math.pi / 2 + _SLACK_RAD:
         yield Problem(
@@ -180,7 +202,7 @@ def _ground(ground: Ground) -> Iterator[Problem]:
         at: Location = ("ground", "stations", i)
         if station.name in seen:
             yield Problem(
-                (*at, "name"), f"a second station is named {station.name!r}: give each its own name"
+                (*at, "name"), f"a second station is named {shown(station.name)}: give each its own name"
             )
         seen.add(station.name)
         yield from _station(station, ground, at)
@@ -197,7 +219,7 @@ def _station(station: Station, ground: Ground, at: Location) -> Iterator[Problem
     if all(limit is None for limit in limits):
         yield Problem(
             at,
-            f"station {station.name!r} has neither min-elevation nor max-slant-range: "
+            f"station {shown(station.name)} has neither min-elevation nor max-slant-range: "
             "set one of them here, or in [ground] for all stations",
         )
     for key, angle_rad, least, most in (
@@ -207,13 +229,13 @@ def _station(station: Station, ground: Ground, at: Location) -> Iterator[Problem
         if not math.radians(least) - _SLACK_RAD <= angle_rad <= math.radians(most) + _SLACK_RAD:
             yield Problem(
                 (*at, key),
-                f"the {key} of station {station.name!r} is {math.degrees(angle_rad):g} deg: "
+                f"the {key} of station {shown(station.name)} is {math.degrees(angle_rad):g} deg: "
                 f"write one between {least} deg and {most} deg",
             )
     if not LOWEST_STATION_KM <= station.altitude_km <= HIGHEST_STATION_KM:
         yield Problem(
             (*at, "altitude"),
-            f"the altitude of station {station.name!r} is {station.altitude_km:g} km: "
+            f"the altitude of station {shown(station.name)} is {station.altitude_km:g} km: "
             f"write one between {LOWEST_STATION_KM:g} km and {HIGHEST_STATION_KM:g} km",
         )
 
@@ -241,11 +263,10 @@ def _compute(scenario: Content) -> Iterator[Problem]:
             f"{hosting} satellites are to run node processes, and there are {total}: write at most {total}",
         )
     if isinstance(hosting, tuple):
+        yield from _twice(hosting, at, "satellite")
+        sizes = _sizes(scenario)
         for i, name in enumerate(hosting):
-            if name in hosting[:i]:
-                yield Problem((*at, i), f"the satellite {name!r} is named twice: remove one")
-            else:
-                yield from _satellite(name, scenario, (*at, i))
+            yield from _satellite(name, sizes, (*at, i))
     probed = compute.probes.gateways
     if isinstance(probed, int) and stations and probed > len(stations):
         yield Problem(
@@ -270,9 +291,9 @@ def _compute(scenario: Content) -> Iterator[Problem]:
             for j, name in enumerate(task.gateways):
                 if name not in stations:
                     hint = suggest(name.removeprefix("gw-"), stations, "stations")
-                    yield Problem((*at, "gateways", j), f"there is no ground station {name!r}: {hint}")
+                    yield Problem((*at, "gateways", j), f"there is no ground station {shown(name)}: {hint}")
         if task.satellite != "nearest":
-            yield from _satellite(task.satellite, scenario, (*at, "satellite"))
+            yield from _satellite(task.satellite, _sizes(scenario), (*at, "satellite"))
         elif hosting in (0, ()):
             yield Problem(
                 at, "no satellite runs a node process that could do the task: set the satellites of [compute]"
@@ -280,33 +301,44 @@ def _compute(scenario: Content) -> Iterator[Problem]:
 
 
 def _twice(names: Sequence[str], at: Location, what: str) -> Iterator[Problem]:
+    seen: set[str] = set()
     for i, name in enumerate(names):
-        if name in names[:i]:
-            yield Problem((*at, i), f"the {what} {name!r} is named twice: remove one")
+        if name in seen:
+            yield Problem((*at, i), f"the {what} {shown(name)} is named twice: remove one")
+        seen.add(name)
 
 
-def _satellite(name: str, scenario: Content, at: Location) -> Iterator[Problem]:
+def _satellite(name: str, sizes: Sequence[int | None] | None, at: Location) -> Iterator[Problem]:
     match = _SATELLITE.fullmatch(name)
     if match is None:
-        yield Problem(at, f"{name!r} is not a satellite: write sat-<plane>-<slot>, as in 'sat-3-7'")
+        yield Problem(at, f"{shown(name)} is not a satellite: write sat-<plane>-<slot>, as in 'sat-3-7'")
         return
-    try:
-        sizes = plane_sizes(scenario.constellation.shells)
-    except ValueError:
+    if sizes is None:
         return  # the code is wrong, which has been said
     plane, slot = int(match[1]), int(match[2])
     if plane >= len(sizes):
-        yield Problem(at, f"there is no satellite {name!r}: planes are numbered 0 to {len(sizes) - 1}")
+        yield Problem(at, f"there is no satellite {shown(name)}: planes are numbered 0 to {len(sizes) - 1}")
         return
     size = sizes[plane]
     if size is not None and slot >= size:
         yield Problem(
-            at, f"there is no satellite {name!r}: slots of plane {plane} are numbered 0 to {size - 1}"
+            at, f"there is no satellite {shown(name)}: slots of plane {plane} are numbered 0 to {size - 1}"
         )
+
+
+def _sizes(scenario: Content) -> list[int | None] | None:
+    """See ``plane_sizes``; None where a code is wrong."""
+    try:
+        return plane_sizes(scenario.constellation.shells)
+    except ValueError:
+        return None
 
 
 def _run(scenario: Content) -> Iterator[Problem]:
     run = scenario.run
+    left = datetime(LAST_YEAR, 1, 1, tzinfo=UTC) - run.start_utc
+    if run.duration_ns > left // timedelta(microseconds=1) * 1000:
+        yield Problem(("run", "duration"), f"the run ends after {LAST_YEAR - 1}: write a shorter duration")
     if run.step_ns > run.duration_ns:
         yield Problem(
             ("run", "step"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
+from ..reading import ELEMENTS, read_bytes
 from .scenario import Scenario
 
 
@@ -18,6 +19,6 @@ def scenario_hash(scenario: Scenario) -> str:
     for shell in content["constellation"]["shells"]:
         for key in ("tle", "omm"):
             if shell[key] is not None:
-                shell[key] = hashlib.sha256((scenario.base / shell[key]).read_bytes()).hexdigest()
+                shell[key] = hashlib.sha256(read_bytes(scenario.base / shell[key], ELEMENTS)).hexdigest()
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -23,6 +23,7 @@ from pydantic import (
     Tag,
 )
 
+from ..shown import shown
 from .units import AngleRad, DurationNs, LengthKm, LengthM, PowerW, RateBps, SignedLengthKm, SizeBytes, Utc
 
 TERMINAL_PRESETS = ("starlink-class", "mini", "dwdm-cluster")  # parameters: links/presets
@@ -37,13 +38,13 @@ def _names_or(word: str, value: object, *, count: bool) -> object:
     if value == word or names or (count and number):
         return value
     choices = f'"{word}", a list of names' + (", or a number from 0 on" if count else "")
-    raise ValueError(f"{value!r} is none of these: {choices}")
+    raise ValueError(f"{shown(value)} is none of these: {choices}")
 
 
 def _count_or(word: str, value: object) -> object:
     if value == word or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
         return value
-    raise ValueError(f'{value!r} is neither "{word}" nor a number from 1 on')
+    raise ValueError(f'{shown(value)} is neither "{word}" nor a number from 1 on')
 
 
 class Section(BaseModel):
@@ -96,13 +97,14 @@ class Constellation(Section):
 class Terminal(Section):
     """An optical terminal; the presets are in links/presets."""
 
-    power_w: PowerW = Field(alias="power", gt=0)
-    aperture_m: LengthM = Field(alias="aperture", gt=0)
-    wavelength_m: LengthM = Field(1550e-9, alias="wavelength", gt=0)
+    # the bounds: beyond them the link budget leaves what a float64 holds, and what anybody builds
+    power_w: PowerW = Field(alias="power", gt=0, le=1e6)
+    aperture_m: LengthM = Field(alias="aperture", gt=0, le=100)
+    wavelength_m: LengthM = Field(1550e-9, alias="wavelength", ge=1e-8, le=1e-2)
     efficiency: StrictFloat = Field(0.8, gt=0, le=1)
-    pointing_error_rad: AngleRad = Field(1e-6, alias="pointing-error", ge=0)
-    photons_per_bit: StrictFloat = Field(gt=0, alias="photons-per-bit")
-    margin_db: StrictFloat = Field(3.0, alias="margin-db")
+    pointing_error_rad: AngleRad = Field(1e-6, alias="pointing-error", ge=0, le=0.1)
+    photons_per_bit: StrictFloat = Field(ge=1e-3, le=1e9, alias="photons-per-bit")
+    margin_db: StrictFloat = Field(3.0, alias="margin-db", ge=-60, le=100)
     ceiling_bps: RateBps = Field(alias="ceiling", gt=0)
     ladder_bps: tuple[Annotated[RateBps, Field(gt=0)], ...] = Field(
         (), alias="ladder"

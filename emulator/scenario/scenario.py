@@ -10,8 +10,10 @@ from pydantic import PrivateAttr, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from ..errors import ScenarioError
+from ..reading import SCENARIO, parse_toml, read_text, what_instead
+from ..shown import plain
+from ..toml_lines import key_lines, key_of, line_of
 from .check import Problem, nearest, problems
-from .lines import key_lines, key_of, line_of
 from .model import Content
 from .sentences import first_error, problems_said, syntax_error
 
@@ -78,7 +80,7 @@ def load(name_or_path: str | Path) -> Scenario:
     by_name = {path.stem: path for path in SHIPPED_FOLDER.glob("*.toml")}
     path = by_name.get(name_or_path, Path(name_or_path)) if isinstance(name_or_path, str) else name_or_path
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path, SCENARIO)
     except FileNotFoundError:
         names = [scenario.name for scenario in shipped()]
         near = nearest(str(name_or_path), names)
@@ -88,24 +90,19 @@ def load(name_or_path: str | Path) -> Scenario:
             f"orbitmesh scenarios lists them ({', '.join(names)})",
             path=path,
         ) from None
-    except UnicodeDecodeError as error:
-        line = path.read_bytes().count(b"\n", 0, error.start) + 1
-        raise ScenarioError("the file is not UTF-8 text: save it as UTF-8", path=path, line=line) from None
-    except OSError as error:
-        raise ScenarioError(f"cannot read the file: {error.strerror}", path=path) from None
     return loads(text, path=path)
 
 
 def loads(text: str, *, path: Path | None = None, base: Path | None = None) -> Scenario:
     """A scenario from TOML text; ``path`` is named in errors, and its folder is the base of element files."""
     try:
-        raw = tomllib.loads(text)
+        raw = parse_toml(text, SCENARIO, path)
     except tomllib.TOMLDecodeError as error:
         raise syntax_error(error, text, path) from None
     try:
         scenario = Scenario.model_validate(raw)
     except ValidationError as error:
-        raise first_error(problems_said(error.errors()), text, path) from None
+        raise first_error(problems_said(error.errors(), text), text, path) from None
     scenario._path, scenario._text = path, text
     if base is not None or path is not None:
         folder = base if base is not None else Path(path or ".").parent
@@ -120,10 +117,16 @@ def _missing_files(scenario: Scenario) -> list[Problem]:
     found = []
     for i, shell in enumerate(scenario.constellation.shells):
         for key, file in (("tle", shell.tle), ("omm", shell.omm)):
-            if file is not None and not (scenario.base / file).is_file():
-                message = (
-                    f"there is no file {scenario.base / file}: "
-                    "correct the name; a relative path counts from the scenario's folder"
-                )
-                found.append(Problem(("constellation", "shells", i, key), message))
+            if file is None:
+                continue
+            try:
+                other = what_instead(scenario.base / file)
+            except (OSError, ValueError):  # none there, no permission; a name that no file can have
+                message = f"there is no file {plain(str(scenario.base / file))}: correct the name"
+            else:
+                if other is None:
+                    continue
+                message = f"{plain(str(scenario.base / file))} is {other}: name a file"
+            message += "; a relative path counts from the scenario's folder"
+            found.append(Problem(("constellation", "shells", i, key), message))
     return found

@@ -14,9 +14,12 @@ from typing import Any
 from pydantic_core import ErrorDetails
 
 from ..errors import ScenarioError
+from ..shown import shown
+from ..toml_lines import Location, key_lines, key_of, line_of
 from .check import Problem, nearest, suggest
-from .lines import Location, key_lines, key_of, line_of
 from .model import Content, Section
+
+_MOST_SAID = 100  # finding what a key was meant to be takes a millisecond
 
 
 def first_error(found: Sequence[Problem], text: str, path: Path | None) -> ScenarioError:
@@ -43,7 +46,11 @@ def syntax_error(error: tomllib.TOMLDecodeError, text: str, path: Path | None) -
     return ScenarioError(f"this is not valid TOML: {said[:1].lower()}{said[1:]}", path=path, line=line)
 
 
-def problems_said(errors: Sequence[ErrorDetails]) -> list[Problem]:
+def problems_said(errors: Sequence[ErrorDetails], text: str) -> list[Problem]:
+    """In our words; of very many only the first are looked at closely."""
+    if len(errors) > _MOST_SAID:
+        lines = key_lines(text)
+        errors = sorted(errors, key=lambda details: line_of(lines, _location(details)) or 0)[:_MOST_SAID]
     found: list[Problem] = []
     meant = {_meant(_location(details)) for details in errors if details["type"] == "extra_forbidden"}
     for details in errors:
@@ -71,19 +78,19 @@ def _sentence(kind: str, location: Location, value: Any, context: Mapping[str, A
     key = location[-1] if location else "scenario"
     section = _section_at(location[:-1])
     if kind == "extra_forbidden":
-        return f"unknown key {key!r}: {suggest(str(key), _keys(section), 'keys here')}"
+        return f"unknown key {shown(str(key))}: {suggest(str(key), _keys(section), 'keys here')}"
     if kind == "missing":
         inside = key_of(location[:-1])
         return f"the key {key!r} is missing: add it" + (f" to {inside}" if inside else "")
     if kind == "value_error":
         return str(context["error"])
     if kind == "literal_error":
-        return f"{value!r} is not known here: write one of {context['expected']}"
+        return f"{shown(value)} is not known here: write one of {context['expected']}"
     if kind == "string_pattern_mismatch":
         return (
-            f"{value!r} is not a name: write lower-case letters, digits and hyphens, as in 'new-york'"
+            f"{shown(value)} is not a name: write lower-case letters, digits and hyphens, as in 'new-york'"
             if key == "name" and "stations" in location
-            else f"{value!r} is not a name: leave out slashes and control characters"
+            else f"{shown(value)} is not a name: leave out slashes and control characters"
         )
     bounds = {
         "greater_than": ("gt", "more than"),
@@ -113,10 +120,9 @@ def _sentence(kind: str, location: Location, value: Any, context: Mapping[str, A
 
 
 def _shown(value: Any) -> str:
-    text = str(value).lower() if isinstance(value, bool) else repr(value)
-    if isinstance(value, date | time):  # datetime is a date
-        text = value.isoformat()
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value.isoformat() if isinstance(value, date | time) else shown(value)  # datetime is a date
 
 
 def _bound(key: str | int, location: Location, bound: Any) -> str:

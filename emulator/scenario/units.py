@@ -11,11 +11,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated
 
 from pydantic import BeforeValidator
+
+from ..numbers import LARGEST_WHOLE, MOST_CHARACTERS
+from ..shown import shown
 
 _DEGREE_RAD = math.pi / 180
 
@@ -29,7 +32,6 @@ SIZE_BYTES = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB"
 POWER_W = {"mW": 1e-3, "W": 1.0, "kW": 1e3}
 LENGTH_M = {"nm": 1e-9, "um": 1e-6, "µm": 1e-6, "mm": 1e-3, "cm": 1e-2, "m": 1.0, "km": 1e3}
 
-LARGEST_WHOLE = 2**63 - 1  # what an int64 column of a link table holds
 FIRST_YEAR, LAST_YEAR = 1957, 2056  # what the two-digit year of a TLE can say
 
 _QUANTITY = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([^\s\d].*?)\s*")
@@ -43,22 +45,24 @@ def _example(units: Mapping[str, float]) -> str:
 def _split(text: object, units: Mapping[str, float], *, signed: bool) -> tuple[str, str]:
     """The number as written, and its unit; ValueError with what is accepted."""
     if isinstance(text, bool) or not isinstance(text, str | int | float):
-        raise ValueError(f"{text!r} is not a quantity: {_example(units)}")
+        raise ValueError(f"{shown(text)} is not a quantity: {_example(units)}")
     if not isinstance(text, str):
-        raise ValueError(f"{text!r} has no unit: {_example(units)}")
+        raise ValueError(f"{shown(text)} has no unit: {_example(units)}")
+    if len(text) > 2 * MOST_CHARACTERS:  # before a regular expression that tries every way to part the digits
+        raise ValueError(f"{shown(text)} has {len(text)} characters: {_example(units)}")
     match = _QUANTITY.fullmatch(text)
     if match is None:
         lacks_unit = re.fullmatch(r"\s*[+-]?[\d.]+(?:[eE][+-]?\d+)?\s*", text) is not None
         raise ValueError(
-            f"{text!r} {'has no unit' if lacks_unit else 'is not a quantity'}: {_example(units)}"
+            f"{shown(text)} {'has no unit' if lacks_unit else 'is not a quantity'}: {_example(units)}"
         )
     number, unit = match.groups()
     if unit not in units:
-        raise ValueError(f"{text!r} has the unit {unit!r}: {_example(units)}")
+        raise ValueError(f"{shown(text)} has the unit {shown(unit)}: {_example(units)}")
     if not math.isfinite(float(number) * units[unit]):
-        raise ValueError(f"{text!r} is too large a number: write one that a machine can hold")
+        raise ValueError(f"{shown(text)} is too large a number: write one that a machine can hold")
     if not signed and float(number) < 0:
-        raise ValueError(f"{text!r} is negative: write 0 or more")
+        raise ValueError(f"{shown(text)} is negative: write 0 or more")
     return number, unit
 
 
@@ -72,7 +76,9 @@ def parse_whole(text: object, units: Mapping[str, int]) -> int:
     """The same, exactly, rounded to a whole number of the base unit; at most ``LARGEST_WHOLE``."""
     number, unit = _split(text, units, signed=False)
     if float(number) * units[unit] >= LARGEST_WHOLE:
-        raise ValueError(f"{text!r} is too large: it must stay below {LARGEST_WHOLE} {next(iter(units))}")
+        raise ValueError(
+            f"{shown(text)} is too large: it must stay below {LARGEST_WHOLE} {next(iter(units))}"
+        )
     return round(Decimal(number) * units[unit])
 
 
@@ -87,13 +93,15 @@ def _whole(units: Mapping[str, int]) -> Callable[[object], int]:
 def parse_instant(value: object) -> datetime:
     """An instant in UTC, from TOML's own date-time or an ISO 8601 text; a naive one is refused."""
     how = "write it as 2026-11-01T00:00:00Z"
-    if isinstance(value, str):
+    if isinstance(value, str) and len(value) <= MOST_CHARACTERS:
         try:
             value = datetime.fromisoformat(value)
         except ValueError:
-            raise ValueError(f"{value!r} is not a date and a time: {how}") from None
+            raise ValueError(f"{shown(value)} is not a date and a time: {how}") from None
     if not isinstance(value, datetime):
-        raise ValueError(f"{value!s} is not a date and a time: {how}")
+        raise ValueError(
+            f"{value if isinstance(value, date) else shown(value)} is not a date and a time: {how}"
+        )
     if value.tzinfo is None:
         raise ValueError(
             f"{value.isoformat()} has no offset from UTC: say the offset, as in {value.isoformat()}Z"

@@ -232,7 +232,7 @@ def test_a_missing_file_names_the_shipped_scenarios(tmp_path: Path) -> None:
 
 
 def test_files_that_are_no_text(tmp_path: Path) -> None:
-    with pytest.raises(ScenarioError, match="cannot read the file: Is a directory"):
+    with pytest.raises(ScenarioError, match="this is a folder, and a scenario is read from a regular file"):
         load(tmp_path)
     binary = tmp_path / "binary.toml"
     binary.write_bytes(b'name = "x"\ntitle = "\xff"\n')

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orbitmesh.emulator.scenario.lines import key_lines, line_of
+from orbitmesh.emulator.toml_lines import key_lines, line_of
 
 TEXT = '''# a comment with [brackets] and = signs
 name = "x" # trailing

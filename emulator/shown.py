@@ -1,0 +1,35 @@
+"""How what a user wrote is repeated in a message: cut, and with nothing that moves a terminal's cursor."""
+
+from __future__ import annotations
+
+MOST_SHOWN = 60  # characters
+
+
+def shown(value: object, most: int = MOST_SHOWN) -> str:
+    """As Python writes it, control characters escaped; at most ``most`` characters and an ellipsis."""
+    if isinstance(value, str):
+        return repr(value) if len(value) <= most else f"{value[:most]!r}…"
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**most:
+        return f"a whole number of {value.bit_length()} bits"  # Python refuses to write one of 4,300 digits
+    if isinstance(value, list | tuple | dict):
+        return _container(value, most)
+    text = repr(value)
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
+def _container(value: list[object] | tuple[object, ...] | dict[object, object], most: int) -> str:
+    opening, closing = ("{", "}") if isinstance(value, dict) else ("[", "]")
+    parts: list[str] = []
+    for each in value:
+        if sum(map(len, parts)) > most:
+            parts.append("…")
+            break
+        # what is inside of a member is not shown: a list may be nested as deep as the file is long
+        parts.append("[…]" if isinstance(each, list | tuple | dict) else shown(each, most))
+    return f"{opening}{', '.join(parts)}{closing}"
+
+
+def plain(text: str, most: int = 200) -> str:
+    """A text without quotes: what cannot be printed is escaped, and it is cut."""
+    cut = text if len(text) <= most else f"{text[:most]}…"
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in cut)
