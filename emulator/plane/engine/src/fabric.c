@@ -17,6 +17,7 @@
 #include "table.h" /* table_add, table_subtract */
 
 enum { MIRROR_BUFFER_BYTES = 1 << 20, LEAST_QUEUE_BYTES = 65536, MOST_HOPS = 255, CUT_NS = 100000 };
+#define RARE __attribute__((noinline)) /* kept out of what each hop runs through */
 static const int64_t GONE = -1; /* for when a packet is at the next node: never */
 #define MOST_DELAY_NS 4294967295.0
 #define MOST_TRANSMISSION_NS 3600e9
@@ -49,8 +50,9 @@ static void fetch(void *context, uint32_t event) {
     __builtin_prefetch(&table->background[pipe]);
     __builtin_prefetch(&fabric->state[pipe], 1);
     __builtin_prefetch((const char *)&fabric->state[pipe] + 64, 1);
-    for (uint32_t slot = 0; slot < table->laser_slots && slot < 4; slot++)
-        __builtin_prefetch(&table->counters[pipe + slot], 1);
+    const char *counters = (const char *)&table->counters[pipe];
+    for (uint32_t slot = 0; slot < 4; slot++)
+        __builtin_prefetch(counters + slot * sizeof *table->counters, 1);
 }
 
 const char *fabric_open(struct fabric *fabric, int fd, struct pool *pool, uint32_t ports, uint32_t flights,
@@ -141,7 +143,7 @@ int fabric_end_mirror(struct fabric *fabric, uint32_t of_node, uint32_t index) {
     return ENOENT;
 }
 
-static void mirror_packet(struct fabric *fabric, bool of_node, uint32_t index, const struct packet *packet,
+RARE static void mirror_packet(struct fabric *fabric, bool of_node, uint32_t index, const struct packet *packet,
                           uint8_t hops, int64_t at_ns) {
     for (uint32_t i = 0; i < fabric->mirrors; i++)
         if (fabric->mirror[i].of_node == of_node && fabric->mirror[i].index == index)
@@ -233,7 +235,7 @@ static void begin(struct fabric *fabric, uint32_t node, struct packet *packet, u
 }
 
 /* The node tells the source why a packet goes no further; takes the packet. */
-static void refuse(struct fabric *fabric, const struct flight *flight, enum answer_reason reason, uint32_t mtu_bytes,
+RARE static void refuse(struct fabric *fabric, const struct flight *flight, enum answer_reason reason, uint32_t mtu_bytes,
                    int64_t at_ns) {
     struct packet *packet = flight->packet;
     uint8_t frame[ANSWER_ERROR_MAX_FRAME_BYTES], from[16];
@@ -263,7 +265,7 @@ static void record_lateness(struct fabric *fabric, int64_t late_ns, uint32_t pac
 }
 
 /* At its destination: out of the port, or, where no host is, what a host without any socket would say. */
-static void arrive_for_good(struct fabric *fabric, const struct flight *flight, int64_t at_ns, int64_t now_ns) {
+RARE static void arrive_for_good(struct fabric *fabric, const struct flight *flight, int64_t at_ns, int64_t now_ns) {
     struct packet *packet = flight->packet;
     uint32_t port = fabric->port_of_node[flight->node], source;
     if (port != 0) {
@@ -370,7 +372,7 @@ static int64_t send(struct fabric *fabric, struct flight *flight, uint32_t pipe,
 }
 
 /* A packet that is larger than its next link takes: in fragments where it may be, else its source is told. */
-static void send_in_parts(struct fabric *fabric, const struct flight *flight, uint32_t pipe, struct fabric_pipe way,
+RARE static void send_in_parts(struct fabric *fabric, const struct flight *flight, uint32_t pipe, struct fabric_pipe way,
                           uint32_t mtu_bytes, int64_t at_ns) {
     struct packet *whole = flight->packet;
     for (uint32_t first = 0; first < whole->shape.segments; first++) {

@@ -2,7 +2,7 @@
  *
  * 2^18 slots of 4,096 ns hold lists of events, a bitmap of three levels finds the
  * next slot that holds any, and only those of the slot that is open are put in
- * order: by insertion while they are few, else in a heap.  What lies more than a
+ * order: all at once while they are few, by insertion who comes later, else in a heap.  What lies more than a
  * second ahead waits in a heap of its own.  Events of one instant come in the order
  * in which they were added.
  */
