@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from setuptools import Command, Distribution, find_packages, setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build import build
 
 ROOT = Path(__file__).resolve().parent
@@ -124,10 +125,17 @@ class Build(build):
 
 
 class PlatformDistribution(Distribution):
-    """The wheel holds a compiled program, so its tag names the platform."""
+    """What the wheel holds in C goes by the platform."""
 
     def has_ext_modules(self) -> bool:
         return True
+
+
+class PlatformWheel(bdist_wheel):
+    """Tagged for the platform, not for a Python: what is compiled is no extension of one."""
+
+    def get_tag(self) -> tuple[str, str, str]:
+        return "py3", "none", super().get_tag()[2]
 
 
 def packages_below(folder: str, name: str) -> dict[str, str]:
@@ -164,6 +172,8 @@ setup(
         "orbitmesh.nodes": ["py.typed"],
         "orbitmesh.wire": ["py.typed"],
     },
+    # the sources in C and the .proto files are in the sdist; a wheel holds what was made of them
+    include_package_data=False,
     distclass=PlatformDistribution,
-    cmdclass={"build": Build, "build_native": BuildNative},
+    cmdclass={"bdist_wheel": PlatformWheel, "build": Build, "build_native": BuildNative},
 )

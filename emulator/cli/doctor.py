@@ -25,7 +25,7 @@ EXAMPLE = "Example: sudo orbitmesh doctor\n\nExample: orbitmesh doctor -o json"
 # needed: without it nothing runs; wanted: something works less well; fact: for the record
 Weight = Literal["needed", "wanted", "fact"]
 
-_PACKAGES = ("grpcio", "protobuf", "numpy", "scipy", "sgp4", "pyerfa", "mininet", "pyroute2", "pyarrow")
+_PACKAGES = ("grpcio", "protobuf", "numpy", "scipy", "sgp4", "pyerfa", "mininet", "pyarrow")
 _PROGRAMS: dict[str, tuple[Weight, str]] = {
     "mnexec": ("needed", "package mininet; Mininet starts every host program with it"),
     "ifconfig": ("needed", "package net-tools; Mininet insists on it"),

@@ -25,7 +25,7 @@ from ..epoch import Nodes
 Ended = Literal["completed", "interrupted", "failed"]
 
 _LIBRARIES = (
-    "grpcio", "mininet", "numpy", "protobuf", "pyarrow", "pydantic", "pyerfa", "pyroute2", "rich", "scipy",
+    "grpcio", "mininet", "numpy", "protobuf", "pyarrow", "pydantic", "pyerfa", "rich", "scipy",
     "sgp4", "typer",
 )  # fmt: skip
 

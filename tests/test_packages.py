@@ -1,0 +1,135 @@
+"""What is given away: the wheel and the source distribution, and a mesh's verbs from the wheel alone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import venv
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PYTHONS = ("3.11", "3.12", "3.13")
+
+
+def succeed(*command: str | Path, cwd: Path | None = None) -> str:
+    done = subprocess.run(list(map(str, command)), cwd=cwd, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that both are in, built from a copy of what git would give away."""
+    if shutil.which("git") is None:
+        pytest.skip("needs git")
+    copy, made = tmp_path_factory.mktemp("copy"), tmp_path_factory.mktemp("made")
+    listed = subprocess.run(
+        ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    if listed.returncode != 0:
+        pytest.skip("needs the git checkout (this is a bare copy)")
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, copy / name)
+    # the wheel is built from the sdist: what the one lacks, the other cannot be made of
+    succeed(sys.executable, "-m", "build", "--no-isolation", "--outdir", made, copy)
+    return made
+
+
+def names_in_wheel(packages: Path) -> list[str]:
+    (wheel,) = packages.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        return archive.namelist()
+
+
+def test_the_wheel_is_of_a_platform_and_of_any_python_3(packages: Path) -> None:
+    (wheel,) = packages.glob("*.whl")
+    _, _, python, abi, platform = wheel.stem.split("-")
+    assert (python, abi) == ("py3", "none")
+    assert platform.startswith("linux_")
+
+
+def test_the_wheel_holds_what_was_compiled_and_no_source_of_it(packages: Path) -> None:
+    names = names_in_wheel(packages)
+    assert not [name for name in names if name.endswith((".c", ".h", ".proto", ".md"))]
+    assert not [name for name in names if name.startswith(("tests/", "docs/"))]
+    assert {
+        "orbitmesh/emulator/orbitmesh-arrays.so",
+        "orbitmesh/emulator/plane/engine/orbitmesh-engine",
+        "orbitmesh/emulator/calibration/orbitmesh-traffic",
+        "orbitmesh/compute/v1/compute_pb2.py",
+        "orbitmesh/emulator/scenario/shipped/demo.toml",
+    } <= set(names)
+
+
+def test_the_source_distribution_is_the_checkout(packages: Path) -> None:
+    (sdist,) = packages.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"mesh", "README.md", "docs/limitations.md", "vagrant/Vagrantfile", ".ci/run"} <= names
+    assert {"tests/conftest.py", "emulator/plane/engine/src/main.c"} <= names
+    assert "proto/orbitmesh/compute/v1/compute.proto" in names
+    assert not [name for name in names if name.endswith(("_pb2.py", ".so", "orbitmesh-engine", ".pyc"))]
+
+
+def interpreters(version: str) -> Iterable[Path]:
+    """Where a Python of a version may be: on PATH, or among those that pyenv keeps."""
+    if sys.version_info[:2] == tuple(map(int, version.split("."))):
+        yield Path(sys.executable)
+    if found := shutil.which(f"python{version}"):
+        yield Path(found)
+    yield from Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")).glob(
+        f"versions/{version}.*/bin/python"
+    )
+
+
+def works(python: Path) -> bool:
+    return subprocess.run([python, "-c", "import venv, ensurepip"], capture_output=True).returncode == 0
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("version", PYTHONS)
+def test_the_verbs_work_from_the_wheel_alone(packages: Path, version: str, tmp_path: Path) -> None:
+    python = next(filter(works, interpreters(version)), None)
+    if python is None:
+        pytest.skip(f"needs Python {version} with venv and ensurepip")
+    (wheel,) = packages.glob("*.whl")
+    bin_folder = tmp_path / "environment/bin"
+    if python == Path(sys.executable):
+        # its packages are here already: only the checkout itself must not be
+        venv.create(tmp_path / "environment", with_pip=False)
+        (site,) = (tmp_path / "environment/lib").glob("python*/site-packages")
+        pip = [python, "-m", "pip", "--python", bin_folder / "python"]
+        succeed(*pip, "install", "--quiet", "--no-deps", wheel)
+        ours = next(Path(entry) for entry in sys.path if entry.endswith("site-packages"))
+        for package in ours.iterdir():
+            if (
+                "orbitmesh" not in package.name
+                and package.suffix != ".pth"
+                and not (site / package.name).exists()
+            ):
+                (site / package.name).symlink_to(package)
+    else:
+        succeed(python, "-m", "venv", tmp_path / "environment")
+        succeed(bin_folder / "python", "-m", "pip", "install", "--quiet", "--no-compile", wheel)
+    where = succeed(
+        bin_folder / "python", "-c", "from orbitmesh import emulator; print(emulator.__file__)", cwd=tmp_path
+    )
+    assert where.startswith(str(tmp_path)), "the checkout answered in the wheel's place"
+    plan = ("plan", "pocket", "--pair", "gw-london:gw-madrid", "--duration", "2s")
+    assert "gw-madrid" in succeed(bin_folder / "orbitmesh", *plan, cwd=tmp_path)
+    doctor = subprocess.run(
+        [bin_folder / "orbitmesh", "doctor"], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert doctor.returncode in (0, 1), doctor.stderr  # 1: this machine cannot run a mesh, and it says why
+    assert "Python" in doctor.stdout
+    assert "Traceback" not in doctor.stderr
