@@ -2,7 +2,7 @@
 # Installs the system packages that orbitmesh needs: on a bare machine, in CI and in the Vagrant box.
 #
 #   vagrant/provision.sh          what a run needs
-#   vagrant/provision.sh --test   also what only the tests need
+#   vagrant/provision.sh --test   also what only the tests need, a guest kernel and vagrant among it
 #   vagrant/provision.sh --guest  also User-mode Linux, for `orbitmesh guest`
 #   vagrant/provision.sh --box    also sets up the machine it runs in: kernel modules, limits, and the project
 #                                 itself, ending with what `orbitmesh doctor` says.  For machines that serve
@@ -30,7 +30,7 @@ packages=(
 
 for argument in "$@"; do
     case $argument in
-    --test) with_tests=1 ;;
+    --test) with_tests=1 with_test_machines=1 ;;
     --guest) with_guest=1 ;;
     --box) in_box=1 ;;
     --vm) with_vm=1 ;;
@@ -60,6 +60,10 @@ if [[ -n ${with_tests:-} ]]; then
     packages+=(clang shellcheck mtr-tiny ${clang_version:+"libclang-rt-$clang_version-dev"})
 fi
 
+# Not every system has these; tests that need them say that they were skipped.
+wanted=()
+if [[ -n ${with_test_machines:-} ]]; then wanted+=(user-mode-linux vagrant); fi
+
 if [[ -n ${with_vm:-} ]]; then
     packages+=(
         vagrant vagrant-libvirt libvirt-daemon-system libvirt-clients dnsmasq-base iptables
@@ -73,15 +77,17 @@ if [[ -n ${with_guest:-} ]]; then
 fi
 
 if [[ -n ${only_list:-} ]]; then
-    printf '%s\n' "${packages[@]}"
+    printf '%s\n' "${packages[@]}" "${wanted[@]}"
     exit
 fi
 
-missing=()
-for package in "${packages[@]}"; do
-    state=$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null || true)
-    [[ $state == installed ]] || missing+=("$package")
-done
+is_installed() {
+    [[ $(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null || true) == installed ]]
+}
+
+missing=() missing_wanted=()
+for package in "${packages[@]}"; do is_installed "$package" || missing+=("$package"); done
+for package in "${wanted[@]}"; do is_installed "$package" || missing_wanted+=("$package"); done
 
 as_root() {
     if ((EUID == 0)); then
@@ -109,9 +115,16 @@ update_lists() {
     return 1
 }
 
-if ((${#missing[@]})); then
-    say "installing ${missing[*]}"
+if ((${#missing[@]} + ${#missing_wanted[@]})); then
+    say "installing ${missing[*]} ${missing_wanted[*]}"
     update_lists || fail "apt-get update failed: see above; is this machine on a network?"
+    for package in "${missing_wanted[@]}"; do
+        if [[ -n $(apt-cache search --names-only "^$package\$") ]]; then
+            missing+=("$package")
+        else
+            say "this system has no package $package: the tests that need it are skipped"
+        fi
+    done
     # Without the recommended ones: mininet would bring Open vSwitch and start it.
     as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l \
         apt-get --quiet --yes --no-install-recommends \
