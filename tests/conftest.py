@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# a machine that is shared, or emulated, is at times ten times slower than itself
-settings.register_profile("any machine", deadline=None)
+# A shared or emulated machine is at times ten times slower than itself.  Each time the same examples:
+# what a search by chance finds is for tests/fuzz, and for --hypothesis-profile=search.
+settings.register_profile("any machine", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None)
 settings.load_profile("any machine")
 
 # before anything imports numpy: BLAS threads of two cores' worth of tests get in each other's way

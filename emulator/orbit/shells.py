@@ -122,7 +122,10 @@ def slot_shifts(argument_of_latitude_rad: Float64, slots: Sequence[int]) -> Int3
         # where the next plane lies half a slot off, two shifts are equally near
         off_slots = float(np.angle(likeness[best])) * n_slots / (2 * np.pi)
         other = best - (1 if off_slots > 0 else -1)
-        if abs(abs(off_slots) - 0.5) < _TIE_SLOTS and (abs(other), -other) < (abs(best), -best):
+        # of evenly spaced slots, that is; of others the likeness decides alone
+        alike = (2 * np.pi) ** 2 * _TIE_SLOTS / n_slots
+        is_tie = likeness.real[other] > likeness.real[best] - alike
+        if is_tie and abs(abs(off_slots) - 0.5) < _TIE_SLOTS and (abs(other), -other) < (abs(best), -best):
             best = other
         shifts[p] = best % n_slots
     return shifts

@@ -234,6 +234,23 @@ def test_shifts_are_the_best_by_brute_force(n_slots: int, data: st.DataObject) -
     assert likeness[shifts[0]] > max(likeness) - 0.02 * n_slots
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ((0, 3, 5, 5), (1, 11, 8, 11)),
+        ((1, 10, 3, 5), (6, 5, 6, 9)),
+        ((3, 7, 1, 1), (5, 0, 7, 6)),
+    ],
+)
+def test_phases_without_order_that_look_half_a_slot_off_take_the_likeliest_shift(
+    ours: tuple[int, ...], theirs: tuple[int, ...]
+) -> None:
+    """Phases in twelfths of a turn, found by search: their resultant points half a slot aside."""
+    here, there = np.array(ours) * np.pi / 6, np.array(theirs) * np.pi / 6
+    likeness = [np.cos(np.roll(there, -s) - here).sum() for s in range(4)]
+    assert slot_shifts(np.concatenate([here, there]), (4, 4))[0] == np.argmax(likeness)
+
+
 def test_half_a_slot_off_keeps_the_slot_as_published_simulators_have_it() -> None:
     made = fleet({"planes": [plane(360 * p / 4, (p % 2) * 18.0, 10) for p in range(4)]})
     assert made.shells[0].slot_shift.tolist() == [0, 0, 0, 0]
