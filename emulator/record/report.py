@@ -108,7 +108,12 @@ def _read_json(path: Path) -> Any:
         raise InputError(f"is damaged: {error.message}", path=path) from None
 
 
-def _rebuilt(path: Path, run: dict[str, Any]) -> RunResults:
+def summary_without_recorder(path: Path, facts: dict[str, Any]) -> dict[str, Any]:
+    """Of a run whose recorder died: from what it had written, and the facts that the run itself knows."""
+    return _rebuilt(path, read_run_file(path), facts).summary
+
+
+def _rebuilt(path: Path, run: dict[str, Any], facts: dict[str, Any] | None = None) -> RunResults:
     rows, unreadable = files.read_table(
         path / files.SAMPLES, SAMPLES, [*COLUMNS, "t_utc", "epoch_number", *_RATES]
     )
@@ -122,11 +127,13 @@ def _rebuilt(path: Path, run: dict[str, Any]) -> RunResults:
         path_changes=len(changes),
         rates=_narrowest(rows),
     )
-    is_running = run["run_id"] in find_runs()
+    is_running = facts is None and run["run_id"] in find_runs()
     last = pc.max(rows["t_utc"]).cast(pa.int64()).as_py()
     until = "nothing was recorded" if last is None else f"recorded until {_utc_text(last)} of emulated time"
     faults = _faults(path / files.EVENTS)
-    if is_running:
+    if facts is not None:
+        ended, first = str(facts["ended"]), f"the recorder died: counts are of what it had written; {until}"
+    elif is_running:
         ended, first = "running", f"the run is still under way; {until}"
     elif faults:
         ended, first = "failed", f"the run failed, and its summary was not written; {until}"
@@ -135,13 +142,16 @@ def _rebuilt(path: Path, run: dict[str, Any]) -> RunResults:
         first = f"the run did not end in order (its processes were killed, or the machine stopped); {until}"
     summary = build_summary(
         run,
-        {"ended": ended, "reason": faults[0]} if ended == "failed" else None,
+        facts or ({"ended": ended, "reason": faults[0]} if ended == "failed" else None),
         recorded,
         gateway_statistics(rows, run["gateways"]),
         ended_without_facts=ended,
     )
     # the first is the reason of the failure, and said already
-    summary["doubts"] += faults[1:] if ended == "failed" else faults
+    summary["doubts"] += faults[1:] if ended == "failed" and facts is None else faults
+    if facts is not None:
+        summary["doubts"].append(first)
+        summary["trusted"] = False
     damaged = map(files.sentence, [*unreadable, *unreadable_changes])
     return RunResults(path, summary, False, (first, *damaged))
 

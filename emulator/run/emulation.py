@@ -36,7 +36,7 @@ from .assignment import Assignment
 from .clock import CLOCKS, Clock
 from .conductor import Conductor, Tick, TickLog
 from .control import ControlServer
-from .endings import signals_noted
+from .endings import signals_noted, summarise_without_recorder, tell_failure
 from .folder import RunFolder
 from .geometry_process import GeometryProcess
 from .news import News, StepWatch
@@ -77,6 +77,7 @@ class Emulation:
     _conductor: Conductor | None = None
     _control: ControlServer | None = None
     _recorder: RecorderProcess | None = None
+    _is_recorded = False  # there is a record: it gets a summary, however the run goes
     _node_processes: NodeProcesses | None = None
 
     def __init__(
@@ -108,6 +109,7 @@ class Emulation:
             scenario.run, lambda step_ns: self._geometry.lengthen_step(step_ns), self._warn
         )
         self._questions = Questions(self, self._ask_for_routes, self._forget_routes)
+        self.summary: dict[str, Any] = {}  # as it was written; empty until the run has ended
         self._assignment: Assignment | None = None
         self._cautions: tuple[str, ...] = ()
         self._lateness_before: Lateness | None = None
@@ -125,7 +127,7 @@ class Emulation:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._close(error or self._supervision.failure)
+        self._close(error)
         if error is None:
             self._supervision.check()  # what the recorder found in the last samples
 
@@ -164,6 +166,7 @@ class Emulation:
         self._start_processes()
         self._make_plane(links)
         self._record.open(self._header())
+        self._is_recorded = True
         self._build()
         self._begin_ticks()
         self._control = ControlServer(self.run_id, self._questions.handlers())
@@ -171,7 +174,7 @@ class Emulation:
         self._count_afresh()
         self.built_s = (time.monotonic_ns() - began_ns) / 1e9
         self.began_sim_ns = self.clock.sim_ns()
-        self._steps.is_running = self._orders.is_running = True
+        self._steps.is_running = True
 
     def _choose_links(self) -> LinkBackend:
         if self._links != "fake":  # that one makes nothing in the kernel
@@ -213,7 +216,7 @@ class Emulation:
         self.plane.net.on_stop = self.end  # net.stop() ends the run, and the run its mesh
 
     def _build(self) -> None:
-        self._supervision.watch_over("the link engine", self.backend.failure)
+        self._supervision.watch_over(self.backend.failure)
         self.plane.build()
         self._cautions = tuple(self.backend.cautions())
         for caution in self._cautions:
@@ -268,6 +271,7 @@ class Emulation:
                 last_first.callback(self._awake.close)
             last_first.callback(self._folder.give_to_user)
             last_first.callback(self._folder.remove_if_empty)
+            last_first.callback(self._end_as_it_ended, error)
             if self._control is not None:
                 last_first.callback(self._control.close)  # its end tells waiting clients that all is gone
             for child in self._supervision.children:
@@ -277,8 +281,9 @@ class Emulation:
             if hasattr(self, "plane"):
                 last_first.callback(self.plane.close)
             last_first.callback(self._supervision.stop_watching)
-            if self._conductor is not None:
+            if self._is_recorded:
                 last_first.callback(self._finish_record, error)
+            if self._conductor is not None:
                 last_first.callback(self._stop_conductor, self._conductor)
                 last_first.callback(self._orders.stop)
 
@@ -288,7 +293,23 @@ class Emulation:
             conductor.note_overdue(self._steps.step_ns)
 
     def _finish_record(self, error: BaseException | None) -> None:
-        self._record.finish(self._facts(error), self.out)
+        facts = self._facts(self._supervision.failure or error)
+        if self._record.finish(facts):
+            self.summary = self._record.summary
+        else:
+            facts = self._facts(self._supervision.failure or error)
+            self.summary = summarise_without_recorder(self.out, facts)
+
+    def _end_as_it_ended(self, error: BaseException | None) -> None:
+        """What failed since the facts were told, up to the last process's end, is in the summary too."""
+        self._supervision.look()
+        failure = self._supervision.failure
+        if failure is None:
+            return
+        if self.summary:
+            tell_failure(self.out, self.summary, str(failure))
+        if isinstance(error, KeyboardInterrupt | SystemExit):  # that one decides the exit status
+            log.error("%s", failure)
 
     # ---- what the record says of the run
 
@@ -326,18 +347,20 @@ class Emulation:
         return [int(node) for node in self.hosting.nonzero()[0]]
 
     def _facts(self, error: BaseException | None) -> RunFacts:
-        assert self._conductor is not None
+        is_built = self._conductor is not None
         return run_facts(
             error,
-            self._conductor.ticks,
-            self.lateness(),
-            {} if self.backend.failure() else self.plane.counters(),
+            self.ticks or TickLog(),
+            self.lateness() if is_built else None,
+            self.plane.counters() if is_built and not self.backend.failure() else {},
             emulated_ns=0 if self.began_sim_ns is None else self.clock.sim_ns() - self.began_sim_ns,
             build_ns=round(self.built_s * 1e9),
             clock_held_ns=getattr(self.clock, "held_ns", 0),
             dead_nodes=dict(self.dead_nodes),
             # some backends know only at the end what made them less exact
-            warnings=tuple(dict.fromkeys([*self._cautions, *self.backend.cautions()])),
+            warnings=tuple(
+                dict.fromkeys([*self._cautions, *self.backend.cautions(), *self.plane.kernel.cautions()])
+            ),
         )
 
     # ---- what follows from ticks, routes and questions (in other threads)
@@ -397,11 +420,6 @@ class Emulation:
     def digest(self) -> dict[str, Any]:
         """The recorder's, of the last seconds."""
         return self._recorder.digest if self._recorder else {}
-
-    @property
-    def summary(self) -> dict[str, Any]:
-        """As it was written; empty until the run has ended."""
-        return self._recorder.summary if self._recorder else {}
 
     def lateness(self) -> Lateness | None:
         """Of the packets, since the mesh was built."""

@@ -39,7 +39,7 @@ class NodeProcesses:
         supervision.at_death(self._died)
         self.dead: dict[str, str] = {}
         self.n_ready = 0
-        self.is_running = False  # set by the run: from then on a death is a loss, before it a failed start
+        self._are_there = False  # from then on a death is a loss, before it a failed start
         self._events: queue.Queue[dict[str, Any]] = queue.Queue()
         self._stopped = threading.Event()
 
@@ -60,9 +60,11 @@ class NodeProcesses:
                 self.n_ready += 1
                 on_progress("node processes", self.n_ready, len(specs))
             else:
-                raise ProcessDied(
-                    f"node {event['name']} did not start: {event.get('reason') or event.get('status')}"
-                )
+                raise ProcessDied(f"node {event['name']} did not start: {_how(event)}")
+        self._are_there = True
+        with contextlib.suppress(queue.Empty):  # deaths that came in between
+            while True:
+                self._lost(self._events.get_nowait())
 
     def assign(
         self,
@@ -105,9 +107,15 @@ class NodeProcesses:
         match event["event"]:
             case "stopped":
                 self._stopped.set()
-            case "exited" | "failed" if not self._supervision.ended.is_set() and self.is_running:
-                how = event.get("reason") or describe_status(event["status"])
-                log.warning("node %s died: %s", event["name"], how)
-                self.dead[event["name"]] = how
+            case "exited" | "failed" if self._are_there:
+                self._lost(event)
             case _:
                 self._events.put(event)
+
+    def _lost(self, event: dict[str, Any]) -> None:
+        log.warning("node %s died: %s", event["name"], _how(event))
+        self.dead[event["name"]] = _how(event)
+
+
+def _how(event: dict[str, Any]) -> str:
+    return event.get("reason") or describe_status(event["status"])

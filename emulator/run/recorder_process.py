@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import socket
 import threading
-from pathlib import Path
 from typing import Any
 
+from ..errors import RunError
 from ..record.facts import RunFacts, RunHeader
 from .conductor import Tick
 from .parcels import Parcel, send
 from .processes import Child, tell
 from .supervision import Supervision
-
-log = logging.getLogger(__name__)
 
 _FINISH_TIMEOUT_S = 60.0
 
@@ -42,15 +39,14 @@ class RecorderProcess:
             send(self._child.control, "epoch", parcel, tick.more, *when)
         parcel.close()
 
-    def finish(self, facts: RunFacts, out: Path) -> None:
-        with contextlib.suppress(OSError):  # it may be what died
-            self._child.control.send(("finish", facts))
-            if not self._recorded.wait(_FINISH_TIMEOUT_S):
-                log.error(
-                    "the recorder did not finish within %.0f s; read %s with: orbitmesh report",
-                    _FINISH_TIMEOUT_S,
-                    out,
-                )
+    def finish(self, facts: RunFacts) -> bool:
+        """Whether it wrote the summary: it may be what died, or does not finish."""
+        tell(self._child, ("finish", facts))
+        if not self._recorded.wait(_FINISH_TIMEOUT_S):
+            self._supervision.fail(
+                RunError(f"the recorder did not finish within {_FINISH_TIMEOUT_S:.0f} s; is the disk slow?")
+            )
+        return bool(self.summary)
 
     def _died(self, child: Child) -> None:
         if child is self._child:
@@ -64,5 +60,6 @@ class RecorderProcess:
             case "fault":
                 self._supervision.fail(message[1])
             case "finished":
+                self._supervision.may_end(self._child)
                 self.summary = message[1]
                 self._recorded.set()

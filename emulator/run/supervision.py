@@ -23,7 +23,8 @@ _LOOK_EVERY_S = 0.1
 class Supervision:
     """``start`` children, say what is to be heard of each, ``watch``; ``stop_watching`` before ``stop``.
 
-    The first failure, whoever finds it, ends the run.
+    The first failure, whoever finds it, ends the run, and one that comes while it ends is its failure too.
+    A child that ends has died, from its start until ``stop_watching``, unless ``may_end`` was said of it.
     """
 
     def __init__(self) -> None:
@@ -31,8 +32,9 @@ class Supervision:
         self.failure: BaseException | None = None
         self.children: list[Child] = []
         self._hear: dict[Any, tuple[Child, Callable[[], None]]] = {}
+        self._may_end: set[str] = set()
         self._at_death: list[Callable[[Child], None]] = []
-        self._others: dict[str, Callable[[], str | None]] = {}
+        self._others: list[Callable[[], str | None]] = []
         self._closing = threading.Event()
         self._watcher: threading.Thread | None = None
 
@@ -55,9 +57,13 @@ class Supervision:
         """Of any child, at any time: for what waits for an answer that will not come."""
         self._at_death.append(do)
 
-    def watch_over(self, name: str, failure: Callable[[], str | None]) -> None:
+    def may_end(self, child: Child) -> None:
+        """It has done all it had to."""
+        self._may_end.add(child.name)
+
+    def watch_over(self, failure: Callable[[], str | None]) -> None:
         """What is not a child with a socket to us: ``failure()`` says why it no longer works, or None."""
-        self._others[name] = failure
+        self._others.append(failure)
 
     def watch(self) -> None:
         self._watcher = threading.Thread(target=self._watch, name="watch", daemon=True)
@@ -66,7 +72,7 @@ class Supervision:
     # ---- how the run goes
 
     def fail(self, error: BaseException) -> None:
-        if self.failure is None and not self._closing.is_set():
+        if self.failure is None:
             self.failure = error
             self.ended.set()
 
@@ -90,32 +96,43 @@ class Supervision:
         self._closing.set()
         if self._watcher is not None:
             self._watcher.join()
+            self.look()  # what happened since its last look
 
     # ---- the watcher's thread
 
     def _watch(self) -> None:
-        go_before_nodes()
-        while not self._closing.is_set():
-            for source in wait(list(self._hear), timeout=_LOOK_EVERY_S):
-                child, handle = self._hear[source]
-                try:
-                    handle()
-                except (EOFError, ConnectionError):
-                    del self._hear[source]
-                    self._died(child)
-                except BaseException as error:  # never watch on half-blind
-                    del self._hear[source]
-                    self.fail(error)
-            for name, failure in list(self._others.items()):
-                if (reason := failure()) is not None:
-                    self.fail(ProcessDied(f"{name} died: {reason}"))
+        try:
+            go_before_nodes()
+            while not self._closing.is_set():
+                self._look_at_children()
+                self.look()
+        except BaseException as error:  # a run that nobody watches must not go on
+            self.fail(error)
+
+    def look(self) -> None:
+        """At what is not a child; may be called from the thread that ends the run too."""
+        for failure in list(self._others):
+            if (reason := failure()) is not None:
+                self.fail(ProcessDied(reason))
+
+    def _look_at_children(self) -> None:
+        for source in wait(list(self._hear), timeout=_LOOK_EVERY_S):
+            child, handle = self._hear[source]
+            try:
+                handle()
+            except (EOFError, ConnectionError):
+                del self._hear[source]
+                self._died(child)
+            except BaseException as error:  # never watch on half-blind
+                del self._hear[source]
+                self.fail(error)
 
     def _died(self, child: Child) -> None:
         with contextlib.suppress(Exception):
             child.process.wait(2.0)
-        for do in self._at_death:
-            do(child)
-        if not self.ended.is_set():
+        if child.name not in self._may_end:
             self.fail(
                 ProcessDied(f"the {child.name} process died: {child.ended() or 'it closed its socket'}")
             )
+        for do in self._at_death:
+            do(child)

@@ -70,6 +70,8 @@ class Kernel(Protocol):
 
     def tend(self) -> None: ...
 
+    def cautions(self) -> list[str]: ...
+
     def end_processes(self) -> list[int]: ...
 
     def close(self) -> None: ...
@@ -304,6 +306,12 @@ class Namespaces:
             if self._resolver is not None:
                 self._resolver.ensure(self._make_pairs)
 
+    def cautions(self) -> list[str]:
+        """What whoever reads the run's record should know of its namespaces, a sentence each."""
+        with self._lock:
+            times = 0 if self._warden is None else self._warden.times_killed
+        return [f"the warden was killed {times} times, and started again"] if times else []
+
     def end_processes(self) -> list[int]:
         """End what runs in the namespaces, and let nothing more in; ids of what would not end."""
         with self._lock:
@@ -393,6 +401,9 @@ class NoKernel:
 
     def tend(self) -> None:
         pass
+
+    def cautions(self) -> list[str]:
+        return []
 
     def end_processes(self) -> list[int]:
         return []

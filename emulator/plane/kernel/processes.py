@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import socket
 import subprocess
@@ -11,8 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ...errors import HostError
+from ...errors import HostError, ProcessDied
 from . import inside
+
+log = logging.getLogger(__name__)
 
 
 def enter_command(netns_fd: int, mntns_fd: int, cwd: str | os.PathLike[str] | None = None) -> list[str]:
@@ -43,6 +46,7 @@ class Warden:
     """A small process that outlives this one by a moment, to end what it left inside (see inside.py)."""
 
     def __init__(self) -> None:
+        self.times_killed = 0
         self._start()
 
     def _start(self) -> None:
@@ -59,8 +63,14 @@ class Warden:
         self._lifeline = ours
 
     def hold(self, fds: Sequence[int]) -> None:
-        """Hand it namespaces."""
-        self._send(inside.HOLD, fds)
+        """Hand it namespaces.  ProcessDied where somebody killed it."""
+        try:
+            self._send(inside.HOLD, fds)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            how = self._process.wait()
+            raise ProcessDied(
+                f"the warden, which ends what a mesh leaves behind, died (exit status {how}): run it again"
+            ) from error
 
     def release(self, fds: Sequence[int]) -> None:
         """It lets go of namespaces that it holds, which may be other descriptors of the same."""
@@ -74,6 +84,8 @@ class Warden:
     def ensure(self, fds: Sequence[int]) -> None:
         """Start it again, with these namespaces, if somebody killed it."""
         if self._process.poll() is not None:
+            log.warning("the warden (pid %d) was killed, and is started again", self.pid)
+            self.times_killed += 1
             self._lifeline.close()
             self._start()
             self.hold(fds)
