@@ -189,9 +189,9 @@ def test_going_down_again_and_again_removes_no_qdisc(lab: NetemLab) -> None:
         time.sleep(0.5)
         flow = Flow(lab)
         for _ in range(3):
-            lab.set(delay_ms=300)
+            lab.set(delay_ms=5_000)  # on a slow machine, too, the link goes down before they arrive
             flow.send(10)
-            lab.set(delay_ms=300, up=False)
+            lab.set(delay_ms=5_000, up=False)
             assert lab.tc(0, "east")["qlen"] == 0
         lab.set(delay_ms=1)
         flow.send(10)
