@@ -40,7 +40,7 @@ def capture(
     Only where the engine carries all (the fabric plane): there a laser is no interface of any host.
     Wireshark and tcpdump read the file.
     """
-    from ..run.control import Client
+    from ..control.client import Client
 
     long_ns = None if duration is None else duration_ns(duration, "--duration")
     node, peer = pair(what, "NODE|A:B") if ":" in what else (what, None)

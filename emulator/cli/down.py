@@ -10,7 +10,7 @@ EXAMPLE = "Example: orbitmesh down\n\nExample: orbitmesh down --run demo-2026110
 
 def down(run: RunOption = None) -> None:
     """End a running mesh; returns when its record is written and all is gone."""
-    from ..run.control import Client
+    from ..control.client import Client
 
     with Client.connect(run) as client:
         out = client.status()["out"]

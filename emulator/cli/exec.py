@@ -22,7 +22,8 @@ def exec(
     It has the node's network and knows all nodes by name; its files, its terminal and its
     exit status are those of the shell that called.
     """
-    from ..run.control import Client, run_in_node
+    from ..control.client import Client
+    from ..control.programs import run_in_node
 
     if command[0] == "--":  # everything behind NODE is kept as it was written, this too
         del command[0]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import FailureError
 
 if TYPE_CHECKING:
-    from ..run.control import Client
+    from ..control.client import Client
 
 
 def planned_path(client: Client, a: str, b: str) -> dict[str, Any]:

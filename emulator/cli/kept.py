@@ -77,7 +77,7 @@ def start(settings: Settings) -> None:
 
 def _watch(screen: Screen, behind: _Behind, ready: dict[str, Any]) -> None:
     """Until its duration is over; raises what ends it before."""
-    from ..run.control import Client
+    from ..control.client import Client
 
     with Client.connect(ready["run_id"]) as client, screen.watching(client.status):
         behind.wait_until(time.monotonic() + ready["duration_s"])

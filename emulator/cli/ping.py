@@ -14,7 +14,7 @@ from .options import Format, FormatOption, RunOption
 from .output import print_json, print_rows, stderr
 
 if TYPE_CHECKING:
-    from ..run.control import Client
+    from ..control.client import Client
 
 EXAMPLE = (
     "Example: orbitmesh ping gw-london gw-tokyo\n\nExample: orbitmesh ping gw-london sat-3-7 -c 20 -o csv"
@@ -46,7 +46,7 @@ def ping(
 
     Exit status 1 where no answer came.
     """
-    from ..run.control import Client
+    from ..control.client import Client
 
     with Client.connect(run) as client:
         planned = planned_path(client, a, b)

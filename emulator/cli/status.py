@@ -25,7 +25,7 @@ GATEWAY_COLUMNS = (
 
 def status(run: RunOption = None, output: FormatOption = Format.TABLE) -> None:
     """Show a running mesh: its time, links, ticks, and the latency per gateway over the last seconds."""
-    from ..run.control import Client
+    from ..control.client import Client
 
     with Client.connect(run) as client:
         now = client.status()

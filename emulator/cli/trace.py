@@ -40,7 +40,7 @@ def trace(
 
     Exit status 1 where the destination was not reached.
     """
-    from ..run.control import Client
+    from ..control.client import Client
 
     with Client.connect(run) as client:
         planned = planned_path(client, a, b)

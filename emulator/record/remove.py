@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..control.client import find_runs
 from ..errors import HostError, InputError
-from ..run.control import find_runs
 from . import files
 from .report import read_run_file
 

@@ -18,9 +18,9 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from ..control.client import find_runs
 from ..errors import InputError
 from ..reading import EVENTS, RECORD, parse_json, read_text
-from ..run.control import find_runs
 from ..shown import plain, shown
 from . import files
 from .samples import PATH_CHANGES, SAMPLES

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import secrets
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from ..control.server import ControlServer
 from ..epoch import Bool, Epoch, Nodes
 from ..errors import InputError
 from ..orbit import Propagation
@@ -30,12 +30,12 @@ from ..plane.kernel.awake import StayAwake
 from ..plane.mesh import MeshPlane
 from ..plane.network import MeshNet
 from ..record.facts import RunFacts, RunHeader, machine_facts
+from ..run_names import make_run_id
 from ..scenario import Scenario, scenario_hash
 from .account import error_budget, run_facts
 from .assignment import Assignment
 from .clock import CLOCKS, Clock
 from .conductor import Conductor, Tick, TickLog
-from .control import ControlServer
 from .endings import signals_noted, summarise_without_recorder, tell_failure
 from .folder import RunFolder
 from .geometry_process import GeometryProcess
@@ -95,7 +95,7 @@ class Emulation:
         self.scenario = scenario
         self.duration_ns = duration_ns or scenario.run.duration_ns
         self.seed = scenario.run.seed if seed is None else seed
-        self.run_id = f"{scenario.name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+        self.run_id = make_run_id(scenario.name, datetime.now(UTC))
         self.clock = _clock(clock) if isinstance(clock, str) else clock
         self.built_s = 0.0
         self.began_sim_ns: int | None = None

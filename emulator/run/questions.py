@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
+from ..control.server import Answer, Handler, Request
 from ..epoch import Epoch, Nodes
 from ..errors import InputError, RunError
 from ..plane.backend import Carrier, Lateness
@@ -20,7 +21,6 @@ from ..scenario import Scenario
 from ..scenario.check import suggest
 from .clock import Clock
 from .conductor import TickLog
-from .control import Answer, Handler, Request
 
 _ROUTE_TIMEOUT_S = 10.0
 # beyond that many nodes a misspelt name is not compared with all of them

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -23,6 +24,7 @@ from pydantic import (
     Tag,
 )
 
+from ..run_names import checked_name
 from ..shown import shown
 from .units import AngleRad, DurationNs, LengthKm, LengthM, PowerW, RateBps, SignedLengthKm, SizeBytes, Utc
 
@@ -227,7 +229,7 @@ class Run(Section):
 class Content(Section):
     """All that a scenario says: what ``Scenario`` checks and reads."""
 
-    name: str = Field(pattern=r"^[^/\x00-\x1f]+$", max_length=80)
+    name: Annotated[str, AfterValidator(checked_name)]
     title: str = ""
     constellation: Constellation
     lasers: Lasers = Lasers()

@@ -87,11 +87,8 @@ def _sentence(kind: str, location: Location, value: Any, context: Mapping[str, A
     if kind == "literal_error":
         return f"{shown(value)} is not known here: write one of {context['expected']}"
     if kind == "string_pattern_mismatch":
-        return (
-            f"{shown(value)} is not a name: write lower-case letters, digits and hyphens, as in 'new-york'"
-            if key == "name" and "stations" in location
-            else f"{shown(value)} is not a name: leave out slashes and control characters"
-        )
+        what = "write lower-case letters, digits and hyphens, as in 'new-york'"
+        return f"{shown(value)} is not a name: {what}"
     bounds = {
         "greater_than": ("gt", "more than"),
         "greater_than_equal": ("ge", "at least"),

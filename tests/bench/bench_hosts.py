@@ -27,8 +27,8 @@ import numpy as np
 
 from orbitmesh.emulator import Emulation, Scenario
 from orbitmesh.emulator.calibration.traffic import Stream, Streaming
+from orbitmesh.emulator.control.client import Client
 from orbitmesh.emulator.plane.kernel.namespaces import enter, on_own_thread
-from orbitmesh.emulator.run.control import Client
 
 PER_SECOND, STREAM_S = 10_000, 8
 

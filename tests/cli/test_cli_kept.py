@@ -17,8 +17,8 @@ from test_cli_screen import NOW
 from orbitmesh.emulator.cli import kept
 from orbitmesh.emulator.cli.ending import Interrupted
 from orbitmesh.emulator.cli.run import Settings
+from orbitmesh.emulator.control import client as control
 from orbitmesh.emulator.errors import FailureError, InputError
-from orbitmesh.emulator.run import control
 
 # stands in for the process behind: says what MODE wants, and writes down what it heard
 BEHIND = f"""#!{sys.executable}

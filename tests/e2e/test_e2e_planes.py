@@ -18,6 +18,7 @@ from conftest import COMMAND, MeshProcess, Traces
 from e2e_lab import Commanded, HeldClock, toy, until
 
 from orbitmesh.emulator import Emulation
+from orbitmesh.emulator.control.client import Client
 from orbitmesh.emulator.epoch import Epoch
 from orbitmesh.emulator.errors import InputError
 from orbitmesh.emulator.geometry import Geometry
@@ -25,7 +26,6 @@ from orbitmesh.emulator.plane.fabric import hosts
 from orbitmesh.emulator.plane.fabric import plane as fabric_plane
 from orbitmesh.emulator.record.report import load_run
 from orbitmesh.emulator.run import questions
-from orbitmesh.emulator.run.control import Client
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(180)]
 

@@ -1,0 +1,197 @@
+"""The caller's side of a run's door.
+
+A run is believed only where root or the caller started it: its place says so (see ``places``), and the
+kernel, asked after the call and before a word is read.  No wait on the other side is without a limit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import socket
+import time
+from typing import Any, Self
+
+from ..errors import FailureError, InputError
+from ..run_names import is_run_id
+from ..shown import shown
+from . import messages
+from .messages import NotAMessageError, close_all, decode, encode, peer_uid
+from .places import Announced, announced, reached
+
+CONNECT_S = 5.0
+ANSWER_S = 15.0  # more than a run takes to find routes to a node
+END_S = 90.0
+
+_NS_GET_NSTYPE = 0xB703  # linux/nsfs.h
+_CLONE_NEWNS, _CLONE_NEWNET = 0x00020000, 0x40000000
+
+# what the verbs read of an answer
+_STATUS_KEYS = (
+    "run_id", "out", "plane", "backend", "elapsed_s", "duration_s", "satellites", "gateways", "hosts",
+    "nodes_ready", "dead_nodes", "lasers", "ground_links", "ticks", "late_ticks", "engine_lateness_p50_ns",
+    "digest",
+)  # fmt: skip
+_PATH_KEYS = ("path", "hops", "delay_ns")
+
+
+def find_runs() -> list[str]:
+    """Ids of the runs under way of root's and of the caller's."""
+    return [run.run_id for run in announced()]
+
+
+class Client:
+    """A connection to a run; use as a context manager."""
+
+    def __init__(self, run_id: str, connection: socket.socket) -> None:
+        self.run_id = run_id
+        self.socket = connection
+        self._lines = messages.Lines(connection, messages.MOST_ANSWER_BYTES)
+
+    @classmethod
+    def connect(cls, run_id: str | None = None) -> Self:
+        """To the run of that id, or to the only one that there is."""
+        run = _chosen(run_id)
+        if run.owner_uid != os.geteuid():  # root's, which lets nobody else in
+            raise FailureError(f"the mesh {run.run_id} belongs to root: call orbitmesh with sudo")
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            _call(connection, run)
+            uid = peer_uid(connection)
+            if uid not in (0, os.geteuid()):
+                raise FailureError(
+                    f"user {uid} listens in the place of run {run.run_id}, and is not believed: "
+                    f"look at {run.folder / run.run_id}"
+                )
+        except BaseException:
+            connection.close()
+            raise
+        return cls(run.run_id, connection)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lines.close()
+        self.socket.close()
+
+    def status(self) -> dict[str, Any]:
+        return self._ask({"verb": "status"}, needed=_STATUS_KEYS)
+
+    def enter(self, node: str) -> tuple[int, int]:
+        """Open descriptors of a node's network and mount namespaces; from now on the node is routed to."""
+        fds: list[int] = []
+        self._ask({"verb": "enter", "node": node}, fds_to=fds)
+        if [_namespace_kind(fd) for fd in fds] != [_CLONE_NEWNET, _CLONE_NEWNS]:
+            close_all(fds)
+            raise FailureError(f"run {self.run_id} did not hand over the namespaces of {node}")
+        return fds[0], fds[1]
+
+    def path(self, source: str, destination: str) -> dict[str, Any]:
+        """``path`` (names; None where there is none), ``hops``, ``delay_ns`` one way, as routed now."""
+        return self._ask({"verb": "path", "source": source, "destination": destination}, needed=_PATH_KEYS)
+
+    def capture(self, node: str, peer: str | None, fd: int) -> None:
+        """Copy what arrives at a node, or passes from it to a peer, into a file; until this client closes."""
+        self._ask({"verb": "capture", "node": node, "peer": peer}, give=[fd])
+
+    def down(self) -> None:
+        """End the run; returns when it has gone."""
+        self._ask({"verb": "down"})
+        try:
+            with contextlib.suppress(ConnectionError):  # as gone as end-of-file
+                while self._lines.next(END_S) is not None:
+                    pass
+        except (TimeoutError, NotAMessageError):
+            raise FailureError(
+                f"run {self.run_id} has been told to end, and has not within {END_S:.0f} s"
+            ) from None
+
+    def _ask(
+        self,
+        request: dict[str, Any],
+        *,
+        give: list[int] | None = None,
+        fds_to: list[int] | None = None,
+        needed: tuple[str, ...] = (),
+    ) -> dict[str, Any]:
+        try:
+            self.socket.settimeout(ANSWER_S)
+            messages.send(self.socket, encode(request), give or ())
+            came = self._lines.next(ANSWER_S)
+            if came is None:
+                raise FailureError(f"run {self.run_id} ended before it answered")
+            line, fds = came
+            if fds_to is None:
+                close_all(fds)
+            else:
+                fds_to += fds
+            value = decode(line)
+        except TimeoutError as error:
+            raise FailureError(f"run {self.run_id} did not answer within {ANSWER_S:.0f} s") from error
+        except OSError as error:
+            raise FailureError(f"run {self.run_id} cannot be reached: {error}") from error
+        except NotAMessageError as error:
+            close_all(fds_to or ())
+            raise FailureError(f"run {self.run_id} sent what is no answer ({error})") from None
+        if "error" in value:
+            close_all(fds_to or ())
+            kind = InputError if value.get("exit_status") == InputError.exit_status else FailureError
+            raise kind(str(value["error"]))
+        missing = [key for key in needed if key not in value]
+        if missing:
+            raise FailureError(
+                f"run {self.run_id} did not say its {', '.join(missing)}: is it of another version?"
+            )
+        return value
+
+
+def _chosen(run_id: str | None) -> Announced:
+    runs = announced()
+    if run_id is not None:
+        found = next((run for run in runs if run.run_id == run_id), None)
+        if found is None:
+            others = ", ".join(run.run_id for run in runs) or "none"
+            is_id = is_run_id(run_id)
+            what = f"no run {run_id!r} is under way" if is_id else f"{shown(run_id)} is no run's id"
+            raise InputError(f"{what} (running: {others})")
+        return found
+    # another user's cannot be meant where there is one of the caller's own
+    runs = [run for run in runs if run.owner_uid == os.geteuid()] or runs
+    if not runs:
+        raise FailureError("no mesh is running here; start one with: orbitmesh run demo --keep")
+    if len(runs) > 1:
+        raise InputError(
+            f"{len(runs)} meshes are running: {', '.join(run.run_id for run in runs)}; "
+            "choose one with --run ID, or with ORBITMESH_RUN in the environment"
+        )
+    return runs[0]
+
+
+def _call(connection: socket.socket, run: Announced) -> None:
+    connection.setblocking(False)
+    deadline_s = time.monotonic() + CONNECT_S
+    while True:
+        try:
+            with reached(run) as path:
+                connection.connect(path)
+            return
+        except BlockingIOError:  # its queue of callers is full
+            if time.monotonic() > deadline_s:
+                raise FailureError(
+                    f"run {run.run_id} has taken no call for {CONNECT_S:.0f} s: is its process stopped?"
+                ) from None
+            time.sleep(0.05)
+        except PermissionError:
+            raise FailureError(f"the mesh {run.run_id} is another user's: call orbitmesh with sudo") from None
+        except OSError:
+            raise FailureError(f"run {run.run_id} has ended") from None
+
+
+def _namespace_kind(fd: int) -> int:
+    """The CLONE_NEW… of a namespace's descriptor; 0 of another."""
+    try:
+        return fcntl.ioctl(fd, _NS_GET_NSTYPE)
+    except OSError:
+        return 0

@@ -1,0 +1,111 @@
+"""The run's side of its door: only the user who started it, and root, are let in.
+
+A request is one line of JSON, an answer one line of JSON; ``enter`` also hands over two namespace
+descriptors, and ``capture`` takes the file to write to.  A client that stays connected learns of the
+run's end by end-of-file, and what it asked for ends with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import struct
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..errors import OrbitmeshError
+from ..priority import go_before_nodes
+from . import messages
+from .messages import NotAMessageError, close_all, decode, encode, peer_uid
+from .places import Entry
+
+# A client that reads no answer keeps a thread, and not for ever.
+_SEND_S = 10
+
+Answer = tuple[dict[str, Any], Sequence[int]]
+
+
+class Request(dict[str, Any]):
+    """``fds`` came with it and are closed after the answer; ``at_end`` is called when the client has gone."""
+
+    fds: Sequence[int] = ()
+    at_end: list[Callable[[], None]]
+
+
+Handler = Callable[[Request], Answer]
+
+
+class ControlServer:
+    """Answers requests in threads of its own; ``handlers`` maps a verb to what answers it."""
+
+    def __init__(self, run_id: str, handlers: dict[str, Handler]) -> None:
+        self._handlers = handlers
+        self._clients: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self._entry = Entry(run_id)
+        self._socket = self._entry.socket
+        self._accepter = threading.Thread(target=self._accept, name="control", daemon=True)
+        self._accepter.start()
+
+    def close(self) -> None:
+        self._entry.withdraw()
+        with self._lock:
+            clients, self._clients = self._clients, set()
+        for client in (self._socket, *clients):
+            with contextlib.suppress(OSError):  # a client may have gone first
+                client.shutdown(socket.SHUT_RDWR)
+            client.close()
+        self._accepter.join()
+
+    def _accept(self) -> None:
+        go_before_nodes()
+        while True:
+            try:
+                client, _ = self._socket.accept()
+            except OSError:
+                return  # closed
+            if peer_uid(client) not in (0, os.geteuid()):
+                client.close()
+                continue
+            with self._lock:
+                self._clients.add(client)
+            threading.Thread(target=self._serve, args=(client,), name="control client", daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        at_end: list[Callable[[], None]] = []
+        lines = messages.Lines(client, messages.MOST_REQUEST_BYTES)
+        try:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", _SEND_S, 0))
+            while (came := lines.next()) is not None:
+                line, fds = came
+                try:
+                    answer, given = self._answer(line, fds, at_end)
+                finally:
+                    close_all(fds)
+                messages.send(client, encode(answer), given)
+        except (OSError, NotAMessageError):
+            pass  # the client went away, or sends what is no request and has no end
+        finally:
+            lines.close()
+            for end in at_end:
+                with contextlib.suppress(OrbitmeshError):  # the mesh may have ended first
+                    end()
+            with self._lock:
+                self._clients.discard(client)
+            client.close()
+
+    def _answer(self, line: bytes, fds: Sequence[int], at_end: list[Callable[[], None]]) -> Answer:
+        try:
+            request = Request(decode(line))
+            handler = self._handlers[request["verb"]]
+        except (NotAMessageError, KeyError, TypeError):
+            return {"error": "not a request", "exit_status": 2}, ()
+        request.fds, request.at_end = fds, at_end
+        try:
+            return handler(request)
+        except OrbitmeshError as error:
+            return {"error": str(error), "exit_status": error.exit_status}, ()
+        except Exception as error:  # a defect of ours must not leave the client waiting
+            return {"error": f"{type(error).__name__}: {error}", "exit_status": 1}, ()
