@@ -224,6 +224,8 @@ class Run(Section):
     links: Literal["auto", "engine", "netem", "fake"] = "auto"
     netem_step_ns: DurationNs = Field(100_000_000, alias="netem-step", ge=LEAST_STEP_NS)
     rate_scale: StrictFloat = Field(1.0, gt=0, le=1, alias="rate-scale")
+    # may a node send under an address that is not its own?
+    allow_spoofing: StrictBool = Field(False, alias="allow-spoofing")
 
 
 class Content(Section):

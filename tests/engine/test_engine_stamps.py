@@ -13,9 +13,9 @@ import pytest
 from engine_lab import MS, Lab
 
 from orbitmesh.emulator.errors import KernelError
-from orbitmesh.emulator.plane.engine import stamps as stamps_module
 from orbitmesh.emulator.plane.engine.backend import EngineBackend
 from orbitmesh.emulator.plane.engine.stamps import Stamps
+from orbitmesh.emulator.plane.kernel import bpf
 from orbitmesh.emulator.plane.kernel.namespaces import on_own_thread
 
 DELAY_MS = 300
@@ -96,7 +96,7 @@ def test_packets_of_every_length_are_stamped(payload_bytes: int) -> None:
 
 @pytest.mark.netns
 def test_a_kernel_without_stamps_is_told_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stamps_module, "_BPF_SYSCALL", {})
+    monkeypatch.setattr(bpf, "_SYSCALL", {})
     with pytest.raises(KernelError, match="unknown processor"):
         Stamps()
     probe = EngineBackend.probe()

@@ -35,6 +35,8 @@ from .table import Bank, FabricTable, KindParameters, Sizes, write_routes
 MTU_BYTES = 1500
 #: Destinations beyond the hosts of the scenario: room for hosts on demand, and for whom a user asks the way.
 MORE_DESTINATIONS = 1024
+#: why the engine drops packets that are on no link
+_CAUSES = ("spoofed", "invalid", "no_port", "out_of_memory")
 _LOOKS_FOR_IDLE_NS = 5_000_000_000
 
 
@@ -80,6 +82,7 @@ class FabricPlane(MeshPlane):
         n_lasers = self.table.sizes.n_laser_pipes
         self.table.background[:n_lasers] = scenario.background.laser_ratio
         self.table.background[n_lasers:] = scenario.background.ground_ratio
+        self.table.header["allows_spoofing"] = scenario.run.allow_spoofing
         self.backend = make_engine(self.table)
         if kernel is None:
             kernel = make_kernel(nodes, addresses, hosts, self.backend)
@@ -277,8 +280,9 @@ class FabricPlane(MeshPlane):
         counted = {
             name: int(self.table.counters[name].sum()) for name in self.table.counters.dtype.names or ()
         }
-        counted["dropped_host"] = self.table.statistics()["out_of_memory"]
-        return {f.name: counted.get(f.name, 0) for f in fields(LinkCounters)}
+        total = {f.name: counted.get(f.name, 0) for f in fields(LinkCounters)}
+        statistics = self.table.statistics()
+        return total | {f"dropped_{cause}": statistics[cause] for cause in _CAUSES}
 
     def _before_close(self) -> None:
         self._captures.close()

@@ -20,7 +20,7 @@ from ...errors import BackendError
 from ..engine.memory import BINS, SharedMemory
 from .banks import PIPE, PLACE, UInt8, UInt32, first_places, places_for
 
-_MAGIC, _VERSION = int.from_bytes(b"om_fabrc", "little"), 1
+_MAGIC, _VERSION = int.from_bytes(b"om_fabrc", "little"), 2
 _PAGE_BYTES = 4096
 _ADOPTION_S = 5.0
 _LOOKS_EVERY_S = 0.0002
@@ -49,6 +49,7 @@ HEADER = np.dtype(
     + [(name, np.uint64) for name in ("bank_bytes", "pipe_bytes", "counters_bytes", "bins")]
     + [("ipv6_prefix", np.uint8, (16,))]
     + [("laser", KIND), ("ground", KIND)]
+    + [("allows_spoofing", np.uint64)]
     + [("published", np.uint64), ("in_force", np.uint64)]
     + [(name, np.uint64) for name in STATISTICS]
 )

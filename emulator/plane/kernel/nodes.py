@@ -20,6 +20,7 @@ from ..addressing import Addresses
 from ..resolver.process import Pair, Resolver, make_pair
 from . import inside, names, namespaces, netlink, privileges
 from .processes import Warden
+from .sources import Sources
 
 # In each namespace.  New ones inherit some of the host's settings, so none is taken for granted.
 SYSCTLS = (
@@ -66,6 +67,10 @@ class Kernel(Protocol):
 
     def is_gone(self, node: int, interface: str) -> bool: ...
 
+    def guard_source(self, node: int, ifindex: int) -> None: ...
+
+    def spoofed(self) -> int: ...
+
     def route(self, node: Int32, destination: Int32, next_node: Int32, ifindex: Int32) -> None: ...
 
     def tend(self) -> None: ...
@@ -102,6 +107,8 @@ class Namespaces:
         self._lock = threading.RLock()
         self._warden: Warden | None = None
         self._resolver: Resolver | None = None
+        self._sources: Sources | None = None
+        self._spoofed = 0
 
     def build(self, on_progress: Progress | None) -> None:
         privileges.require(tun=False)  # TUN is the backend's business
@@ -247,6 +254,19 @@ class Namespaces:
         except KernelError as error:
             raise KernelError(f"{self._nodes.names[node]}: {error}") from error
 
+    def watch_sources(self) -> None:
+        """From now on interfaces can be guarded; KernelError where this kernel cannot."""
+        self._sources = Sources()
+
+    def guard_source(self, node: int, ifindex: int) -> None:
+        """Let out of a node's interface only what bears the node's address, or is in transit."""
+        if self._sources is not None:
+            self._sources.guard(self._sockets[node], ifindex, int(self._addresses.ipv4[node]))
+
+    def spoofed(self) -> int:
+        """Packets that were not let out."""
+        return self._spoofed if self._sources is None else self._sources.spoofed()
+
     def is_gone(self, node: int, interface: str) -> bool:
         """Whether a node has no such interface."""
         return not self._sockets[node].has(interface)
@@ -331,6 +351,10 @@ class Namespaces:
         if self._resolver is not None:
             self._resolver.close()
             self._resolver = None
+        if self._sources is not None:
+            self._spoofed = self._sources.spoofed()
+            self._sources.close()
+            self._sources = None
         for socket in self._sockets.values():
             socket.close()
         for fd in [*self._program_mntns.values(), *self._held()]:
@@ -391,6 +415,12 @@ class NoKernel:
 
     def is_gone(self, node: int, interface: str) -> bool:
         return True
+
+    def guard_source(self, node: int, ifindex: int) -> None:
+        pass
+
+    def spoofed(self) -> int:
+        return 0
 
     def route(self, node: Int32, destination: Int32, next_node: Int32, ifindex: Int32) -> None:
         for at, to, by in zip(node.tolist(), destination.tolist(), next_node.tolist(), strict=True):

@@ -5,6 +5,7 @@ Programs see every hop: routing daemons and tcpdump work on each interface.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
@@ -14,16 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...epoch import Epoch, EpochDiff, Int32, LinkKind, Nodes, diff
-from ...errors import FailureError
+from ...errors import FailureError, KernelError
 from ...scenario import Scenario
 from .. import addressing, shaping
 from ..backend import LinkBackend, LinkCounters, LinkEnd, LinkParameters
+from ..engine.backend import EngineBackend
 from ..kernel.nodes import Kernel, Namespaces, NoKernel, Progress
 from ..mesh import CommitReport, MeshPlane
 from ..network import MeshNet, MeshNode
 from .ledger import Current, Entry, Ledger, Reservation
 
 __all__ = ["Change", "CommitReport", "Plane"]
+
+log = logging.getLogger(__name__)
 
 _ATTACH_CHUNK = 512  # links between two reports of progress
 # Links detached in one settle(): a bound on how long it may take where the backend removes them one by one.
@@ -76,7 +80,7 @@ class Plane(MeshPlane):
         self._applied: LinkParameters | None = None
         self._linger_parameters: dict[int, LinkParameters] = {}
         self._pending: Change | None = None
-        self._gone = dict.fromkeys((f.name for f in fields(LinkCounters)), 0)
+        self._gone = dict.fromkeys((*(f.name for f in fields(LinkCounters)), "dropped_invalid"), 0)
 
     def prepare(self, old: Epoch | None, new: Epoch) -> Change:
         """Attach what ``new`` adds to ``old`` (the epoch in force), down.  One change at a time.
@@ -202,8 +206,10 @@ class Plane(MeshPlane):
         with self._lock:
             total = dict(self._gone)
             if not self._closed:
-                _add(total, self.backend.counters(_ids(self._ledger.entries.values())))
-            return total
+                ids = _ids(self._ledger.entries.values())
+                _add(total, self.backend.counters(ids))
+                total["dropped_invalid"] += self._invalid(ids)
+            return total | {"dropped_spoofed": self.kernel.spoofed()}
 
     def unlike_commanded(self) -> list[str]:
         """What is in force, by the backend's word, other than the last commit commanded; a sentence each."""
@@ -231,7 +237,12 @@ class Plane(MeshPlane):
             return sentences
 
     def _finish_build(self) -> None:
-        """Nothing more: links are attached as epochs bring them."""
+        """Links are attached as epochs bring them; what leaves by them is looked at from the first."""
+        if isinstance(self.kernel, Namespaces) and not self.scenario.run.allow_spoofing:
+            try:
+                self.kernel.watch_sources()
+            except KernelError as error:
+                log.warning("nodes can send under addresses of others, and it is not counted: %s", error)
 
     def _before_close(self) -> None:
         if self._ledger.entries and self.backend.failure() is None:
@@ -250,6 +261,9 @@ class Plane(MeshPlane):
                 for r, link in zip(chunk, ids.tolist(), strict=True)
             ]  # fmt: skip
             self._ledger.enter(made)
+            for entry in made:
+                self.kernel.guard_source(entry.a, entry.ifindex_a)
+                self.kernel.guard_source(entry.b, entry.ifindex_b)
             entries += made
             if self._on_progress is not None and self._epoch is None:
                 self._on_progress("links", len(entries), len(fresh))
@@ -291,11 +305,16 @@ class Plane(MeshPlane):
         ids = _ids(entries)
         last = self.backend.counters(ids)
         _add(self._gone, last)
+        self._gone["dropped_invalid"] += self._invalid(ids)
         # what is still held is lost with the link: like what was in flight when it went down
         dropped = last.dropped_queue + last.dropped_loss + last.dropped_down + last.dropped_host
         self._gone["dropped_down"] += int((last.packets_in - last.packets_out - dropped).sum())
         self.backend.detach(ids)
         self._ledger.forget(entries)
+
+    def _invalid(self, ids: NDArray[np.int32]) -> int:
+        """What came from interfaces and was no IP packet, where the backend counts it."""
+        return int(self.backend.invalid_packets(ids).sum()) if isinstance(self.backend, EngineBackend) else 0
 
 
 def _ids(entries: Iterable[Entry]) -> NDArray[np.int32]:
@@ -303,8 +322,8 @@ def _ids(entries: Iterable[Entry]) -> NDArray[np.int32]:
 
 
 def _add(total: dict[str, int], counters: LinkCounters) -> None:
-    for name in total:
-        total[name] += int(getattr(counters, name).sum())
+    for field in fields(counters):
+        total[field.name] += int(getattr(counters, field.name).sum())
 
 
 def _no_parameters() -> LinkParameters:

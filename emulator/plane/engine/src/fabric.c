@@ -513,7 +513,7 @@ void fabric_accept(struct fabric *fabric, uint32_t port, struct packet *packet, 
     }
     uint32_t node = fabric->node_of_port[port] - 1;
     bool ours = mesh_address(fabric, ip, 12, 8, &source) && source == fabric->table.ipv4[node];
-    if (!ours) {
+    if (!ours && !fabric->table.allows_spoofing) {
         table_add(&fabric->table.header->spoofed, packet->shape.segments);
         pool_give(fabric->pool, packet);
         return;

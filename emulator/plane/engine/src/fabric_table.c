@@ -65,6 +65,7 @@ const char *fabric_table_open(struct fabric_table *table, int fd) {
         .hash_slots = (uint32_t)h.hash_slots,
         .hash_shift = (unsigned)(32 - __builtin_ctzll(h.hash_slots)),
         .kind = {h.kind[0], h.kind[1]},
+        .allows_spoofing = h.allows_spoofing != 0,
     };
     for (int k = 0; k < 2; k++) {
         const char *bank = base + h.bank_at[k];

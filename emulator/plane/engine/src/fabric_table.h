@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { FABRIC_VERSION = 1, FABRIC_NO_WAY = 255, FABRIC_NODE_BITS = 24 };
+enum { FABRIC_VERSION = 2, FABRIC_NO_WAY = 255, FABRIC_NODE_BITS = 24 };
 
 struct fabric_kind {
     uint64_t queue_bytes, queue_ns; /* queue_bytes 0: what the link sends in queue_ns, at least 64 KiB */
@@ -28,6 +28,7 @@ struct fabric_header {
     uint64_t bank_bytes, pipe_bytes, counters_bytes, bins;
     uint8_t ipv6_prefix[16]; /* the first twelve */
     struct fabric_kind kind[2]; /* lasers, ground links */
+    uint64_t allows_spoofing;   /* may a node send under an address that is not its own? */
     uint64_t published;      /* by Python */
     uint64_t in_force;       /* from here on by the engine */
     uint64_t max_late_ns, out_of_memory, invalid, spoofed, no_port, wake_ns, is_realtime, icmp_sent;
@@ -67,6 +68,7 @@ struct fabric_table {
     /* copies that nobody else can change */
     uint32_t n_nodes, n_satellites, laser_slots, n_laser_pipes, n_pipes, ground_pipes, destinations, hash_slots;
     unsigned hash_shift;
+    bool allows_spoofing;
     struct fabric_kind kind[2];
 };
 
