@@ -2,6 +2,7 @@
 
 The door: ``Scenario`` (what is emulated), ``Emulation`` (a running mesh) and
 the errors.  Everything else is a module of the package that names its subject.
+``__version__`` is here too: ``orbitmesh`` itself is a namespace without a file.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -25,4 +26,8 @@ def __getattr__(name: str) -> Any:
         from .run.emulation import Emulation
 
         return Emulation
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("orbitmesh")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -133,7 +133,7 @@ def read_text(path: Path, kind: Kind, *, utf16: bool = False, replace: bool = Fa
         return data.decode(encoding, "replace" if replace else "strict")
     except UnicodeDecodeError as error:
         if encoding != "utf-8-sig":
-            raise kind.error("the file begins as UTF-16 and is none: save it as UTF-8", path=path) from None
+            raise kind.error("the file is not UTF-8 text, nor UTF-16: save it as UTF-8", path=path) from None
         line = data.count(b"\n", 0, error.start) + 1
         raise kind.error("the file is not UTF-8 text: save it as UTF-8", path=path, line=line) from None
 

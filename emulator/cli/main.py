@@ -31,6 +31,7 @@ from . import (
     trace,
 )
 from .ending import INTERRUPTED_STATUS, complain, guarded, stand_in_for_closed
+from .output import say_what_can_be_said
 
 app = typer.Typer(
     name="orbitmesh",
@@ -104,6 +105,7 @@ def _in_one_sentence(error: Any) -> str:
 
 def main() -> None:
     stand_in_for_closed()
+    say_what_can_be_said()
     try:
         status = app(sys.argv[1:] or ["--help"], prog_name="orbitmesh", standalone_mode=False)
     except _UsageError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import sys
 from collections.abc import Iterable, Sequence
@@ -12,6 +13,16 @@ from .options import Format
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+def say_what_can_be_said() -> None:
+    """Replace by "?" what the terminal's or the pipe's encoding lacks (µ, ×, →), where it is not UTF-8.
+
+    Tables' lines are rich's: it draws them in ASCII there.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace" if stream is sys.stdout else "backslashreplace")
 
 
 def stderr() -> Console:

@@ -11,7 +11,7 @@ import typer
 
 from .inside import Inside, planned_path
 from .options import Format, FormatOption, RunOption
-from .output import print_json, print_rows, stderr
+from .output import print_json, print_rows, stdout
 
 if TYPE_CHECKING:
     from ..control.client import Client
@@ -71,7 +71,7 @@ def ping(
 
 def _for_people(client: Client, a: str, b: str, count: int, planned: dict[str, Any]) -> int:
     """ping's own output as it comes; its exit status."""
-    stderr().print(
+    stdout().print(
         f"physics: {_physical_ms(planned):.3f} ms there and back over {planned['hops']} hops, "
         "at the speed of light",
         soft_wrap=True,

@@ -11,7 +11,7 @@ import typer
 from ..errors import FailureError
 from .inside import Inside, planned_path
 from .options import Format, FormatOption, RunOption
-from .output import print_json, print_rows, stderr
+from .output import print_json, print_rows, stderr, stdout
 from .ping import NodeArgument
 
 EXAMPLE = "Example: orbitmesh trace gw-london gw-tokyo"
@@ -83,10 +83,9 @@ def read_hop(line: str) -> Hop | None:
 
 
 def _say(planned: dict[str, Any], measured: list[str | None]) -> None:
-    talk = stderr()
-    talk.print(f"physics: {2 * planned['delay_ns'] / 1e6:.3f} ms there and back", soft_wrap=True)
+    stdout().print(f"physics: {2 * planned['delay_ns'] / 1e6:.3f} ms there and back", soft_wrap=True)
     if measured != planned["path"]:
-        talk.print(
+        stderr().print(
             "The measured path is not the planned one: it may have changed meanwhile; trace again.",
             soft_wrap=True,
         )

@@ -16,6 +16,7 @@ from sgp4.api import Satrec
 from ..epoch import Float64
 from ..scenario.code import WalkerShell
 from ..scenario.model import Plane
+from ..shown import shown
 from .gravity import Gravity, kozai_mean_motion_rad_per_min
 from .time import DAY_NS, SGP4_EPOCH_JD, UNIX_EPOCH_JD, unix_ns
 
@@ -203,6 +204,18 @@ def _mean_latitude_rad(satrecs: Iterable[Satrec], jd: float, fr: float) -> Float
     return np.asarray(at_epoch + rate * minutes, np.float64)
 
 
+def theory_problem(ephemeris_type: str) -> str | None:
+    """Why SGP4 must not propagate a set of this ephemeris type, in words; None where it may.
+
+    0 is what is distributed; 2 and 3 (SGP4 and SDP4) stand in old sets and in those of operators.
+    """
+    if ephemeris_type in ("", "0", "2", "3"):
+        return None
+    if ephemeris_type == "4":
+        return "the ephemeris type is 4, SGP4-XP, for which SGP4 gives wrong positions: take a set of type 0"
+    return f"the ephemeris type is {shown(ephemeris_type)}: only those of SGP4, type 0, can be propagated"
+
+
 def range_problem(
     *,
     inclination_deg: float,
@@ -228,6 +241,6 @@ def range_problem(
         ("argument of perigee", perigee_deg),
         ("mean anomaly", anomaly_deg),
     ):
-        if not 0 <= angle_deg <= 360:
-            return f"the {name} is {angle_deg:g} degrees: it must be between 0 and 360"
+        if not -180 <= angle_deg <= 360:  # both ways of counting a turn
+            return f"the {name} is {angle_deg:g} degrees: it must be between -180 and 360"
     return None

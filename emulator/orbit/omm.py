@@ -1,10 +1,12 @@
-"""Orbit Mean-Elements Messages (CCSDS 502.0-B) in CSV, JSON or XML, as CelesTrak and Space-Track write."""
+"""Orbit Mean-Elements Messages (CCSDS 502.0-B) in CSV, JSON, XML or KVN, as catalogues write them."""
 
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +15,10 @@ from typing import Any
 from xml.parsers import expat
 
 from ..errors import ElementsError
-from .elements import ElementSet, make_satrec, range_problem
+from ..numbers import MOST_CHARACTERS, real
+from ..reading import ELEMENTS, check_depth, json_decoder, parse_json, read_text
+from ..shown import plain, shown
+from .elements import ElementSet, make_satrec, range_problem, theory_problem
 from .gravity import Gravity
 from .time import DAY_S
 
@@ -29,7 +34,13 @@ _REQUIRED = (
     "BSTAR",
 )
 # what SGP4 presumes, where the message says anything about it
-_PRESUMED = {"MEAN_ELEMENT_THEORY": ("SGP4", "SGP/SGP4"), "REF_FRAME": ("TEME",), "TIME_SYSTEM": ("UTC",)}
+_PRESUMED = {
+    "MEAN_ELEMENT_THEORY": ("SGP4", "SGP/SGP4"),
+    "REF_FRAME": ("TEME",),
+    "TIME_SYSTEM": ("UTC",),
+    "CENTER_NAME": ("EARTH",),
+}
+_KEY_AND_VALUE = re.compile(r"^[ \t]*[A-Z_]+[ \t]*=", re.MULTILINE)
 _REV_PER_DAY = 2 * math.pi / 1440  # in rad/min, SGP4's unit; its derivatives are per min² and min³
 _SGP4_EPOCH = datetime(1949, 12, 31)
 
@@ -47,21 +58,17 @@ def read_omm(path: Path, gravity: Gravity) -> list[ElementSet]:
     ElementsError names file, line and record.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ElementsError(f"cannot read the file: {error.strerror}", path=path) from None
-    except UnicodeDecodeError:
-        raise ElementsError("the file is not UTF-8 text: save it as UTF-8", path=path) from None
+        text = read_text(path, ELEMENTS, utf16=True)
+    except FileNotFoundError:
+        raise ElementsError("cannot read the file: No such file or directory", path=path) from None
     start = text.lstrip()[:1]
     records: Iterable[_Record]
     if start in ("[", "{"):
         records = _json_records(text, path)
     elif start == "<":
         records = _xml_records(text, path)
-    elif text.lstrip().startswith("CCSDS_OMM_VERS"):
-        raise ElementsError(
-            "this is an OMM in key = value form: fetch it as CSV, JSON or XML", path=path, line=1
-        )
+    elif _KEY_AND_VALUE.search(text) and "," not in text.lstrip().partition("\n")[0]:
+        records = _kvn_records(text, path)
     else:
         records = _csv_records(text, path)
     found = [_element_set(record, path, gravity) for record in records]
@@ -71,18 +78,33 @@ def read_omm(path: Path, gravity: Gravity) -> list[ElementSet]:
 
 
 def _csv_records(text: str, path: Path) -> Iterator[_Record]:
-    reader = csv.reader(text.splitlines(keepends=True))
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     header: list[str] | None = None
     number = 0
-    for row in reader:
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:  # a quote that is never closed, a cell of 131,072 characters
+            raise ElementsError(
+                f"this is not valid CSV: {error}; copy the file again",
+                path=path,
+                line=max(1, reader.line_num),
+            ) from None
         if not any(cell.strip() for cell in row):
             continue
         if header is None:
             header = [cell.strip() for cell in row]
+            twice = [name for name in _REQUIRED if header.count(name) > 1]
+            if twice:
+                raise ElementsError(
+                    f"the first line has two columns {twice[0]}: remove one", path=path, line=reader.line_num
+                )
             missing = [name for name in _REQUIRED if name not in header]
             if missing:
                 raise ElementsError(
-                    f"the first line has no column {missing[0]}: this is no OMM in CSV, JSON or XML, "
+                    f"the first line has no column {missing[0]}: this is no OMM in CSV, JSON, XML or KVN, "
                     "so fetch it again",
                     path=path,
                     line=reader.line_num,
@@ -107,20 +129,23 @@ def _json_records(text: str, path: Path) -> Iterator[_Record]:
             offset += 1
         return offset
 
-    try:
-        whole = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ElementsError(
-            f"this is not valid JSON: {error.msg} at column {error.colno}", path=path, line=error.lineno
-        ) from None
-    # once more, record by record, for their lines
-    decoder = json.JSONDecoder()
     at = blank(0)
-    if isinstance(whole, list):
+    is_list = text[at] == "["
+    if is_list:
+        parse_json(text, ELEMENTS, path)
         at = blank(at + 1)
+    # once more, record by record, for their lines; without a list around them, JSON lines
+    decoder = json_decoder()
     number, last_line, offset = 0, 1, 0
     while at < len(text) and text[at] != "]":
-        value, end = decoder.raw_decode(text, at)
+        try:
+            value, end = decoder.raw_decode(text, at)
+            check_depth(value)
+        except json.JSONDecodeError as error:
+            said = f"this is not valid JSON: {error.msg} at column {error.colno}"
+            raise ElementsError(said, path=path, line=error.lineno) from None
+        except (ValueError, RecursionError) as error:
+            raise ElementsError(f"record {number + 1}: {error}", path=path, line=line(at)) from None
         number += 1
         last_line, offset = last_line + text.count("\n", offset, at), at
         if not isinstance(value, dict):
@@ -131,7 +156,7 @@ def _json_records(text: str, path: Path) -> Iterator[_Record]:
             number, last_line, {key: _plain(each) for key, each in value.items() if each is not None}
         )
         at = blank(end)
-        if at < len(text) and text[at] == ",":
+        if is_list and at < len(text) and text[at] == ",":
             at = blank(at + 1)
 
 
@@ -139,32 +164,64 @@ def _plain(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
+def _kvn_records(text: str, path: Path) -> list[_Record]:
+    """Key = value, a message from each CCSDS_OMM_VERS on; units in [brackets] are those of the standard."""
+    records: list[_Record] = []
+    for line, said in enumerate(re.split("\r\n|\r|\n", text), 1):
+        if not said.strip() or said.split()[0] == "COMMENT":
+            continue
+        key, equals, value = (part.strip() for part in said.partition("="))
+        if not equals:
+            raise ElementsError(f"{shown(said.strip())} is not of the form key = value", path=path, line=line)
+        if not records or key == "CCSDS_OMM_VERS":
+            records.append(_Record(len(records) + 1, line, {}))
+        fields = records[-1].fields
+        if key in fields:
+            raise ElementsError(
+                f"record {len(records)}: {shown(key)} is given a second time: begin each message "
+                "with CCSDS_OMM_VERS",
+                path=path,
+                line=line,
+            )
+        fields[key] = re.sub(r"\s*\[[^\[\]]*\]$", "", value)
+    return records
+
+
 def _xml_records(text: str, path: Path) -> list[_Record]:
     records: list[_Record] = []
     fields: dict[str, str] | None = None
-    start_line, content = 0, ""
+    start_line = 0
+    content: list[str] = []
     parser = expat.ParserCreate("UTF-8")  # the text is decoded, whatever its head says
 
     def start(name: str, _attributes: dict[str, str]) -> None:
-        nonlocal fields, start_line, content
-        content = ""
+        nonlocal fields, start_line
+        content.clear()
         if _local(name) == "segment":
             fields, start_line = {}, parser.CurrentLineNumber
 
     def characters(data: str) -> None:
-        nonlocal content
-        content += data
+        content.append(data)
+
+    def document_type(*_declared: object) -> None:
+        raise ElementsError(
+            "the file declares a document type, and with it entities that can grow without end: remove it",
+            path=path,
+            line=parser.CurrentLineNumber,
+        )
 
     def end(name: str) -> None:
-        nonlocal fields, content
+        nonlocal fields
+        text = "".join(content).strip()
+        content.clear()
         if _local(name) == "segment" and fields is not None:
             records.append(_Record(len(records) + 1, start_line, fields))
             fields = None
-        elif fields is not None and content.strip():
-            fields[_local(name)] = content.strip()
-        content = ""
+        elif fields is not None and text:
+            fields[_local(name)] = text
 
     parser.StartElementHandler, parser.CharacterDataHandler, parser.EndElementHandler = start, characters, end
+    parser.StartDoctypeDeclHandler = document_type
     try:
         parser.Parse(text.encode(), True)
     except expat.ExpatError as error:
@@ -187,21 +244,28 @@ def _element_set(record: _Record, path: Path, gravity: Gravity) -> ElementSet:
 
     def number(key: str) -> float:
         try:
-            value = float(fields[key])
+            return real(fields[key])
         except ValueError:
-            value = math.nan
-        if not math.isfinite(value):
-            raise error(f"{key} is {fields[key]!r}: write a number")
-        return value
+            raise error(f"{key} is {shown(fields[key])}: write a number") from None
 
+    theory = theory_problem(fields.get("EPHEMERIS_TYPE", ""))
+    if theory is None and (fields.get("BTERM") or fields.get("AGOM")):
+        theory = (
+            "BTERM and AGOM belong to SGP4-XP, for which SGP4 gives wrong positions: take a set with BSTAR"
+        )
+    if theory is not None:
+        raise error(theory)
     for key in _REQUIRED:
         if not fields.get(key):
             raise error(f"{key} is missing: add it")
     for key, accepted in _PRESUMED.items():
         if fields.get(key, accepted[0]).upper() not in accepted:
-            raise error(f"{key} is {fields[key]!r}: only elements made for {accepted[0]} can be propagated")
-    if not fields["NORAD_CAT_ID"].isascii() or not fields["NORAD_CAT_ID"].isdigit():
-        raise error(f"NORAD_CAT_ID is {fields['NORAD_CAT_ID']!r}: write a whole number")
+            raise error(
+                f"{key} is {shown(fields[key])}: only elements made for {accepted[0]} can be propagated"
+            )
+    catalog = fields["NORAD_CAT_ID"]
+    if re.fullmatch(r"[0-9]{1,9}", catalog) is None:
+        raise error(f"NORAD_CAT_ID is {shown(catalog)}: write a whole number of at most nine digits")
     problem = range_problem(
         inclination_deg=number("INCLINATION"),
         raan_deg=number("RA_OF_ASC_NODE"),
@@ -215,7 +279,7 @@ def _element_set(record: _Record, path: Path, gravity: Gravity) -> ElementSet:
     try:
         epoch_days = _epoch_days(fields["EPOCH"])
     except ValueError:
-        raise error(f"EPOCH is {fields['EPOCH']!r}: write it as 2026-11-01T00:00:00.000000") from None
+        raise error(f"EPOCH is {shown(fields['EPOCH'])}: write it as 2026-11-01T00:00:00.000000") from None
     return ElementSet(
         satrec=make_satrec(
             gravity,
@@ -232,8 +296,8 @@ def _element_set(record: _Record, path: Path, gravity: Gravity) -> ElementSet:
             if fields.get("MEAN_MOTION_DDOT")
             else 0.0,
         ),
-        catalog=int(fields["NORAD_CAT_ID"]),
-        label=fields.get("OBJECT_NAME", ""),
+        catalog=int(catalog),
+        label=plain(fields.get("OBJECT_NAME", ""), 60),
         path=path,
         line=record.line,
     )
@@ -241,6 +305,8 @@ def _element_set(record: _Record, path: Path, gravity: Gravity) -> ElementSet:
 
 def _epoch_days(text: str) -> float:
     """Days since 1949-12-31 of an ISO instant in UTC, by calendar day or by day of the year."""
+    if len(text) > MOST_CHARACTERS:
+        raise ValueError(text)
     whole, _, fraction = text.removesuffix("Z").partition(".")
     if fraction and not (fraction.isascii() and fraction.isdigit()):
         raise ValueError(text)

@@ -10,7 +10,7 @@ from sgp4.api import SatrecArray
 from ..epoch import Bool, Int32, Int64
 from .elements import ElementSet, ElementSets, Generated, OrbitalPlane
 from .families import Family, Runs
-from .propagate import States, states_itrs
+from .propagate import Bounds, States, states_itrs
 
 _NONE = -1  # of no family: SGP4 itself
 _MAKING = 8  # making a Satrec takes as long as so many states
@@ -66,10 +66,10 @@ class Propagator:
     def states(self, instant_unix_ns: Int64) -> States:
         """All satellites at (t,) int64 ns UTC since 1970."""
         if not self._kinds:
-            return states_itrs(self._satrecs, instant_unix_ns, self._dut1_s)
+            return self._by_sgp4(self._satrecs, instant_unix_ns)
         found = States.empty(len(self.elements), len(instant_unix_ns))
         if len(self._direct):
-            _put(found, self._direct, states_itrs(self._satrecs, instant_unix_ns, self._dut1_s))
+            _put(found, self._direct, self._by_sgp4(self._satrecs, instant_unix_ns))
         for kind, family in enumerate(self._kinds):
             if not family.put(self._runs_of_kind[kind], instant_unix_ns, self._dut1_s, found):
                 of_it = np.repeat(self._kind == kind, self._runs.satellites)
@@ -101,7 +101,7 @@ class Propagator:
                 self._repair(found, rows, instant_unix_ns, satellites)
         rows = np.flatnonzero(direct)
         if len(rows):
-            _put(found, rows, states_itrs(self._made(satellites[rows]), instant_unix_ns, self._dut1_s))
+            _put(found, rows, self._by_sgp4(self._made(satellites[rows]), instant_unix_ns))
         return found
 
     def different(self) -> Int64:
@@ -112,7 +112,7 @@ class Propagator:
     def all_in_orbit(self, instant_unix_ns: Int64) -> bool:
         """Whether SGP4 finds so, at each of (t,); of a family its references answer for all."""
         if len(self._direct):
-            error: Bool = states_itrs(self._satrecs, instant_unix_ns, self._dut1_s).error != 0
+            error: Bool = self._by_sgp4(self._satrecs, instant_unix_ns).error != 0
             if error.any():
                 return False
         return not any(down.any() for family in self._kinds for _, down in family.states(instant_unix_ns))
@@ -123,10 +123,14 @@ class Propagator:
         """SGP4 itself for those of the rows that lie beside a reference that is not in orbit."""
         bad = rows[np.isnan(found.position_km[rows, :, 0]).any(axis=1)]
         made = self._made(bad if satellites is None else satellites[bad])
-        _put(found, bad, states_itrs(made, instant_unix_ns, self._dut1_s))
+        _put(found, bad, self._by_sgp4(made, instant_unix_ns))
 
-    def _made(self, satellites: Int64) -> SatrecArray:
-        return SatrecArray([self.elements[i].satrec for i in satellites.tolist()])
+    def _made(self, satellites: Int64) -> tuple[SatrecArray, Bounds]:
+        satrecs = [self.elements[i].satrec for i in satellites.tolist()]
+        return SatrecArray(satrecs), Bounds.of(satrecs)
+
+    def _by_sgp4(self, made: tuple[SatrecArray, Bounds], instant_unix_ns: Int64) -> States:
+        return states_itrs(made[0], instant_unix_ns, self._dut1_s, made[1])
 
 
 def _planes(sets: Sequence[ElementSet], count: int) -> Sequence[OrbitalPlane | None]:

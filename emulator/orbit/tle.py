@@ -8,6 +8,7 @@ strict and in words; the reading of the fields is the sgp4 library's.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,10 +16,13 @@ from sgp4.alpha5 import from_alpha5
 from sgp4.api import Satrec
 
 from ..errors import ElementsError
-from .elements import ElementSet, range_problem
+from ..reading import ELEMENTS, read_text
+from ..shown import plain, shown
+from .elements import ElementSet, range_problem, theory_problem
 from .gravity import Gravity
 
 LINE_LENGTH = 69
+_MOST_OF_NAME = 30  # characters; the format has 24
 
 
 class _Field(NamedTuple):
@@ -79,7 +83,7 @@ def read_tle(path: Path, gravity: Gravity) -> list[ElementSet]:
     at = 0
     while at < len(lines):
         number, text = lines[at]
-        if not text.startswith("1 "):
+        if not text.startswith("1 ") or _is_name(lines[at : at + 3]):
             if text.startswith("2 ") and len(text) == LINE_LENGTH:
                 raise ElementsError(
                     "this is line 2 of an element set with no line 1 before it: add that",
@@ -88,11 +92,12 @@ def read_tle(path: Path, gravity: Gravity) -> list[ElementSet]:
                 )
             if label_line:
                 raise ElementsError(
-                    f"{_shown(text)} follows the name {label!r}: write its line 1, which begins with '1 '",
+                    f"{_shown(text)} follows the name {_shown(label)}: "
+                    "write its line 1, which begins with '1 '",
                     path=path,
                     line=number,
                 )
-            label, label_line = text.removeprefix("0 ").strip(), number
+            label, label_line = plain(text.removeprefix("0 ").strip(), 60), number
             at += 1
             continue
         _check(1, text, path, number)
@@ -105,12 +110,20 @@ def read_tle(path: Path, gravity: Gravity) -> list[ElementSet]:
             )
         second_number, second = lines[at + 1]
         _check(2, second, path, second_number)
+        if len(text) != len(second):  # one character lost shifts no column that is looked at
+            short, where = (text, number) if len(text) < len(second) else (second, second_number)
+            raise ElementsError(
+                f"this line {short[0]} has {len(short)} characters, and the other of its set has "
+                f"{LINE_LENGTH}: copy it again",
+                path=path,
+                line=where,
+            )
         found.append(_element_set(text, second, label, path, number, gravity))
         label, label_line = "", 0
         at += 2
     if label_line:
         raise ElementsError(
-            f"the name {label!r} is the end of the file: write its lines 1 and 2 after it",
+            f"the name {shown(label)} is the end of the file: write its lines 1 and 2 after it",
             path=path,
             line=label_line,
         )
@@ -129,21 +142,41 @@ def checksum(line: str) -> int:
 def _lines(path: Path) -> list[tuple[int, str]]:
     """Numbered lines that are not empty."""
     try:
-        text = path.read_text(encoding="utf-8-sig", errors="replace")
-    except OSError as error:
-        raise ElementsError(f"cannot read the file: {error.strerror}", path=path) from None
-    return [(i, line.rstrip()) for i, line in enumerate(text.splitlines(), 1) if line.strip()]
+        text = read_text(path, ELEMENTS, utf16=True, replace=True)
+    except FileNotFoundError:
+        raise ElementsError("cannot read the file: No such file or directory", path=path) from None
+    numbered = enumerate(re.split("\r\n|\r|\n", text), 1)
+    return [(i, _without_remarks(line.rstrip())) for i, line in numbered if line.strip()]
+
+
+def _without_remarks(line: str) -> str:
+    """What stands behind column 69 and a blank belongs to other programs (the verification set has times)."""
+    is_set = line.startswith(("1 ", "2 ")) and line[LINE_LENGTH : LINE_LENGTH + 1].isspace()
+    return line[:LINE_LENGTH].rstrip() if is_set else line
+
+
+def _is_name(lines: Sequence[tuple[int, str]]) -> bool:
+    """Whether a short line that begins as a line 1 ("1 KUNS") is a name: lines 1 and 2 follow it."""
+    return (
+        len(lines) == 3
+        and len(lines[0][1]) <= _MOST_OF_NAME
+        and lines[1][1].startswith("1 ")
+        and lines[2][1].startswith("2 ")
+    )
 
 
 def _check(which: int, text: str, path: Path, number: int) -> None:
     def error(message: str) -> ElementsError:
         return ElementsError(message, path=path, line=number)
 
-    if len(text) != LINE_LENGTH:
+    if len(text) not in (LINE_LENGTH, LINE_LENGTH - 1):
         raise error(
-            f"this line {which} has {len(text)} characters: it must have {LINE_LENGTH}, so copy it again"
+            f"this line {which} has {len(text)} characters: it must have {LINE_LENGTH} "
+            f"({LINE_LENGTH - 1} without its checksum), so copy it again"
         )
     for field in _FIELDS[which]:
+        if field.last > len(text):
+            return  # some programs leave the checksum out
         value = text[field.first - 1 : field.last]
         if re.fullmatch(field.pattern, value, re.ASCII) is None:
             columns = (
@@ -169,6 +202,9 @@ def _element_set(
             path=path,
             line=number + 1,
         )
+    problem = theory_problem(first[62].strip())
+    if problem is not None:
+        raise ElementsError(problem, path=path, line=number)
     day = float(first[20:32])
     if not 1 <= day < 367:
         raise ElementsError(
@@ -185,7 +221,7 @@ def _element_set(
     if problem is not None:
         raise ElementsError(f"{problem}; correct it", path=path, line=number + 1)
     return ElementSet(
-        satrec=Satrec.twoline2rv(first, second, gravity.sgp4_code),
+        satrec=Satrec.twoline2rv(*map(_with_checksum, (first, second)), gravity.sgp4_code),
         catalog=from_alpha5(first[2:7].strip()),
         label=label,
         path=path,
@@ -193,5 +229,9 @@ def _element_set(
     )
 
 
+def _with_checksum(line: str) -> str:
+    return line if len(line) == LINE_LENGTH else f"{line}{checksum(line)}"
+
+
 def _shown(text: str) -> str:
-    return repr(text if len(text) <= 40 else f"{text[:37]}...")
+    return shown(text, 40)

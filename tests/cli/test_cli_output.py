@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 
 from orbitmesh.emulator.cli.main import app
 from orbitmesh.emulator.cli.options import Format
-from orbitmesh.emulator.cli.output import print_rows
+from orbitmesh.emulator.cli.output import print_rows, say_what_can_be_said
 
 runner = CliRunner()
 ROWS = [("gw-a", 1.5, None), ("[red]b[/red]", 2, "x,y")]
@@ -57,3 +58,27 @@ def test_a_reader_who_has_had_enough_causes_no_noise() -> None:
     done = subprocess.run(["bash", "-c", program], capture_output=True, text=True, timeout=60)
     assert done.stdout == "["
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "iso-8859-1", "utf-8"])
+@pytest.mark.parametrize(
+    "verb", [["doctor"], ["scenarios"], ["status"], ["plan", "pocket", "--pair", "gw-a:gw-b"]]
+)
+def test_an_output_of_any_encoding(verb: list[str], encoding: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "orbitmesh.emulator.cli", *verb],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": encoding, "LC_ALL": "C"},
+        timeout=60,
+    )
+    assert done.returncode in (0, 1, 2)
+    assert b"Traceback" not in done.stderr
+    (done.stdout + done.stderr).decode(encoding)
+
+
+def test_what_an_encoding_lacks_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
+    say_what_can_be_said()
+    print("3 µs", flush=True)
+    assert raw.getvalue() == b"3 ?s\n"

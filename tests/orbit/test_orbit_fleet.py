@@ -132,6 +132,28 @@ def test_a_satellite_decayed_at_the_start_fails_the_build(tmp_path: Path) -> Non
         build(tmp_path, {"tle": "low.tle"})
 
 
+LAST_DAYS = (
+    "1 55555U 23001A   26305.00000000  .09435527  24934+0  44853-1 0  9998",
+    "2 55555  98.5800 110.9000 0014449 269.2000  90.7000 15.92146194000018",
+)
+
+
+def test_a_satellite_where_its_elements_cannot_bring_it_is_an_error(tmp_path: Path) -> None:
+    """SGP4 gives no error code, and 428,000 km six days before the epoch of one in its last days."""
+    (tmp_path / "last.tle").write_text("\n".join([*satellite(7, 0, 0), *LAST_DAYS]))
+    made = build(tmp_path, {"tle": "last.tle"})
+    day = 86_400 * 10**9
+    days = np.array([-61, -6, 0, 5]) * day
+    unchecked = made.states_itrs(days, check=False)
+    assert unchecked.error.astype(bool).tolist() == [[False] * 4, [True, True, False, True]]
+    assert np.isnan(unchecked.position_km[1, [0, 1, 3]]).all()
+    assert np.isnan(made.states_of(np.array([1]), days).position_km[0, 1]).all()
+    with pytest.raises(
+        ElementsError, match=r"sat-0-1 .*2026-10-26T00:00:00\.000Z: SGP4 finds it where its own"
+    ):
+        made.check_orbits(days[1:])
+
+
 def test_old_elements_are_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     shell_file(tmp_path, 2, 3)
     with caplog.at_level(logging.WARNING):

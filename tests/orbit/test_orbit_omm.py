@@ -180,7 +180,7 @@ FILE_FAULTS = {
     "json of numbers": ("[1, 2]", 1, "record 1 is no object"),
     "broken xml": ("<ndm>\n<omm>\n</ndm>", 3, "this is not valid XML: mismatched tag at column 3"),
     "xml without segments": ("<ndm></ndm>", None, "holds no element set"),
-    "key = value": ("CCSDS_OMM_VERS = 2.0\n", 1, "fetch it as CSV, JSON or XML"),
+    "key = value": ("CCSDS_OMM_VERS = 2.0\n", 1, "record 1: NORAD_CAT_ID is missing"),
     "a csv of something else": ("name,age\nx,1\n", 1, "has no column NORAD_CAT_ID"),
     "a row too short": (as_csv(records()) + "ISS,1\n", 5, "record 4 has 2 fields, and the first line 21"),
 }

@@ -167,5 +167,5 @@ def test_an_empty_file_and_none(tmp_path: Path) -> None:
         read_tle(write(tmp_path, ""), WGS72)
     with pytest.raises(ElementsError, match="cannot read the file: No such file"):
         read_tle(tmp_path / "none.tle", WGS72)
-    with pytest.raises(ElementsError, match="cannot read the file: Is a directory"):
+    with pytest.raises(ElementsError, match="this is a folder"):
         read_tle(tmp_path, WGS72)
