@@ -26,7 +26,7 @@ from .epoch import (
     Routes,
     ground_ports,
 )
-from .links.coverage import check_coverage
+from .links.coverage import Window, check_coverage
 from .links.ground import Selection, select
 from .links.lasers import Held, LaserMesh, Lasers
 from .links.passes import remaining_ns, states_of
@@ -71,7 +71,8 @@ class Geometry:
     hosting: Bool
     destinations: Int32
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, window: Window | None = None) -> None:
+        """``window``: what stations are checked for; by default the scenario's run."""
         self._scenario = scenario
         ground = scenario.ground
         self._fleet = Fleet.build(scenario.constellation, scenario.run.start_utc, scenario.base)
@@ -86,12 +87,18 @@ class Geometry:
         self._mesh = LaserMesh(scenario, self._fleet)
         self.hosting = _who_hosts(scenario, self.nodes)
         self.set_destinations(np.flatnonzero(self.hosting).tolist())
-        check_coverage(scenario, self._fleet, self._stations)
+        window = window or Window(0, scenario.run.duration_ns)
+        check_coverage(scenario, self._fleet, self._stations, window)
 
     @property
     def cautions(self) -> list[str]:
         """What of the constellation is not as one would think, a sentence each."""
         return self._mesh.gaps
+
+    @property
+    def offsets(self) -> tuple[str, ...]:
+        """Of each shell, which slots +grid joins across planes, in words."""
+        return self._mesh.offsets
 
     @property
     def propagation(self) -> tuple[Propagation, ...]:

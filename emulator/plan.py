@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from .epoch import NS_PER_S, Nodes
 from .errors import InputError
 from .geometry import Geometry
+from .links.coverage import Window
 from .scenario import Scenario
 from .scenario.check import suggest
+
+log = logging.getLogger(__name__)
 
 
 class PlanRow(NamedTuple):
@@ -34,12 +38,14 @@ def plan_rows(
     start_utc: datetime | None = None,
     duration_ns: int | None = None,
     step_ns: int | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Iterator[PlanRow]:
     """A row for each instant and each pair, in that order, computed as they are asked for.
 
     Pairs are written ``A:B``, by any nodes' names; a station's name without
     its ``gw-`` will do.  The instants are ``start_utc`` + k · ``step_ns``, as
     long as they lie before the end; what is not given is the scenario's run.
+    ``say`` is told what was chosen, as which slots lasers join across planes.
     Raises InputError at once for what is wrong.
     """
     run = scenario.run
@@ -54,10 +60,14 @@ def plan_rows(
         )
     if not pairs:
         raise InputError("no pair of nodes is given: name one, as in gw-london:gw-tokyo")
-    geometry = Geometry(scenario)
+    start_sim_ns = (start_utc - run.start_utc) // timedelta(microseconds=1) * 1000
+    geometry = Geometry(scenario, Window(start_sim_ns, duration_ns, "plan"))
+    for caution in geometry.cautions:
+        log.warning("%s", caution)
+    if geometry.offsets and say is not None:
+        say(f"lasers across planes: {'; '.join(geometry.offsets)}")
     ends = [parse_pair(pair, geometry.nodes) for pair in pairs]
     geometry.set_destinations({destination for _, destination in ends})
-    start_sim_ns = (start_utc - run.start_utc) // timedelta(microseconds=1) * 1000
     return _rows(geometry, ends, start_sim_ns, duration_ns, step_ns)
 
 

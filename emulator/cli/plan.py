@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .options import Format, FormatOption, ScenarioArgument, duration_ns, instant_utc, pair
-from .output import print_rows
+from .output import print_rows, stderr
 
 if TYPE_CHECKING:
     from ..plan import PlanRow
@@ -54,8 +54,12 @@ def plan(
     loaded = Scenario.load(scenario)  # before the slow imports: a wrong file is told at once
     from ..plan import plan_rows
 
-    rows = plan_rows(loaded, pairs, start_utc=start_utc, duration_ns=long_ns, step_ns=step_ns)
+    rows = plan_rows(loaded, pairs, start_utc=start_utc, duration_ns=long_ns, step_ns=step_ns, say=_say)
     print_rows(COLUMNS, _cells(rows), output)
+
+
+def _say(text: str) -> None:
+    stderr().print(text, soft_wrap=True, markup=False, highlight=False)
 
 
 def _cells(rows: Iterable[PlanRow]) -> Iterator[tuple[object, ...]]:

@@ -123,6 +123,8 @@ def run_here(settings: Settings, output: Format) -> None:
                 screen.end_progress()
                 screen.say(f"{mesh.run_id}: built in {mesh.built_s:.1f} s; {mesh.plane_reason}")
                 screen.say(f"positions: {'; '.join(map(str, mesh.propagation))}")
+                if mesh.offsets:
+                    screen.say(f"lasers across planes: {'; '.join(mesh.offsets)}")
                 with screen.watching(mesh.status):
                     mesh.wait()
                 screen.say("ending; writing the record")

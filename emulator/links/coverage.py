@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -36,10 +37,19 @@ _SLACK_KM = 20.0
 _SLACK_RAD = math.radians(0.2)
 
 
-def check_coverage(scenario: Scenario, fleet: Fleet, stations: Stations) -> None:
+@dataclass(frozen=True)
+class Window:
+    """What is looked at: of the run, or of a plan, from ``begin_sim_ns`` on."""
+
+    begin_sim_ns: int
+    duration_ns: int
+    what: str = "run"
+
+
+def check_coverage(scenario: Scenario, fleet: Fleet, stations: Stations, window: Window) -> None:
     """ScenarioError for the first station that no satellite passes within a day; a warning for one with gaps.
 
-    Most are settled by looking at the run itself (sampled).  One that sees
+    Most are settled by looking at the window itself (sampled).  One that sees
     nobody there is held against what the orbits can reach at all, and then
     searched for over the day from the start, first with a few satellites and
     then with all, every 10 s to 60 s by how many there are.
@@ -47,26 +57,28 @@ def check_coverage(scenario: Scenario, fleet: Fleet, stations: Stations) -> None
     if len(stations) == 0:
         return
     count = max(2, min(61, _SAMPLES_OF_A_RUN // len(fleet)))
-    instants = np.linspace(0, scenario.run.duration_ns, count).astype(np.int64)
+    ahead_ns = np.linspace(0, window.duration_ns, count).astype(np.int64)
+    instants = window.begin_sim_ns + ahead_ns
     seen = np.stack(
         [np.diff(stations.sight(position).first) > 0 for position in _positions(fleet, instants)], axis=1
     )
     for row in np.flatnonzero(~seen.all(axis=1)).tolist():
         if seen[row].any():
             log.warning(
-                "station %s sees no satellite in %d of %d samples of the run (first %g s after its start): "
+                "station %s sees no satellite in %d of %d samples of the %s (first %g s after its start): "
                 "it is unreachable meanwhile",
                 stations.names[row],
                 int((~seen[row]).sum()),
                 count,
-                instants[np.argmin(seen[row])] / NS_PER_S,
+                window.what,
+                ahead_ns[np.argmin(seen[row])] / NS_PER_S,
             )
     never = np.flatnonzero(~seen.any(axis=1))
     if len(never) == 0:
         return
     waiting = stations.subset(never.tolist())
     _refuse_out_of_reach(scenario, fleet, waiting, never)
-    first_ns, highest, nearest_km = _search_day(fleet, waiting)
+    first_ns, highest, nearest_km = _search_day(fleet, waiting, window.begin_sim_ns)
     for row, since_ns in enumerate(first_ns.tolist()):
         if since_ns == np.inf:
             raise _unseen(
@@ -79,9 +91,9 @@ def check_coverage(scenario: Scenario, fleet: Fleet, stations: Stations) -> None
                 float(nearest_km[row]),
             )
         log.warning(
-            "station %s sees no satellite during the run (the next one %s after its start): "
-            "it is unreachable",
+            "station %s sees no satellite during the %s (the next one %s after its start): it is unreachable",
             waiting.names[row],
+            window.what,
             _words(since_ns / NS_PER_S),
         )
 
@@ -130,7 +142,7 @@ def _refuse_out_of_reach(scenario: Scenario, fleet: Fleet, waiting: Stations, in
         )
 
 
-def _search_day(fleet: Fleet, stations: Stations) -> tuple[Float64, Float64, Float64]:
+def _search_day(fleet: Fleet, stations: Stations, from_sim_ns: int) -> tuple[Float64, Float64, Float64]:
     """First sight of each station (ns, or inf), its greatest sine of elevation, its least slant range."""
     first_ns = np.full(len(stations), np.inf)
     highest, nearest_km = np.full(len(stations), -1.0), np.full(len(stations), np.inf)
@@ -142,7 +154,9 @@ def _search_day(fleet: Fleet, stations: Stations) -> tuple[Float64, Float64, Flo
             if np.isfinite(first_ns).all():
                 return first_ns, highest, nearest_km
             instants = np.arange(begin_ns, min(begin_ns + _BATCH * step_ns, _DAY_NS), step_ns, dtype=np.int64)
-            for instant, position in zip(instants, _positions(fleet, instants, satellites), strict=True):
+            for instant, position in zip(
+                instants, _positions(fleet, from_sim_ns + instants, satellites), strict=True
+            ):
                 for begin in range(0, len(position), _LOOKED_AT):
                     look = stations.look(position[begin : begin + _LOOKED_AT])
                     found = look.visible.any(axis=1) & ~np.isfinite(first_ns)

@@ -15,8 +15,10 @@ from ..orbit import Fleet
 from ..scenario import Scenario
 from . import terminals
 from .between_shells import Junctions, Partners
+from .blocked import never_there
 from .budget import budget
 from .closure import gaps
+from .offset import offset_grid
 from .pattern import nearest_neighbours, plus_grid
 from .presets import terminal
 from .visibility import longest_chord_km
@@ -79,9 +81,13 @@ class LaserMesh:
         )
         #: what of the pattern cannot be closed, a sentence each
         self.gaps: list[str] = []
+        #: which slots +grid joins across planes, a sentence each shell
+        self.offsets: tuple[str, ...] = ()
         self._grid, self._grid_terminals = np.empty((0, 2), np.int32), np.empty((0, 2), np.uint8)
         if lasers.pattern == "+grid":
-            self._grid, self._grid_terminals = plus_grid(fleet.shells)
+            grid = offset_grid(fleet, lasers.cross_plane_offset)
+            self.offsets = grid.chosen
+            self._grid, self._grid_terminals = plus_grid(grid.shells)
             self.gaps = gaps(fleet.shells)
             needed = int(np.bincount(self._grid.ravel(), minlength=1).max())
             if needed > lasers.terminals:
@@ -91,6 +97,7 @@ class LaserMesh:
                     "lasers",
                     "terminals",
                 )
+        self.gaps += never_there(fleet, self._grid, self._rates, lasers.grazing_altitude_km)
         self.laser_slots = terminals.laser_slots(lasers)
         self._junctions: Junctions | None = None
         if lasers.junction_every is not None:

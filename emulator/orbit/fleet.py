@@ -253,6 +253,7 @@ def _layouts(parts: Sequence[_Part], start_unix_ns: int) -> tuple[ShellLayout, .
                 slot_shift=shift,
                 name=part.name,
                 argument_of_latitude_rad=latitude_rad,
+                walker=part.walker_wrap is not None,
             )
         )
     return tuple(layouts)

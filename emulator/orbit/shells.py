@@ -34,6 +34,7 @@ class ShellLayout:
     slot_shift: Int32
     name: str
     argument_of_latitude_rad: Float64 = field(repr=False)  # (len,), mean, at the start of the run
+    walker: bool = False  # from a constellation code: all pairs of neighbouring planes are alike
 
     def __len__(self) -> int:
         return sum(self.slots)
@@ -99,11 +100,14 @@ class ShellLayout:
         return here, there
 
 
-def slot_shifts(argument_of_latitude_rad: Float64, slots: Sequence[int]) -> Int32:
+def slot_shifts(
+    argument_of_latitude_rad: Float64, slots: Sequence[int], ahead_rad: Float64 | None = None
+) -> Int32:
     """(n_planes,) int32, as in ``ShellLayout.slot_shift``, from (n,) float64 phases by plane and slot.
 
     The shift s of the least mean distance, that is, of the largest
     Σ_k cos(u_next[k + s] - u_this[k]): a circular correlation, by FFT.
+    ``ahead_rad``, (n_planes,): by how much the next plane's is to be ahead (0).
     """
     n_planes = len(slots)
     shifts = np.zeros(n_planes, np.int32)
@@ -117,6 +121,8 @@ def slot_shifts(argument_of_latitude_rad: Float64, slots: Sequence[int]) -> Int3
         if n_planes == 1 or len(ours) != len(theirs):
             continue
         likeness = np.fft.ifft(np.conj(ours) * theirs)
+        if ahead_rad is not None:
+            likeness = likeness * np.exp(-1j * ahead_rad[p])
         best = int(np.argmax(likeness.real))
         best -= n_slots if best > n_slots // 2 else 0
         # where the next plane lies half a slot off, two shifts are equally near

@@ -55,6 +55,7 @@ class RunHeader:
     nodes: Nodes
     plane: str = "wired"
     propagation: tuple[dict[str, Any], ...] = ()  # of each shell, as orbit.Propagation
+    cross_plane_offsets: tuple[str, ...] = ()  # of each shell, in words
     machine: dict[str, Any] = field(default_factory=dict)
     addresses: dict[str, str] = field(default_factory=dict)
     # Awake.to_dict(): were the processors kept from sleeping, and if not, why
@@ -79,6 +80,7 @@ class RunHeader:
             "step_ns": self.step_ns,
             "plane": self.plane,
             "propagation": list(self.propagation),
+            "cross_plane_offsets": list(self.cross_plane_offsets),
             "backend": self.backend,
             "clock": self.clock,
             "rate_scale": self.rate_scale,

@@ -5,7 +5,8 @@ own.  Messages are pickles over a socket pair between two processes of ours:
 
     to it     ("open", Scenario, start_sim_ns, step_ns, duration_ns) · ("more", n)
               ("destinations", [node, …]) · ("forget", [node, …]) · ("step", step_ns)
-    from it   ("nodes", Nodes, hosting, cautions, propagation) · ("epoch", Parcel of it, Assignment, cost_ns)
+    from it   ("nodes", Nodes, hosting, cautions, propagation, offsets)
+              ("epoch", Parcel of it, Assignment, cost_ns)
               ("routes", {number: RouteRows}): to new destinations, for each of the epochs sent last
               ("error", exception)
 """
@@ -26,6 +27,7 @@ import numpy as np
 from ..epoch import Epoch, RouteRows
 from ..errors import OrbitmeshError, RunError
 from ..geometry import Geometry
+from ..links.coverage import Window
 from ..priority import go_before_nodes
 from .assignment import assign
 from .parcels import Parcel, send
@@ -47,10 +49,16 @@ class Server:
 
     def __init__(self, control: Connection) -> None:
         _, self._scenario, start_sim_ns, step_ns, duration_ns = control.recv()
-        self._control, self._geometry = control, Geometry(self._scenario)
+        self._control = control
+        self._geometry = Geometry(self._scenario, Window(start_sim_ns, duration_ns))
         geometry = self._geometry
         geometry.check_orbits(start_sim_ns, start_sim_ns + min(duration_ns, _LOOK_AHEAD_NS))
-        control.send(("nodes", geometry.nodes, geometry.hosting, geometry.cautions, geometry.propagation))
+        control.send(
+            (
+                "nodes", geometry.nodes, geometry.hosting, geometry.cautions, geometry.propagation,
+                geometry.offsets,
+            )
+        )  # fmt: skip
         self._epochs = geometry.epochs(start_sim_ns, step_ns)
         self._recent: deque[Epoch] = deque(maxlen=WINDOW + 1)  # the one in force, and those under way
         self._credit = threading.Semaphore(0)

@@ -72,6 +72,7 @@ class Emulation:
     plane: MeshPlane
     plane_reason: str
     propagation: tuple[Propagation, ...]
+    offsets: tuple[str, ...]  # of each shell, which slots +grid joins across planes
     backend: Carrier
     _awake: StayAwake | None = None
     _conductor: Conductor | None = None
@@ -204,7 +205,7 @@ class Emulation:
         introduction = self._supervision.answer(
             self._geometry.introduction, _READY_TIMEOUT_S, "the geometry process"
         )
-        self.nodes, self.hosting, self.propagation = introduction
+        self.nodes, self.hosting, self.propagation, self.offsets = introduction
         choice = choose_plane(self._asked_plane, links.name, self.nodes.n_satellites)
         self.plane = make_plane(
             choice, self.nodes, self.scenario, self.hosting, links, self.seed, self._on_progress
@@ -334,6 +335,7 @@ class Emulation:
             rate_scale=run.rate_scale,
             nodes=self.nodes,
             propagation=tuple(asdict(each) for each in self.propagation),
+            cross_plane_offsets=self.offsets,
             machine=machine,
             awake=awake.to_dict(),
             error_budget=error_budget(self.plane.name, self.backend, machine, is_awake=awake.held),

@@ -19,6 +19,10 @@ from .supervision import Supervision
 log = logging.getLogger(__name__)
 
 
+# who there is, who hosts, how each shell is moved, and which slots its lasers join across planes
+Introduction = tuple[Nodes, Bool, tuple[Propagation, ...], tuple[str, ...]]
+
+
 class GeometryProcess:
     """``on_routes`` hears of routes to new destinations, in the watcher's thread."""
 
@@ -26,7 +30,7 @@ class GeometryProcess:
         self._supervision = supervision
         self._child = supervision.start("geometry", "orbitmesh.emulator.run.ahead")
         supervision.hear(self._child, self._heard)
-        self.introduction: queue.Queue[tuple[Nodes, Bool, tuple[Propagation, ...]]] = queue.Queue()
+        self.introduction: queue.Queue[Introduction] = queue.Queue()
         self.epochs: queue.Queue[Ahead] = queue.Queue()
         self.on_routes: Callable[[dict[int, RouteRows]], None] = lambda routes: None
         self._destinations: set[int] = set()
@@ -64,7 +68,7 @@ class GeometryProcess:
             case "nodes":
                 for caution in message[3]:
                     log.warning("%s", caution)
-                self.introduction.put((message[1], message[2], message[4]))
+                self.introduction.put((message[1], message[2], message[4], message[5]))
             case "epoch":
                 _, parcel, assignment, computed_ns = message
                 self.epochs.put(Ahead(parcel.open(), assignment, computed_ns, parcel))

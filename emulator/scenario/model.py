@@ -26,6 +26,7 @@ from pydantic import (
 
 from ..run_names import checked_name
 from ..shown import shown
+from .code import MOST_SATELLITES
 from .units import AngleRad, DurationNs, LengthKm, LengthM, PowerW, RateBps, SignedLengthKm, SizeBytes, Utc
 
 TERMINAL_PRESETS = ("starlink-class", "mini", "dwdm-cluster")  # parameters: links/presets
@@ -47,6 +48,13 @@ def _count_or(word: str, value: object) -> object:
     if value == word or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
         return value
     raise ValueError(f'{shown(value)} is neither "{word}" nor a number from 1 on')
+
+
+def _offset(value: object) -> object:
+    number = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MOST_SATELLITES
+    if value in ("nearest", "phase") or number:
+        return value
+    raise ValueError(f'{value!r} is none of these: "nearest", "phase", a number of slots')
 
 
 class Section(BaseModel):
@@ -126,6 +134,10 @@ class Lasers(Section):
     ] = "starlink-class"
     grazing_altitude_km: LengthKm = Field(80.0, alias="grazing-altitude")
     max_range_km: LengthKm | None = Field(None, alias="max-range", gt=0)
+    # slots from plane to plane; default: "nearest" for a code, "phase" for planes and files
+    cross_plane_offset: Annotated[int | Literal["nearest", "phase"] | None, BeforeValidator(_offset)] = Field(
+        None, alias="cross-plane-offset"
+    )
     cross_plane_max_latitude_rad: AngleRad | None = Field(None, alias="cross-plane-max-latitude")
     # every so many satellites one has a terminal more, for the next shell
     junction_every: StrictInt | None = Field(None, alias="junction-every", ge=1)

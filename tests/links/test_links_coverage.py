@@ -9,7 +9,7 @@ import pytest
 
 from orbitmesh.emulator.epoch import NS_PER_S
 from orbitmesh.emulator.errors import ScenarioError
-from orbitmesh.emulator.links.coverage import check_coverage, reach
+from orbitmesh.emulator.links.coverage import Window, check_coverage, reach
 from orbitmesh.emulator.links.visibility import Stations
 from orbitmesh.emulator.orbit import Fleet, station_positions_itrs_km, station_zeniths_itrs
 from orbitmesh.emulator.scenario import Scenario, loads
@@ -73,7 +73,7 @@ def toy(
 def test_a_station_out_of_reach_is_refused_with_the_next_step(latitude: float, limit: str, said: str) -> None:
     scenario, fleet, stations = toy(latitude=latitude, limit=limit)
     with pytest.raises(ScenarioError, match=rf"'there' never sees a satellite: .*{said}") as caught:
-        check_coverage(scenario, fleet, stations)
+        check_coverage(scenario, fleet, stations, whole(scenario))
     assert caught.value.key == "ground.stations[1]"
     assert caught.value.line == 10
 
@@ -83,7 +83,7 @@ def test_a_station_that_the_orbit_could_pass_and_does_not() -> None:
     with pytest.raises(
         ScenarioError, match="'there' never sees a satellite: in the day from the start none rises"
     ):
-        check_coverage(scenario, fleet, stations)
+        check_coverage(scenario, fleet, stations, whole(scenario))
 
 
 def test_shipped_scenarios_are_seen_all_the_time(caplog: pytest.LogCaptureFixture) -> None:
@@ -97,6 +97,7 @@ def test_shipped_scenarios_are_seen_all_the_time(caplog: pytest.LogCaptureFixtur
             Stations.of(
                 scenario.ground, station_positions_itrs_km(places, "WGS84"), station_zeniths_itrs(places)
             ),
+            whole(scenario),
         )
     assert caplog.records == []
 
@@ -104,7 +105,7 @@ def test_shipped_scenarios_are_seen_all_the_time(caplog: pytest.LogCaptureFixtur
 def test_a_gap_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     scenario, fleet, stations = toy('code = "D:550:53:120/6/1"', latitude=40, duration="1 h")
     with caplog.at_level(logging.WARNING):
-        check_coverage(scenario, fleet, stations)
+        check_coverage(scenario, fleet, stations, whole(scenario))
     assert any(
         "station there sees no satellite in" in text and "of 61 samples" in text for text in caplog.messages
     )
@@ -114,7 +115,7 @@ def test_a_run_too_short_to_see_anybody_is_warned_of(caplog: pytest.LogCaptureFi
     shell = 'planes = [{ altitude = "550 km", inclination = "53 deg", raan = "0 deg", satellites = 1 }]'
     scenario, fleet, stations = toy(shell, latitude=40, longitude=10, mask=5)
     with caplog.at_level(logging.WARNING):
-        check_coverage(scenario, fleet, stations)
+        check_coverage(scenario, fleet, stations, whole(scenario))
     assert any(
         "station there sees no satellite during the run (the next one " in text for text in caplog.messages
     )
@@ -122,7 +123,7 @@ def test_a_run_too_short_to_see_anybody_is_warned_of(caplog: pytest.LogCaptureFi
 
 def test_no_stations_nothing_to_check() -> None:
     scenario, fleet, stations = toy()
-    check_coverage(scenario, fleet, stations.subset([]))
+    check_coverage(scenario, fleet, stations.subset([]), whole(scenario))
 
 
 @pytest.mark.parametrize("code", ["D:550:53:120/6/1", "S:780:86.4:66/6/1", "D:1200:30:40/5/1"])
@@ -141,3 +142,22 @@ def test_no_satellite_does_better_than_its_reach(code: str) -> None:
         look = places.look(position[:, time])
         assert (np.arcsin(look.sine_elevation) <= elevation_rad + 1e-9).all()
         assert (look.range_km >= range_km - 1e-9).all()
+
+
+def whole(scenario: Scenario) -> Window:
+    return Window(0, scenario.run.duration_ns)
+
+
+def test_the_window_is_what_is_asked_for(caplog: pytest.LogCaptureFixture) -> None:
+    scenario, fleet, both = toy('code = "D:780:60:1/1/0"')
+    stations = both.subset([1])
+    day_ns = 24 * 3600 * 10**9
+    seen = [
+        t for t in range(0, day_ns, 30 * 10**9)
+        if stations.look(fleet.states_itrs(np.array([t])).position_km[:, 0]).visible.any()
+    ]  # fmt: skip
+    with caplog.at_level(logging.WARNING):
+        check_coverage(scenario, fleet, stations, Window(seen[0], 10**9, "plan"))
+        assert not caplog.records
+        check_coverage(scenario, fleet, stations, Window(seen[0] + 1800 * 10**9, 10**9, "plan"))
+    assert "sees no satellite during the plan" in caplog.text
