@@ -12,6 +12,7 @@ one host's shell is for one thread at a time, as in Mininet.
 
 from __future__ import annotations
 
+import difflib
 import os
 import pty
 import select
@@ -45,6 +46,12 @@ if "-" not in CLI.identchars:
 _PROMPT = chr(127)  # Mininet's: it reads a shell's output up to this character
 _FIRST_GROUND_PORT = 1000  # Mininet orders interfaces by port: lasers first
 _NOT_YOURS = "the {what} of a mesh come from its scenario: change the scenario, not the net"
+
+
+class UnknownNode(InputError, KeyError):
+    """Programs written for Mininet catch a KeyError."""
+
+    __str__ = Exception.__str__  # a KeyError's would quote the sentence
 
 
 class MeshIntf(Intf):  # type: ignore[misc]  # Mininet has no types
@@ -274,6 +281,22 @@ class MeshNet(Mininet):  # type: ignore[misc]  # Mininet has no types
             if link is not None:
                 for intf in (link.intf1, link.intf2):
                     intf.node.delIntf(intf)
+
+    def getNodeByName(self, *names: str) -> Any:  # noqa: N802
+        return self[names[0]] if len(names) == 1 else [self[name] for name in names]
+
+    def __getitem__(self, name: str) -> MeshNode:
+        try:
+            host: MeshNode = self.nameToNode[name]
+        except KeyError:
+            near = difflib.get_close_matches(name, list(self.nameToNode), 3)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(self._some())}"
+            raise UnknownNode(f"there is no node {name!r}: {hint}") from None
+        return host
+
+    def _some(self) -> list[str]:
+        names = list(self.nameToNode)
+        return names if len(names) <= 6 else [*names[:2], "…", *names[-3:]]
 
     def build(self) -> None:
         """Nothing to do: it is built."""

@@ -22,7 +22,7 @@ from plane_rig import FAR, MESH, NEAR, PAIRS, Rig, hand_over, now_ns
 from pyroute2 import IPRoute
 
 from orbitmesh.emulator.epoch import NS_PER_S
-from orbitmesh.emulator.errors import HostError, KernelError
+from orbitmesh.emulator.errors import HostError, InputError, KernelError
 from orbitmesh.emulator.plane.engine import EngineBackend
 from orbitmesh.emulator.plane.kernel import namespaces, netlink
 from orbitmesh.emulator.plane.kernel.nodes import Namespaces
@@ -160,6 +160,22 @@ def test_minine_api_of_a_host(rig: Rig) -> None:
     assert node.popen("echo one; echo two", shell=True).communicate()[0] == b"one\ntwo\n"
     assert len(net) == len(MESH)
     assert len(net.links) == len(PAIRS)
+
+
+def test_a_name_that_nobody_has_is_told_with_those_near_it(rig: Rig) -> None:
+    with pytest.raises(InputError, match=r"no node 'gw-staton0': did you mean gw-station0"):
+        rig.net.get("gw-staton0")
+    with pytest.raises(InputError, match=r"no node 'paris': there are sat-0-0, .*gw-station1"):
+        rig.net["paris"]
+
+
+def test_where_something_is_started_by_hand_is_routed_to(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(rig.plane, "on_host", asked.append)
+    monkeypatch.setattr(rig.plane, "_in_use", set())
+    for _ in range(2):
+        assert rig.net["sat-1-1"].pexec(["true"])[2] == 0
+    assert asked == [5]
 
 
 def _runs(shell_pid: int, command: str) -> bool:

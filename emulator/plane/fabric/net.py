@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
 from ...epoch import Nodes
 from ..addressing import Addresses
@@ -44,14 +43,10 @@ class FabricNet(MeshNet):
         self.nameToNode = {name: host for name, host in self.nameToNode.items() if host.index != node}
         self.hosts = [host for host in self.hosts if host.index != node]
 
-    def getNodeByName(self, *names: str) -> Any:  # noqa: N802 - Mininet's name
-        return self[names[0]] if len(names) == 1 else [self[name] for name in names]
-
     def __getitem__(self, name: str) -> MeshNode:
         if name not in self.nameToNode and name in self._nodes.index:
             self._ensure_host(self._nodes.index[name])
-        host: MeshNode = self.nameToNode[name]
-        return host
+        return super().__getitem__(name)
 
     def __contains__(self, name: object) -> bool:
         return name in self._nodes.index

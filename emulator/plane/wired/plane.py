@@ -80,6 +80,7 @@ class Plane(MeshPlane):
         self._applied: LinkParameters | None = None
         self._linger_parameters: dict[int, LinkParameters] = {}
         self._pending: Change | None = None
+        self._in_use: set[int] = set()  # nodes in which something was started by hand
         self._gone = dict.fromkeys((*(f.name for f in fields(LinkCounters)), "dropped_invalid"), 0)
 
     def prepare(self, old: Epoch | None, new: Epoch) -> Change:
@@ -177,6 +178,14 @@ class Plane(MeshPlane):
             self._detach(self._ledger.retired_until(now_mono_ns - _DETACH_AFTER_NS, _DETACH_CHUNK))
             self._ledger.release(self.kernel.is_gone)
             self.kernel.tend()
+
+    def _descriptors(self, node: int) -> tuple[int, int]:
+        """Where Mininet's API starts something: from the next epochs on the node is routed to."""
+        found = super()._descriptors(node)
+        if node not in self._in_use:
+            self._in_use.add(node)
+            self.on_host(node)
+        return found
 
     def ensure_host(self, node: int) -> None:
         """Nothing to do: every node is one."""
