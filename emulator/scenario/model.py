@@ -54,7 +54,7 @@ def _offset(value: object) -> object:
     number = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MOST_SATELLITES
     if value in ("nearest", "phase") or number:
         return value
-    raise ValueError(f'{value!r} is none of these: "nearest", "phase", a number of slots')
+    raise ValueError(f'{shown(value)} is none of these: "nearest", "phase", a number of slots')
 
 
 class Section(BaseModel):
