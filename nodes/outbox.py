@@ -6,13 +6,15 @@ import asyncio
 import errno
 import json
 import socket
-from collections import deque
+from collections import Counter, deque
 
+from orbitmesh.wire import missed
 from orbitmesh.wire.spec import Sample
 
 from .statistics import Statistics
 
 _RETRY_S = 0.02
+_MISSED_S = 0.5  # how soon what was missed is told; they come in swarms
 _MOST_KEPT = 512
 # the recorder is behind, or (ENOBUFS) the kernel is
 _BUSY = (errno.EAGAIN, errno.ENOBUFS)
@@ -22,7 +24,8 @@ class Outbox:
     """One datagram per sample.  The socket is shared by all nodes, so its flags are left alone.
 
     What cannot be kept either is counted, and the count goes out as
-    ``{"dropped": n, "src": name}`` as soon as there is room again.
+    ``{"dropped": n, "src": name}`` as soon as there is room again.  So does
+    what was due and not measured (``wire.missed``).
     """
 
     def __init__(self, node: str, samples_fd: int, statistics: Statistics) -> None:
@@ -33,11 +36,31 @@ class Outbox:
         self._dropped = 0
         self._retry: asyncio.TimerHandle | None = None
         self._ending = False
+        self._missed: missed.Missed = Counter()
+        self._telling: asyncio.TimerHandle | None = None
 
     def end(self) -> None:
         """Take no more.  What breaks off from now on is broken off by the run's end, not by the mesh."""
+        self._tell_missed()
         self.flush()
         self._ending = True
+
+    def miss(self, kind: str, dst: str, why: str, count: int = 1) -> None:
+        """Something was due, and is not measured."""
+        if self._ending:
+            return
+        self._missed[kind, dst, why] += count
+        if self._telling is None:
+            self._telling = asyncio.get_running_loop().call_later(_MISSED_S, self._tell_missed)
+
+    def _tell_missed(self) -> None:
+        if self._telling is not None:
+            self._telling.cancel()
+            self._telling = None
+        if self._missed and self._send(missed.to_json(self._node, self._missed)):
+            self._missed.clear()
+        elif self._missed:
+            self._telling = asyncio.get_running_loop().call_later(_MISSED_S, self._tell_missed)
 
     def put(self, sample: Sample) -> None:
         """Count a sample in the node's statistics and send it."""

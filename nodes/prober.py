@@ -6,15 +6,17 @@ import asyncio
 import errno
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import grpc.aio
 
 from orbitmesh.probe.v1 import probe_pb2
+from orbitmesh.wire.missed import CONNECTING, CUT_OFF, OVERSLEPT, STARTING
+from orbitmesh.wire.schedule import next_instant_mono_ns, phase_ns, probe_stream
 from orbitmesh.wire.spec import NodeSpec, Peer, Sample
 
 from .channels import PeerChannel
 from .outbox import Outbox
-from .schedule import next_instant_mono_ns, phase_ns
 from .udp_echo import DATAGRAM_BYTES, UdpEchoClient
 
 ECHO_PAYLOAD = bytes(64)
@@ -23,14 +25,25 @@ START_GRACE_NS = 5_000_000_000
 _NS_PER_S = 1_000_000_000
 
 
-async def at_every(interval_ns: int, offset_ns: int, fire: Callable[[int], None]) -> None:
-    """Call ``fire(seq)`` at each instant of the grid, for ever; one that was slept through is left out."""
+async def at_every(
+    interval_ns: int, offset_ns: int, fire: Callable[[int], None], overslept: Callable[[int], None]
+) -> None:
+    """Call ``fire(seq)`` at each instant of the grid, for ever; those that were slept through are left out,
+    and ``overslept(n)`` is told how many."""
     instant, seq = time.monotonic_ns(), 0
     while True:
-        instant = next_instant_mono_ns(max(instant, time.monotonic_ns()), interval_ns, offset_ns)
+        before, instant = (
+            instant,
+            next_instant_mono_ns(max(instant, time.monotonic_ns()), interval_ns, offset_ns),
+        )
+        if seq and (left_out := (instant - before) // interval_ns - 1):
+            overslept(left_out)
         await asyncio.sleep((instant - time.monotonic_ns()) / _NS_PER_S)
         fire(seq)
         seq += 1
+
+
+Miss = Callable[[str, int], None]
 
 
 class Measuring:
@@ -39,20 +52,36 @@ class Measuring:
     def __init__(self, group: asyncio.TaskGroup) -> None:
         self._group = group
         self._schedules: list[asyncio.Task[None]] = []
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._under_way: dict[asyncio.Task[None], Miss] = {}
 
-    def every(self, interval_ns: int, offset_ns: int, measure: Callable[[int], Awaitable[None]]) -> None:
-        """Start ``measure(seq)`` at each instant; it may take longer than the interval."""
+    def every(
+        self,
+        interval_ns: int,
+        offset_ns: int,
+        measure: Callable[[int], Awaitable[None]],
+        miss: Miss,
+    ) -> None:
+        """Start ``measure(seq)`` at each instant; it may take longer than the interval.
+
+        ``miss(why, n)`` is told of what was due and will not be reported.
+        """
 
         async def measured(seq: int) -> None:
             await measure(seq)
 
         def fire(seq: int) -> None:
             task = self._group.create_task(measured(seq))
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
+            self._under_way[task] = miss
+            task.add_done_callback(self._under_way.pop)
 
-        self._schedules.append(self._group.create_task(at_every(interval_ns, offset_ns, fire)))
+        self._schedules.append(
+            self._group.create_task(at_every(interval_ns, offset_ns, fire, partial(miss, OVERSLEPT)))
+        )
+
+    def cut_off(self) -> None:
+        """The run ends, and nobody waits for what is under way."""
+        for miss in self._under_way.values():
+            miss(CUT_OFF, 1)
 
     async def retire(self) -> None:
         """Start no more, and wait for those under way."""
@@ -91,14 +120,23 @@ class Prober:
     def _start(self, peer: Peer, grace_ns: int) -> tuple[Measuring, PeerChannel | None]:
         measuring, channel = Measuring(self._group), None
         for kind in self._spec.probe.kinds:
-            offset_ns = phase_ns(self._spec.seed, f"{kind}:{peer.name}", self._spec.probe.interval_ns)
+            offset_ns = phase_ns(self._spec.seed, probe_stream(kind, peer.name), self._spec.probe.interval_ns)
             if kind == "grpc":
                 channel = PeerChannel(self._group, peer.address)
                 measure = self._grpc(peer, channel, max(grace_ns, self._spec.probe.timeout_ns))
             else:
                 measure = self._udp_to(peer, grace_ns)
-            measuring.every(self._spec.probe.interval_ns, offset_ns, measure)
+            miss = partial(self._miss, kind, peer.name)
+            measuring.every(self._spec.probe.interval_ns, offset_ns, measure, miss)
         return measuring, channel
+
+    def cut_off(self) -> None:
+        for measuring, _ in self._peers.values():
+            measuring.cut_off()
+
+    def _miss(self, kind: str, dst: str, why: str, count: int = 1) -> None:
+        if time.monotonic_ns() >= self.quiet_until_mono_ns:
+            self._outbox.miss(kind, dst, why, count)
 
     def _seq(self, kind: str, peer: Peer) -> int:
         """Numbers on per peer and kind, also over a time unassigned."""
@@ -117,6 +155,8 @@ class Prober:
             if not channel.ready:
                 if connected or time.monotonic_ns() > grace_until_mono_ns:
                     self._lost("grpc", peer, self._seq("grpc", peer), time.monotonic_ns(), "UNAVAILABLE")
+                else:
+                    self._miss("grpc", peer.name, CONNECTING)
                 return
             connected = True
             seq = self._seq("grpc", peer)
@@ -155,6 +195,8 @@ class Prober:
             except OSError as error:  # also TimeoutError
                 if answered or asked > grace_until_mono_ns:
                     self._lost("udp", peer, seq, asked, _why(error))
+                else:
+                    self._miss("udp", peer.name, STARTING)
                 return
             answered = True
             self._outbox.put(

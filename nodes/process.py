@@ -115,6 +115,8 @@ async def _obey(control: socket.socket, prober: Prober, sender: TaskSender, outb
         if order["op"] == "stop":
             return
         if order["op"] == "end":
+            prober.cut_off()
+            sender.cut_off()
             outbox.end()
             continue
         if order["op"] != "assign":

@@ -12,12 +12,12 @@ import grpc.aio
 import numpy as np
 
 from orbitmesh.compute.v1 import compute_pb2
+from orbitmesh.wire.schedule import phase_ns, task_stream
 from orbitmesh.wire.spec import NEAREST, NodeSpec, Sample, TaskSpec
 
 from .channels import PeerChannel
 from .outbox import Outbox
 from .prober import Measuring
-from .schedule import phase_ns
 
 PROMPT = "What does the customer on the ground get?"
 TEMPERATURE = 0.8
@@ -48,8 +48,8 @@ class TaskSender:
         for number, task in enumerate(spec.tasks):
             if task.target != NEAREST:
                 self._open(task.target)
-            offset_ns = phase_ns(spec.seed, f"task:{number}:{task.kind}", task.interval_ns)
-            self._measuring.every(task.interval_ns, offset_ns, self._sending(number, task))
+            offset_ns = phase_ns(spec.seed, task_stream(number, task.kind), task.interval_ns)
+            self._measuring.every(task.interval_ns, offset_ns, self._sending(number, task), self._miss)
 
     def assign_nearest(self, satellite: str | None) -> None:
         """Who serves from now on.  The connection to the one before is closed once its calls are done."""
@@ -58,6 +58,14 @@ class TaskSender:
         before, self._nearest, self._told = self._nearest, satellite, True
         if before is not None:
             self._close_unused(before)
+
+    def cut_off(self) -> None:
+        """The run ends, and nobody waits for what is under way."""
+        self._measuring.cut_off()
+
+    def _miss(self, why: str, count: int) -> None:
+        if time.monotonic_ns() >= self.quiet_until_mono_ns:
+            self._outbox.miss("task", "", why, count)
 
     def _open(self, satellite: str) -> None:
         if satellite in self._channels:

@@ -24,7 +24,7 @@ from ..plane.kernel.awake import Awake, StayAwake
 from ..plane.mesh import EndsWithNamespaces
 from ..plane.netem import NetemBackend
 from ..record.facts import machine_facts, utc_text
-from ..record.summary import LATENESS_P99_BOUND_NS
+from ..record.verdict import LATENESS_P99_BOUND_NS
 from ..run.processes import start_child
 from ..scenario import Scenario
 from . import store

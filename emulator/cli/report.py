@@ -21,12 +21,13 @@ def report(run: RunFolderArgument, output: FormatOption = Format.TABLE) -> None:
 
 def print_report(folder: Path, output: Format) -> None:
     """The report of a run's folder on stdout."""
-    from ..record import report as record
+    from ..record import export, report
+    from ..record.results import load_run
 
-    results = record.load_run(folder)
+    results = load_run(folder)
     if output is Format.JSON:
-        sys.stdout.write(record.to_json(results) + "\n")
+        sys.stdout.write(export.to_json(results) + "\n")
     elif output is Format.CSV:
-        sys.stdout.write(record.to_csv(results))
+        sys.stdout.write(export.to_csv(results))
     else:
-        stdout().print(record.to_table(results))
+        stdout().print(report.to_table(results))

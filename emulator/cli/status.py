@@ -48,7 +48,7 @@ def picture(now: dict[str, Any], width: int) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    from ..record.report import gateway_table
+    from ..record.tables import gateway_table
 
     rows = now["digest"].get("gateways", [])
     dead = now["dead_nodes"]

@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..epoch import Nodes
+from .due import Schedule
+from .soundness import Window
 
 Ended = Literal["completed", "interrupted", "failed"]
 
@@ -62,6 +64,7 @@ class RunHeader:
     awake: dict[str, Any] = field(default_factory=lambda: {"held": False, "reason": "not asked for"})
     # ErrorBudget.to_dict() of the calibration, or {"reason": why there is none}
     error_budget: dict[str, Any] = field(default_factory=lambda: {"reason": "none was asked for"})
+    schedule: Schedule | None = None  # None: nothing measures, since nothing carries its packets
     options: dict[str, Any] = field(default_factory=dict)  # what else the caller wants in run.json
 
     def to_dict(self) -> dict[str, Any]:
@@ -88,6 +91,7 @@ class RunHeader:
             "awake": self.awake,
             "options": self.options,
             "error_budget": self.error_budget,
+            "schedule": None if self.schedule is None else self.schedule.to_dict(),
             "satellites": self.nodes.n_satellites,
             "gateways": list(self.nodes.names[self.nodes.n_satellites :]),
             "addresses": self.addresses,
@@ -108,7 +112,9 @@ class RunFacts:
     ``emulated_ns`` is how much emulated time ran; ``build_ns`` what it took to
     build.  ``tick_cost_*`` are all work for one tick, ``lateness_*`` how late
     packets left the link backend against their due time.  ``packets_dropped``
-    counts by cause, and ``dead_nodes`` says how each ended.
+    counts by cause, and ``dead_nodes`` says how each ended.  Between
+    ``began_mono_ns`` and ``ended_mono_ns`` the nodes were to measure;
+    ``windows`` are the moments in which the link backend was late.
     """
 
     ended: Ended
@@ -128,6 +134,9 @@ class RunFacts:
     packets_dropped: dict[str, int] = field(default_factory=dict)
     dead_nodes: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()  # further reasons not to trust the run
+    began_mono_ns: int | None = None
+    ended_mono_ns: int | None = None
+    windows: tuple[Window, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self) | {"ended_utc": utc_text(self.ended_utc)}

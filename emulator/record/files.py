@@ -13,12 +13,16 @@ from .writer import parts_of
 RUN = "run.json"
 SUMMARY = "summary.json"
 EVENTS = "events.jsonl"
+WINDOWS = "windows.jsonl"
+PAIRS = "pairs.parquet"
 SAMPLES = "samples"
 PATH_CHANGES = "path-changes"
 
-# The key by which a folder is known to be a run of ours; its value is the format.
+# The key by which a folder is known to be a run of ours; its value is the format of all its files.
+# 2: sim_utc and host_utc in place of t_utc, marks of soundness, pairs, windows.
 MARKER = "orbitmesh_run"
-FORMAT = 1
+FORMAT = 2
+REMOVABLE = (1, FORMAT)  # formats whose files are known, and can be removed
 
 # Few different values: held once each, however many rows there are.
 _REPEATED = ["kind", "src", "dst", "error", "task"]

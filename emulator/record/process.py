@@ -25,6 +25,7 @@ from ..run.parcels import receive
 from ..run.processes import CAP_DAC_OVERRIDE, keep_capabilities
 from .facts import RunHeader
 from .recorder import Recorder, as_failure
+from .steadiness import watch_host
 
 _DATAGRAM_BYTES = 1 << 16
 _DATAGRAMS_PER_WAKE = 1024
@@ -45,9 +46,13 @@ class Process:
             header: RunHeader = self._control.recv()[1]
         except (EOFError, OSError):
             return 1  # main died before there was anything to record
+        # nothing measures where there is no schedule
+        watch = None if header.schedule is None else watch_host()
         try:
-            recorder = Recorder(header, self._fault)
+            recorder = Recorder(header, self._fault, watch)
         except Exception as error:
+            if watch is not None:
+                watch.close()
             self._fault(as_failure(error))
             return 1
         reason = "main died"

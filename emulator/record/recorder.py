@@ -7,21 +7,28 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+import pyarrow as pa
+
+from orbitmesh.wire import missed
 from orbitmesh.wire.spec import Sample
 
 from ..epoch import Epoch, LinkKind
 from ..errors import FailureError, FasterThanLight, HostError, InputError, RunError
-from . import files
+from . import account, files, soundness
+from .due import DueCounter
 from .facts import RunFacts, RunHeader, utc_text
 from .samples import PATH_CHANGES, SAMPLES, change_row, remainder_ns, sample_row, unix_ns
+from .soundness import Window
 from .statistics import COLUMNS, RecentWindow, gateway_statistics
+from .steadiness import Stillness, Watch, gaps_of
 from .summary import Recorded, build_summary
 from .truth import TOLERANCE_NS, History, Light, Truth, emulated_bps, shorter_than_light
-from .writer import TableWriter, append_event, write_json
+from .writer import TableWriter, append_lines, write_json, write_lines, write_table
 
 # A sample waits for the epoch that may have come into force while it flew; this
 # long where the next epoch is far off.  Main reports an epoch within milliseconds.
@@ -42,7 +49,7 @@ class Recorder:
     be written, InputError where it holds a run already.
     """
 
-    def __init__(self, header: RunHeader, on_fault: Fault) -> None:
+    def __init__(self, header: RunHeader, on_fault: Fault, watch: Watch | None = None) -> None:
         self.out, self.recorded = header.out, Recorded()
         self._nodes, self._rate_scale, self._on_fault = header.nodes, header.rate_scale, on_fault
         self._gateways = header.nodes.names[header.nodes.n_satellites :]
@@ -50,6 +57,9 @@ class Recorder:
         self._run = {files.MARKER: files.FORMAT} | header.to_dict()
         self._history = History(header.nodes, header.rate_scale)
         self._recent = RecentWindow(self._gateways)
+        self._still = Stillness(watch)
+        self._due = None if header.schedule is None else DueCounter(header.schedule, header.nodes)
+        self._told: Counter[tuple[str, str, str, str]] = Counter()  # missed: by src, dst, kind, why
         self._pending: list[Sample] = []
         self._pairs: dict[tuple[str, str], None] = {}
         self._faults: set[type[FailureError]] = set()
@@ -65,6 +75,9 @@ class Recorder:
 
     def epoch(self, epoch: Epoch, t0_mono_ns: int, began_mono_ns: int, in_force_mono_ns: int) -> None:
         self._history.add(epoch, t0_mono_ns, began_mono_ns, in_force_mono_ns)
+        self._still.tick(epoch.sim_ns, t0_mono_ns, began_mono_ns, in_force_mono_ns)
+        if self._due is not None:
+            self._due.epoch(epoch, in_force_mono_ns)
         self._note_rates(epoch)
         if (short := shorter_than_light(epoch)) is not None:
             row, delay_ns, light_ns = short
@@ -82,6 +95,11 @@ class Recorder:
         try:
             if b'"dropped"' in data and isinstance(value := json.loads(data), dict) and "dropped" in value:
                 self.recorded.dropped += int(value["dropped"])
+                return
+            if missed.MARK in data and (told := missed.from_json(data)) is not None:
+                src, counts = told
+                for (kind, dst, why), n in counts.items():
+                    self._told[src, dst, kind, why] += n
                 return
             sample = Sample.from_json(data)
             # a task that had nobody to go to has no destination
@@ -103,6 +121,7 @@ class Recorder:
 
     def advance(self, now_mono_ns: int) -> None:
         """Put beside the truth whatever no later news can change."""
+        self._still.looked(now_mono_ns)
         decided_ns = self._history.decided_until_mono_ns or 0
         hold_ns = HOLD_NS if len(self._pending) < _MOST_PENDING else 0
         waiting = []
@@ -130,6 +149,9 @@ class Recorder:
                 table.flush()
             except HostError as error:
                 self._fault(error)
+        if windows := self._still.untold():
+            with contextlib.suppress(HostError):  # as with events
+                append_lines(self.out / files.WINDOWS, *(window.to_dict() for window in windows))
 
     def digest(self, now_mono_ns: int) -> dict[str, Any]:
         """The run as of now, for a screen: counts since its start, figures per gateway over the last 10 s."""
@@ -152,27 +174,56 @@ class Recorder:
         # an epoch that failed half-way was never reported: no verdict on what flew then
         self._settle_all(judge=facts.ended != "failed")
         self.flush()
-        for table in (self._samples, self._changes):
-            try:
-                table.merge()
-            except HostError as error:
-                self._fault(error)
+        windows = self._still.windows(facts)
+        self._write(lambda: self._samples.merge(lambda rows: soundness.marked(rows, windows)))
+        self._write(self._changes.merge)
         for table in (self._samples, self._changes):
             self.recorded.unwritten += table.rows_waiting + table.rows_lost
         rows, unreadable = files.read_table(self.out / files.SAMPLES, SAMPLES, COLUMNS)
         ended = facts.to_dict()
         ended["warnings"] = [*facts.warnings, *map(files.sentence, unreadable)]
-        summary = build_summary(self._run, ended, self.recorded, gateway_statistics(rows, self._gateways))
-        try:
-            write_json(self.out / files.SUMMARY, summary)
-        except HostError as error:
-            self._fault(error)
+        gateways = gateway_statistics(rows, self._gateways)
+        summary = build_summary(
+            self._run, ended, self.recorded, gateways, **self._evidence(rows, facts, windows, gateways)
+        )
+        self._write(lambda: write_lines(self.out / files.WINDOWS, (w.to_dict() for w in windows)))
+        self._write(lambda: write_json(self.out / files.SUMMARY, summary))
         self._event("ended", ended=summary["ended"], reason=summary["reason"])
         return summary
+
+    def _evidence(
+        self, rows: pa.Table, facts: RunFacts, windows: Sequence[Window], gateways: list[dict[str, Any]]
+    ) -> dict[str, Any]:
+        """What the verdict looks at; writes the table of pairs, and adds availability to the gateways."""
+        self.recorded.recorder_gap_ns = self._still.recorder_gap_ns
+        counter, pairs = self._due, None
+        if counter is not None and facts.began_mono_ns is not None and facts.ended_mono_ns is not None:
+            pairs = counter.pairs(facts.began_mono_ns, facts.ended_mono_ns)
+        table = account.pairs_table(counter, pairs, rows, self._told)
+        self._write(lambda: write_table(self.out / files.PAIRS, table))
+        if counter is not None and pairs is not None:
+            ways = account.of_gateways(counter, pairs)
+            for gateway in gateways:
+                gateway.update(ways.get(gateway["gateway"], {}))
+                gateway.update(account.by_gateway(table, gateway["gateway"]))
+        marked = soundness.of_samples(soundness.with_marks(rows, windows), windows)
+        return {
+            "sound": marked,
+            "account": account.in_all(table, pairs),
+            "gaps": () if counter is None or pairs is None else gaps_of(counter, pairs, rows, facts),
+            "host_watched": self._still.host_watched,
+        }
+
+    def _write(self, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except HostError as error:
+            self._fault(error)
 
     def abandon(self, reason: str) -> None:
         """No ``finish`` will come: what is known is written; ``orbitmesh report`` makes the rest of it."""
         self._settle_all(judge=False)
+        self._still.close()
         self.flush()
         self._event(f"run ended without finish: {reason}")
 
@@ -204,6 +255,8 @@ class Recorder:
             self.recorded.without_truth += sample.dst != ""
         elif truth.propagation_ns is None:
             self.recorded.unreachable += 1
+        else:
+            self.recorded.lost_on_way += not sample.ok
         if light is not None:
             self._note_light(sample, truth, light)
         self._samples.add(sample_row(sample, truth, self._start_unix_ns))
@@ -265,7 +318,7 @@ class Recorder:
         # the disk that refuses this line has refused the samples too, and that is reported
         with contextlib.suppress(HostError):
             now = utc_text(datetime.now(UTC))
-            append_event(self.out / files.EVENTS, {"t_utc": now, "event": event} | more)
+            append_lines(self.out / files.EVENTS, {"host_utc": now, "event": event} | more)
 
 
 def as_failure(error: Exception) -> FailureError:

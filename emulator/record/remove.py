@@ -7,13 +7,15 @@ from pathlib import Path
 from ..control.client import find_runs
 from ..errors import HostError, InputError
 from . import files
-from .report import read_run_file
+from .results import read_run_file
 
 _FILES = (
     files.SUMMARY,
     f"{files.SAMPLES}.parquet",
     f"{files.PATH_CHANGES}.parquet",
     files.EVENTS,
+    files.WINDOWS,
+    files.PAIRS,
 )
 _FOLDERS = (files.SAMPLES, files.PATH_CHANGES)
 

@@ -18,12 +18,13 @@ from .truth import PathChange, Truth
 _UTC_NS = pa.timestamp("ns", tz="UTC")
 _UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-# t_utc, sim_ns: the emulated instant of sending.  path: node names joined by ">".
+# sim_utc, sim_ns: the emulated instant of sending.  path: node names joined by ">".
 SAMPLES = pa.schema(
     [
-        ("t_utc", _UTC_NS),
+        ("sim_utc", _UTC_NS),
         ("sim_ns", pa.int64()),
         ("sent_mono_ns", pa.int64()),
+        ("done_mono_ns", pa.int64()),
         ("kind", pa.string()),
         ("src", pa.string()),
         ("dst", pa.string()),
@@ -50,12 +51,15 @@ SAMPLES = pa.schema(
         ("bytes_down", pa.int64()),
         ("epoch_number", pa.int64()),
         ("straddles_epoch", pa.bool_()),
+        # filled when the run ends and all windows are known (soundness.py); null in a part of one under way
+        ("sound", pa.bool_()),
+        ("doubt", pa.string()),
     ]
 )
 
 PATH_CHANGES = pa.schema(
     [
-        ("t_utc", _UTC_NS),
+        ("sim_utc", _UTC_NS),
         ("sim_ns", pa.int64()),
         ("epoch_number", pa.int64()),
         ("src", pa.string()),
@@ -98,6 +102,7 @@ def sample_row(sample: Sample, truth: Truth | None, start_unix_ns: int) -> Row:
         None if truth is None else start_unix_ns + truth.sim_ns,
         None if truth is None else truth.sim_ns,
         sample.sent_mono_ns,
+        sample.done_mono_ns,
         sample.kind,
         sample.src,
         sample.dst or None,
@@ -117,6 +122,8 @@ def sample_row(sample: Sample, truth: Truth | None, start_unix_ns: int) -> Row:
         sample.bytes_down,
         None if truth is None else truth.epoch_number,
         None if truth is None else truth.straddles_epoch,
+        None,
+        None,
     )
 
 

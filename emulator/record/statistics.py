@@ -20,7 +20,14 @@ KINDS = ("udp", "grpc", "task")
 _QUANTILES = {"p50_ns": 0.5, "p90_ns": 0.9, "p99_ns": 0.99}
 
 # The columns that gateway_statistics reads.
-COLUMNS = ["kind", "src", "dst", "ok", "error", "measured_ns", "propagation_ns", "remainder_ns"]
+PARTS = {
+    "physical": "propagation_ns", "bytes": "serialisation_ns", "queue": "queue_ns", "compute": "compute_ns",
+    "remainder": "remainder_ns",
+}  # fmt: skip
+COLUMNS = [
+    "kind", "src", "dst", "ok", "error", "sound", "doubt", "sent_mono_ns", "done_mono_ns", "measured_ns",
+    *PARTS.values(),
+]  # fmt: skip
 
 RECENT_NS = 10_000_000_000
 _MOST_RECENT = 100_000
@@ -40,15 +47,19 @@ def gateway_statistics(samples: pa.Table, gateways: Sequence[str]) -> list[dict[
 
     Per kind: ``samples``, ``lost``, and the distributions of ``measured`` (of
     the samples with an answer), ``physical`` (their propagation delay) and
-    ``remainder``; None where there was no such sample.
+    ``remainder``; None where there was no such sample.  ``sound`` holds the same
+    of the samples that are sound alone (``soundness``), and ``mean`` the parts of
+    the measured time, as means over the samples of which all parts are known:
+    unlike quantiles they add up.
     """
     far = _index_in(samples["dst"], gateways)
     gateway = np.where(far >= 0, far, _index_in(samples["src"], gateways))
     kind = _index_in(samples["kind"], KINDS)
     ok = samples["ok"].to_numpy()
-    measured, physical, remainder = (
-        _with_nan(samples[name]) for name in ("measured_ns", "propagation_ns", "remainder_ns")
-    )
+    sound = samples["sound"].fill_null(True).to_numpy()
+    times = {
+        name: _with_nan(samples[column]) for name, column in {"measured": "measured_ns", **PARTS}.items()
+    }
     found = []
     for index, name in enumerate(gateways):
         mine = gateway == index
@@ -63,19 +74,36 @@ def gateway_statistics(samples: pa.Table, gateways: Sequence[str]) -> list[dict[
                 "lost": int(lost.sum()),
                 "lost_by_error": {str(k or "unknown"): n for k, n in sorted(errors.items(), key=str)},
                 "kinds": {
-                    label: {
-                        "samples": int((of_kind := mine & (kind == number)).sum()),
-                        "lost": int((of_kind & ~ok).sum()),
-                        "measured": _distribution(measured[of_kind & ok]),
-                        "physical": _distribution(physical[of_kind & ok]),
-                        "remainder": _distribution(remainder[of_kind & ok]),
-                    }
+                    label: _figures(times, of_kind, ok)
+                    | {"sound": _figures(times, of_kind & sound, ok), "mean": _means(times, of_kind & ok)}
                     for number, label in enumerate(KINDS)
-                    if bool((mine & (kind == number)).any())
+                    if bool((of_kind := mine & (kind == number)).any())
                 },
             }
         )
     return found
+
+
+Times = dict[str, NDArray[np.float64]]
+
+
+def _figures(times: Times, rows: NDArray[np.bool_], ok: NDArray[np.bool_]) -> dict[str, Any]:
+    answered = rows & ok
+    return {
+        "samples": int(rows.sum()),
+        "lost": int((rows & ~ok).sum()),
+        **{name: _distribution(times[name][answered]) for name in ("measured", "physical", "remainder")},
+    }
+
+
+def _means(times: Times, answered: NDArray[np.bool_]) -> dict[str, int] | None:
+    """Of ``measured_ns`` and its parts; a probe has neither queue nor compute, and they are 0."""
+    known = answered & ~np.isnan(times["remainder"])
+    if not known.any():
+        return None
+    return {"samples": int(known.sum())} | {
+        f"{name}_ns": round(float(np.nan_to_num(values[known]).mean())) for name, values in times.items()
+    }
 
 
 def _distinct(column: pa.ChunkedArray, rows: NDArray[np.bool_]) -> set[str]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from .files import FORMAT
 from .truth import TOLERANCE_NS
-
-FORMAT = 1
-
-# Beyond this the link backend itself is no longer negligible beside what is measured.
-LATENESS_P99_BOUND_NS = 1_000_000
+from .verdict import Evidence, judge
 
 # In run.json: what a calibration says of the machine, beside which a run's own lateness is judged.
 _NO_BUDGET = {"reason": "recorded by a version that knew none"}
@@ -35,6 +33,8 @@ class Recorded:
     path_changes: int = 0
     too_fast: int = 0
     too_fast_first: str | None = None
+    lost_on_way: int = 0  # of those lost, with a way at the instant of sending
+    recorder_gap_ns: int = 0  # the longest that the recorder itself stood still
     least_margin_ns: int | None = None  # measured minus the least that light allows
     rates: dict[str, dict[str, int]] = field(default_factory=dict)
 
@@ -46,8 +46,12 @@ def build_summary(
     gateways: list[dict[str, Any]],
     *,
     ended_without_facts: str = "killed",
+    sound: dict[str, Any] | None = None,
+    account: dict[str, Any] | None = None,
+    gaps: Sequence[tuple[str, int]] = (),
+    host_watched: bool = False,
 ) -> dict[str, Any]:
-    """From run.json, the facts of the end, the counts and the statistics.
+    """From run.json, the facts of the end, the counts, the statistics, and what ``verdict.Evidence`` takes.
 
     A run that was killed, or still runs, has no facts: None, and in ``ended``
     what is given for that case.
@@ -58,7 +62,12 @@ def build_summary(
         ended, reason = "failed", recorded.too_fast_first or "faster than light"
     late = facts.get("late_ticks", ())
     budget = run.get("error_budget", _NO_BUDGET)
-    doubts = doubts_about(ended, facts, recorded, budget)
+    verdict = judge(
+        Evidence(
+            ended, facts, recorded, budget, run["backend"], sound, account, gateways,
+            gaps, host_watched,
+        )
+    )  # fmt: skip
     return {
         "format": FORMAT,
         "run_id": run["run_id"],
@@ -66,8 +75,11 @@ def build_summary(
         "seed": run["seed"],
         "ended": ended,
         "reason": reason,
-        "trusted": not doubts,
-        "doubts": doubts,
+        "trusted": verdict.trusted,
+        "doubts": verdict.doubts,
+        "remarks": verdict.remarks,
+        "not_known": verdict.not_known,
+        "soundness": sound,
         "start_utc": run["start_utc"],
         "began_utc": run["began_utc"],
         "ended_utc": facts.get("ended_utc"),
@@ -100,10 +112,22 @@ def build_summary(
             "max_ns": facts.get("lateness_max_ns"),
         },
         "error_budget": budget,
+        "schedule": run.get("schedule"),
+        "measurements": account,
         "samples": {
             key: value
             for key, value in asdict(recorded).items()
-            if key in ("samples", "lost", "dropped", "malformed", "unwritten", "unreachable", "without_truth")
+            if key
+            in (
+                "samples",
+                "lost",
+                "lost_on_way",
+                "dropped",
+                "malformed",
+                "unwritten",
+                "unreachable",
+                "without_truth",
+            )
         },
         "light": {
             "too_fast": recorded.too_fast,
@@ -116,50 +140,3 @@ def build_summary(
         "dead_nodes": dict(sorted(facts.get("dead_nodes", {}).items())),
         "gateways": gateways,
     }
-
-
-def doubts_about(
-    ended: str, facts: dict[str, Any], recorded: Recorded, budget: dict[str, Any] = _NO_BUDGET
-) -> list[str]:
-    """Why the results of a run are not to be trusted without a further look; empty where they are."""
-    doubts = []
-    if recorded.too_fast:
-        doubts.append(f"{_n(recorded.too_fast, 'measurement')} faster than light: {recorded.too_fast_first}")
-    if ended == "killed":
-        doubts.append("the run was killed: ticks, engine lateness and packet losses are not known")
-    if ended == "running":
-        doubts.append("the run is still under way")
-    if ended == "failed" and not recorded.too_fast:
-        doubts.append(f"the run failed: {facts.get('reason') or 'for no stated reason'}")
-    if late := facts.get("late_ticks"):
-        worst = max(late, key=lambda tick: tick["late_ns"])
-        doubts.append(
-            f"{_n(len(late), 'tick')} came late, the worst (number {worst['number']}) by "
-            f"{worst['late_ns'] / 1e6:.1f} ms: routes and handovers were late by as much"
-        )
-    lateness_ns = facts.get("lateness_p99_ns")
-    bound_ns = min(LATENESS_P99_BOUND_NS, budget.get("lateness_p99_bound_ns", LATENESS_P99_BOUND_NS))
-    if lateness_ns is not None and lateness_ns > bound_ns:
-        whose = "of the calibration" if bound_ns < LATENESS_P99_BOUND_NS else "without a calibration"
-        doubts.append(
-            f"the link engine was late by {lateness_ns / 1e6:.2f} ms at p99 "
-            f"(bound {whose} {bound_ns / 1e6:.2g} ms): the host is too slow for this load"
-        )
-    if recorded.dropped:
-        doubts.append(f"{_n(recorded.dropped, 'sample')} did not reach the recorder: the host is overloaded")
-    if recorded.malformed:
-        doubts.append(f"{_n(recorded.malformed, 'datagram')} to the recorder could not be read")
-    if recorded.unwritten:
-        doubts.append(f"{_n(recorded.unwritten, 'row')} could not be written to disk")
-    if ended == "completed" and recorded.samples == 0:
-        doubts.append("nothing was measured: no sample came (compute.probes, compute.tasks; links = fake?)")
-    if recorded.without_truth:
-        doubts.append(f"{_n(recorded.without_truth, 'sample')} came from an instant whose epoch is not known")
-    for name, how in sorted(facts.get("dead_nodes", {}).items()):
-        doubts.append(f"the node process of {name} died: {how}")
-    doubts.extend(facts.get("warnings", ()))
-    return doubts
-
-
-def _n(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")

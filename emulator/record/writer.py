@@ -11,7 +11,7 @@ import errno
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -65,14 +65,17 @@ class TableWriter:
             self.rows_written += len(rows)
             del self._rows[: len(rows)]
 
-    def merge(self) -> None:
-        """Make one file of all parts, in order, and remove them.  HostError: the disk refuses, they stay."""
+    def merge(self, finished: Callable[[pa.Table], pa.Table] = lambda rows: rows) -> None:
+        """Make one file of all parts, in order, and remove them.  HostError: the disk refuses, they stay.
+
+        ``finished`` fills in what was not known while the run lasted.
+        """
         temporary = _temporary(self.merged)
         try:
             with _sentences(self.merged):
                 with temporary.open("wb") as file, pq.ParquetWriter(file, self.schema) as out:
                     for group in _groups(parts_of(self.folder), self.schema):
-                        out.write_table(group)
+                        out.write_table(finished(group).select(self.schema.names).cast(self.schema))
                 temporary.replace(self.merged)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -100,15 +103,27 @@ def write_whole(path: Path, data: bytes | memoryview) -> None:
         raise
 
 
+def write_table(path: Path, rows: pa.Table) -> None:
+    data = io.BytesIO()
+    pq.write_table(rows, data)
+    write_whole(path, data.getbuffer())
+
+
 def write_json(path: Path, value: dict[str, Any]) -> None:
     """Indented, keys in their order; ValueError for a NaN or an infinity, which JSON cannot hold."""
     write_whole(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
 
 
-def append_event(path: Path, event: dict[str, Any]) -> None:
-    """One line of JSON more."""
+def append_lines(path: Path, *values: dict[str, Any]) -> None:
+    """So many lines of JSON more."""
     with _sentences(path), path.open("a") as file:
-        file.write(json.dumps(event, allow_nan=False) + "\n")
+        file.writelines(json.dumps(value, allow_nan=False) + "\n" for value in values)
+
+
+def write_lines(path: Path, values: Iterable[dict[str, Any]]) -> None:
+    """A line of JSON each, in place of what was there."""
+    lines = "".join(json.dumps(value, allow_nan=False) + "\n" for value in values)
+    write_whole(path, lines.encode())
 
 
 def _groups(parts: Iterable[Path], schema: pa.Schema) -> Iterable[pa.Table]:

@@ -29,6 +29,7 @@ from ..plane.kernel import privileges
 from ..plane.kernel.awake import StayAwake
 from ..plane.mesh import MeshPlane
 from ..plane.network import MeshNet
+from ..record.due import Schedule
 from ..record.facts import RunFacts, RunHeader, machine_facts
 from ..run_names import make_run_id
 from ..scenario import Scenario, scenario_hash
@@ -39,9 +40,10 @@ from .conductor import Conductor, Tick, TickLog
 from .endings import signals_noted, summarise_without_recorder, tell_failure
 from .folder import RunFolder
 from .geometry_process import GeometryProcess
+from .lateness_log import LatenessLog
 from .news import News, StepWatch
 from .node_processes import NodeProcesses
-from .node_specs import node_specs
+from .node_specs import node_specs, schedule_of
 from .planes import choose_plane, links_for, make_plane
 from .questions import Questions
 from .recorder_process import RecorderProcess
@@ -114,6 +116,9 @@ class Emulation:
         self._assignment: Assignment | None = None
         self._cautions: tuple[str, ...] = ()
         self._lateness_before: Lateness | None = None
+        self._lateness_log: LatenessLog | None = None
+        self._began_mono_ns: int | None = None  # the nodes' measuring, and its end
+        self._ended_mono_ns: int | None = None
 
     # ---- life cycle
 
@@ -175,6 +180,7 @@ class Emulation:
         self._count_afresh()
         self.built_s = (time.monotonic_ns() - began_ns) / 1e9
         self.began_sim_ns = self.clock.sim_ns()
+        self._began_mono_ns = time.monotonic_ns()
         self._steps.is_running = True
 
     def _choose_links(self) -> LinkBackend:
@@ -261,6 +267,8 @@ class Emulation:
         assert self._conductor is not None
         self._conductor.count_afresh()
         self._lateness_before = self.backend.lateness()
+        self._lateness_log = LatenessLog(self.backend)
+        self._lateness_log.start()
 
     # ---- the end
 
@@ -286,7 +294,11 @@ class Emulation:
                 last_first.callback(self._finish_record, error)
             if self._conductor is not None:
                 last_first.callback(self._stop_conductor, self._conductor)
-                last_first.callback(self._orders.stop)
+                last_first.callback(self._stop_nodes)
+
+    def _stop_nodes(self) -> None:
+        self._ended_mono_ns = time.monotonic_ns()
+        self._orders.stop()
 
     def _stop_conductor(self, conductor: Conductor) -> None:
         conductor.stop()
@@ -339,8 +351,14 @@ class Emulation:
             machine=machine,
             awake=awake.to_dict(),
             error_budget=error_budget(self.plane.name, self.backend, machine, is_awake=awake.held),
+            schedule=self._schedule(),
             addresses={self.nodes.names[node]: self.plane.addresses[node] for node in self._recorded_nodes()},
         )
+
+    def _schedule(self) -> Schedule | None:
+        if self.backend.name == "fake":
+            return None
+        return schedule_of(self.nodes, self.hosting, self.scenario.compute, self.seed)
 
     def _recorded_nodes(self) -> list[int]:
         """Whose addresses the record names: of a fabric only those in which something runs."""
@@ -350,6 +368,8 @@ class Emulation:
 
     def _facts(self, error: BaseException | None) -> RunFacts:
         is_built = self._conductor is not None
+        if self._lateness_log is not None:
+            self._lateness_log.stop()
         return run_facts(
             error,
             self.ticks or TickLog(),
@@ -359,6 +379,9 @@ class Emulation:
             build_ns=round(self.built_s * 1e9),
             clock_held_ns=getattr(self.clock, "held_ns", 0),
             dead_nodes=dict(self.dead_nodes),
+            began_mono_ns=self._began_mono_ns,
+            ended_mono_ns=self._ended_mono_ns,
+            windows=() if self._lateness_log is None else self._lateness_log.windows(),
             # some backends know only at the end what made them less exact
             warnings=tuple(
                 dict.fromkeys([*self._cautions, *self.backend.cautions(), *self.plane.kernel.cautions()])

@@ -40,7 +40,7 @@ def signals_noted() -> Iterator[None]:
 
 def summarise_without_recorder(out: Path, facts: RunFacts) -> dict[str, Any]:
     """Write what is known; empty, and said, where that is nothing or cannot be written."""
-    from ..record.report import summary_without_recorder  # it reads tables: only here they are wanted
+    from ..record.results import summary_without_recorder  # it reads tables: only here they are wanted
 
     try:
         summary = summary_without_recorder(out, facts.to_dict())

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from zlib import crc32
 
+from orbitmesh.wire.schedule import node_seed
 from orbitmesh.wire.spec import NodeSpec, Peer, ProbeSpec, TaskSpec
 
 from ..epoch import Bool, Nodes
+from ..record.due import Schedule, TaskDue
 from ..scenario.model import Compute
 
 
@@ -39,7 +40,7 @@ def node_specs(
                 name=name,
                 kind="gateway" if is_gateway else "satellite",
                 address=address(node),
-                seed=crc32(f"{seed}:{name}".encode()),
+                seed=node_seed(seed, name),
                 probe=ProbeSpec(
                     kinds=compute.probes.kinds,
                     interval_ns=compute.probes.interval_ns,
@@ -63,4 +64,23 @@ def tasks_of(gateway: str, compute: Compute) -> tuple[TaskSpec, ...]:
         TaskSpec(task.kind, task.size, task.satellite, task.interval_ns, task.timeout_ns)
         for task in compute.tasks
         if task.gateways == "all" or station in task.gateways or gateway in task.gateways
+    )
+
+
+def schedule_of(nodes: Nodes, hosting: Bool, compute: Compute, seed: int) -> Schedule:
+    """The same for the recorder, which counts by it what was due."""
+    names = [nodes.names[int(node)] for node in hosting.nonzero()[0]]
+    gateways = [name for name in names if nodes.is_gateway(nodes.index[name])]
+    return Schedule(
+        seed=seed,
+        satellites=tuple(name for name in names if not nodes.is_gateway(nodes.index[name])),
+        kinds=compute.probes.kinds,
+        interval_ns=compute.probes.interval_ns,
+        timeout_ns=compute.probes.timeout_ns,
+        gateways_each=compute.probes.gateways,
+        tasks=tuple(
+            TaskDue(gateway, number, task.kind, task.target, task.interval_ns)
+            for gateway in gateways
+            for number, task in enumerate(tasks_of(gateway, compute))
+        ),
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from test_cli_errors import FALLING
 
-from orbitmesh.emulator.record.report import load_run
+from orbitmesh.emulator.record.results import load_run
 
 pytestmark = pytest.mark.netns
 

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from orbitmesh.emulator.cli import screen, status
-from orbitmesh.emulator.record.report import StatisticsTable
+from orbitmesh.emulator.record.tables import StatisticsTable
 
 ROW = {
     "gateway": "gw-london", "satellites": 7, "samples": 40, "lost": 1,

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 from conftest import COMMAND, MeshProcess, Traces
 
-from orbitmesh.emulator.record.report import load_run
+from orbitmesh.emulator.record.results import load_run
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(180)]
 

@@ -19,7 +19,7 @@ from orbitmesh.emulator.epoch import NS_PER_S
 from orbitmesh.emulator.plan import PlanRow, plan_rows
 from orbitmesh.emulator.run.assignment import assign
 from orbitmesh.emulator.run.node_specs import node_specs
-from orbitmesh.nodes.schedule import phase_ns
+from orbitmesh.wire.schedule import phase_ns
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(120)]
 
@@ -120,7 +120,7 @@ def changes_between(commanded: Commanded, last_row: int, pairs: set[tuple[str, s
             names = [">".join(commanded.names(path) or ()) for path in (before, after)]
             found.append(
                 {
-                    "t_utc": None,
+                    "sim_utc": None,
                     "sim_ns": row * commanded.step_ns,
                     "epoch_number": row,
                     "src": src,
@@ -193,9 +193,9 @@ def test_the_change_of_path_is_recorded_with_its_instant(make_first: HandedOver)
     recorded = recorded_changes(make_first.out)
     start_utc = make_first.scenario.run.start_utc
     for row in recorded:
-        assert row.pop("t_utc") == start_utc + timedelta(microseconds=row["sim_ns"] // 1000)
+        assert row.pop("sim_utc") == start_utc + timedelta(microseconds=row["sim_ns"] // 1000)
     for row in expected:
-        row.pop("t_utc")
+        row.pop("sim_utc")
     # a pair that was assigned on the way may have more of them
     assert [row for row in recorded if (row["src"], row["dst"]) in pairs] == expected
     assert make_first.summary["path_changes"] == len(recorded)

@@ -24,7 +24,7 @@ from orbitmesh.emulator.errors import InputError
 from orbitmesh.emulator.geometry import Geometry
 from orbitmesh.emulator.plane.fabric import hosts
 from orbitmesh.emulator.plane.fabric import plane as fabric_plane
-from orbitmesh.emulator.record.report import load_run
+from orbitmesh.emulator.record.results import load_run
 from orbitmesh.emulator.run import questions
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(180)]

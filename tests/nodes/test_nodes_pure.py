@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orbitmesh.nodes import work
-from orbitmesh.nodes.schedule import next_instant_mono_ns, phase_ns
 from orbitmesh.nodes.statistics import LATEST, Statistics
+from orbitmesh.wire.schedule import next_instant_mono_ns, phase_ns
 from orbitmesh.wire.spec import NodeSpec, Peer, ProbeSpec, Sample, TaskSpec
 
 SPEC = NodeSpec(

@@ -150,7 +150,7 @@ def reject_constant(name: str) -> None:
 def rows_of(path: Path) -> list[dict[str, Any]]:
     """A Parquet file's rows; instants as ns since 1970, since datetime holds microseconds only."""
     table = pq.read_table(path)
-    return list(table.set_column(0, "t_utc", table["t_utc"].cast(pa.int64())).to_pylist())
+    return list(table.set_column(0, "sim_utc", table["sim_utc"].cast(pa.int64())).to_pylist())
 
 
 def strict_json(text: str) -> object:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from orbitmesh.emulator.record.summary import LATENESS_P99_BOUND_NS, Recorded, doubts_about
+from orbitmesh.emulator.record.summary import Recorded
+from orbitmesh.emulator.record.verdict import LATENESS_P99_BOUND_NS, Evidence, judge
 
 BUDGET: dict[str, Any] = {"lateness_p99_bound_ns": 200_000}
 NONE: dict[str, Any] = {"reason": "not calibrated"}
@@ -27,6 +28,7 @@ NONE: dict[str, Any] = {"reason": "not calibrated"}
 def test_lateness_beyond_the_bound_is_a_doubt(
     budget: dict[str, Any], lateness_ns: int, says: str | None
 ) -> None:
-    doubts = doubts_about("completed", {"lateness_p99_ns": lateness_ns}, Recorded(samples=1), budget)
+    facts = {"lateness_p99_ns": lateness_ns}
+    doubts = judge(Evidence("completed", facts, Recorded(samples=1), budget, "engine")).doubts
     assert [says in doubt for doubt in doubts if says] == ([True] if says else [])
     assert bool(doubts) == bool(says)

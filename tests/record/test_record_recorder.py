@@ -73,7 +73,8 @@ def test_a_whole_small_run(tmp_path: Path) -> None:
     assert not run.faults
     assert strict_json((tmp_path / "summary.json").read_text()) == summary
     assert sorted(p.name for p in tmp_path.iterdir()) == [
-        "events.jsonl", "path-changes.parquet", "run.json", "samples.parquet", "summary.json",
+        "events.jsonl", "pairs.parquet", "path-changes.parquet", "run.json", "samples.parquet",
+        "summary.json", "windows.jsonl",
     ]  # fmt: skip
     rows = rows_of(tmp_path / "samples.parquet")
     assert len(rows) == 10
@@ -92,8 +93,8 @@ def test_a_whole_small_run(tmp_path: Path) -> None:
     )
     assert summary["path_changes"] == 1
     assert summary["samples"] == {
-        "samples": 10, "lost": 2, "dropped": 3, "malformed": 4, "unwritten": 0, "unreachable": 0,
-        "without_truth": 0,
+        "samples": 10, "lost": 2, "lost_on_way": 1, "dropped": 3, "malformed": 4, "unwritten": 0,
+        "unreachable": 0, "without_truth": 0,
     }  # fmt: skip
     london, tokyo = summary["gateways"]
     assert (london["gateway"], london["kinds"]["udp"]["measured"]["p50_ns"]) == ("gw-london", 6 * MS)
@@ -106,7 +107,7 @@ def test_a_whole_small_run(tmp_path: Path) -> None:
     assert summary["light"]["least_margin_ns"] > 0
     assert not summary["trusted"]
     doubts = "\n".join(summary["doubts"])
-    assert "1 tick came late, the worst (number 3) by 25.0 ms" in doubts
+    assert "1 tick came late, the worst (number 3) by 25.0 ms" in "\n".join(summary["remarks"])
     assert "3 samples did not reach the recorder" in doubts
     assert "4 datagrams to the recorder could not be read" in doubts
     assert "the node process of sat-0-2 died: signal 9 (SIGKILL)" in doubts
@@ -119,10 +120,11 @@ def test_a_run_without_a_flaw_is_trusted_and_its_keys_are_what_they_were(tmp_pat
     summary = run.recorder.finish(facts())
     assert (summary["trusted"], summary["doubts"], summary["ended"]) == (True, [], "completed")
     assert list(summary) == [
-        "format", "run_id", "scenario", "seed", "ended", "reason", "trusted", "doubts", "start_utc",
-        "began_utc", "ended_utc", "duration_asked_ns", "emulated_ns", "build_ns", "machine", "awake",
-        "options", "plane", "backend", "clock", "clock_held_ns", "satellites", "rate_scale", "rates", "ticks",
-        "engine_lateness", "error_budget",
+        "format", "run_id", "scenario", "seed", "ended", "reason", "trusted", "doubts", "remarks",
+        "not_known", "soundness", "start_utc", "began_utc", "ended_utc", "duration_asked_ns", "emulated_ns",
+        "build_ns", "machine", "awake", "options", "plane", "backend", "clock", "clock_held_ns", "satellites",
+        "rate_scale", "rates", "ticks",
+        "engine_lateness", "error_budget", "schedule", "measurements",
         "samples", "light", "path_changes", "packets_dropped", "dead_nodes", "gateways",
     ]  # fmt: skip
     assert summary["packets_dropped"] == {"down": 3, "queue": 0}

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
-import socket
+from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from record_fakes import ROW, STEP_NS, facts, header, lost, sample, small_world, strict_json
 from rich.console import Console
 
+from orbitmesh.emulator.control.server import ControlServer
 from orbitmesh.emulator.errors import InputError
+from orbitmesh.emulator.record.account import PAIRS
+from orbitmesh.emulator.record.export import to_csv, to_json
 from orbitmesh.emulator.record.facts import RunFacts
 from orbitmesh.emulator.record.recorder import Recorder
 from orbitmesh.emulator.record.remove import remove_run
-from orbitmesh.emulator.record.report import gateway_table, load_run, to_csv, to_json, to_table
+from orbitmesh.emulator.record.report import to_table
+from orbitmesh.emulator.record.results import load_run
+from orbitmesh.emulator.record.tables import PartsTable, gateway_table, matrix_of
 
 T0, MS = 9_000_000_000_000, 1_000_000
 
@@ -66,7 +73,8 @@ def test_a_finished_run(tmp_path: Path) -> None:
         "packets: 3 down",
         "packets left 20 us (p50), 80 us (p99), 900 us (most) after they were due",
         "0 of 5 ticks late",
-        "nothing was found that speaks against these figures",
+        "3 of 9 samples (33.3 %) were lost although there was a way",
+        "whether all was measured that was due",
         "7.000",
     ):
         assert expected in shown
@@ -110,16 +118,14 @@ def test_a_fault_before_the_kill_is_told(tmp_path: Path) -> None:
         events.write('{"event": "fault", "text": "no room"}\n{"event": "fa')  # cut off
     results = load_run(tmp_path / "run")
     assert (results.summary["ended"], results.summary["reason"]) == ("failed", "no room")
-    assert results.summary["doubts"] == ["the run failed: no room"]
+    assert results.summary["doubts"][0] == "the run failed: no room"
     assert "its summary was not written" in results.notes[0]
     assert results.summary["ticks"]["late"] is None
 
 
 def test_a_run_that_still_runs(tmp_path: Path) -> None:
     record(tmp_path / "run", None)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as control:
-        control.bind("\0orbitmesh/small-20261101T120000Z-0001")
-        control.listen()
+    with contextlib.closing(ControlServer("small-20261101T120000Z-0001", {})):
         results = load_run(tmp_path / "run")
         assert results.summary["ended"] == "running"
         assert "still under way" in results.notes[0]
@@ -241,4 +247,52 @@ class TestRemove:
 
 def test_the_marker_is_in_the_file(tmp_path: Path) -> None:
     record(tmp_path / "run", None)
-    assert json.loads((tmp_path / "run" / "run.json").read_text())["orbitmesh_run"] == 1
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["orbitmesh_run"] == 2
+
+
+def test_a_record_of_an_older_format_is_refused_in_a_sentence_and_can_be_removed(tmp_path: Path) -> None:
+    record(tmp_path / "run", facts())
+    path = tmp_path / "run" / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"orbitmesh_run": 1}))
+    with pytest.raises(InputError, match="has format 1, and this version reads 2"):
+        load_run(tmp_path / "run")
+    assert remove_run(tmp_path / "run") == []
+
+
+def test_the_parts_of_a_sample_add_up_on_the_screen() -> None:
+    mean = {
+        "samples": 3, "measured_ns": 10_000_400, "physical_ns": 3_333_500, "bytes_ns": 3_333_500,
+        "queue_ns": 1_111_500, "compute_ns": 1_111_500, "remainder_ns": 1_110_400,
+    }  # fmt: skip
+    kinds = {"task": {"mean": mean}}
+    console = Console(width=140, file=io.StringIO(), color_system=None)
+    console.print(PartsTable([{"gateway": "gw-london", "kinds": kinds}]))
+    assert isinstance(console.file, io.StringIO)
+    whole, *parts = map(Decimal, console.file.getvalue().splitlines()[-1].split()[3:])
+    assert whole == Decimal("10.000")
+    assert sum(parts) == whole
+    assert len(parts) == 5
+
+
+def test_the_matrix_says_what_it_leaves_out() -> None:
+    def row(
+        satellite: int, gateway: int, *, ratio: float = 1.0, p50_ns: int | None = 7_000_000
+    ) -> dict[str, object]:
+        found: dict[str, object] = dict.fromkeys(PAIRS.names)
+        return found | {
+            "src": f"sat-0-{satellite}", "dst": f"gw-{gateway}", "kind": "udp", "available_ratio": ratio,
+            "sent": 30 - satellite, "answered": 1, "measured_p50_ns": p50_ns,
+        }  # fmt: skip
+
+    rows = [row(s, g) for s in range(1, 30) for g in range(1, 3)] + [
+        row(0, 1, ratio=0.0),
+        row(0, 2, ratio=0.5),
+    ]
+    console = Console(width=100, file=io.StringIO(), color_system=None)
+    console.print(matrix_of(pa.Table.from_pylist(rows, schema=PAIRS)))
+    assert isinstance(console.file, io.StringIO)
+    shown = console.file.getvalue()
+    assert "12 of 30 satellites and 2 of 2 gateways" in shown
+    assert next(line for line in shown.splitlines() if line.startswith("sat-0-0 ")).split()[1:] == [
+        "no", "way", "7.0", "50%",
+    ]  # fmt: skip

@@ -30,24 +30,25 @@ TRUTH = Truth(
 def one(row: tuple[object, ...], schema: pa.Schema = SAMPLES) -> dict[str, object]:
     made = table([row], schema)
     # datetime holds microseconds only
-    made = made.set_column(0, "t_utc", made["t_utc"].cast(pa.int64()))
+    made = made.set_column(0, "sim_utc", made["sim_utc"].cast(pa.int64()))
     found: dict[str, object] = made.to_pylist()[0]
     return found
 
 
 def test_the_columns_are_what_they_were() -> None:
     assert [f"{field.name}: {field.type}" for field in SAMPLES] == [
-        "t_utc: timestamp[ns, tz=UTC]", "sim_ns: int64", "sent_mono_ns: int64", "kind: string", "src: string",
+        "sim_utc: timestamp[ns, tz=UTC]", "sim_ns: int64", "sent_mono_ns: int64", "done_mono_ns: int64",
+        "kind: string", "src: string",
         "dst: string", "seq: int64", "ok: bool", "error: string", "task: string", "path: string",
         "path_backward: string", "hops: int32", "propagation_ns: int64", "straight_line_ns: int64",
         "serialisation_ns: int64", "narrowest_rate_bps: int64", "narrowest_emulated_bps: int64",
         "measured_ns: int64", "remainder_ns: int64", "forward_ns: int64", "backward_ns: int64",
         "queue_ns: int64", "compute_ns: int64", "first_ns: int64", "bytes_up: int64", "bytes_down: int64",
-        "epoch_number: int64", "straddles_epoch: bool",
+        "epoch_number: int64", "straddles_epoch: bool", "sound: bool", "doubt: string",
     ]  # fmt: skip
     assert [f"{field.name}: {field.type}" for field in PATH_CHANGES] == [
-        "t_utc: timestamp[ns, tz=UTC]", "sim_ns: int64", "epoch_number: int64", "src: string", "dst: string",
-        "old_path: string", "new_path: string", "old_delay_ns: int64", "new_delay_ns: int64",
+        "sim_utc: timestamp[ns, tz=UTC]", "sim_ns: int64", "epoch_number: int64", "src: string",
+        "dst: string", "old_path: string", "new_path: string", "old_delay_ns: int64", "new_delay_ns: int64",
     ]  # fmt: skip
 
 
@@ -56,7 +57,7 @@ def test_a_sample_and_its_truth_stand_in_one_row() -> None:
         sample("sat-0-0", "gw-london", 4, 77, 12_000_000), kind="task", task="matmul", queue_ns=200_000
     )
     row = one(sample_row(replace(taken, compute_ns=1_000_000), TRUTH, unix_ns(START)))
-    assert row["t_utc"] == unix_ns(START) + 3_250_000_001
+    assert row["sim_utc"] == unix_ns(START) + 3_250_000_001
     assert (row["path"], row["hops"], row["propagation_ns"]) == ("sat-0-0>gw-london", 1, 10_000_001)
     assert (row["queue_ns"], row["compute_ns"], row["first_ns"]) == (200_000, 1_000_000, None)
     # 12 ms less 10.0000006 propagation, 0.0912 serialisation, 0.2 queue, 1.0 compute
@@ -78,7 +79,7 @@ def test_a_lost_sample_has_no_latency() -> None:
 def test_what_is_not_known_is_null() -> None:
     row = one(sample_row(sample("sat-0-0", "gw-london", 4, 77, 12_000_000), None, 0))
     assert row["measured_ns"] == 12_000_000
-    for name in ("t_utc", "path", "propagation_ns", "remainder_ns", "epoch_number", "forward_ns"):
+    for name in ("sim_utc", "path", "propagation_ns", "remainder_ns", "epoch_number", "forward_ns"):
         assert row[name] is None
     assert one(sample_row(lost("gw-london", "", 1, 77, "unassigned"), None, 0))["dst"] is None
 
@@ -99,7 +100,7 @@ def test_a_change_of_path() -> None:
         1235,
         None,
     )
-    assert row["t_utc"] == unix_ns(START) + 5_000_000_000
+    assert row["sim_utc"] == unix_ns(START) + 5_000_000_000
 
 
 def test_instants_are_exact_and_never_naive() -> None:

@@ -1,8 +1,25 @@
-"""When a node measures: on a fixed grid of the machine's clock, each stream at a place of its own.  Pure."""
+"""When a node measures: on a fixed grid of the machine's clock, each stream at a place of its own.  Pure.
+
+The node keeps to it, and the recorder counts by it what was due.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from zlib import crc32
+
+
+def node_seed(run_seed: int, name: str) -> int:
+    """Of one node, by its name: a node more changes nothing for the others."""
+    return crc32(f"{run_seed}:{name}".encode())
+
+
+def probe_stream(kind: str, peer: str) -> str:
+    return f"{kind}:{peer}"
+
+
+def task_stream(number: int, kind: str) -> str:
+    return f"task:{number}:{kind}"
 
 
 def phase_ns(seed: int, stream: str, interval_ns: int) -> int:

@@ -1,0 +1,210 @@
+"""A run read back from its folder: finished, killed, or still under way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ..control.client import find_runs
+from ..errors import InputError
+from ..reading import EVENTS, RECORD, parse_json, read_text
+from ..shown import plain, shown
+from . import account, files, soundness
+from .samples import PATH_CHANGES, SAMPLES
+from .statistics import COLUMNS, gateway_statistics
+from .summary import Recorded, build_summary
+
+_RATES = ["narrowest_rate_bps", "narrowest_emulated_bps"]
+
+
+@dataclass(frozen=True)
+class RunResults:
+    """``summary`` as in summary.json, rebuilt from what there is where the run did not end in order.
+
+    ``notes`` are sentences on what is missing, damaged, or was reported while it ran.
+    """
+
+    path: Path
+    summary: dict[str, Any]
+    is_finished: bool
+    notes: tuple[str, ...] = ()
+
+    def samples(self, columns: list[str] | None = None) -> pa.Table:
+        """All samples (or some columns of them); schema ``record.samples.SAMPLES``.
+
+        Of a run that has not ended in order, too, each has its mark (``sound``, ``doubt``): by the windows
+        that were noted until then.
+        """
+        marks = {"sound", "doubt"}
+        wanted = columns
+        if columns is not None and marks.intersection(columns):
+            wanted = list(dict.fromkeys([*columns, "sound", "doubt", "sent_mono_ns", "done_mono_ns"]))
+        table = files.read_table(self.path / files.SAMPLES, SAMPLES, wanted)[0]
+        if wanted is None or marks.intersection(wanted):
+            table = soundness.with_marks(table, self.windows())
+        return table if columns is None else table.select(columns)
+
+    def windows(self) -> list[soundness.Window]:
+        """The moments in which the emulation was late or the host stood still."""
+        return soundness.from_dicts(_lines(self.path / files.WINDOWS))
+
+    def pairs(self) -> pa.Table | None:
+        """Schema ``record.account.PAIRS``; None where the run did not end in order."""
+        path = self.path / files.PAIRS
+        if not path.exists():
+            return None
+        try:
+            return pq.read_table(path, schema=account.PAIRS)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise InputError(f"cannot be read: {str(error).splitlines()[0]}", path=path) from error
+
+    def path_changes(self) -> pa.Table:
+        """Schema ``record.samples.PATH_CHANGES``."""
+        return files.read_table(self.path / files.PATH_CHANGES, PATH_CHANGES)[0]
+
+
+def load_run(path: Path | str) -> RunResults:
+    """InputError for a folder that is no run, or whose JSON files are damaged; damaged tables are noted."""
+    path = Path(path)
+    run = read_run_file(path)
+    if run[files.MARKER] != files.FORMAT:
+        raise _other_format(path, run)
+    if (path / files.SUMMARY).exists():
+        summary = _read_json(path / files.SUMMARY)
+        if not isinstance(summary, dict) or summary.get("format") != files.FORMAT:
+            raise InputError("is damaged: it holds no summary of a run", path=path / files.SUMMARY)
+        unreadable = [
+            entry
+            for folder, schema in ((files.SAMPLES, SAMPLES), (files.PATH_CHANGES, PATH_CHANGES))
+            for entry in files.damaged_files(path / folder, schema)
+        ]
+        return RunResults(path, summary, True, tuple(map(files.sentence, unreadable)))
+    return _rebuilt(path, run)
+
+
+def read_run_file(path: Path) -> dict[str, Any]:
+    """run.json of a run of ours; InputError where the folder is none."""
+    if not path.is_dir():
+        raise InputError(
+            "is not a folder; name one that orbitmesh run wrote, such as runs/<run id>", path=path
+        )
+    if not (path / files.RUN).exists():
+        raise InputError(
+            f"is no run of orbitmesh (it has no {files.RUN}); name a folder that orbitmesh run wrote",
+            path=path,
+        )
+    run = _read_json(path / files.RUN)
+    if not files.is_run(run):
+        raise InputError(
+            "is not a file of orbitmesh; name a folder that orbitmesh run wrote", path=path / files.RUN
+        )
+    if run[files.MARKER] not in files.REMOVABLE:
+        raise _other_format(path, run)
+    return dict(run)
+
+
+def _other_format(path: Path, run: dict[str, Any]) -> InputError:
+    return InputError(
+        f"has format {shown(run[files.MARKER])}, and this version reads {files.FORMAT}: "
+        "read it with the orbitmesh that wrote it",
+        path=path / files.RUN,
+    )
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return parse_json(read_text(path, RECORD), RECORD, path)
+    except FileNotFoundError:
+        raise InputError("cannot be read: there is no such file", path=path) from None
+    except InputError as error:
+        raise InputError(f"is damaged: {error.message}", path=path) from None
+
+
+def summary_without_recorder(path: Path, facts: dict[str, Any]) -> dict[str, Any]:
+    """Of a run whose recorder died: from what it had written, and the facts that the run itself knows."""
+    return _rebuilt(path, read_run_file(path), facts).summary
+
+
+def _rebuilt(path: Path, run: dict[str, Any], facts: dict[str, Any] | None = None) -> RunResults:
+    rows, unreadable = files.read_table(
+        path / files.SAMPLES, SAMPLES, [*COLUMNS, "sim_utc", "epoch_number", *_RATES]
+    )
+    changes, unreadable_changes = files.read_table(path / files.PATH_CHANGES, PATH_CHANGES)
+    rows = soundness.with_marks(rows, soundness.from_dicts(_lines(path / files.WINDOWS)))
+    lost = pc.invert(rows["ok"])
+    recorded = Recorded(
+        lost_on_way=pc.sum(pc.and_(lost, rows["propagation_ns"].is_valid())).as_py() or 0,
+        samples=len(rows),
+        lost=len(rows) - (pc.sum(rows["ok"]).as_py() or 0),
+        unreachable=pc.sum(pc.and_(rows["propagation_ns"].is_null(), rows["epoch_number"].is_valid())).as_py()
+        or 0,
+        without_truth=(pc.sum(pc.and_(rows["epoch_number"].is_null(), rows["dst"].is_valid())).as_py() or 0),
+        path_changes=len(changes),
+        rates=_narrowest(rows),
+    )
+    is_running = facts is None and run["run_id"] in find_runs()
+    last = pc.max(rows["sim_utc"]).cast(pa.int64()).as_py()
+    until = "nothing was recorded" if last is None else f"recorded until {_utc_text(last)} of emulated time"
+    faults = _faults(path / files.EVENTS)
+    if facts is not None:
+        ended, first = str(facts["ended"]), f"the recorder died: counts are of what it had written; {until}"
+    elif is_running:
+        ended, first = "running", f"the run is still under way; {until}"
+    elif faults:
+        ended, first = "failed", f"the run failed, and its summary was not written; {until}"
+    else:
+        ended = "killed"
+        first = f"the run did not end in order (its processes were killed, or the machine stopped); {until}"
+    summary = build_summary(
+        run,
+        facts or ({"ended": ended, "reason": faults[0]} if ended == "failed" else None),
+        recorded,
+        gateway_statistics(rows, run["gateways"]),
+        ended_without_facts=ended,
+    )
+    # the first is the reason of the failure, and said already
+    summary["doubts"] += faults[1:] if ended == "failed" and facts is None else faults
+    if facts is not None:
+        summary["doubts"].append(first)
+        summary["trusted"] = False
+    damaged = map(files.sentence, [*unreadable, *unreadable_changes])
+    return RunResults(path, summary, False, (first, *damaged))
+
+
+def _narrowest(rows: pa.Table) -> dict[str, dict[str, int]]:
+    """The rates of the narrowest links of all paths; those of every link were known to the run alone."""
+    found = {}
+    for name, column in zip(("physical", "emulated"), _RATES, strict=True):
+        for bound, value in pc.min_max(rows[column]).as_py().items():
+            found[f"{name}_{bound}_bps"] = value
+    return {} if None in found.values() else {"narrowest of a path": found}
+
+
+def _faults(path: Path) -> list[str]:
+    """What failed the run while it ran; the last line may have been cut off when it was killed."""
+    return [plain(str(event.get("text"))) for event in _lines(path) if event.get("event") == "fault"]
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a file of JSON lines; what is damaged is passed over."""
+    try:
+        lines = read_text(path, EVENTS, replace=True).splitlines()
+    except FileNotFoundError:
+        return
+    for line in lines:
+        try:
+            value = parse_json(line, EVENTS)
+        except InputError:
+            continue
+        if isinstance(value, dict):
+            yield value
+
+
+def _utc_text(unix_ns: int) -> str:
+    return pa.scalar(unix_ns // 1000, pa.timestamp("us", tz="UTC")).as_py().isoformat().replace("+00:00", "Z")  # type: ignore[no-any-return]
