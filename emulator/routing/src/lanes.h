@@ -181,22 +181,22 @@ static int64_t NAMED(end_of_shell)(const Mesh *m, int64_t begin)
     return end;
 }
 
-/* Around the planes of a shell, up and down, until there is no more news; then over its lone lasers. */
+/*
+ * Around the planes of a shell, up and down by turns, until there is no more news; then over its lone lasers.  Once
+ * around at a time: where planes meet near a pole, ways that only go up are improved for dozens of turns by others
+ * that only go up, and all of them in vain as soon as news comes down.
+ */
 OPTIONS static int NAMED(sweep_shell)(const Trees *t, int64_t begin, int64_t end)
 {
     int any = 0;
     for (int again = 1; again;) {
         again = 0;
-        for (int64_t b = begin, quiet = 0; quiet < end - begin; b = b + 1 < end ? b + 1 : begin) {
-            quiet++;
-            if (t->state.due[b] & (FROM_BELOW | FROM_ANYWHERE) && NAMED(visit)(t, begin, end, b))
-                quiet = 0, again = 1;
-        }
-        for (int64_t b = end - 1, quiet = 0; quiet < end - begin; b = b > begin ? b - 1 : end - 1) {
-            quiet++;
-            if (t->state.due[b] & (FROM_ABOVE | FROM_ANYWHERE) && NAMED(visit)(t, begin, end, b))
-                quiet = 0, again = 1;
-        }
+        for (int64_t b = begin; b < end; b++)
+            if (t->state.due[b] & (FROM_BELOW | FROM_ANYWHERE))
+                again |= NAMED(visit)(t, begin, end, b);
+        for (int64_t b = end - 1; b >= begin; b--)
+            if (t->state.due[b] & (FROM_ABOVE | FROM_ANYWHERE))
+                again |= NAMED(visit)(t, begin, end, b);
         any |= again;
     }
     for (int64_t b = begin; b < end; b++)
