@@ -227,6 +227,7 @@ OPTIONS static int NAMED(relax_ground)(const Trees *t, int relay)
         Weight *mine = t->distance + node * LANES;
         for (int32_t i = m->ground_first[node]; i < m->ground_first[node + 1]; i++) {
             const Weight *theirs = t->distance + (int64_t)m->ground_neighbour[i] * LANES;
+            NAMED(touch)(t, m->block_of[m->ground_neighbour[i]]); /* no news may have come there */
             for (int l = 0; l < LANES; l++)
                 if (theirs[l] + t->weights->ground[i] < mine[l])
                     mine[l] = theirs[l] + t->weights->ground[i];
