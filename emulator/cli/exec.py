@@ -16,11 +16,19 @@ def exec(
     node: Annotated[str, typer.Argument(metavar="NODE", help="Where: sat-3-7, gw-london, …")],
     command: Annotated[list[str], typer.Argument(metavar="-- COMMAND…", help="What to run there.")],
     run: RunOption = None,
+    privileged: Annotated[
+        bool, typer.Option("--privileged", help="With all capabilities of root, not only a container's.")
+    ] = False,
+    keep_proxy: Annotated[
+        bool, typer.Option("--keep-proxy", help="Leave http_proxy and its kin in the environment.")
+    ] = False,
 ) -> None:
     """Run a program inside a node of a running mesh.
 
     It has the node's network and knows all nodes by name; its files, its terminal and its
-    exit status are those of the shell that called.
+    exit status are those of the shell that called.  It has the capabilities that a container has
+    by default, and NET_ADMIN: no modules, no clock, no mounts.  http_proxy, https_proxy, all_proxy,
+    ftp_proxy and no_proxy are taken out of its environment: a node has no way to a proxy.
     """
     from ..control.client import Client
     from ..control.programs import run_in_node
@@ -30,5 +38,5 @@ def exec(
     if not command:
         raise InputError(f"nothing to run in {node}: write the program behind --")
     with Client.connect(run) as client:
-        status = run_in_node(client, node, command)
+        status = run_in_node(client, node, command, privileged=privileged, keep_proxy=keep_proxy)
     raise typer.Exit(status)

@@ -44,7 +44,10 @@ ScenarioArgument = Annotated[
     str, typer.Argument(metavar="SCENARIO", help="A shipped scenario's name, or the path of a TOML file.")
 ]
 RunOption = Annotated[
-    str | None, typer.Option("--run", metavar="ID", help="Which mesh, where several are running.")
+    str | None,
+    typer.Option(
+        "--run", metavar="ID", envvar="ORBITMESH_RUN", help="Which mesh, where several are running."
+    ),
 ]
 RunFolderArgument = Annotated[
     Path, typer.Argument(metavar="RUN", help="A run's folder, or its id in ./runs.", show_default=False)

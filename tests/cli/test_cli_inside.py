@@ -105,3 +105,32 @@ def test_another_user_is_told_whose_it_is(mesh: Kept) -> None:
     done = mesh("status", "--run", mesh.run_id, before=nobody)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == f"orbitmesh: the mesh {mesh.run_id} belongs to root: call orbitmesh with sudo\n"
+
+
+def test_exec_gives_a_containers_capabilities(mesh: Kept) -> None:
+    def effective(*options: str) -> int:
+        program = ("exec", *options, "sat-0-0", "--", "cat", "/proc/self/status")
+        lines = dict(line.split(":", 1) for line in mesh.ask(*program).stdout.splitlines())
+        masks = {int(lines[name], 16) for name in ("CapEff", "CapPrm", "CapBnd")}
+        assert len(masks) == 1
+        return masks.pop()
+
+    # chown, dac_override, fowner, fsetid, kill, setgid, setuid, setpcap, net_bind_service, net_admin,
+    # net_raw, sys_chroot, mknod, audit_write, setfcap
+    assert effective() & ~0xA80435FB == 0
+    assert effective() >> 12 & 1
+    assert effective("--privileged") >> 21 & 1, "with CAP_SYS_ADMIN"
+    assert mesh.ask("exec", "sat-0-0", "--", "ip", "tuntap", "add", "probe0", "mode", "tun").returncode == 0
+    assert mesh.ask("exec", "sat-0-0", "--", "ip", "tuntap", "del", "probe0", "mode", "tun").returncode == 0
+    for program in ("nsenter --net=/proc/1/ns/net true", "mount -t tmpfs none /mnt"):
+        assert mesh.ask("exec", "sat-0-0", "--", *program.split()).returncode != 0
+
+
+def test_exec_takes_proxies_out_of_the_environment(mesh: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://nowhere:1")
+    monkeypatch.setenv("NO_PROXY", "x")
+    monkeypatch.setenv("ORBITMESH_RUN", mesh.run_id)
+    assert "proxy" not in mesh("exec", "sat-0-0", "--", "env").stdout.lower()
+    kept = mesh("exec", "--keep-proxy", "sat-0-0", "--", "env").stdout
+    assert "http_proxy=http://nowhere:1" in kept
+    assert "NO_PROXY=x" in kept
