@@ -31,7 +31,7 @@ def capture(
     ],
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to: pcapng.", show_default=False)],
     duration: Annotated[
-        str | None, typer.Option("--duration", metavar="TIME", help="How long: 10s. [default: until Ctrl-C]")
+        str | None, typer.Option("--duration", metavar="TIME", help="How long: 10s; without it until Ctrl-C.")
     ] = None,
     run: RunOption = None,
 ) -> None:
