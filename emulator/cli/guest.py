@@ -16,6 +16,7 @@ import typer
 
 from ..errors import FailureError, HostError, InputError
 from .ending import guarded, interruptible
+from .literal import LiteralCommand, LiteralGroup
 from .options import ClockName, Format, FormatOption, ScenarioArgument, duration_ns, runs_folder
 from .output import stderr
 from .run import ClockOption, DurationOption, LinksOption, OutOption, PlaneOption, SeedOption
@@ -27,6 +28,7 @@ EXAMPLE = (
 )
 
 app = typer.Typer(
+    cls=LiteralGroup,
     help="Run it in a guest kernel of your own (User-mode Linux): netem anywhere, without root.",
     no_args_is_help=True,
     epilog=EXAMPLE,
@@ -124,12 +126,18 @@ def run_tests(
 
 # what stands behind belongs to another program
 _PASS_ON = {"allow_interspersed_args": False}
-app.command("run", epilog="Example: orbitmesh guest run demo --links netem --duration 30s")(guarded(run))
 app.command(
-    "exec", epilog="Example: orbitmesh guest exec --write out -- ./measure.sh out", context_settings=_PASS_ON
+    "run", cls=LiteralCommand, epilog="Example: orbitmesh guest run demo --links netem --duration 30s"
+)(guarded(run))
+app.command(
+    "exec",
+    cls=LiteralCommand,
+    epilog="Example: orbitmesh guest exec --write out -- ./measure.sh out",
+    context_settings=_PASS_ON,
 )(guarded(exec))
 app.command(
     "test",
+    cls=LiteralCommand,
     epilog="Example: orbitmesh guest test -x tests/plane",
     context_settings={**_PASS_ON, "ignore_unknown_options": True},
 )(guarded(run_tests))

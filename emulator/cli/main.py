@@ -31,10 +31,12 @@ from . import (
     trace,
 )
 from .ending import INTERRUPTED_STATUS, complain, guarded, stand_in_for_closed
+from .literal import LiteralCommand, LiteralGroup
 from .output import say_what_can_be_said
 
 app = typer.Typer(
     name="orbitmesh",
+    cls=LiteralGroup,
     help="A network emulator for a laser-linked mesh of orbital compute satellites.",
     no_args_is_help=True,
     add_completion=False,
@@ -68,6 +70,7 @@ VERBS: tuple[tuple[str, Callable[..., None], str, str], ...] = (
 for name, verb, example, panel in VERBS:
     app.command(
         name,
+        cls=LiteralCommand,
         epilog=example,
         rich_help_panel=panel,
         context_settings=dict(_PASS_ON) if name == "exec" else None,

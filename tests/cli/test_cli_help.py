@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
+from orbitmesh.emulator.cli.literal import LiteralCommand, LiteralGroup
 from orbitmesh.emulator.cli.main import VERBS, app
 
 runner = CliRunner()
@@ -19,6 +23,41 @@ def test_a_verb_has_help_with_an_example(verb: str) -> None:
     result = runner.invoke(app, [verb, "--help"], prog_name="orbitmesh", env={"COLUMNS": "120"})
     assert result.exit_code == 0, result.output
     assert re.search(rf"Example: (sudo )?orbitmesh {verb}\b", result.output), result.output
+
+
+def _commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    yield path, command
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from _commands(inner, (*path, name))
+
+
+ALL = dict(_commands(typer.main.get_command(app)))
+
+
+@pytest.mark.parametrize("path", ALL, ids=" ".join)
+def test_help_loses_nothing_that_stands_in_brackets(path: tuple[str, ...]) -> None:
+    result = runner.invoke(app, [*path, "--help"], prog_name="orbitmesh", env={"COLUMNS": "300"})
+    assert result.exit_code == 0, result.output
+    command = ALL[path]
+    holders = [command, *(option for option in command.params if not getattr(option, "hidden", False))]
+    texts = [getattr(holder, name, None) for holder in holders for name in ("help", "epilog")]
+    shown = " ".join(result.output.split())
+    for words in re.findall(r"\[[^\]]*\]", " ".join(text or "" for text in texts)):
+        assert words in shown, f"{words} is not shown"
+
+
+def test_words_in_brackets_are_no_markup() -> None:
+    toy = typer.Typer(cls=LiteralGroup, rich_markup_mode="rich", help="All [of it].")
+
+    @toy.command("go", cls=LiteralCommand, epilog="As go [fast].")
+    def go(far: Annotated[str, typer.Option(help="How far. [default: to the end]")] = "") -> None:
+        """Go [away]."""
+
+    toy.command("stay", cls=LiteralCommand)(lambda: None)
+    shown = runner.invoke(toy, ["--help"]).output + runner.invoke(toy, ["go", "--help"]).output
+    for words in ("All [of it].", "As go [fast].", "[default: to the end]", "Go [away]."):
+        assert words in shown, words
+    assert shown.count("Go [away].") == 2  # in the list and on its own
 
 
 def test_the_verbs_are_listed() -> None:
