@@ -20,8 +20,8 @@ from typing import Any
 
 from ..epoch import Epoch
 from ..errors import FailureError
+from ..feed.parcels import receive
 from ..priority import go_before_nodes
-from ..run.parcels import receive
 from ..run.processes import CAP_DAC_OVERRIDE, keep_capabilities
 from .facts import RunHeader
 from .recorder import Recorder, as_failure
@@ -30,6 +30,7 @@ from .steadiness import watch_host
 _DATAGRAM_BYTES = 1 << 16
 _DATAGRAMS_PER_WAKE = 1024
 _ADVANCE_S = 0.2
+_CATCH_UP_S = 0.05
 _DIGEST_S = 1.0
 
 
@@ -94,8 +95,11 @@ class Process:
 
     def _orders(self, recorder: Recorder) -> bool:
         """All that wait: a sample is judged by the epochs that have been sent, not by those read in time."""
+        read = 0
         while not self._order(recorder):
-            if not self._control.poll():
+            read += 1
+            # who was behind waits for what main could not send meanwhile, or word that it was missed
+            if not self._control.poll(_CATCH_UP_S if read > 1 else 0):
                 return False
         return True
 
@@ -109,6 +113,9 @@ class Process:
             if more is not None:
                 epoch = replace(epoch, routes=epoch.routes.joined(more))
             recorder.epoch(epoch, t0_mono_ns, began_ns, in_force_ns)
+            return False
+        if message[0] == "missed":
+            recorder.missed(message[2] - message[1] + 1)
             return False
         if message[0] != "finish":
             raise ValueError(f"main sent {message[0]!r}, which is not an order")

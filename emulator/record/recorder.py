@@ -61,6 +61,9 @@ class Recorder:
         self._due = None if header.schedule is None else DueCounter(header.schedule, header.nodes)
         self._told: Counter[tuple[str, str, str, str]] = Counter()  # missed: by src, dst, kind, why
         self._pending: list[Sample] = []
+        self._last_in_force_mono_ns = 0
+        self._gap_from_mono_ns: int | None = None  # open: the next epoch ends it
+        self._gaps: list[tuple[int, int]] = []  # in which epochs were in force that never came here
         self._pairs: dict[tuple[str, str], None] = {}
         self._faults: set[type[FailureError]] = set()
         if (self.out / files.RUN).exists():
@@ -78,6 +81,10 @@ class Recorder:
         self._still.tick(epoch.sim_ns, t0_mono_ns, began_mono_ns, in_force_mono_ns)
         if self._due is not None:
             self._due.epoch(epoch, in_force_mono_ns)
+        if self._gap_from_mono_ns is not None:
+            self._gaps.append((self._gap_from_mono_ns, in_force_mono_ns))
+            self._gap_from_mono_ns = None
+        self._last_in_force_mono_ns = in_force_mono_ns
         self._note_rates(epoch)
         if (short := shorter_than_light(epoch)) is not None:
             row, delay_ns, light_ns = short
@@ -89,6 +96,12 @@ class Recorder:
         for change in self._look(lambda: list(self._history.changes(list(self._pairs)))) or ():
             self._changes.add(change_row(change, self._start_unix_ns))
             self.recorded.path_changes += 1
+
+    def missed(self, n_entries: int) -> None:
+        """Epochs that came into force since the last one never came here: what flew then is not judged."""
+        self.recorded.missed_entries += n_entries
+        if self._gap_from_mono_ns is None:
+            self._gap_from_mono_ns = self._last_in_force_mono_ns
 
     def datagram(self, data: bytes) -> None:
         """One datagram of a node: a sample, or how many it could not send since it last said so."""
@@ -239,7 +252,14 @@ class Recorder:
             self._settle(sample, light)
 
     def _light(self, sample: Sample) -> Light | None:
-        return self._look(lambda: self._history.light(sample)) if sample.ok else None
+        if not sample.ok or self._is_in_gap(sample):
+            return None
+        return self._look(lambda: self._history.light(sample))
+
+    def _is_in_gap(self, sample: Sample) -> bool:
+        if self._gap_from_mono_ns is not None and sample.done_mono_ns > self._gap_from_mono_ns:
+            return True
+        return any(sample.sent_mono_ns < until and sample.done_mono_ns > since for since, until in self._gaps)
 
     def _look(self, ask: Callable[[], T]) -> T | None:
         """None where the epochs contradict themselves: that fails the run, and the record goes on."""
@@ -250,7 +270,8 @@ class Recorder:
             return None
 
     def _settle(self, sample: Sample, light: Light | None) -> None:
-        truth = self._look(lambda: self._history.truth(sample)) if sample.dst else None
+        is_known = bool(sample.dst) and not self._is_in_gap(sample)
+        truth = self._look(lambda: self._history.truth(sample)) if is_known else None
         if truth is None:
             self.recorded.without_truth += sample.dst != ""
         elif truth.propagation_ns is None:

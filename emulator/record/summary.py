@@ -30,6 +30,7 @@ class Recorded:
     unwritten: int = 0  # rows the disk did not take
     unreachable: int = 0  # samples whose far end had no way at the instant of sending
     without_truth: int = 0  # samples of an instant whose epoch is not known
+    missed_entries: int = 0  # of the feed: epochs among them, in whose time nothing is judged
     path_changes: int = 0
     too_fast: int = 0
     too_fast_first: str | None = None

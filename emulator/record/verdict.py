@@ -225,6 +225,11 @@ def _recording(it: Evidence, verdict: Verdict) -> None:
         doubts.append(f"{_n(recorded.malformed, 'datagram')} to the recorder could not be read")
     if recorded.unwritten:
         doubts.append(f"{_n(recorded.unwritten, 'row')} could not be written to disk")
+    if recorded.missed_entries:
+        doubts.append(
+            f"the recorder was too slow, and missed {_n(recorded.missed_entries, 'piece')} of news: "
+            "samples of that time are not judged"
+        )
     if recorded.without_truth:
         doubts.append(f"{_n(recorded.without_truth, 'sample')} came from an instant whose epoch is not known")
 

@@ -26,11 +26,11 @@ import numpy as np
 
 from ..epoch import Epoch, RouteRows
 from ..errors import OrbitmeshError, RunError
+from ..feed.parcels import Parcel, send
 from ..geometry import Geometry
 from ..links.coverage import Window
 from ..priority import go_before_nodes
 from .assignment import assign
-from .parcels import Parcel, send
 from .processes import keep_capabilities
 
 # Epochs under way between the two processes: enough to ride out a slow tick,

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from ..epoch import Epoch, RouteRows
+from ..feed.parcels import Parcel
 from ..plane.mesh import CommitReport
 from ..priority import go_before_nodes
 from .assignment import Assignment
 from .clock import Clock
-from .parcels import Parcel
 
 log = logging.getLogger(__name__)
 

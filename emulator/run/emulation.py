@@ -22,6 +22,7 @@ from typing import Any
 from ..control.server import ControlServer
 from ..epoch import Bool, Epoch, Nodes
 from ..errors import InputError
+from ..feed.feed import Feed
 from ..orbit import Propagation
 from ..plane.backend import Carrier, Lateness, LinkBackend
 from ..plane.choose import choose
@@ -41,7 +42,7 @@ from .endings import signals_noted, summarise_without_recorder, tell_failure
 from .folder import RunFolder
 from .geometry_process import GeometryProcess
 from .lateness_log import LatenessLog
-from .news import News, StepWatch
+from .news import News, StepWatch, publish
 from .node_processes import NodeProcesses
 from .node_specs import node_specs, schedule_of
 from .planes import choose_plane, links_for, make_plane
@@ -108,6 +109,7 @@ class Emulation:
         self._folder = RunFolder(Path("runs", self.run_id) if out is None else Path(out))
         self._supervision = Supervision()
         self._news = News()
+        self.feed = Feed()  # for whoever watches
         self._steps = StepWatch(
             scenario.run, lambda step_ns: self._geometry.lengthen_step(step_ns), self._warn
         )
@@ -202,8 +204,8 @@ class Emulation:
                 end.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _SAMPLES_BUFFER_BYTES)
         with ours, theirs:
             self._geometry = GeometryProcess(self._supervision)
-            self._recorder = RecorderProcess(self._supervision, ours)
-            self._node_processes = NodeProcesses(self._supervision, theirs)
+            self._recorder = RecorderProcess(self._supervision, ours, self.feed)
+            self._node_processes = NodeProcesses(self._supervision, theirs, self.feed)
         self._geometry.open(self.scenario, self.duration_ns)
         self._supervision.watch()
 
@@ -233,7 +235,7 @@ class Emulation:
         """The first epoch comes into force here; those that follow, in the conductor's thread."""
         self._news.on_tick = [
             lambda tick: self._geometry.more(),
-            self._record.tick,
+            lambda tick: publish(self.feed, tick),
             self._steps.tick,
             self._assign,
             lambda tick: self._questions.ticked(),
@@ -281,6 +283,7 @@ class Emulation:
             last_first.callback(self._folder.give_to_user)
             last_first.callback(self._folder.remove_if_empty)
             last_first.callback(self._end_as_it_ended, error)
+            last_first.callback(self.feed.drop)
             if self._control is not None:
                 last_first.callback(self._control.close)  # its end tells waiting clients that all is gone
             for child in self._supervision.children:

@@ -8,11 +8,11 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 
 from ..epoch import Bool, Nodes, RouteRows
+from ..feed.parcels import receive
 from ..orbit import Propagation
 from ..scenario import Scenario
 from .ahead import WINDOW
 from .conductor import Ahead
-from .parcels import receive
 from .processes import tell
 from .supervision import Supervision
 

@@ -1,10 +1,12 @@
-"""What happens in a run, told to whoever listens."""
+"""What happens in a run, told to whoever listens: here, in the conductor's thread, and by the feed."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
 
+from ..feed.feed import Feed
+from ..feed.parcels import Parcel
 from ..scenario.model import Run
 from .conductor import LATE_NS, Tick
 from .pace import Pace
@@ -21,6 +23,15 @@ class News:
     def tick(self, tick: Tick) -> None:
         for hear in self.on_tick:
             hear(tick)
+
+
+def publish(feed: Feed, tick: Tick) -> None:
+    """An epoch that has come into force; holds nobody up."""
+    parcel = Parcel.pack(tick.epoch) if tick.parcel is None else tick.parcel
+    when = (tick.t0_mono_ns, tick.began_mono_ns, tick.ended_mono_ns)
+    feed.put("epoch", (tick.more, *when), parcel)
+    if tick.late_ns > LATE_NS:
+        feed.put("event", {"event": "late tick", "number": tick.epoch.number, "late_ns": tick.late_ns})
 
 
 class StepWatch:

@@ -16,6 +16,7 @@ from orbitmesh.wire.spec import NodeSpec
 
 from ..epoch import Nodes
 from ..errors import ProcessDied
+from ..feed.feed import Feed
 from ..plane.mesh import MeshPlane
 from .assignment import Assignment
 from .node_specs import probe_peers
@@ -32,8 +33,8 @@ _STOP_TIMEOUT_S = 5.0
 class NodeProcesses:
     """Started once the mesh is built; ``dead`` says of each that has died how."""
 
-    def __init__(self, supervision: Supervision, samples: socket.socket) -> None:
-        self._supervision = supervision
+    def __init__(self, supervision: Supervision, samples: socket.socket, feed: Feed) -> None:
+        self._supervision, self._feed = supervision, feed
         self._parent = supervision.start("node parent", "orbitmesh.nodes.parent", samples, pickles=False)
         supervision.hear(self._parent, self._heard)
         supervision.at_death(self._died)
@@ -115,6 +116,7 @@ class NodeProcesses:
     def _lost(self, event: dict[str, Any]) -> None:
         log.warning("node %s died: %s", event["name"], _how(event))
         self.dead[event["name"]] = _how(event)
+        self._feed.put("event", {"event": "node died", "name": event["name"], "how": _how(event)})
 
 
 def _how(event: dict[str, Any]) -> str:

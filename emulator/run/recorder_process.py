@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import threading
+import time
 from typing import Any
 
 from ..errors import RunError
+from ..feed.feed import Entry, Feed, Missed
+from ..feed.forwarder import Forwarder
+from ..feed.parcels import send
 from ..record.facts import RunFacts, RunHeader
-from .conductor import Tick
-from .parcels import Parcel, send
 from .processes import Child, tell
 from .supervision import Supervision
 
@@ -20,8 +21,9 @@ _FINISH_TIMEOUT_S = 60.0
 class RecorderProcess:
     """``digest`` is of the last seconds; ``summary`` is there once ``finish`` has returned."""
 
-    def __init__(self, supervision: Supervision, samples: socket.socket) -> None:
-        self._supervision = supervision
+    def __init__(self, supervision: Supervision, samples: socket.socket, feed: Feed) -> None:
+        self._supervision, self._feed = supervision, feed
+        self._forwarder: Forwarder | None = None
         self._child = supervision.start("recorder", "orbitmesh.emulator.record.process", samples)
         supervision.hear(self._child, self._heard)
         supervision.at_death(self._died)
@@ -30,19 +32,24 @@ class RecorderProcess:
         self._recorded = threading.Event()
 
     def open(self, header: RunHeader) -> None:
+        """From now on it is sent what is put into the feed."""
         tell(self._child, ("open", header))
+        self._forwarder = Forwarder(self._feed.reader(), self._send, "to the recorder")
 
-    def tick(self, tick: Tick) -> None:
-        parcel = Parcel.pack(tick.epoch) if tick.parcel is None else tick.parcel
-        when = (tick.t0_mono_ns, tick.began_mono_ns, tick.ended_mono_ns)
-        with contextlib.suppress(OSError):  # it has gone: the watcher says so, and why
-            send(self._child.control, "epoch", parcel, tick.more, *when)
-        parcel.close()
+    def _send(self, news: Entry | Missed) -> None:
+        if isinstance(news, Missed):
+            self._child.control.send(("missed", news.first, news.last))
+        elif news.kind == "epoch":
+            assert news.parcel is not None
+            send(self._child.control, "epoch", news.parcel, *news.value)
 
     def finish(self, facts: RunFacts) -> bool:
         """Whether it wrote the summary: it may be what died, or does not finish."""
-        tell(self._child, ("finish", facts))
-        if not self._recorded.wait(_FINISH_TIMEOUT_S):
+        deadline = time.monotonic() + _FINISH_TIMEOUT_S
+        self._feed.close()
+        if self._forwarder is not None and self._forwarder.join(_FINISH_TIMEOUT_S):
+            tell(self._child, ("finish", facts))  # it has all epochs that it can have
+        if not self._recorded.wait(max(0.0, deadline - time.monotonic())):
             self._supervision.fail(
                 RunError(f"the recorder did not finish within {_FINISH_TIMEOUT_S:.0f} s; is the disk slow?")
             )
@@ -57,6 +64,7 @@ class RecorderProcess:
         match message[0]:
             case "digest":
                 self.digest = message[1]
+                self._feed.put("digest", message[1])
             case "fault":
                 self._supervision.fail(message[1])
             case "finished":

@@ -21,11 +21,11 @@ import numpy as np
 
 from orbitmesh.emulator import geometry as geometry_module
 from orbitmesh.emulator.epoch import NS_PER_S, Epoch, LinkKind, diff
+from orbitmesh.emulator.feed.parcels import Parcel
 from orbitmesh.emulator.geometry import Geometry
 from orbitmesh.emulator.links.lasers import LaserMesh
 from orbitmesh.emulator.orbit import Fleet
 from orbitmesh.emulator.plan import plan_rows
-from orbitmesh.emulator.run.parcels import Parcel
 from orbitmesh.emulator.scenario import Scenario
 from orbitmesh.emulator.scenario.model import Constellation
 

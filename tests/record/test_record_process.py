@@ -21,10 +21,10 @@ from record_fakes import ROW, STEP_NS, facts, header, sample, small_world, stric
 
 from orbitmesh.emulator.epoch import Epoch, RouteRows
 from orbitmesh.emulator.errors import FasterThanLight, HostError, RunError
+from orbitmesh.emulator.feed.parcels import Parcel, send
 from orbitmesh.emulator.record.facts import machine_facts
 from orbitmesh.emulator.record.results import load_run
 from orbitmesh.emulator.record.writer import parts_of
-from orbitmesh.emulator.run.parcels import Parcel, send
 
 MS = 1_000_000
 

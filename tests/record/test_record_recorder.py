@@ -157,6 +157,22 @@ def test_what_makes_a_run_doubtful(tmp_path: Path, changes: dict[str, Any], doub
     assert doubt in "\n".join(summary["doubts"])
 
 
+def test_what_flew_while_epochs_were_missed_is_not_judged_by_another(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.epoch(0)
+    run.recorder.missed(3)
+    run.epoch(4)
+    run.epoch(5)
+    for seq, at_ms in enumerate((2_100, 4_100)):
+        run.send(sample("sat-0-1", "gw-tokyo", seq, T0 + at_ms * MS, 40 * MS))
+    summary = run.recorder.finish(facts())
+    missed, judged = rows_of(tmp_path / "samples.parquet")
+    assert (missed["path"], missed["epoch_number"]) == (None, None)
+    assert judged["epoch_number"] == 4
+    assert summary["samples"]["without_truth"] == 1
+    assert any("missed 3 pieces of news" in doubt for doubt in summary["doubts"])
+
+
 class TestWaiting:
     """A sample is put beside the truth when no later epoch can change it."""
 

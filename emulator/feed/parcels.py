@@ -55,6 +55,10 @@ class Parcel:
             self.pickled, buffers=[memory[begin : begin + length] for begin, length in self.places]
         )
 
+    @property
+    def size_bytes(self) -> int:
+        return len(self.pickled) + sum(length for _, length in self.places)
+
     def close(self) -> None:
         if self.fd is not None:
             os.close(self.fd)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from orbitmesh.emulator.run.parcels import Parcel, receive, send
+from orbitmesh.emulator.feed.parcels import Parcel, receive, send
 
 
 @pytest.fixture
