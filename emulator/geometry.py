@@ -29,6 +29,7 @@ from .epoch import (
 from .links.coverage import Window, check_coverage
 from .links.ground import Selection, select
 from .links.lasers import Held, LaserMesh, Lasers
+from .links.least_delay import CANDIDATES, choose
 from .links.passes import remaining_ns, states_of
 from .links.visibility import Stations
 from .node_names import NodeNames
@@ -151,11 +152,14 @@ class Geometry:
     def _epoch(self, number: int, sim_ns: int, before: Before) -> tuple[Epoch, Before]:
         states = self._fleet.states_itrs(np.array([sim_ns], np.int64))
         satellite_itrs_km = states.position_km[:, 0]
-        selection = self._select(sim_ns, satellite_itrs_km, before.selection)
         lasers = self._mesh.at(satellite_itrs_km, before.lasers)
         at_rest = np.zeros_like(self._stations.position_itrs_km)  # in the Earth-fixed frame
         position_itrs_km = np.concatenate([satellite_itrs_km, self._stations.position_itrs_km])
         velocity_km_per_s = np.concatenate([states.velocity_km_per_s[:, 0], at_rest])
+        if self._scenario.ground.policy == "least-delay":
+            selection = self._least_delay(position_itrs_km, velocity_km_per_s, lasers, before.selection)
+        else:
+            selection = self._select(sim_ns, satellite_itrs_km, before.selection)
         links, ports = self._links(position_itrs_km, velocity_km_per_s, lasers, selection)
         routes = self._routes(links, ports, self.destinations)
         epoch = Epoch(number, sim_ns, _read_only(position_itrs_km), links, routes)
@@ -173,6 +177,31 @@ class Geometry:
             plane=self.nodes.plane,
         )
 
+    def _least_delay(
+        self, position_itrs_km: Float64, velocity_km_per_s: Float64, lasers: Lasers, previous: Selection
+    ) -> Selection:
+        """By the ways between gateways over all that they could be linked to: so both ends choose alike."""
+        n, n_nodes = self.nodes.n_satellites, len(self.nodes)
+        sight = self._stations.sight(np.ascontiguousarray(position_itrs_km[:n])).nearest(CANDIDATES)
+        seen = [sight.of(row)[0] for row in range(len(self._stations))]
+        candidates = Selection(tuple(tuple(some.tolist()) for some in seen))
+        links, ports = self._links(position_itrs_km, velocity_km_per_s, lasers, candidates)
+        gateways = np.arange(n, n_nodes, dtype=np.int32)
+        routes = self._routes(links, ports, gateways)
+        who = np.unique(sight.satellite)
+        beyond_ns = Epoch(0, 0, position_itrs_km, links, routes).way_delays_ns(who, gateways)
+        chosen = []
+        for row, antennas in enumerate(self._stations.antennas):
+            up_ns = sight.of(row)[1] * (NS_PER_S / SPEED_OF_LIGHT_KM_PER_S)
+            delay_ns = beyond_ns[:, np.searchsorted(who, seen[row])].T + up_ns[:, None]
+            others = np.delete(delay_ns, row, axis=1)
+            chosen.append(
+                choose(
+                    previous.satellites[row], antennas, seen[row], others if others.size else up_ns[:, None]
+                )
+            )
+        return Selection(tuple(chosen))
+
     def _select(self, sim_ns: int, satellite_itrs_km: Float64, previous: Selection) -> Selection:
         stations = self._stations
 
@@ -181,8 +210,9 @@ class Geometry:
                 stations, rows, satellites, sim_ns, lambda who, when: states_of(self._fleet, who, when)
             )
 
-        sight = stations.sight(satellite_itrs_km)
-        return select(previous, self._scenario.ground.policy, stations.antennas, sight, remaining)
+        sight, policy = stations.sight(satellite_itrs_km), self._scenario.ground.policy
+        assert policy != "least-delay"
+        return select(previous, policy, stations.antennas, sight, remaining)
 
     def _links(
         self, position_itrs_km: Float64, velocity_km_per_s: Float64, lasers: Lasers, selection: Selection

@@ -425,6 +425,8 @@ def test_looking_ahead_costs_no_more_than_the_passes_it_is_about(monkeypatch: py
         return states_of(fleet, satellites, sim_ns)
 
     loaded = Scenario.load("starlink-shell1")
+    ground = loaded.ground.model_copy(update={"policy": "longest-visibility", "antennas": 2})
+    loaded = loaded.model_copy(update={"ground": ground})
     epochs = Geometry(loaded).epochs(0, NS_PER_S)
     monkeypatch.setattr("orbitmesh.emulator.geometry.states_of", counted)
     next(epochs)

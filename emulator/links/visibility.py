@@ -66,6 +66,18 @@ class Sight:
         rows = slice(int(self.first[station]), int(self.first[station + 1]))
         return self.satellite[rows], self.range_km[rows]
 
+    def nearest(self, most: int) -> Sight:
+        """Of each station the nearest only, at most so many."""
+        count = np.diff(self.first)
+        if count.max(initial=0) <= most:
+            return self
+        station = np.repeat(np.arange(len(count)), count)
+        order = np.lexsort((self.satellite, self.range_km, station))
+        rank = np.arange(len(order)) - self.first[station[order]]
+        kept = np.sort(order[rank < most])
+        first = np.append(0, np.cumsum(np.minimum(count, most)))
+        return Sight(first, self.satellite[kept], self.range_km[kept], self.sine_elevation[kept])
+
 
 @dataclass(frozen=True, eq=False)
 class Stations:
