@@ -2,7 +2,9 @@
 
 An epoch of a million satellites is some 300 MB.  It is packed by the process
 that computes it, opened by the one that puts it in force, and handed on, as it
-came, to the one that records it: one copy of it for all three.
+came, to the one that records it: one copy of it for all three.  Who packs one
+after the other keeps the memory files, and writes those again that nobody has
+any more (see memory_files.py).
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from multiprocessing import reduction
 from multiprocessing.connection import Connection
 from typing import Any
 
+from ..memory_files import MemoryFiles
+
 _ALIGN_BYTES = 64
 #: arrays of less than this altogether go with the pickle
 _LARGE_BYTES = 1 << 20
@@ -22,14 +26,19 @@ _LARGE_BYTES = 1 << 20
 
 @dataclass(eq=False)
 class Parcel:
-    """A pickle, and where its arrays are: (begin, length) of each in a memory file; ``fd`` is ours."""
+    """A pickle, and where its arrays are: (begin, length) of each in a memory file.
+
+    ``fd`` is ours, and can only be read.  The file is not written again while anyone has a duplicate of it,
+    in whatever process, or arrays that were opened; it is not to be opened anew by its path.
+    """
 
     pickled: bytes
     places: tuple[tuple[int, int], ...]
     fd: int | None
 
     @classmethod
-    def pack(cls, value: Any) -> Parcel:
+    def pack(cls, value: Any, files: MemoryFiles | None = None) -> Parcel:
+        """``files``: where one is taken from, and comes back to; by default a file of its own."""
         buffers: list[pickle.PickleBuffer] = []
         pickled = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
         raw = [buffer.raw() for buffer in buffers]
@@ -39,11 +48,11 @@ class Parcel:
         for each in raw:
             places.append((end, len(each)))
             end += -(-len(each) // _ALIGN_BYTES) * _ALIGN_BYTES
-        fd = os.memfd_create("orbitmesh-epoch", os.MFD_CLOEXEC)
-        os.ftruncate(fd, end)
-        with mmap.mmap(fd, end) as memory:
-            for (begin, length), each in zip(places, raw, strict=True):
-                memory[begin : begin + length] = each
+        if files is None:
+            with MemoryFiles() as own:
+                fd = _written(own, end, places, raw)
+        else:
+            fd = _written(files, end, places, raw)
         return cls(pickled, tuple(places), fd)
 
     def open(self) -> Any:
@@ -63,6 +72,16 @@ class Parcel:
         if self.fd is not None:
             os.close(self.fd)
             self.fd = None
+
+
+def _written(
+    files: MemoryFiles, size_bytes: int, places: list[tuple[int, int]], raw: list[memoryview]
+) -> int:
+    """A descriptor of the file, to read."""
+    file = files.take(size_bytes)
+    for (begin, length), each in zip(places, raw, strict=True):
+        file.memory[begin : begin + length] = each
+    return file.reader()
 
 
 def send(control: Connection, verb: str, parcel: Parcel, *more: Any) -> None:

@@ -29,6 +29,7 @@ from ..errors import OrbitmeshError, RunError
 from ..feed.parcels import Parcel, send
 from ..geometry import Geometry
 from ..links.coverage import Window
+from ..memory_files import MemoryFiles
 from ..priority import go_before_nodes
 from .assignment import assign
 from .processes import keep_capabilities
@@ -61,6 +62,7 @@ class Server:
         )  # fmt: skip
         self._epochs = geometry.epochs(start_sim_ns, step_ns)
         self._recent: deque[Epoch] = deque(maxlen=WINDOW + 1)  # the one in force, and those under way
+        self._files = MemoryFiles()
         self._credit = threading.Semaphore(0)
         self._turn = threading.Lock()  # of who adds destinations, or sends
 
@@ -100,7 +102,7 @@ class Server:
         if lacking:  # asked for since it was begun
             epoch = _with(epoch, geometry.more_routes(epoch, lacking))
         assignment = assign(epoch, geometry.nodes.n_satellites, geometry.hosting, compute.probes.gateways)
-        parcel = Parcel.pack(epoch)
+        parcel = Parcel.pack(epoch, self._files)
         del epoch  # what is kept is the copy that all processes share
         send(self._control, "epoch", parcel, assignment, time.monotonic_ns() - began_ns)
         self._recent.append(parcel.open())
