@@ -83,6 +83,7 @@ def with_stamps(row: Row) -> None:
 
         def attach() -> None:
             with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as netlink:
+                stamps.hook(socket.if_nametoindex("mesh0"), netlink)
                 stamps.attach(socket.if_nametoindex("mesh0"), netlink)
 
         row.inside(node, attach)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
 import signal
@@ -13,10 +14,12 @@ import pytest
 from engine_lab import MS, Lab
 
 from orbitmesh.emulator.errors import KernelError
+from orbitmesh.emulator.plane.backend import LinkEnd
+from orbitmesh.emulator.plane.engine import tun
 from orbitmesh.emulator.plane.engine.backend import EngineBackend
 from orbitmesh.emulator.plane.engine.stamps import Stamps
 from orbitmesh.emulator.plane.kernel import bpf
-from orbitmesh.emulator.plane.kernel.namespaces import on_own_thread
+from orbitmesh.emulator.plane.kernel.namespaces import on_own_thread, unshare_net
 
 DELAY_MS = 300
 STALL_S = 0.05
@@ -121,3 +124,41 @@ def test_a_device_that_is_not_there_is_named_by_the_kernel() -> None:
             stamps.close()
 
     on_own_thread(attach)
+
+
+@pytest.mark.netns
+def test_devices_get_their_programs_before_they_are_up_and_hooks_before_any_program() -> None:
+    """Else the kernel waits for all its processors at each: half of the time that a link took."""
+    steps: list[tuple[str, int, bool]] = []
+
+    class Watched(Stamps):
+        def hook(self, ifindex: int, netlink: socket.socket) -> None:
+            steps.append(("hook", ifindex, _is_up(ifindex)))
+            super().hook(ifindex, netlink)
+
+        def attach(self, ifindex: int, netlink: socket.socket) -> None:
+            steps.append(("attach", ifindex, _is_up(ifindex)))
+            super().attach(ifindex, netlink)
+
+    def work() -> None:
+        fd = unshare_net()
+        made: list[int] = []
+        stamps = Watched()
+        try:
+            tun.make([LinkEnd(fd, "isl0"), LinkEnd(fd, "isl1")], made, stamps)
+            indexes = [socket.if_nametoindex(name) for name in ("isl0", "isl1")]
+            assert steps == [(step, i, False) for step in ("hook", "attach") for i in indexes]
+            assert all(_is_up(i) for i in indexes)
+        finally:
+            tun.remove(made)
+            stamps.close()
+            os.close(fd)
+
+    on_own_thread(work)
+
+
+def _is_up(ifindex: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        name = socket.if_indextoname(ifindex).encode()
+        answer = fcntl.ioctl(sock, 0x8913, struct.pack("16s24x", name))  # SIOCGIFFLAGS
+    return bool(struct.unpack_from("=H", answer, 16)[0] & 1)

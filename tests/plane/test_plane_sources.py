@@ -104,3 +104,16 @@ def test_a_kernel_without_bpf_is_named(
         assert rig.plane.counters()["dropped_spoofed"] == 0
     finally:
         rig.plane.close()
+
+
+def test_one_program_looks_at_all_interfaces_of_a_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+    load = bpf.load
+    monkeypatch.setattr(bpf, "load", lambda program, what: (loaded.append(what), load(program, what))[1])
+    rig = Rig(EngineBackend)
+    try:
+        loaded.clear()
+        rig.step(PAIRS)
+        assert len(loaded) == len({node for pair in PAIRS for node in pair}) < 2 * len(PAIRS)
+    finally:
+        rig.plane.close()

@@ -131,7 +131,9 @@ def make_device_somewhere(stamps: Stamps | None = None) -> bool:
     netns_fd = unshare_net()
     made: list[int] = []
     try:
-        return tun.make([LinkEnd(netns_fd, "probe0")], made, stamps)
+        segments_udp = tun.make([LinkEnd(netns_fd, "probe0")], made, stamps)
+        tun.leave(made)  # to its namespace, whose end nobody waits for
+        return segments_udp
     finally:
         tun.remove(made)
         os.close(netns_fd)

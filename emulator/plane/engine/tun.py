@@ -44,6 +44,7 @@ def make(ends: Sequence[LinkEnd], made: list[int], stamps: Stamps | None = None)
         # by namespace: a socket configures the one it was made in
         configure: dict[int, socket.socket] = {}
         netlink: dict[int, socket.socket] = {}
+        ifindexes: list[int] = []
         inside = None
         for end in ends:
             if inside != end.netns_fd:
@@ -57,7 +58,14 @@ def make(ends: Sequence[LinkEnd], made: list[int], stamps: Stamps | None = None)
                         )
             all_segment_udp &= _make_one(end.interface, configure[end.netns_fd], made)
             if stamps is not None:
-                stamps.attach(_ifindex(end.interface, configure[end.netns_fd]), netlink[end.netns_fd])
+                ifindexes.append(_ifindex(end.interface, configure[end.netns_fd]))
+                stamps.hook(ifindexes[-1], netlink[end.netns_fd])
+        # once all have their hooks, and are not up yet: see Stamps.hook
+        for end, ifindex in zip(ends, ifindexes, strict=False):
+            assert stamps is not None
+            stamps.attach(ifindex, netlink[end.netns_fd])
+        for end in ends:
+            _bring_up(end.interface, configure[end.netns_fd])
     return all_segment_udp
 
 
@@ -67,6 +75,7 @@ def _ifindex(interface: str, configure: socket.socket) -> int:
 
 
 def _make_one(interface: str, configure: socket.socket, made: list[int]) -> bool:
+    """A device, not up yet."""
     name = interface.encode()
     if not 0 < len(name) <= _MAX_NAME_BYTES or b"%" in name:
         raise BackendError(f"{interface!r} is no interface name: at most {_MAX_NAME_BYTES} bytes, and no %")
@@ -85,11 +94,16 @@ def _make_one(interface: str, configure: socket.socket, made: list[int]) -> bool
             segments_udp = False
         step = "lengthen its queue"
         fcntl.ioctl(configure, _SIOCSIFTXQLEN, struct.pack("16si20x", name, TX_QUEUE_PACKETS))
-        step = "bring it up"
-        fcntl.ioctl(configure, _SIOCSIFFLAGS, struct.pack("16sH22x", name, _UP))
     except OSError as error:
         raise BackendError(f"interface {interface}: cannot {step}: {error.strerror}") from error
     return segments_udp
+
+
+def _bring_up(interface: str, configure: socket.socket) -> None:
+    try:
+        fcntl.ioctl(configure, _SIOCSIFFLAGS, struct.pack("16sH22x", interface.encode(), _UP))
+    except OSError as error:
+        raise BackendError(f"interface {interface}: cannot bring it up: {error.strerror}") from error
 
 
 def leave(fds: Iterable[int]) -> None:

@@ -49,7 +49,7 @@ def read_counter(map_fd: int) -> int:
 
 
 def load(program: Sequence[Instruction], what: str) -> int:
-    """A descriptor of a program for ``requests``."""
+    """A descriptor of a program for ``program_request``."""
     data = b"".join(
         struct.pack(
             "=BBhi", op, destination | source << 4, offset, imm - (1 << 32) if imm >= 1 << 31 else imm
@@ -64,10 +64,19 @@ def load(program: Sequence[Instruction], what: str) -> int:
     return fd
 
 
-def requests(ifindex: int, program_fd: int, name: bytes, priority: int) -> bytes:
-    """Two netlink requests, numbered 1 and 2, both answered, that let a program see what leaves by a device.
+def hook_request(ifindex: int, seq: int) -> bytes:
+    """A netlink request, answered, for the place on a device where programs go.
 
-    The first is refused with EEXIST where another program is there already.
+    Refused with EEXIST where there is one.  On a device that is up it takes the kernel a grace period.
+    """
+    head = struct.pack("=BxxxiIII", 0, ifindex, _CLSACT_HANDLE, _CLSACT, 0)
+    return _request(_RTM_NEWQDISC, seq, head + _attribute(_TCA_KIND, b"clsact\0"))
+
+
+def program_request(ifindex: int, seq: int, program_fd: int, name: bytes, priority: int) -> bytes:
+    """A netlink request, answered, that lets a program see what leaves by a device, whose hook is there.
+
+    The first program waits for what is left of a grace period since the hook was made.
     """
     options = b"".join(
         (
@@ -76,11 +85,9 @@ def requests(ifindex: int, program_fd: int, name: bytes, priority: int) -> bytes
             _attribute(_TCA_BPF_FLAGS, struct.pack("=I", _ACT_DIRECT)),
         )
     )
-    head = struct.pack("=BxxxiIII", 0, ifindex, _CLSACT_HANDLE, _CLSACT, 0)
-    qdisc = head + _attribute(_TCA_KIND, b"clsact\0")
     head = struct.pack("=BxxxiIII", 0, ifindex, 0, _EGRESS, priority << 16 | socket.htons(_ETH_P_ALL))
     rule = head + _attribute(_TCA_KIND, b"bpf\0") + _attribute(_TCA_OPTIONS, options)
-    return _request(_RTM_NEWQDISC, 1, qdisc) + _request(_RTM_NEWTFILTER, 2, rule)
+    return _request(_RTM_NEWTFILTER, seq, rule)
 
 
 def _call(command: int, attributes: bytes, what: str) -> int:

@@ -13,7 +13,7 @@ import errno
 import os
 import resource
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -49,22 +49,36 @@ def on_own_thread(work: Callable[[], T]) -> T:
 
     Ctrl-C while waiting is raised once the work has ended.
     """
-    result: list[T] = []
-    failure: list[BaseException] = []
+    return on_own_threads([work])[0]
 
-    def run() -> None:
+
+def on_own_threads(works: Sequence[Callable[[], T]]) -> list[T]:
+    """As ``on_own_thread``, side by side: once all have ended, their results, or the first exception."""
+    results: dict[int, T] = {}
+    failures: dict[int, BaseException] = {}
+
+    def run(number: int) -> None:
         try:
-            result.append(work())
+            results[number] = works[number]()
         except BaseException as error:
-            failure.append(error)
+            failures[number] = error
 
     with held_back():
-        thread = threading.Thread(target=run, name="orbitmesh-namespaces")
-        thread.start()
-        thread.join()
-    if failure:
-        raise failure[0]
-    return result[0]
+        threads = [
+            threading.Thread(target=run, args=(number,), name="orbitmesh-namespaces")
+            for number in range(len(works))
+        ]
+        started: list[threading.Thread] = []
+        try:
+            for thread in threads:
+                thread.start()
+                started.append(thread)
+        finally:
+            for thread in started:
+                thread.join()
+    if failures:
+        raise failures[min(failures)]
+    return [results[number] for number in range(len(works))]
 
 
 def unshare_net() -> int:

@@ -9,6 +9,7 @@ import errno
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -43,6 +44,9 @@ SYSCTLS = (
 WITHOUT_IPV6 = (("ipv6/conf/default/disable_ipv6", b"1"), ("ipv6/conf/all/disable_ipv6", b"1"))
 
 _CHUNK = 64  # namespaces between two reports of progress
+_MAKERS = min(
+    4, os.cpu_count() or 1
+)  # threads: the kernel makes namespaces side by side (devices it does not)
 # two namespaces, a socket, and in the end a second descriptor of the network namespace
 FDS_PER_HOST = 4
 _FEW_FDS = 64
@@ -67,7 +71,7 @@ class Kernel(Protocol):
 
     def is_gone(self, node: int, interface: str) -> bool: ...
 
-    def guard_source(self, node: int, ifindex: int) -> None: ...
+    def guard_sources(self, node: int, ifindexes: Sequence[int]) -> None: ...
 
     def spoofed(self) -> int: ...
 
@@ -119,8 +123,10 @@ class Namespaces:
         self._resolver = Resolver(lines)
         for first in range(0, n, _CHUNK):
             chunk = self._first[first : first + _CHUNK]
-            pairs = namespaces.on_own_thread(lambda chunk=chunk: self._make(chunk))  # type: ignore[misc]
-            self._resolver.serve(pairs)
+            shares = [chunk[i::_MAKERS] for i in range(min(_MAKERS, len(chunk)))]
+            works = [partial(self._make, share) for share in shares]
+            for pairs in namespaces.on_own_threads(works):
+                self._resolver.serve(pairs)
             if on_progress is not None:
                 on_progress("hosts", first + len(chunk), n)
         self._mntns = names.make_mount_namespace(lines)
@@ -258,10 +264,10 @@ class Namespaces:
         """From now on interfaces can be guarded; KernelError where this kernel cannot."""
         self._sources = Sources()
 
-    def guard_source(self, node: int, ifindex: int) -> None:
-        """Let out of a node's interface only what bears the node's address, or is in transit."""
+    def guard_sources(self, node: int, ifindexes: Sequence[int]) -> None:
+        """Let out of a node's interfaces only what bears the node's address, or is in transit."""
         if self._sources is not None:
-            self._sources.guard(self._sockets[node], ifindex, int(self._addresses.ipv4[node]))
+            self._sources.guard(self._sockets[node], ifindexes, int(self._addresses.ipv4[node]))
 
     def spoofed(self) -> int:
         """Packets that were not let out."""
@@ -416,7 +422,7 @@ class NoKernel:
     def is_gone(self, node: int, interface: str) -> bool:
         return True
 
-    def guard_source(self, node: int, ifindex: int) -> None:
+    def guard_sources(self, node: int, ifindexes: Sequence[int]) -> None:
         pass
 
     def spoofed(self) -> int:

@@ -11,12 +11,14 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from collections.abc import Sequence
 
 from ...errors import KernelError
 from . import bpf
-from .netlink import RouteSocket
+from .netlink import MESSAGES_PER_SEND, RouteSocket
 
 _PRIORITY = 2  # behind the stamps, which let everything pass
+_DEVICES_PER_SEND = MESSAGES_PER_SEND // 2
 _INGRESS_IFINDEX_AT = 36  # in struct __sk_buff
 _FROM_NETWORK_HEADER = 1
 _PASS, _SWALLOW = -1, 4  # TC_ACT_UNSPEC; TC_ACT_STOLEN: the sender hears of no error, as in the fabric
@@ -33,15 +35,27 @@ class Sources:
             os.close(self._count_fd)
             raise
 
-    def guard(self, netlink: RouteSocket, ifindex: int, ipv4: int) -> None:
-        """Of an interface, in the namespace of the socket, of the node with that address."""
-        program_fd = self._load(ipv4)
+    def guard(self, netlink: RouteSocket, ifindexes: Sequence[int], ipv4: int) -> None:
+        """Of interfaces, in the namespace of the socket, of the node with that address."""
+        program_fd = self._load(ipv4)  # looked through by the kernel each time: as long as one device takes
         try:
-            refused = netlink.send(bpf.requests(ifindex, program_fd, b"orbitmesh-sources", _PRIORITY), 2)
+            for first in range(0, len(ifindexes), _DEVICES_PER_SEND):
+                self._guard(netlink, ifindexes[first : first + _DEVICES_PER_SEND], program_fd)
         finally:
             os.close(program_fd)
-        wrong = [r for r in refused if (r.seq, r.errno) != (1, errno.EEXIST)]
+
+    @staticmethod
+    def _guard(netlink: RouteSocket, ifindexes: Sequence[int], program_fd: int) -> None:
+        """Requests 2 i and 2 i + 1 are about interface i."""
+        requests = b"".join(
+            bpf.hook_request(ifindex, 2 * i)
+            + bpf.program_request(ifindex, 2 * i + 1, program_fd, b"orbitmesh-sources", _PRIORITY)
+            for i, ifindex in enumerate(ifindexes)
+        )
+        refused = netlink.send(requests, 2 * len(ifindexes) - 1)
+        wrong = [r for r in refused if r.seq % 2 or r.errno != errno.EEXIST]
         if wrong:
+            ifindex = ifindexes[wrong[0].seq // 2]
             raise KernelError(f"interface {ifindex}: its packets' sources cannot be looked at: {wrong[0]}")
 
     def spoofed(self) -> int:

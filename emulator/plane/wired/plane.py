@@ -270,9 +270,12 @@ class Plane(MeshPlane):
                 for r, link in zip(chunk, ids.tolist(), strict=True)
             ]  # fmt: skip
             self._ledger.enter(made)
+            by_node: dict[int, list[int]] = {}
             for entry in made:
-                self.kernel.guard_source(entry.a, entry.ifindex_a)
-                self.kernel.guard_source(entry.b, entry.ifindex_b)
+                by_node.setdefault(entry.a, []).append(entry.ifindex_a)
+                by_node.setdefault(entry.b, []).append(entry.ifindex_b)
+            for node, ifindexes in by_node.items():
+                self.kernel.guard_sources(node, ifindexes)
             entries += made
             if self._on_progress is not None and self._epoch is None:
                 self._on_progress("links", len(entries), len(fresh))
