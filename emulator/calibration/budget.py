@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from .document import Calibration
+from .trust import distrust_of
 
 #: A run's own lateness may be this many times what the calibration found before it is doubted: a mesh is
 #: more work than one link, and single stalls of a shared machine are not yet a reason.
@@ -18,12 +19,16 @@ _REFERENCE_PER_SECOND = 10_000
 
 @dataclass(frozen=True)
 class ErrorBudget:
-    """One way, in ns: ``first`` of a path of one link, ``per_hop`` for each further one."""
+    """One way, in ns: ``first`` of a path of one link, ``per_hop`` for each further one.
+
+    ``distrusted``: what speaks against the calibration itself, where something does.
+    """
 
     calibrated_utc: str
     first_p50_ns: int
     first_p99_ns: int
     per_hop_ns: int
+    distrusted: str | None = None
 
     def path_p99_ns(self, hops: int) -> int:
         return self.first_p99_ns + max(hops - 1, 0) * self.per_hop_ns
@@ -53,4 +58,5 @@ def budget_of(calibration: Calibration) -> ErrorBudget | None:
         first_p50_ns=max(error.p50_ns or 0 for error in errors),
         first_p99_ns=max(error.p99_ns or 0 for error in errors),
         per_hop_ns=round(max(calibration.per_hop_ns or 0.0, 0.0)),
+        distrusted=distrust_of(calibration),
     )

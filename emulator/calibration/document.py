@@ -8,7 +8,7 @@ sending and receiving hosts' own share, which ``floor`` has alone.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -134,6 +134,10 @@ class Calibration:
     consistency: tuple[Seen, ...] = ()
     disagreements: tuple[str, ...] = ()
     is_awake: bool = False  # were the processors kept from sleeping?
+    # the floor and some of the streams once more, at the end: whether they came out alike (trust.py)
+    floor_again: Errors | None = None
+    repeats: tuple[OneWay, ...] = ()
+    distrusted: str = ""  # why it would not have been kept without --force
     format: int = field(default=FORMAT)
 
     def to_json(self) -> str:
@@ -152,9 +156,7 @@ class Calibration:
                 **{
                     **raw,
                     "floor": raw["floor"] and _errors(raw["floor"]),
-                    "one_way": tuple(
-                        OneWay(**{**row, "errors": _errors(row["errors"])}) for row in raw["one_way"]
-                    ),
+                    "one_way": _streams(raw["one_way"]),
                     "rates": tuple(RateError(**row) for row in raw["rates"]),
                     "losses": tuple(LossError(**row) for row in raw["losses"]),
                     "falling": raw["falling"]
@@ -167,6 +169,10 @@ class Calibration:
                     # older ones have no planes
                     "consistency": tuple(Seen.from_dict(row) for row in raw.get("consistency", ())),
                     "disagreements": tuple(raw.get("disagreements", ())),
+                    # nor repeats
+                    "floor_again": raw.get("floor_again") and _errors(raw["floor_again"]),
+                    "repeats": _streams(raw.get("repeats", ())),
+                    "distrusted": _text(raw.get("distrusted", "")),
                 }
             )
         except (ValueError, KeyError, TypeError) as error:
@@ -228,6 +234,16 @@ def _errors(raw: dict[str, Any]) -> Errors:
     if wrong := [name for name, value in raw.items() if value is not None and type(value) is not int]:
         raise TypeError(f"{wrong[0]} is no whole number")
     return Errors(**raw)
+
+
+def _streams(rows: Iterable[dict[str, Any]]) -> tuple[OneWay, ...]:
+    return tuple(OneWay(**{**row, "errors": _errors(row["errors"])}) for row in rows)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("distrusted is no text")
+    return value
 
 
 def _of(kind: type, raw: dict[str, Any] | None) -> Any:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from orbitmesh.wire import missed
 from orbitmesh.wire.spec import NodeSpec, Peer, ProbeSpec, Sample
 
 from ..errors import BackendError, HostError, RunError
@@ -64,6 +65,7 @@ SMALL_BYTES = 36  # of payload: with UDP and IPv4 headers 64
 SLOPE_NS_PER_S = -20_000  # near the most in low orbit: 6.2 km/s
 
 _REFERENCE_NS, _REFERENCE_PER_SECOND = 5 * MS, 10_000
+_LONG = 10  # of LENGTHS: measured twice
 
 
 class Calibrator:
@@ -97,6 +99,7 @@ class Calibrator:
             ("small packets", self._small_packets),
             ("commands", self._commands),
             ("gRPC", self._grpc),
+            ("repeats", self._repeats),
         )
         found: dict[str, Any] = {}
         began = utc_text(datetime.now(UTC))
@@ -149,7 +152,7 @@ class Calibrator:
             for delay_ns in delays:
                 for per_second in (_REFERENCE_PER_SECOND,) if self._quick else PER_SECOND:
                     rows.append(self._stream(line, delay_ns, per_second))
-        for hops in (3, 10) if self._quick else LENGTHS[1:]:
+        for hops in (3, _LONG) if self._quick else LENGTHS[1:]:
             with self._line(hops) as line:
                 rows.append(self._stream(line, _REFERENCE_NS, _REFERENCE_PER_SECOND))
         if self._backend == "engine" and not self._quick:
@@ -159,6 +162,14 @@ class Calibrator:
                     with self._line(wait=wait) as line:
                         rows.append(self._stream(line, _REFERENCE_NS, _REFERENCE_PER_SECOND, wait))
         return {"one_way": tuple(rows)}
+
+    def _repeats(self) -> dict[str, Any]:
+        """Minutes after they were first measured: was it the machine, or what else ran on it?"""
+        rows = []
+        for hops in (1, _LONG):
+            with self._line(hops) as line:
+                rows.append(self._stream(line, _REFERENCE_NS, _REFERENCE_PER_SECOND))
+        return {"floor_again": self._floor()["floor"], "repeats": tuple(rows)}
 
     def _stream(self, line: Lab, delay_ns: int, per_second: int, wait: Wait | None = None) -> OneWay:
         line.set(Setting(delay_ns=delay_ns))
@@ -375,7 +386,8 @@ def _node_samples(line: Lab, seconds: float) -> Iterator[Sample]:
                     data = ours.recv(1 << 16)
                 except TimeoutError:
                     return
-                yield Sample.from_json(data)
+                if missed.MARK not in data:  # told beside the samples
+                    yield Sample.from_json(data)
         except OSError as error:
             raise RunError(f"the node processes broke down: {error}") from error
         finally:

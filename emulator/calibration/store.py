@@ -14,6 +14,7 @@ from typing import Any
 from ..errors import HostError, InputError
 from ..reading import CALIBRATION, read_text
 from .document import Calibration
+from .trust import checked
 
 
 def folder() -> Path:
@@ -25,8 +26,9 @@ def path_of(plane: str, backend: str, wait: str, *, quick: bool = False) -> Path
     return folder() / f"{what}-{wait}{'-quick' if quick else ''}.json"
 
 
-def keep(calibration: Calibration) -> Path:
-    """HostError where it cannot be written."""
+def keep(calibration: Calibration, *, force: bool = False) -> Path:
+    """CalibrationRefused where it speaks against itself, unless forced; HostError if not written."""
+    calibration = checked(calibration, force=force)
     path = path_of(calibration.plane, calibration.backend, calibration.wait, quick=calibration.quick)
     part = path.with_suffix(".part")
     try:

@@ -63,22 +63,30 @@ def calibrate(
         bool,
         typer.Option("--awake/--no-awake", help="Keep idle processors from sleeping, as engine.awake does."),
     ] = True,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Keep it although it speaks against itself; runs then say that it is distrusted."
+        ),
+    ] = False,
     output: FormatOption = Format.TABLE,
 ) -> None:
     """Measure the error of the links on this machine, and keep it: runs hold their own error against it.
 
     The fabric is also held against the wired plane and the pure computation on one scenario: do they agree?
     Takes three minutes for each plane and way of waiting, less than one with --quick.  Let the machine do
-    nothing else meanwhile.
+    nothing else meanwhile: what is late beside its own floor, or not alike when measured twice, is not kept.
     """
     from ..calibration import store
     from ..calibration.measure import Calibrator
+    from ..calibration.trust import CalibrationRefused
     from ..plane.kernel import privileges
 
     privileges.require(tun=links is Backends.ENGINE)
     console = stderr()
     with interruptible():
         found: list[Calibration] = []
+        refused: list[CalibrationRefused] = []
         for where, backend, how in _wanted(links, plane, wait):
             who = f"{where}, {backend}, waiting: {how}"
 
@@ -87,9 +95,13 @@ def calibrate(
                     console.print(f"{who}: {what} ({done + 1} of {total})", soft_wrap=True)
 
             calibration = Calibrator(backend, how, plane=where, quick=quick, awake=awake).run(told)
-            path = store.keep(calibration)
-            console.print(f"kept in {path}", soft_wrap=True)
             found.append(calibration)
+            try:
+                path = store.keep(calibration, force=force)
+            except CalibrationRefused as refusal:
+                refused.append(refusal)
+            else:
+                console.print(f"kept in {path}", soft_wrap=True)
     if output is Format.JSON:
         import json
 
@@ -99,6 +111,8 @@ def calibrate(
     else:
         for calibration in found:
             _print(calibration)
+    if refused:
+        raise refused[0]
     if wrong := [sentence for calibration in found for sentence in calibration.disagreements]:
         raise FailureError(f"the planes and the computation do not agree: {wrong[0]} ({len(wrong)} in all)")
 
@@ -166,6 +180,8 @@ def _errors(errors: Errors) -> tuple[Any, ...]:
 
 def _print(calibration: Calibration) -> None:
     """Every figure, for people."""
+    from ..calibration.trust import reasons_against
+
     console = stdout()
     machine = calibration.machine
     console.print(
@@ -246,5 +262,7 @@ def _print(calibration: Calibration) -> None:
         )
     for sentence in calibration.disagreements:
         console.print(f"Not so: {sentence}.", soft_wrap=True)
+    for reason in reasons_against(calibration):
+        console.print(f"Against it: {reason}.", soft_wrap=True)
     for caution in calibration.cautions:
         console.print(f"Caution: {caution}.", soft_wrap=True)

@@ -166,7 +166,8 @@ def _expected_error(budget: dict[str, Any]) -> Text:
     p50, p99, hop = (budget[name] / 1e3 for name in ("first_p50_ns", "first_p99_ns", "per_hop_ns"))
     return Text(
         f"the error to be expected, one way: {p50:.1f} us (p50), {p99:.1f} us (p99), and {hop:.1f} us "
-        f"for each further hop (calibrated {budget['calibrated_utc']})"
+        f"for each further hop (calibrated {budget['calibrated_utc']}"
+        + (", and not to be trusted: see below)" if budget.get("distrusted") else ")")
     )
 
 

@@ -132,7 +132,10 @@ def _lateness(it: Evidence, verdict: Verdict) -> None:
     if "reason" in it.budget:
         verdict.not_known.append(f"what error this machine's links have: {it.budget['reason']}")
     elif it.budget.get("distrusted"):
-        verdict.not_known.append(f"what error this machine's links have: {it.budget['distrusted']}")
+        verdict.not_known.append(
+            "what error this machine's links have: its calibration speaks against itself: "
+            f"{it.budget['distrusted']}"
+        )
     lateness_ns = it.facts.get("lateness_p99_ns")
     if lateness_ns is None:
         if it.ended in ("killed", "running"):

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,7 @@ from orbitmesh.emulator.plane.netem import NetemBackend
 runner = CliRunner()
 ERRORS = errors_of(100, np.arange(99), np.arange(99) * 1_000)
 WRONG: tuple[str, ...] = ()  # what the fabric's calibrator finds
+FAR: OneWay | None = None  # over more links, where a test has some
 MACHINE = {"cpus": 2, "cpu_model": "X", "kernel": "6.1"}
 
 
@@ -41,7 +43,10 @@ def found(backend: str, wait: str, plane: str = "wired") -> Calibration:
     return Calibration(
         backend, wait, "2026-11-24T00:00:00Z", MACHINE, True,
         floor=ERRORS,
-        one_way=(OneWay(1, 5_000_000, 10_000, wait, ERRORS), OneWay(3, 5_000_000, 10_000, wait, ERRORS)),
+        one_way=(
+            OneWay(1, 5_000_000, 10_000, wait, ERRORS), OneWay(3, 5_000_000, 10_000, wait, ERRORS),
+            *([FAR] if FAR else []),
+        ),
         rates=(RateError(10**7, 9_990_000, -0.001),),
         losses=(loss_error(0.01, 1_000, 991),),
         falling=Falling(-20_000, -1_000_000, ERRORS),
@@ -60,7 +65,7 @@ def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No traffic: a calibrator that has its answer; two backends that work."""
 
     class Known:
-        def __init__(self, backend: str, wait: str, *, plane: str, quick: bool) -> None:
+        def __init__(self, backend: str, wait: str, *, plane: str, quick: bool, awake: bool) -> None:
             self.answer = found(backend, wait, plane)
 
         def run(self, on_progress: measure.Progress) -> Calibration:
@@ -129,6 +134,23 @@ def test_planes_that_do_not_agree_are_a_failure(monkeypatch: pytest.MonkeyPatch,
     assert "Not so: fabric: packets go a c, and not a b c." in result.stdout
     assert "do not agree: fabric: packets go a c, and not a b c (1 in all)" in result.stderr
     assert (tmp_path / "calibration/fabric-adaptive-quick.json").exists()
+
+
+def test_a_busy_machine_s_is_shown_and_not_kept_unless_forced(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    late = replace(ERRORS, p50_ns=6_200_000, p99_ns=9_000_000, max_ns=9_000_000)
+    monkeypatch.setattr(sys.modules[__name__], "FAR", OneWay(10, 5_000_000, 10_000, "adaptive", late))
+    path = tmp_path / "calibration/engine-adaptive-quick.json"
+    result = runner.invoke(app, ["calibrate", "--plane", "wired"])
+    assert result.exit_code == 1
+    assert "6200.0" in result.stdout
+    assert "is not kept: a stream over 10 links in a row" in " ".join(result.stderr.split())
+    assert "--force" in result.stderr
+    assert not path.exists()
+    result = runner.invoke(app, ["calibrate", "--plane", "wired", "--force"])
+    assert result.exit_code == 0, result.stderr
+    assert "6.2 ms late at p50" in Calibration.from_json(path.read_text()).distrusted
 
 
 def test_a_backend_that_does_not_work_is_an_error_and_no_other_is_taken(
