@@ -84,6 +84,8 @@ class Child:
     def close(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
+        # also of one that has ended by itself, or its pipe is left to the next test's garbage collection
+        if self.process.stderr is not None and not self.process.stderr.closed:
             self.process.communicate()
         if not self.control.closed:
             self.control.close()
