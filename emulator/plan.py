@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from .epoch import NS_PER_S, Nodes
+from .epoch import Nodes
 from .errors import InputError
 from .geometry import Geometry
 from .links.coverage import Window
@@ -18,15 +18,15 @@ log = logging.getLogger(__name__)
 
 
 class PlanRow(NamedTuple):
-    """``t_s`` counts from the plan's start; ``rtt_ms`` is twice the propagation delay of the path one way.
+    """``t_ns`` counts from the plan's start; ``rtt_ns`` is twice the propagation delay of the path one way.
 
-    Where there is no way, ``rtt_ms`` and ``hops`` are None and ``path`` is empty.
+    Where there is no way, ``rtt_ns`` and ``hops`` are None and ``path`` is empty.
     """
 
-    t_s: float
+    t_ns: int
     src: str
     dst: str
-    rtt_ms: float | None
+    rtt_ns: int | None
     hops: int | None
     path: tuple[str, ...]
 
@@ -81,10 +81,10 @@ def _rows(
         for source, destination in ends:
             path = epoch.path(source, destination)
             yield PlanRow(
-                t_s=ahead_ns / NS_PER_S,
+                t_ns=ahead_ns,
                 src=names[source],
                 dst=names[destination],
-                rtt_ms=None if path is None else 2 * epoch.path_delay_ns(path) / 1e6,
+                rtt_ns=None if path is None else round(2 * epoch.path_delay_ns(path)),
                 hops=None if path is None else len(path) - 1,
                 path=() if path is None else tuple(names[node] for node in path),
             )

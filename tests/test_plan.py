@@ -25,22 +25,22 @@ def rows(*pairs: str, scenario: Scenario = DEMO, **keys: Any) -> list[PlanRow]:
 
 def test_a_row_for_each_instant_and_pair() -> None:
     found = rows("gw-london:gw-tokyo", "sat-0-0:gw-london", duration_ns=500_000_000, step_ns=100_000_000)
-    assert [(row.t_s, row.src, row.dst) for row in found] == [
-        (t_s, *pair)
-        for t_s in (0.0, 0.1, 0.2, 0.3, 0.4)
+    assert [(row.t_ns, row.src, row.dst) for row in found] == [
+        (t_ns, *pair)
+        for t_ns in range(0, 500_000_000, 100_000_000)
         for pair in (("gw-london", "gw-tokyo"), ("sat-0-0", "gw-london"))
     ]
 
 
 def test_a_step_that_does_not_divide_the_duration() -> None:
-    assert [row.t_s for row in rows("london:tokyo", duration_ns=1_000_000_000, step_ns=300_000_000)] == [
-        0.0, 0.3, 0.6, 0.9,
+    assert [row.t_ns for row in rows("london:tokyo", duration_ns=1_000_000_000, step_ns=300_000_000)] == [
+        0, 300_000_000, 600_000_000, 900_000_000,
     ]  # fmt: skip
 
 
 def test_what_is_not_given_is_the_scenarios() -> None:
     found = list(plan_rows(DEMO, ["london:tokyo"]))
-    assert [row.t_s for row in found] == list(range(60))
+    assert [row.t_ns for row in found] == list(range(0, 60 * NS_PER_S, NS_PER_S))
 
 
 def test_the_round_trip_is_twice_the_path_at_light_speed() -> None:
@@ -49,29 +49,29 @@ def test_the_round_trip_is_twice_the_path_at_light_speed() -> None:
     (row,) = rows("gw-london:gw-sydney", start_utc=START + timedelta(seconds=30))
     on_the_way = place[[nodes.index[name] for name in row.path]]
     length_km = np.linalg.norm(np.diff(on_the_way, axis=0), axis=1).sum()
-    assert row.rtt_ms == pytest.approx(2e3 * length_km / SPEED_OF_LIGHT_KM_PER_S, rel=1e-12)
+    assert row.rtt_ns == pytest.approx(2e9 * length_km / SPEED_OF_LIGHT_KM_PER_S, abs=0.51)
     assert (row.path[0], row.path[-1], row.hops) == ("gw-london", "gw-sydney", len(row.path) - 1)
-    assert type(row.rtt_ms) is float
+    assert type(row.rtt_ns) is int
     # 17,000 km round the Earth: at least the chord through it, at most some detours
-    assert 2e3 * 12_400 / SPEED_OF_LIGHT_KM_PER_S < row.rtt_ms < 250
+    assert 2e9 * 12_400 / SPEED_OF_LIGHT_KM_PER_S < row.rtt_ns < 250_000_000
 
 
 def test_both_ways_take_as_long() -> None:
     there, back = rows("gw-london:gw-tokyo", "gw-tokyo:gw-london")
-    assert there.rtt_ms is not None
-    assert back.rtt_ms == pytest.approx(there.rtt_ms, abs=1e-4)  # ties of 1 ns a hop
+    assert there.rtt_ns is not None
+    assert back.rtt_ns == pytest.approx(there.rtt_ns, abs=100)  # ties of 1 ns a hop
     assert there.hops == len(back.path) - 1
 
 
 def test_any_start_is_an_instant_of_the_same_orbits() -> None:
     (direct,) = rows("london:tokyo", start_utc=START + timedelta(seconds=7))
     later = rows("london:tokyo", duration_ns=8 * NS_PER_S)[7]
-    assert (direct.rtt_ms, direct.path) == (later.rtt_ms, later.path)
+    assert (direct.rtt_ns, direct.path) == (later.rtt_ns, later.path)
     assert rows("london:tokyo", start_utc=START - timedelta(hours=3))[0].path
 
 
 def test_a_node_to_itself() -> None:
-    assert rows("sat-3-7:sat-3-7") == [PlanRow(0.0, "sat-3-7", "sat-3-7", 0.0, 0, ("sat-3-7",))]
+    assert rows("sat-3-7:sat-3-7") == [PlanRow(0, "sat-3-7", "sat-3-7", 0, 0, ("sat-3-7",))]
 
 
 def test_satellites_that_host_nothing_can_be_asked_about() -> None:

@@ -28,11 +28,11 @@ _TIMEOUT_S = 2
 
 
 class Echo(NamedTuple):
-    """One echo request; ``measured_rtt_ms`` is None where no answer came."""
+    """One echo request; ``measured_rtt_ns`` is None where no answer came."""
 
     seq: int
-    measured_rtt_ms: float | None
-    physical_rtt_ms: float
+    measured_rtt_ns: int | None
+    physical_rtt_ns: int
 
 
 def ping(
@@ -44,7 +44,7 @@ def ping(
 ) -> None:
     """Ping one node of a running mesh from another, beside the time that light takes there and back.
 
-    Exit status 1 where no answer came.
+    Exit status 1 where no answer came.  In ns for programs (-o json, -o csv).
     """
     from ..control.client import Client
 
@@ -54,7 +54,7 @@ def ping(
             status = _for_people(client, a, b, count, planned)
         else:
             echoes = list(_echoes(client, a, b, count))
-            answered = [echo for echo in echoes if echo.measured_rtt_ms is not None]
+            answered = [echo for echo in echoes if echo.measured_rtt_ns is not None]
             status = 0 if answered else 1
     if output is Format.JSON:
         print_json(
@@ -72,7 +72,7 @@ def ping(
 def _for_people(client: Client, a: str, b: str, count: int, planned: dict[str, Any]) -> int:
     """ping's own output as it comes; its exit status."""
     stdout().print(
-        f"physics: {_physical_ms(planned):.3f} ms there and back over {planned['hops']} hops, "
+        f"physics: {_physical_ns(planned) / 1e6:.3f} ms there and back over {planned['hops']} hops, "
         "at the speed of light",
         soft_wrap=True,
     )
@@ -86,13 +86,15 @@ def _echoes(client: Client, a: str, b: str, count: int) -> Iterator[Echo]:
     """One a second, each beside the path at its instant."""
     for seq in range(1, count + 1):
         began_s = time.monotonic()
-        physical_ms = _physical_ms(planned_path(client, a, b))
+        physical_ns = _physical_ns(planned_path(client, a, b))
         program = Inside(client, a, ["ping", "-c", "1", "-W", str(_TIMEOUT_S), b])
-        found = [float(said[1]) for line in program if (said := _MEASURED.search(line)) is not None]
-        yield Echo(seq, found[0] if found else None, round(physical_ms, 6))
+        found = [
+            round(1e6 * float(said[1])) for line in program if (said := _MEASURED.search(line)) is not None
+        ]
+        yield Echo(seq, found[0] if found else None, physical_ns)
         if seq < count:
             time.sleep(max(0.0, began_s + 1 - time.monotonic()))
 
 
-def _physical_ms(planned: dict[str, Any]) -> float:
-    return float(2 * planned["delay_ns"] / 1e6)
+def _physical_ns(planned: dict[str, Any]) -> int:
+    return round(2 * float(planned["delay_ns"]))

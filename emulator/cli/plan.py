@@ -18,7 +18,8 @@ EXAMPLE = (
     "--start 2026-11-01T00:00:00Z --duration 200s --step 100ms -o csv"
 )
 
-COLUMNS = ("t_s", "src", "dst", "rtt_ms", "hops", "path")
+COLUMNS = ("t_ns", "src", "dst", "rtt_ns", "hops", "path")
+FOR_PEOPLE = ("t_s", "src", "dst", "rtt_ms", "hops", "path")
 
 
 def plan(
@@ -42,7 +43,7 @@ def plan(
 ) -> None:
     """Print paths over time, and the round trip that light allows on them.  Needs no root and no network.
 
-    An empty rtt_ms, hops and path: no way at that instant.
+    In ns for programs (-o json, -o csv).  An empty round trip, hops and path: no way at that instant.
     """
     for text in pairs:
         pair(text, "--pair")  # says which option is wrong, before anything is loaded
@@ -55,15 +56,16 @@ def plan(
     from ..plan import plan_rows
 
     rows = plan_rows(loaded, pairs, start_utc=start_utc, duration_ns=long_ns, step_ns=step_ns, say=_say)
-    print_rows(COLUMNS, _cells(rows), output)
+    for_people = output is Format.TABLE
+    print_rows(FOR_PEOPLE if for_people else COLUMNS, _cells(rows, for_people), output)
 
 
 def _say(text: str) -> None:
     stderr().print(text, soft_wrap=True, markup=False, highlight=False)
 
 
-def _cells(rows: Iterable[PlanRow]) -> Iterator[tuple[object, ...]]:
+def _cells(rows: Iterable[PlanRow], for_people: bool) -> Iterator[tuple[object, ...]]:
     for row in rows:
-        # to the nanosecond; what lies behind is the arithmetic's
-        rtt_ms = None if row.rtt_ms is None else round(row.rtt_ms, 6)
-        yield round(row.t_s, 9), row.src, row.dst, rtt_ms, row.hops, ">".join(row.path) or None
+        at, rtt = row.t_ns, row.rtt_ns
+        times = (at / 1e9, None if rtt is None else rtt / 1e6) if for_people else (at, rtt)
+        yield times[0], row.src, row.dst, times[1], row.hops, ">".join(row.path) or None

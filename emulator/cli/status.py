@@ -24,7 +24,10 @@ GATEWAY_COLUMNS = (
 
 
 def status(run: RunOption = None, output: FormatOption = Format.TABLE) -> None:
-    """Show a running mesh: its time, links, ticks, and the latency per gateway over the last seconds."""
+    """Show a running mesh: its time, links, ticks, and the latency per gateway over the last seconds.
+
+    In ns for programs (-o json, -o csv).
+    """
     from ..control.client import Client
 
     with Client.connect(run) as client:
@@ -98,7 +101,7 @@ def one_line(now: dict[str, Any]) -> str:
 
 
 def _time(now: dict[str, Any]) -> str:
-    elapsed_s, duration_s = now["elapsed_s"], now["duration_s"]
+    elapsed_s, duration_s = now["elapsed_ns"] / 1e9, now["duration_ns"] / 1e9
     if elapsed_s > duration_s + 1:
         return f"{elapsed_s:.0f} s, kept beyond its {duration_s:.0f} s"
     return f"{min(elapsed_s, duration_s):.0f} of {duration_s:.0f} s"

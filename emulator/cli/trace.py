@@ -16,7 +16,8 @@ from .ping import NodeArgument
 
 EXAMPLE = "Example: orbitmesh trace gw-london gw-tokyo"
 
-COLUMNS = ("hop", "planned", "measured", "address", "rtt_ms")
+COLUMNS = ("hop", "planned", "measured", "address", "rtt_ns")
+FOR_PEOPLE = (*COLUMNS[:-1], "rtt_ms")
 
 # " 3  sat-2-7 (10.0.2.8)  41.302 ms", or " 3  *"
 _HOP = re.compile(r"\s*(\d+)\s+(?:(\S+) \(([\d.]+)\)\s+([\d.]+) ms|\*)")
@@ -30,7 +31,7 @@ class Hop(NamedTuple):
     number: int
     node: str | None
     address: str | None
-    rtt_ms: float | None
+    rtt_ns: int | None
 
 
 def trace(
@@ -38,7 +39,7 @@ def trace(
 ) -> None:
     """Trace the way from one node of a running mesh to another, beside the path that is planned now.
 
-    Exit status 1 where the destination was not reached.
+    Exit status 1 where the destination was not reached.  In ns for programs (-o json, -o csv).
     """
     from ..control.client import Client
 
@@ -57,18 +58,19 @@ def trace(
         print_json(
             {
                 "src": a, "dst": b, "planned_path": planned["path"], "measured_path": measured,
-                "physical_rtt_ms": 2 * planned["delay_ns"] / 1e6,
-                "measured_rtt_ms": [hop.rtt_ms for hop in hops],
+                "physical_rtt_ns": round(2 * planned["delay_ns"]),
+                "measured_rtt_ns": [hop.rtt_ns for hop in hops],
             }
         )  # fmt: skip
     else:
         wanted = planned["path"][1:]
+        for_people = output is Format.TABLE
         rows = [
-            (number, name, *(hop[1:] if hop else (None, None, None)))
+            (number, name, *(_cells(hop, for_people) if hop else (None, None, None)))
             for number, (name, hop) in enumerate(zip_longest(wanted, hops), start=1)
         ]
-        print_rows(COLUMNS, rows, output)
-        if output is Format.TABLE:
+        print_rows(FOR_PEOPLE if for_people else COLUMNS, rows, output)
+        if for_people:
             _say(planned, measured)
     if measured[-1] != b:
         raise typer.Exit(1)
@@ -79,7 +81,12 @@ def read_hop(line: str) -> Hop | None:
     found = _HOP.match(line)
     if found is None:
         return None
-    return Hop(int(found[1]), found[2], found[3], None if found[4] is None else float(found[4]))
+    return Hop(int(found[1]), found[2], found[3], None if found[4] is None else round(1e6 * float(found[4])))
+
+
+def _cells(hop: Hop, for_people: bool) -> tuple[Any, ...]:
+    rtt = hop.rtt_ns
+    return hop.node, hop.address, rtt / 1e6 if for_people and rtt is not None else rtt
 
 
 def _say(planned: dict[str, Any], measured: list[str | None]) -> None:

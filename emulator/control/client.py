@@ -29,7 +29,7 @@ _CLONE_NEWNS, _CLONE_NEWNET = 0x00020000, 0x40000000
 
 # what the verbs read of an answer
 _STATUS_KEYS = (
-    "run_id", "out", "plane", "backend", "elapsed_s", "duration_s", "satellites", "gateways", "hosts",
+    "run_id", "out", "plane", "backend", "elapsed_ns", "duration_ns", "satellites", "gateways", "hosts",
     "nodes_ready", "dead_nodes", "lasers", "ground_links", "ticks", "late_ticks", "engine_lateness_p50_ns",
     "digest",
 )  # fmt: skip

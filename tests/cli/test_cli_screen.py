@@ -21,7 +21,8 @@ ROW = {
 NOW: dict[str, Any] = {
     "run_id": "toy-1", "scenario": "toy", "out": "/out", "pid": 7, "backend": "engine", "clock": "real",
     "plane": "wired", "hosts": 74,
-    "sim_utc": "2026-11-01T00:00:12+00:00", "built_s": 1.2, "elapsed_s": 12.4, "duration_s": 60.0,
+    "sim_utc": "2026-11-01T00:00:12+00:00", "build_ns": 1_200_000_000,
+    "elapsed_ns": 12_400_000_000, "duration_ns": 60_000_000_000,
     "satellites": 66, "gateways": 8, "nodes_ready": 74, "dead_nodes": {"sat-0-1": "signal 9 (SIGKILL)"},
     "lasers": 125, "ground_links": 16, "ticks": 12, "late_ticks": 2,
     "engine_lateness_p50_ns": 20_000, "engine_lateness_p99_ns": 90_000, "engine_lateness_max_ns": 400_000,
@@ -68,7 +69,7 @@ def test_a_status_before_the_first_sample_can_be_shown() -> None:
 
 
 def test_a_kept_mesh_says_that_it_is_beyond_its_time() -> None:
-    assert status.one_line(NOW | {"elapsed_s": 75.0}).startswith("75 s, kept beyond its 60 s: ")
+    assert status.one_line(NOW | {"elapsed_ns": 75_000_000_000}).startswith("75 s, kept beyond its 60 s: ")
 
 
 def test_one_line_for_logs() -> None:

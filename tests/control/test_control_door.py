@@ -17,7 +17,7 @@ from orbitmesh.emulator.control.client import Client, find_runs
 from orbitmesh.emulator.control.server import ControlServer
 from orbitmesh.emulator.errors import FailureError, InputError, RunError
 
-STATUS = dict.fromkeys(client._STATUS_KEYS, 0) | {"elapsed_s": 1.5}
+STATUS = dict.fromkeys(client._STATUS_KEYS, 0) | {"elapsed_ns": 1_500_000_000}
 
 
 def refuse(request):
@@ -140,11 +140,11 @@ def test_many_clients_at_once(run_id: str):
 
     def ask() -> None:
         with Client.connect(run_id) as client:
-            answers.extend(client.status()["elapsed_s"] for _ in range(20))
+            answers.extend(client.status()["elapsed_ns"] for _ in range(20))
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert answers == [1.5] * 160
+    assert answers == [1_500_000_000] * 160

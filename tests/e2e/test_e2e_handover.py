@@ -15,7 +15,6 @@ import pytest
 from e2e_lab import Commanded, Conversation, HeldClock, lost, toy, until
 
 from orbitmesh.emulator import Emulation, Scenario
-from orbitmesh.emulator.epoch import NS_PER_S
 from orbitmesh.emulator.plan import PlanRow, plan_rows
 from orbitmesh.emulator.run.assignment import assign
 from orbitmesh.emulator.run.node_specs import node_specs
@@ -322,7 +321,7 @@ def test_the_plan_says_what_the_run_recorded(make_first: HandedOver) -> None:
     both_ways = [f"{a}:{b}" for pair in pairs for a, b in (pair, pair[::-1])]
     n_rows = len(commanded.epochs)
     plan: dict[tuple[int, str, str], PlanRow] = {
-        (round(row.t_s * NS_PER_S) // step_ns, row.src, row.dst): row
+        (row.t_ns // step_ns, row.src, row.dst): row
         for row in plan_rows(make_first.scenario, both_ways, duration_ns=n_rows * step_ns)
     }
     differ_ns, allowed_ns = [], []
@@ -336,9 +335,7 @@ def test_the_plan_says_what_the_run_recorded(make_first: HandedOver) -> None:
         following = plan[row + 1, *pair], plan[row + 1, *pair[::-1]]
         if following[0].path != there.path or following[1].path != back.path:
             continue  # no line to interpolate on: its path at the tick is compared all the same
-        now_ns, next_ns = (
-            sum((leg.rtt_ms or 0.0) / 2 * 1e6 for leg in legs) for legs in ((there, back), following)
-        )
+        now_ns, next_ns = (sum((leg.rtt_ns or 0) / 2 for leg in legs) for legs in ((there, back), following))
         ahead = (sample["sim_ns"] - row * step_ns) / step_ns
         assert ahead >= 0  # above 1 where the next tick was late
         differ_ns.append(abs(sample["propagation_ns"] - (now_ns + (next_ns - now_ns) * ahead)))

@@ -93,10 +93,10 @@ def planned(folder: Path, shell: str, lasers: str = "", ground: str = "") -> lis
 @pytest.mark.parametrize("given", [given for given in SHELLS if given != "code"])
 def test_the_same_shell_gives_the_same_paths(folder: Path, given: str) -> None:
     wanted, got = planned(folder, SHELLS["code"]), planned(folder, SHELLS[given])
-    assert wanted[0].rtt_ms is not None, "london reaches tokyo"
-    assert [row._replace(rtt_ms=None) for row in got] == [row._replace(rtt_ms=None) for row in wanted]
+    assert wanted[0].rtt_ns is not None, "london reaches tokyo"
+    assert [row._replace(rtt_ns=None) for row in got] == [row._replace(rtt_ns=None) for row in wanted]
     for a, b in zip(got, wanted, strict=True):
-        assert a.rtt_ms == pytest.approx(b.rtt_ms, abs=2e-3)  # a TLE has four decimals: 12 m
+        assert a.rtt_ns == pytest.approx(b.rtt_ns, abs=2_000)  # a TLE has four decimals: 12 m
 
 
 def test_without_a_shape_all_are_one_plane_and_the_nearest_are_linked(folder: Path) -> None:
