@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import importlib.util
 import io
 import json
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -296,3 +298,30 @@ def test_the_matrix_says_what_it_leaves_out() -> None:
     assert next(line for line in shown.splitlines() if line.startswith("sat-0-0 ")).split()[1:] == [
         "no", "way", "7.0", "50%",
     ]  # fmt: skip
+
+
+def test_the_sample_in_the_readme_has_what_a_report_prints_now(tmp_path: Path) -> None:
+    """It is made by docs/design/readme_sample.py; its headings and the names of its lines are a report's."""
+    root = Path(__file__).parents[2]
+    spec = importlib.util.spec_from_file_location("readme_sample", root / "docs/design/readme_sample.py")
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    record(tmp_path / "run", facts())
+
+    def skeleton(text: str) -> tuple[list[list[str]], list[str]]:
+        lines = text.splitlines()
+        heads = [line.split() for line in lines if "p50 ms" in line or line.split()[:1] == ["measured"]]
+        names = [re.split(r"[:,] |  ", line)[0] for line in lines if re.match(r"[a-z]", line)]
+        return heads, [name for name in names if name in SAID]
+
+    (block,) = script.BLOCK.findall((root / "README.md").read_text())
+    assert skeleton(block) == skeleton(script.sample(tmp_path / "run", "runs/x"))
+    assert set(skeleton(block)[1]) == SAID
+
+
+SAID = {
+    "run", "scenario", "ended", "samples", "links", "rates", "measured", "remainder",
+    "the emulation's own error", "the error to be expected", "sound",
+}  # fmt: skip
