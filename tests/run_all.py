@@ -1,7 +1,7 @@
 """All tests, as ``./mesh test`` runs them: what can be run side by side is, what measures time is not.
 
-First the tests that need no namespaces, on every core, and beside them those of a kernel with netem,
-in a guest kernel where this one has none; then, one at a time, those that send real traffic or need a
+First the tests that measure no time, on every core, and beside them those of a kernel with netem, in a
+guest kernel where this one has none; then, one at a time, those that measure real traffic or need a
 processor's full pace.  The last line is the tally of all three.
 """
 
@@ -18,7 +18,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).parents[1]
-ALONE = "netns or native"
+ALONE = "(netns or native) and not beside"
 GUEST_MEMORY = "2G"
 
 

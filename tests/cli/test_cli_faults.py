@@ -14,7 +14,7 @@ from test_cli_errors import FALLING
 
 from orbitmesh.emulator.record.results import load_run
 
-pytestmark = pytest.mark.netns
+pytestmark = [pytest.mark.netns, pytest.mark.beside]
 
 COMMAND = f"{sys.executable} -m orbitmesh.emulator.cli"
 WITHOUT_PRIVILEGES = "setpriv --bounding-set=-all --inh-caps=-all --"

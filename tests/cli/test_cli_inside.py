@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from test_cli_faults import RING
 
-pytestmark = pytest.mark.netns
+pytestmark = [pytest.mark.netns, pytest.mark.beside]
 
 
 class Kept:

@@ -18,7 +18,7 @@ from orbitmesh.emulator.errors import ProcessDied
 from orbitmesh.emulator.run.node_processes import NodeProcesses
 from orbitmesh.emulator.run.recorder_process import RecorderProcess
 
-pytestmark = [pytest.mark.netns, pytest.mark.native, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.netns, pytest.mark.beside, pytest.mark.native, pytest.mark.timeout(90)]
 
 
 def kill(pid: int) -> None:

@@ -14,7 +14,7 @@ from conftest import COMMAND, MeshProcess, Traces
 
 from orbitmesh.emulator.record.results import load_run
 
-pytestmark = [pytest.mark.netns, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.netns, pytest.mark.beside, pytest.mark.timeout(180)]
 
 
 @pytest.mark.native

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.netns, pytest.mark.native, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.netns, pytest.mark.beside, pytest.mark.native, pytest.mark.timeout(120)]
 
 HERE = Path(__file__).parent
 # a name server that is not there is waited for 5 s and more; a busy machine needs part of one

@@ -17,7 +17,7 @@ from nodes_harness import RunningParent, alive, ip, new_mntns, new_netns, runnin
 
 from orbitmesh.wire.spec import NodeSpec, Peer, ProbeSpec, Sample, TaskSpec
 
-pytestmark = pytest.mark.netns
+pytestmark = [pytest.mark.netns, pytest.mark.beside]
 
 ROOT = Path(__file__).resolve().parents[2]
 MS = 1_000_000

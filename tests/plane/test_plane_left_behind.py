@@ -20,7 +20,7 @@ from orbitmesh.emulator.plane.kernel import inside
 from orbitmesh.emulator.plane.kernel.nodes import Namespaces
 from orbitmesh.emulator.plane.wired.plane import Plane
 
-pytestmark = pytest.mark.netns
+pytestmark = [pytest.mark.netns, pytest.mark.beside]
 
 MESH = toys.nodes(2, 3)
 

@@ -28,7 +28,7 @@ from orbitmesh.emulator.plane.kernel import namespaces, netlink
 from orbitmesh.emulator.plane.kernel.nodes import Namespaces
 from orbitmesh.emulator.plane.wired.plane import Plane
 
-pytestmark = pytest.mark.netns
+pytestmark = [pytest.mark.netns, pytest.mark.beside]
 
 HOME = Path("/proc/self/ns/net").readlink()
 

@@ -17,7 +17,7 @@ from orbitmesh.emulator.plane.fabric.plane import FabricPlane
 from orbitmesh.emulator.plane.kernel import bpf, namespaces
 from orbitmesh.emulator.plane.mesh import MeshPlane
 
-pytestmark = pytest.mark.netns
+pytestmark = [pytest.mark.netns, pytest.mark.beside]
 
 COUNT = 5
 # three of each: by the kernel's IP (raw socket), and past it (packet socket)
