@@ -6,6 +6,7 @@ Nothing is written outside the namespaces: no sysctl of the host, nothing in /ru
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -22,6 +23,8 @@ from ..resolver.process import Pair, Resolver, make_pair
 from . import inside, names, namespaces, netlink, privileges
 from .processes import Warden
 from .sources import Sources
+
+log = logging.getLogger(__name__)
 
 # In each namespace.  New ones inherit some of the host's settings, so none is taken for granted.
 SYSCTLS = (
@@ -112,6 +115,7 @@ class Namespaces:
         self._warden: Warden | None = None
         self._resolver: Resolver | None = None
         self._sources: Sources | None = None
+        self._are_guarded = False
         self._spoofed = 0
 
     def build(self, on_progress: Progress | None) -> None:
@@ -266,8 +270,18 @@ class Namespaces:
 
     def guard_sources(self, node: int, ifindexes: Sequence[int]) -> None:
         """Let out of a node's interfaces only what bears the node's address, or is in transit."""
-        if self._sources is not None:
+        if self._sources is None:
+            return
+        try:
             self._sources.guard(self._sockets[node], ifindexes, int(self._addresses.ipv4[node]))
+        except KernelError as error:
+            if self._are_guarded:
+                raise
+            # some kernels load such programs and have nothing to attach them to
+            self._sources.close()
+            self._sources = None
+            log.warning("nodes can send under addresses of others, and it is not counted: %s", error)
+        self._are_guarded = True
 
     def spoofed(self) -> int:
         """Packets that were not let out."""
