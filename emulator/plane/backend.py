@@ -24,10 +24,14 @@ class Probe:
 
 @dataclass(frozen=True)
 class LinkEnd:
-    """Where one end of a link is to be: a namespace, by an open descriptor, and the interface's name."""
+    """Where one end of a link is to be: a namespace, by an open descriptor, and the interface's name.
+
+    Both ends of a link have the same ``mtu_bytes``, of IP packets.
+    """
 
     netns_fd: int
     interface: str
+    mtu_bytes: int = 1500
 
 
 @dataclass(frozen=True, eq=False)

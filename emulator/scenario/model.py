@@ -32,6 +32,7 @@ from .units import AngleRad, DurationNs, LengthKm, LengthM, PowerW, RateBps, Sig
 TERMINAL_PRESETS = ("starlink-class", "mini", "dwdm-cluster")  # parameters: links/presets
 LEAST_STEP_NS = 1_000_000  # a tick cannot be applied more often
 LEAST_INTERVAL_NS = 1_000_000  # a node cannot measure more often
+LEAST_MTU_BYTES, MOST_MTU_BYTES = 1280, 65_535  # what IPv6 asks of a link; the longest IP packet
 
 
 def _names_or(word: str, value: object, *, count: bool) -> object:
@@ -143,6 +144,7 @@ class Lasers(Section):
     junction_every: StrictInt | None = Field(None, alias="junction-every", ge=1)
     queue_bytes: SizeBytes | None = Field(None, alias="queue", gt=0)  # default: bandwidth-delay product
     loss_ratio: StrictFloat = Field(0.0, ge=0, le=1, alias="loss-ratio")
+    mtu_bytes: SizeBytes = Field(1500, alias="mtu", ge=LEAST_MTU_BYTES, le=MOST_MTU_BYTES)
 
 
 class Station(Section):
@@ -172,6 +174,7 @@ class Ground(Section):
     downlink_bps: RateBps = Field(11_700_000_000, alias="downlink", gt=0)  # satellite to ground
     queue_bytes: SizeBytes | None = Field(None, alias="queue", gt=0)
     loss_ratio: StrictFloat = Field(0.0, ge=0, le=1, alias="loss-ratio")
+    mtu_bytes: SizeBytes = Field(1500, alias="mtu", ge=LEAST_MTU_BYTES, le=MOST_MTU_BYTES)
     relay: StrictBool = False  # may packets between others pass through a gateway?
 
 

@@ -124,7 +124,10 @@ def test_what_was_commanded_is_read_back_and_tc_agrees(lab: NetemLab) -> None:
     for name in vars(wanted):
         assert getattr(found, name).tolist() == getattr(wanted, name).tolist(), name
     limits = limit_packets(
-        np.array([40_000_000_001, 2_000_000]), np.array([10**8, 64_000]), np.array([7_250_000] * 2)
+        np.array([40_000_000_001, 2_000_000]),
+        np.array([10**8, 64_000]),
+        np.array([7_250_000] * 2),
+        np.array([1_500] * 2),
     )
     for node, interface, rate_bytes_per_s, limit in (
         (0, "east", 5_000_000_000, limits[0]),

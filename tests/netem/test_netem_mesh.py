@@ -79,3 +79,15 @@ def test_break_before_make_loses_what_is_in_flight() -> None:
         assert 0 < rig.plane.counters()["dropped_down"] <= len(lost[0]) + len(lost[1])
     finally:
         rig.plane.close()
+
+
+def test_jumbo_frames_pass_where_links_take_them() -> None:
+    rig = Rig(NetemBackend, lasers={"mtu": "9000 B"}, ground={"mtu": "1500 B"})
+    try:
+        rig.step(PAIRS)
+        large = "ping -c1 -W2 -M do -s 8900"
+        assert "1 received" in rig.net["sat-0-0"].cmd(f"{large} sat-1-2")
+        said = rig.net["sat-0-0"].cmd(f"{large} gw-station1")
+        assert re.search(r"mtu ?[=:] ?1500", said), said
+    finally:
+        rig.plane.close()

@@ -159,7 +159,9 @@ def test_requests_about_a_device(build, kind: int, flags: int) -> None:  # type:
 
 def test_a_veth_pair_has_one_address_and_resolves_none() -> None:
     found = ifinfmsg(
-        messages.veth_pair(3, "isl0", 9, "gsl11", messages.mac_address(0x01020304), 1000, acknowledge=True)
+        messages.veth_pair(
+            3, "isl0", 9, "gsl11", messages.mac_address(0x01020304), 1000, mtu_bytes=9000, acknowledge=True
+        )
     )
     found.decode()
     assert found["header"]["flags"] == NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL
@@ -170,6 +172,7 @@ def test_a_veth_pair_has_one_address_and_resolves_none() -> None:
         assert end.get_attr("IFLA_IFNAME") == name
         assert end.get_attr("IFLA_ADDRESS") == "02:6f:01:02:03:04"
         assert end.get_attr("IFLA_TXQLEN") == 1000
+        assert end.get_attr("IFLA_MTU") == 9000
         assert end.get_attr("IFLA_GSO_MAX_SEGS") == 1
         assert (end["flags"], end["change"]) == (0x80, 0x80)  # IFF_NOARP
     assert found.get_attr("IFLA_NET_NS_FD") is None
@@ -214,7 +217,12 @@ def test_the_limit_holds_the_queue_and_what_is_in_flight() -> None:
     latency = np.array([0, 100_000_000, 0, 0], np.int64)
     # 12 Mbit/s are 1,000 packets a second: 100 in flight in 100 ms; and one that is being sent
     unbounded = translate.UNBOUNDED_PACKETS
-    assert translate.limit_packets(rate, queue, latency).tolist() == [11, 111, unbounded, unbounded]
+    assert translate.limit_packets(rate, queue, latency, np.full(4, 1_500)).tolist() == [
+        11, 111, unbounded, unbounded
+    ]  # fmt: skip
+    # a sixth of them where each may be six times as long: as many bytes
+    jumbo = translate.limit_packets(rate[:2], 6 * queue[:2], 6 * latency[:2], np.full(2, 9_000))
+    assert jumbo.tolist() == [11, 111]
 
 
 @given(st.floats(0, 1e9), st.floats(-1e6, 1e6), st.integers(0, 10**10), st.floats(0, 1))

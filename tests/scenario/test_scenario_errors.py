@@ -57,6 +57,8 @@ duration = "60 s"
 
 # name: (what is replaced, by what, the line, the key, a part of the message)
 FAULTS: dict[str, tuple[str, str, int | None, str | None, str]] = {
+    "mtu too small": ("[lasers]", "[lasers]\nmtu = \"1279 B\"", 13, "lasers.mtu", "1280"),
+    "mtu too large": ("min-elevation = \"25 deg\"", "min-elevation = \"25 deg\"\nmtu = \"66 kB\"", 16, "ground.mtu", "65535"),
     "unknown key": ("min-elevation", "min-elevatoin", 15, "ground.min-elevatoin", "unknown key 'min-elevatoin': did you mean 'min-elevation'?"),
     "unknown key of a station": ("latitude = \"51.5", "lattitude = \"51.5", 18, "ground.stations[0].lattitude", "did you mean 'latitude'?"),
     "attribute's name for the key's": ("photons-per-bit", "photons_per_bit", 13, "lasers.terminal.photons_per_bit", "did you mean 'photons-per-bit'?"),

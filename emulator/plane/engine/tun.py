@@ -23,7 +23,7 @@ _CSUM, _TSO4, _TSO6, _TSO_ECN, _USO4, _USO6 = 0x01, 0x02, 0x04, 0x08, 0x20, 0x40
 _OFFLOAD_TCP = _CSUM | _TSO4 | _TSO6 | _TSO_ECN
 _OFFLOAD_ALL = _OFFLOAD_TCP | _USO4 | _USO6  # USO: Linux 6.2
 # linux/sockios.h, linux/if.h
-_SIOCSIFFLAGS, _SIOCGIFINDEX, _SIOCSIFTXQLEN = 0x8914, 0x8933, 0x8943
+_SIOCSIFFLAGS, _SIOCGIFINDEX, _SIOCSIFTXQLEN, _SIOCSIFMTU = 0x8914, 0x8933, 0x8943, 0x8922
 _IFF_UP, _IFF_POINTOPOINT, _IFF_NOARP, _IFF_MULTICAST = 0x1, 0x10, 0x80, 0x1000
 _UP = _IFF_UP | _IFF_POINTOPOINT | _IFF_NOARP | _IFF_MULTICAST
 
@@ -56,7 +56,7 @@ def make(ends: Sequence[LinkEnd], made: list[int], stamps: Stamps | None = None)
                         netlink[inside] = opened.enter_context(
                             socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
                         )
-            all_segment_udp &= _make_one(end.interface, configure[end.netns_fd], made)
+            all_segment_udp &= _make_one(end, configure[end.netns_fd], made)
             if stamps is not None:
                 ifindexes.append(_ifindex(end.interface, configure[end.netns_fd]))
                 stamps.hook(ifindexes[-1], netlink[end.netns_fd])
@@ -74,8 +74,9 @@ def _ifindex(interface: str, configure: socket.socket) -> int:
     return int(struct.unpack_from("=i", answer, 16)[0])
 
 
-def _make_one(interface: str, configure: socket.socket, made: list[int]) -> bool:
+def _make_one(end: LinkEnd, configure: socket.socket, made: list[int]) -> bool:
     """A device, not up yet."""
+    interface = end.interface
     name = interface.encode()
     if not 0 < len(name) <= _MAX_NAME_BYTES or b"%" in name:
         raise BackendError(f"{interface!r} is no interface name: at most {_MAX_NAME_BYTES} bytes, and no %")
@@ -94,6 +95,8 @@ def _make_one(interface: str, configure: socket.socket, made: list[int]) -> bool
             segments_udp = False
         step = "lengthen its queue"
         fcntl.ioctl(configure, _SIOCSIFTXQLEN, struct.pack("16si20x", name, TX_QUEUE_PACKETS))
+        step = f"give it an MTU of {end.mtu_bytes} bytes"
+        fcntl.ioctl(configure, _SIOCSIFMTU, struct.pack("16si20x", name, end.mtu_bytes))
     except OSError as error:
         raise BackendError(f"interface {interface}: cannot {step}: {error.strerror}") from error
     return segments_udp

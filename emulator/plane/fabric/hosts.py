@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ...epoch import Nodes
 from ..addressing import Addresses, ipv6_bytes
@@ -52,10 +52,12 @@ class Hosts:
         carrier: FabricCarrier,
         kernel: Kernel,
         net: FabricNet,
+        mtu_bytes: Callable[[int], int] = lambda node: 1500,
         *,
         idle_ns: int = IDLE_NS,
     ) -> None:
         self._addresses, self._carrier, self._kernel, self._net = addresses, carrier, kernel, net
+        self._mtu_bytes = mtu_bytes
         self._lasting = frozenset(lasting)
         self._wanted_mono_ns: dict[int, int] = {}  # of hosts on demand: when somebody last asked
         self._idle_ns = idle_ns
@@ -119,7 +121,10 @@ class Hosts:
 
     def _connect(self, nodes: Sequence[int]) -> None:
         if isinstance(self._kernel, Namespaces):
-            self._carrier.bind(nodes, [LinkEnd(self._kernel.netns_fd(node), INTERFACE) for node in nodes])
+            netns_fd = self._kernel.netns_fd
+            self._carrier.bind(
+                nodes, [LinkEnd(netns_fd(node), INTERFACE, self._mtu_bytes(node)) for node in nodes]
+            )
             try:
                 for node in nodes:
                     self._address(self._kernel, node)

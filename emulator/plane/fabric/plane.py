@@ -32,7 +32,6 @@ from .net import FabricNet
 from .readback import differences, pipes_of
 from .table import Bank, FabricTable, KindParameters, Sizes, write_routes
 
-MTU_BYTES = 1500
 #: Destinations beyond the hosts of the scenario: room for hosts on demand, and for whom a user asks the way.
 MORE_DESTINATIONS = 1024
 #: why the engine drops packets that are on no link
@@ -88,7 +87,7 @@ class FabricPlane(MeshPlane):
             kernel = make_kernel(nodes, addresses, hosts, self.backend)
         super().__init__(nodes, scenario, addresses, self.backend, kernel, on_progress)
         self.net = FabricNet(nodes, addresses, self.ensure_host, self._descriptors, self.close)
-        self.hosts = Hosts(addresses, hosts, self.backend, kernel, self.net)
+        self.hosts = Hosts(addresses, hosts, self.backend, kernel, self.net, self._mtu_bytes)
         self._captures = Captures(nodes, self.backend, self.pipe)
         self._looked_mono_ns = 0
         self._pairs = GroundPairs(self.table.sizes.ground_pipes // 2)
@@ -248,6 +247,12 @@ class FabricPlane(MeshPlane):
     def _finish_build(self) -> None:
         self.hosts.build(self._on_progress)
 
+    def _mtu_bytes(self, node: int) -> int:
+        """Of the one interface of a host: what the widest of its links takes."""
+        ground_bytes = self.scenario.ground.mtu_bytes
+        is_satellite = node < self.nodes.n_satellites
+        return max(self.scenario.lasers.mtu_bytes, ground_bytes) if is_satellite else ground_bytes
+
     def ensure_host(self, node: int) -> None:
         """Make the node a host if it is none: a namespace, its address, an interface to the engine.
 
@@ -342,7 +347,7 @@ def sizes_for(nodes: Nodes, scenario: Scenario, n_hosts: int) -> Sizes:
 
 def _kinds(scenario: Scenario) -> tuple[KindParameters, KindParameters]:
     lasers, ground = (
-        KindParameters(kind.queue_bytes or 0, PATH_ROUND_TRIP_NS, kind.loss_ratio, MTU_BYTES)
+        KindParameters(kind.queue_bytes or 0, PATH_ROUND_TRIP_NS, kind.loss_ratio, kind.mtu_bytes)
         for kind in (scenario.lasers, scenario.ground)
     )
     return lasers, ground

@@ -16,8 +16,8 @@ How a link's parameters become netem's:
   does netem keep packets in order when the delay falls.  It counts IP packets
   (the Ethernet header is taken off) and is kept in whole bytes a second.
 - *Queue.* netem's limit is in packets and includes those in flight.  It is set
-  to what the queue and the bandwidth-delay product hold of packets of 1,500
-  bytes; smaller packets find a shorter queue.  Devices are told to make no
+  to what the queue and the bandwidth-delay product hold of packets of the
+  link's MTU; smaller packets find a shorter queue.  Devices are told to make no
   large packets for segmentation (a queue would hold 44 times as much).
 - *Loss.* Drawn by the kernel, from its own generator: a seed does not repeat it.
 - *Down* is netem with a loss of 100 %: the interface stays up, and routes
@@ -48,7 +48,7 @@ from . import messages, readback
 from .probe import try_a_link
 from .sockets import Refusal, Sockets
 from .steps import Steps
-from .translate import DELAY_QUANTUM_NS, PACKET_BYTES, bytes_per_s, limit_packets, longest_until_next_step_ns
+from .translate import DELAY_QUANTUM_NS, bytes_per_s, limit_packets, longest_until_next_step_ns
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -99,6 +99,7 @@ class NetemBackend:
         # per end, 2 * link for end a and 2 * link + 1 for end b: of the direction that starts there
         self._rate_bps = np.zeros(2 * n, np.int64)
         self._queue_bytes = np.zeros(2 * n, np.int64)
+        self._mtu_bytes = np.full(2 * n, 1500, np.int64)
         self._slot = np.zeros(2 * n, np.int32)
         self._ifindex = np.zeros(2 * n, np.int32)
         self._long_queue = np.zeros(2 * n, np.int8)  # which of TX_QUEUE_PACKETS the device has
@@ -153,6 +154,7 @@ class NetemBackend:
                 self._give_ids(links)
                 raise
             self._slot[rows] = slots
+            self._mtu_bytes[rows] = [end.mtu_bytes for end in both]
             self._names.update(zip(rows.tolist(), [end.interface for end in both], strict=True))
             made: list[int] = []
             try:
@@ -225,7 +227,7 @@ class NetemBackend:
             queue_bytes = np.where(
                 limit == self._sent_limit[ends],
                 self._queue_bytes[ends],
-                limit.astype(np.int64) * PACKET_BYTES,
+                limit.astype(np.int64) * self._mtu_bytes[ends],
             )
             lost = np.array([q.loss for q in found], np.uint32)
             loss_ratio = np.where(
@@ -389,7 +391,9 @@ class NetemBackend:
             self._up[links], np.rint(self._loss_ratio[links] * messages.LOSE_ALL), messages.LOSE_ALL
         )
         self._sent_latency_ns[ends] = latency_ns
-        self._sent_limit[ends] = limit_packets(self._rate_bps[ends], self._queue_bytes[ends], latency_ns)
+        self._sent_limit[ends] = limit_packets(
+            self._rate_bps[ends], self._queue_bytes[ends], latency_ns, self._mtu_bytes[ends]
+        )
         self._sent_rate[ends] = bytes_per_s(self._rate_bps[ends])
         self._sent_loss[ends] = loss
         message = messages.netem_messages(
@@ -489,6 +493,7 @@ class NetemBackend:
                     ends[row][1].interface,
                     messages.mac_address(int(links[row])),
                     messages.TX_QUEUE_PACKETS[0],
+                    mtu_bytes=ends[row][0].mtu_bytes,
                     acknowledge=row == rows[-1],
                 )
                 for row in rows

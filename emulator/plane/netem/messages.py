@@ -23,7 +23,7 @@ _NLM_F_DUMP = 0x300
 _TC_H_ROOT = 0xFFFF_FFFF
 _TCA_KIND, _TCA_OPTIONS = 1, 2
 _TCA_NETEM_RATE, _TCA_NETEM_RATE64, _TCA_NETEM_LATENCY64, _TCA_NETEM_JITTER64 = 6, 8, 10, 11
-_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_TXQLEN, _IFLA_LINKINFO, _IFLA_NET_NS_FD = 1, 3, 13, 18, 28
+_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_TXQLEN, _IFLA_LINKINFO, _IFLA_NET_NS_FD = 1, 3, 4, 13, 18, 28
 _IFLA_GSO_MAX_SEGS = 40
 _IFLA_INFO_KIND, _IFLA_INFO_DATA, _VETH_INFO_PEER = 1, 2, 1
 _IFF_UP, _IFF_NOARP = 0x01, 0x80
@@ -193,6 +193,7 @@ def veth_pair(
     address: bytes,
     queue_packets: int,
     *,
+    mtu_bytes: int = 1500,
     acknowledge: bool,
 ) -> bytes:
     """A veth pair: one end here, the other in another namespace, both down.
@@ -204,6 +205,7 @@ def veth_pair(
     here = b"".join(
         [
             _attribute(_IFLA_ADDRESS, address),
+            _attribute(_IFLA_MTU, struct.pack("=I", mtu_bytes)),
             _attribute(_IFLA_TXQLEN, struct.pack("=I", queue_packets)),
             _attribute(_IFLA_GSO_MAX_SEGS, struct.pack("=I", 1)),
         ]

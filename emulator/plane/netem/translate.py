@@ -10,8 +10,6 @@ from . import messages
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
-#: what a queue's bytes are counted in
-PACKET_BYTES = 1_500
 #: of a link without a rate or with an unbounded queue: 600 MB of the kernel's memory
 UNBOUNDED_PACKETS = 262_144
 DELAY_QUANTUM_NS = 1_000
@@ -34,10 +32,12 @@ def bytes_per_s(rate_bps: Int64) -> NDArray[np.uint64]:
     return np.where(rate_bps == 0, np.uint64(messages.UNLIMITED_BYTES_PER_S), whole)
 
 
-def limit_packets(rate_bps: Int64, queue_bytes: Int64, latency_ns: Int64) -> NDArray[np.uint32]:
-    """netem's limit: the packets of PACKET_BYTES that wait and those that are in flight."""
+def limit_packets(
+    rate_bps: Int64, queue_bytes: Int64, latency_ns: Int64, mtu_bytes: Int64
+) -> NDArray[np.uint32]:
+    """netem's limit: the packets of ``mtu_bytes`` that wait and those that are in flight."""
     in_flight_bytes = rate_bps / 8 * (latency_ns / 1e9)
-    packets = np.ceil(queue_bytes / PACKET_BYTES) + np.ceil(in_flight_bytes / PACKET_BYTES) + 1
+    packets = np.ceil(queue_bytes / mtu_bytes) + np.ceil(in_flight_bytes / mtu_bytes) + 1
     bounded = (rate_bps > 0) & (queue_bytes > 0)
     limit: NDArray[np.uint32] = np.where(
         bounded, np.minimum(packets, messages.MOST_PACKETS), UNBOUNDED_PACKETS

@@ -282,10 +282,12 @@ class Plane(MeshPlane):
         return entries
 
     def _ends(self, r: Reservation) -> tuple[LinkEnd, LinkEnd]:
-        if isinstance(self.kernel, NoKernel):
-            return LinkEnd(-1, r.interface_a), LinkEnd(-1, r.interface_b)
-        netns_fd = self.kernel.netns_fd
-        return LinkEnd(netns_fd(r.a), r.interface_a), LinkEnd(netns_fd(r.b), r.interface_b)
+        of_kind = self.scenario.lasers if r.kind == LinkKind.LASER else self.scenario.ground
+        netns_fd = (lambda node: -1) if isinstance(self.kernel, NoKernel) else self.kernel.netns_fd
+        return (
+            LinkEnd(netns_fd(r.a), r.interface_a, of_kind.mtu_bytes),
+            LinkEnd(netns_fd(r.b), r.interface_b, of_kind.mtu_bytes),
+        )
 
     def _leaving(self, change: Change, t0_mono_ns: int) -> tuple[set[int], LinkParameters, LinkParameters]:
         """Sort what goes: keys that linger; rows to take down before the routes change, and after."""
