@@ -107,11 +107,31 @@ def _kernel() -> Iterable[Check]:
         reason is None,
         reason or "idle processors can be kept from sleeping while a run lasts",
     )
+    yield _sources()
     yield _in_new_namespace(
         "sch_netem",
         "fact",
         ["tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "1ms"],
         "the kernel can delay packets by itself; the engine does not need it",
+    )
+
+
+def _sources() -> Check:
+    """Whether packets under another node's address can be kept back in the wired plane."""
+    from ..errors import KernelError
+    from ..plane.kernel.sources import tried
+
+    if os.geteuid() != 0:
+        return Check("sources", "wanted", None, "not tried: only root can; run it with sudo")
+    try:
+        tried().close()
+    except (KernelError, OSError) as error:
+        return Check(
+            "sources", "wanted", False,
+            f"nodes of the wired plane can send under addresses of others, and it is not counted: {error}",
+        )  # fmt: skip
+    return Check(
+        "sources", "wanted", True, "what nodes send under addresses of others is dropped and counted"
     )
 
 

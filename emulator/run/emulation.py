@@ -227,7 +227,7 @@ class Emulation:
     def _build(self) -> None:
         self._supervision.watch_over(self.backend.failure)
         self.plane.build()
-        self._cautions = tuple(self.backend.cautions())
+        self._cautions = (*self.backend.cautions(), *self.plane.kernel.cautions())
         for caution in self._cautions:
             log.warning("%s", caution)
 

@@ -9,10 +9,13 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from orbitmesh.emulator.cli.doctor import _sources
 from orbitmesh.emulator.cli.main import app
+from orbitmesh.emulator.errors import KernelError
 from orbitmesh.emulator.plane import choose
 from orbitmesh.emulator.plane.backend import Probe
 from orbitmesh.emulator.plane.engine import EngineBackend
+from orbitmesh.emulator.plane.kernel import sources
 
 runner = CliRunner()
 NAMES = {
@@ -21,6 +24,7 @@ NAMES = {
     "network namespaces",
     "TUN",
     "awake",
+    "sources",
     "sch_netem",
     "links = auto",
     "open files",
@@ -44,6 +48,17 @@ def test_doctor_as_csv_and_as_a_table() -> None:
     table = runner.invoke(app, ["doctor"]).stdout
     assert "network namespaces" in table
     assert "can run here" in table
+
+
+def test_doctor_names_a_kernel_that_cannot_look_at_sources(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise KernelError("cannot load a program: it has no BPF")
+
+    monkeypatch.setattr(sources, "tried", refuse)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    check = _sources()
+    assert (check.ok, check.weight) == (False, "wanted")
+    assert "under addresses of others, and it is not counted: cannot load" in check.detail
 
 
 def test_without_a_backend_that_carries_packets_nothing_can_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,9 +12,11 @@ import plane_toys as toys
 import pytest
 from plane_rig import FAR, MESH, NEAR, PAIRS, Rig, now_ns
 
+from orbitmesh.emulator.errors import KernelError
 from orbitmesh.emulator.plane.engine import EngineBackend
 from orbitmesh.emulator.plane.fabric.plane import FabricPlane
 from orbitmesh.emulator.plane.kernel import bpf, namespaces
+from orbitmesh.emulator.plane.kernel.sources import Sources
 from orbitmesh.emulator.plane.mesh import MeshPlane
 
 pytestmark = [pytest.mark.netns, pytest.mark.beside]
@@ -92,14 +94,13 @@ def test_the_fabric_does_the_same(allowed: bool) -> None:
     assert plane.counters()["dropped_spoofed"] == (0 if allowed else 3 * COUNT)
 
 
-def test_a_kernel_without_bpf_is_named(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_kernel_without_bpf_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bpf, "_SYSCALL", {})
     rig = Rig()
     try:
         rig.step(PAIRS)
-        assert "can send under addresses of others, and it is not counted" in caplog.text
+        (caution,) = rig.kernel.cautions()  # of the run's summary, and said at its start
+        assert "can send under addresses of others, and it is not counted" in caution
         assert "1 received" in rig.net["gw-station0"].cmd("ping -c1 gw-station1")
         assert rig.plane.counters()["dropped_spoofed"] == 0
     finally:
@@ -115,5 +116,23 @@ def test_one_program_looks_at_all_interfaces_of_a_node(monkeypatch: pytest.Monke
         loaded.clear()
         rig.step(PAIRS)
         assert len(loaded) == len({node for pair in PAIRS for node in pair}) < 2 * len(PAIRS)
+    finally:
+        rig.plane.close()
+
+
+def test_a_kernel_with_no_place_for_the_program_is_a_caution_and_no_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It loads programs, and refuses them at devices: so does User-mode Linux."""
+
+    def refuse(*_: object) -> None:
+        raise KernelError("interface 1: its packets' sources cannot be looked at: No such file (ENOENT)")
+
+    monkeypatch.setattr(Sources, "guard", refuse)
+    rig = Rig()
+    try:
+        rig.step(PAIRS)
+        (caution,) = rig.kernel.cautions()
+        assert "can send under addresses of others, and it is not counted: interface 1" in caution
     finally:
         rig.plane.close()

@@ -22,7 +22,7 @@ from ..addressing import Addresses
 from ..resolver.process import Pair, Resolver, make_pair
 from . import inside, names, namespaces, netlink, privileges
 from .processes import Warden
-from .sources import Sources
+from .sources import Sources, tried
 
 log = logging.getLogger(__name__)
 
@@ -117,6 +117,7 @@ class Namespaces:
         self._sources: Sources | None = None
         self._are_guarded = False
         self._spoofed = 0
+        self._unwatched = ""  # why sources are not looked at
 
     def build(self, on_progress: Progress | None) -> None:
         privileges.require(tun=False)  # TUN is the backend's business
@@ -265,8 +266,11 @@ class Namespaces:
             raise KernelError(f"{self._nodes.names[node]}: {error}") from error
 
     def watch_sources(self) -> None:
-        """From now on interfaces can be guarded; KernelError where this kernel cannot."""
-        self._sources = Sources()
+        """From now on interfaces are guarded; where this kernel cannot, the cautions say so."""
+        try:
+            self._sources = tried()
+        except KernelError as error:
+            self._unwatched = f"nodes can send under addresses of others, and it is not counted: {error}"
 
     def guard_sources(self, node: int, ifindexes: Sequence[int]) -> None:
         """Let out of a node's interfaces only what bears the node's address, or is in transit."""
@@ -350,7 +354,8 @@ class Namespaces:
         """What whoever reads the run's record should know of its namespaces, a sentence each."""
         with self._lock:
             times = 0 if self._warden is None else self._warden.times_killed
-        return [f"the warden was killed {times} times, and started again"] if times else []
+        said = [f"the warden was killed {times} times, and started again"] if times else []
+        return said + ([self._unwatched] if self._unwatched else [])
 
     def end_processes(self) -> list[int]:
         """End what runs in the namespaces, and let nothing more in; ids of what would not end."""

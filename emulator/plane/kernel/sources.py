@@ -15,7 +15,8 @@ from collections.abc import Sequence
 
 from ...errors import KernelError
 from . import bpf
-from .netlink import MESSAGES_PER_SEND, RouteSocket
+from .namespaces import on_own_thread, unshare_net
+from .netlink import LOOPBACK_IFINDEX, MESSAGES_PER_SEND, RouteSocket
 
 _PRIORITY = 2  # behind the stamps, which let everything pass
 _DEVICES_PER_SEND = MESSAGES_PER_SEND // 2
@@ -67,6 +68,32 @@ class Sources:
 
     def _load(self, ipv4: int) -> int:
         return bpf.load(_program(self._count_fd, ipv4), "load a program that looks at sources")
+
+
+def tried() -> Sources:
+    """Once a device in a namespace of its own took the program; KernelError where this kernel lacks a part.
+
+    A kernel may load programs, and have no place for them at devices (sch_ingress, cls_bpf).
+    """
+    sources = Sources()
+    try:
+        on_own_thread(lambda: _try(sources))
+    except BaseException:
+        sources.close()
+        raise
+    return sources
+
+
+def _try(sources: Sources) -> None:
+    netns_fd = unshare_net()
+    try:
+        netlink = RouteSocket()
+        try:
+            sources.guard(netlink, [LOOPBACK_IFINDEX], 0)
+        finally:
+            netlink.close()
+    finally:
+        os.close(netns_fd)
 
 
 def _program(count_fd: int, ipv4: int) -> list[bpf.Instruction]:

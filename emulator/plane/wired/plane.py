@@ -5,7 +5,6 @@ Programs see every hop: routing daemons and tcpdump work on each interface.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...epoch import Epoch, EpochDiff, Int32, LinkKind, Nodes, diff
-from ...errors import FailureError, KernelError
+from ...errors import FailureError
 from ...scenario import Scenario
 from .. import addressing, shaping
 from ..backend import LinkBackend, LinkCounters, LinkEnd, LinkParameters
@@ -26,8 +25,6 @@ from ..network import MeshNet, MeshNode
 from .ledger import Current, Entry, Ledger, Reservation
 
 __all__ = ["Change", "CommitReport", "Plane"]
-
-log = logging.getLogger(__name__)
 
 _ATTACH_CHUNK = 512  # links between two reports of progress
 # Links detached in one settle(): a bound on how long it may take where the backend removes them one by one.
@@ -248,10 +245,7 @@ class Plane(MeshPlane):
     def _finish_build(self) -> None:
         """Links are attached as epochs bring them; what leaves by them is looked at from the first."""
         if isinstance(self.kernel, Namespaces) and not self.scenario.run.allow_spoofing:
-            try:
-                self.kernel.watch_sources()
-            except KernelError as error:
-                log.warning("nodes can send under addresses of others, and it is not counted: %s", error)
+            self.kernel.watch_sources()
 
     def _before_close(self) -> None:
         if self._ledger.entries and self.backend.failure() is None:
