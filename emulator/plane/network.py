@@ -35,13 +35,28 @@ with warnings.catch_warnings():
     from mininet.util import decode, getincrementaldecoder, isShellBuiltin
 
 from ..epoch import LinkKind
-from ..errors import HostError, InputError, RunError
+from ..errors import HostError, InputError, OrbitmeshError, RunError
 from .kernel.processes import enter_command, spawn_in
+from .pings import pinged
 from .wired.ledger import Entry
 
 # "sat-0-1 ping gw-london" in Mininet's CLI: without this it looks for a node "sat"
 if "-" not in CLI.identchars:
     CLI.identchars += "-"
+
+_onecmd = CLI.onecmd
+
+
+def _say_refusal(cli: Any, line: str) -> Any:
+    """Mininet's would end with a traceback, and the mesh with it."""
+    try:
+        return _onecmd(cli, line)
+    except OrbitmeshError as refused:
+        error(f"*** {refused}\n")
+        return None
+
+
+CLI.onecmd = _say_refusal
 
 _PROMPT = chr(127)  # Mininet's: it reads a shell's output up to this character
 _FIRST_GROUND_PORT = 1000  # Mininet orders interfaces by port: lasers first
@@ -78,8 +93,21 @@ class MeshIntf(Intf):  # type: ignore[misc]  # Mininet has no types
         shown, _, _ = self.node.pexec(["ip", "-o", "link", "show", "dev", self.name])
         return "UP" in shown.partition("<")[2].partition(">")[0].split(",")
 
-    def delete(self) -> None:
-        raise InputError(_NOT_YOURS.format(what="links"))
+    def config(self, up: bool = True, **params: Any) -> dict[str, Any]:
+        """Nothing to do for an interface that stays as it is; all else is refused."""
+        if not up or any(value is not None for value in params.values()):
+            raise InputError(_NOT_YOURS.format(what="interfaces"))
+        return {}
+
+    def ifconfig(self, *args: str) -> Any:
+        if args:
+            self._refuse()
+        return super().ifconfig()
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> None:
+        raise InputError(_NOT_YOURS.format(what="interfaces"))
+
+    setIP = setMAC = rename = delete = _refuse  # noqa: N815
 
 
 class MeshLink(Link):  # type: ignore[misc]  # Mininet has no types
@@ -225,6 +253,31 @@ class MeshNode(Host):  # type: ignore[misc]  # Mininet has no types
     def intfList(self) -> list[MeshIntf]:  # noqa: N802
         return [intf for _, intf in sorted(self.intfs.items())]
 
+    def config(
+        self,
+        mac: Any = None,
+        ip: Any = None,
+        defaultRoute: Any = None,  # noqa: N803
+        lo: str = "up",
+        **params: Any,
+    ) -> dict[str, Any]:
+        """Nothing to do for a node that stays as it is; all else is refused."""
+        if lo != "up" or any(value is not None for value in (mac, ip, defaultRoute)):
+            self._refuse_addresses()
+        return {}
+
+    def configDefault(self, **moreParams: Any) -> None:  # noqa: N802, N803
+        self.config(**moreParams)
+
+    def _refuse_addresses(self, *args: Any, **kwargs: Any) -> None:
+        raise InputError(_NOT_YOURS.format(what="addresses and routes"))
+
+    def _refuse_links(self, *args: Any, **kwargs: Any) -> None:
+        raise InputError(_NOT_YOURS.format(what="links"))
+
+    setIP = setMAC = setARP = setHostRoute = setDefaultRoute = _refuse_addresses  # noqa: N815
+    addIntf = deleteIntfs = linkTo = _refuse_links  # noqa: N815
+
     def terminate(self) -> None:
         if self.shell is not None:
             self.outToNode.pop(self.master, None)
@@ -260,6 +313,8 @@ class MeshNet(Mininet):  # type: ignore[misc]  # Mininet has no types
         self.built = True
         self._links: dict[int, MeshLink] = {}
         self.on_stop = on_stop
+        #: Called with names before something is sent between them; returns when there are routes.
+        self.route_first: Callable[[Sequence[str]], None] = lambda names: None
 
     @property
     def links(self) -> list[MeshLink]:
@@ -330,8 +385,52 @@ class MeshNet(Mininet):  # type: ignore[misc]  # Mininet has no types
     def _refuse_links(self, *args: Any, **kwargs: Any) -> None:
         raise InputError(_NOT_YOURS.format(what="links"))
 
-    addHost = addSwitch = addController = addNAT = delNode = _refuse_nodes  # noqa: N815
+    def _nothing(self, *args: Any, **kwargs: Any) -> None:
+        """Hosts have their addresses, and links resolve none."""
+
+    addHost = addSwitch = addController = addNAT = delNode = buildFromTopo = _refuse_nodes  # noqa: N815
+    runCpuLimitTest = _refuse_nodes  # noqa: N815
+    configHosts = configureControlNetwork = staticArp = _nothing  # noqa: N815
     addLink = delLink = delLinkBetween = configLinkStatus = _refuse_links  # noqa: N815
+
+    def ping(self, hosts: Sequence[MeshNode] | None = None, timeout: str | None = None) -> float:
+        """Percentage of what was lost, as Mininet's; first all nodes are routed to these hosts."""
+        sent = received = 0
+        for source, answers in pinged(hosts or self.hosts, timeout, self.route_first):
+            output(f"{source.name} -> ")
+            for target, said in answers:
+                n, came = self._parsePing(said)
+                sent, received = sent + n, received + came
+                output(f"{target.name} " if came else "X ")
+            output("\n")
+        if not sent:
+            output("*** Warning: No packets sent\n")
+            return 0
+        lost = 100.0 * (sent - received) / sent
+        output(f"*** Results: {int(lost)}% dropped ({received}/{sent} received)\n")
+        return lost
+
+    def pingFull(self, hosts: Sequence[MeshNode] | None = None, timeout: str | None = None) -> list[Any]:  # noqa: N802
+        """(source, target, (sent, received, min, avg, max, mdev in ms)) of each pair."""
+        found = []
+        for source, answers in pinged(hosts or self.hosts, timeout, self.route_first):
+            for target, said in answers:
+                found.append((source, target, self._parsePingFull(said)))
+                sent, came, *times = found[-1][2]
+                output(f" {source}->{target}: {sent}/{came}, rtt min/avg/max/mdev ")
+                output("/".join(f"{ms:.3f}" for ms in times) + " ms\n")
+        return found
+
+    def _pair(self) -> list[MeshNode]:
+        if len(self.hosts) < 2:
+            raise InputError("a pair needs two hosts, and this net has fewer: make more with net.get(NAME)")
+        return self.hosts[:2]
+
+    def pingPair(self) -> float:  # noqa: N802
+        return self.ping(self._pair())
+
+    def pingPairFull(self) -> list[Any]:  # noqa: N802
+        return self.pingFull(self._pair())
 
     def iperf(
         self,
@@ -346,9 +445,10 @@ class MeshNet(Mininet):  # type: ignore[misc]  # Mininet has no types
 
         Mininet's own begins by ending every iperf on the machine.
         """
-        client, server = hosts or [self.hosts[0], self.hosts[-1]]
+        client, server = hosts or [self._pair()[0], self.hosts[-1]]
         if l4Type not in ("TCP", "UDP"):
             raise InputError(f"iperf measures TCP or UDP, not {l4Type}")
+        self.route_first([client.name, server.name])
         udp = l4Type == "UDP"
         output(f"*** Iperf: testing {l4Type} bandwidth between {client} and {server}\n")
         common = ["iperf", "-p", str(port), *(["-u"] if udp else []), *(["-f", fmt] if fmt else [])]

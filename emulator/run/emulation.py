@@ -222,6 +222,7 @@ class Emulation:
         self._geometry.routed_from_the_start(self.hosting.nonzero()[0].tolist())
         self.plane.on_host = lambda node: self._ask_for_routes([node])
         self.plane.on_hosts_gone = self._questions.hosts_gone
+        self.plane.net.route_first = self.route_to
         self.plane.net.on_stop = self.end  # net.stop() ends the run, and the run its mesh
 
     def _build(self) -> None:

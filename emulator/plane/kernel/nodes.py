@@ -80,6 +80,8 @@ class Kernel(Protocol):
 
     def route(self, node: Int32, destination: Int32, next_node: Int32, ifindex: Int32) -> None: ...
 
+    def disturbed(self) -> list[int]: ...
+
     def tend(self) -> None: ...
 
     def cautions(self) -> list[str]: ...
@@ -117,6 +119,9 @@ class Namespaces:
         self._sources: Sources | None = None
         self._are_guarded = False
         self._spoofed = 0
+        self._disturbed: set[int] = set()  # nodes that refused routes by an interface that is down
+        self._n_set_down = 0
+        self._first_set_down = ""
         self._unwatched = ""  # why sources are not looked at
 
     def build(self, on_progress: Progress | None) -> None:
@@ -298,7 +303,8 @@ class Namespaces:
     def route(self, node: Int32, destination: Int32, next_node: Int32, ifindex: Int32) -> None:
         """Set or (where ``ifindex`` is 0) withdraw (n,) routes, one batch per node.
 
-        KernelError with the first that was refused, once all have been sent.
+        KernelError with the first that was refused, once all have been sent.  Not so where a program in
+        the node set the interface down: that is counted, and the node is ``disturbed`` until it takes all.
         """
         if len(node) == 0:
             return
@@ -320,6 +326,12 @@ class Namespaces:
             refused += self._sockets[owner].send(data[start * size : (last + 1) * size], last)
         # a route that is to go and is not there went with its interface
         wrong = [r for r in refused if not (r.errno == errno.ESRCH and ifindex[r.seq] == 0)]
+        self._disturbed.difference_update(node.tolist())
+        if down := [r for r in wrong if r.errno == errno.ENETDOWN]:
+            self._disturbed.update(int(node[r.seq]) for r in down)
+            self._n_set_down += len(down)
+            self._first_set_down = self._first_set_down or self._nodes.names[node[down[0].seq]]
+            wrong = [r for r in wrong if r.errno != errno.ENETDOWN]
         if wrong:
             row, known_as = wrong[0].seq, self._nodes.names
             way = "withdrawn" if next_node[row] < 0 else f"by {known_as[next_node[row]]}"
@@ -328,6 +340,10 @@ class Namespaces:
                 f"{known_as[node[row]]}: route to {known_as[destination[row]]} {way} "
                 f"was refused: {wrong[0]}{more}"
             )
+
+    def disturbed(self) -> list[int]:
+        """Nodes whose routes are to be set anew, all of them: an interface there was set down by hand."""
+        return sorted(self._disturbed)
 
     def routes(self, node: int) -> dict[str, str]:
         """Destination address to interface, from the kernel's text table, which is not how they are set."""
@@ -355,6 +371,12 @@ class Namespaces:
         with self._lock:
             times = 0 if self._warden is None else self._warden.times_killed
         said = [f"the warden was killed {times} times, and started again"] if times else []
+        if self._n_set_down:
+            said.append(
+                f"an intervention from outside: interfaces were set down by hand (first in "
+                f"{self._first_set_down}), and {self._n_set_down} settings of routes were refused for it; "
+                "what was measured meanwhile is of the mesh so changed"
+            )
         return said + ([self._unwatched] if self._unwatched else [])
 
     def end_processes(self) -> list[int]:
@@ -453,6 +475,9 @@ class NoKernel:
                 self.table.pop((at, to), None)
             else:
                 self.table[at, to] = by
+
+    def disturbed(self) -> list[int]:
+        return []
 
     def tend(self) -> None:
         pass

@@ -133,6 +133,7 @@ class Plane(MeshPlane):
             d = change.diff
             try:
                 self.kernel.route(d.route_node, d.route_destination, d.route_next, change.route_ifindex)
+                self._route_again(change)
             finally:
                 routes_ns = time.monotonic_ns()
                 if len(late):
@@ -156,6 +157,18 @@ class Plane(MeshPlane):
                 began_mono_ns=began_ns,
                 ended_mono_ns=removal_ns,
             )
+
+    def _route_again(self, change: Change) -> None:
+        """All routes of nodes in which somebody set an interface down: the kernel dropped those by it."""
+        nodes = np.array(self.kernel.disturbed(), np.int32)
+        if len(nodes) == 0:
+            return
+        routes = change.new.routes
+        by = routes.next_node[:, nodes].ravel().astype(np.int32)
+        to, node = np.repeat(routes.destinations, len(nodes)), np.tile(nodes, len(routes.destinations))
+        there = by >= 0
+        node, to, by = node[there], to[there], by[there]
+        self.kernel.route(node, to, by, change.current.ifindex_towards(node, by))
 
     def settle(self, now_mono_ns: int) -> None:
         """Take down the links whose overlap is over, and detach some of those that are down.
