@@ -1,0 +1,185 @@
+"""Scenarios, element files, run folders and command lines, broken at random: a sentence each, at once.
+
+Seeded, for ``SECONDS`` in all.  ``ORBITMESH_FUZZ_SECONDS=3600`` goes on for an hour, ``ORBITMESH_FUZZ_SEED``
+chooses another way.  Each input is tried in a child of its own: a traceback, five seconds without an end,
+or an exit status other than 0, 1, 2 and 130 fails, and names the file that did it.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import select
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from orbitmesh.emulator import plan  # once, and not in each child
+from orbitmesh.emulator.cli.main import main
+from orbitmesh.emulator.scenario.scenario import SHIPPED_FOLDER
+
+SECONDS = float(os.environ.get("ORBITMESH_FUZZ_SECONDS", "20"))
+SEED = int(os.environ.get("ORBITMESH_FUZZ_SEED", "1"))
+MOST_S = 5.0
+assert plan
+ENDINGS = {0, 1, 2, 130}
+SEEDS = Path(__file__).parent / "seeds"
+
+TOKENS = [
+    b"9" * 5000,
+    b"1e400",
+    b"-1",
+    b"0",
+    b"nan",
+    b"inf",
+    b"\xff",
+    b"\0",
+    b"\xe2\x80\xa8",
+    b"\x1b[2J",
+    b'"',
+    b"'",
+    b"[" * 3000,
+    b"{" * 300,
+    b"]",
+    b"a." * 500,
+    b"1" * 20_000 + b" km",
+    b"&e;",
+    b"<!DOCTYPE x>",
+    b",",
+    b"=",
+    b"[[",
+    b"\r",
+    b"\n" * 50,
+    b"x" * 200_000,
+    b"2000000/2000000/0",
+    b"-180",
+    b"1 ",
+    b"2 ",
+    b"4",
+    b"null",
+    b"[]",
+    b"{}",
+]
+
+
+def broken(data: bytes, dice: random.Random) -> bytes:
+    for _ in range(dice.randint(1, 4)):
+        at, end = sorted(dice.randint(0, len(data)) for _ in range(2))
+        how = dice.randrange(5)
+        if how == 0:
+            data = data[:at] + dice.choice(TOKENS) + data[at:]
+        elif how == 1:
+            data = data[:at] + dice.choice(TOKENS) + data[min(at + dice.randint(1, 8), len(data)) :]
+        elif how == 2:
+            data = data[:at] + data[min(end, at + 40) :]
+        elif how == 3:
+            data = data[:at] + data[at : at + 60] * dice.randint(2, 20) + data[at:]
+        else:
+            data = data[:at] + bytes([dice.randrange(256)]) + data[at + 1 :]
+    return data
+
+
+def tried(argv: list[str], folder: Path) -> str | None:
+    """What is wrong with how the command ends, in words."""
+    out, into = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.chdir(folder)
+            os.dup2(into, 1)
+            os.dup2(into, 2)
+            sys.stdout, sys.stderr = (open(fd, "w", closefd=False, buffering=1) for fd in (1, 2))  # noqa: SIM115
+            sys.argv = ["orbitmesh", *argv]
+            main()
+            os._exit(0)
+        except SystemExit as ended:
+            sys.stdout.flush()
+            os._exit(ended.code if isinstance(ended.code, int) else 1 if ended.code else 0)
+        except BaseException as error:
+            import traceback
+
+            os.write(2, "".join(traceback.format_exception(error)).encode(errors="replace"))
+            os._exit(99)
+    os.close(into)
+    said, until_s = b"", time.monotonic() + MOST_S
+    while (left_s := until_s - time.monotonic()) > 0 and select.select([out], [], [], left_s)[0]:
+        got = os.read(out, 1 << 16)
+        if not got:
+            break
+        said = (said + got)[-20_000:]
+    else:
+        os.kill(pid, 9)
+    os.close(out)
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if status == -9:
+        return f"did not end within {MOST_S:g} s"
+    if b"Traceback" in said or status not in ENDINGS:
+        return f"exit status {status}: {said.decode(errors='replace')[-3000:]}"
+    return None
+
+
+def scenario(folder: Path, dice: random.Random) -> list[str]:
+    text = dice.choice([SHIPPED_FOLDER / "pocket.toml", SHIPPED_FOLDER / "demo.toml"]).read_bytes()
+    (folder / "s.toml").write_bytes(broken(text, dice))
+    return ["plan", "s.toml", "--pair", "gw-london:gw-madrid", "--duration", "1s"]
+
+
+def elements(folder: Path, dice: random.Random) -> list[str]:
+    seed = dice.choice(sorted(path for path in SEEDS.iterdir() if path.suffix in (".tle", ".omm")))
+    (folder / f"some{seed.suffix}").write_bytes(broken(seed.read_bytes(), dice))
+    (folder / "s.toml").write_text(
+        f'name = "t"\n[constellation]\nshells = [{{ {seed.suffix[1:]} = "some{seed.suffix}" }}]\n'
+        '[lasers]\npattern = "nearest"\n[ground]\nmin-elevation = "5 deg"\n'
+        '[[ground.stations]]\nname = "a"\nlatitude = "48 deg"\nlongitude = "11 deg"\n'
+        '[[ground.stations]]\nname = "b"\nlatitude = "40 deg"\nlongitude = "-3 deg"\n'
+        '[run]\nstart = 2026-11-01T00:00:00Z\nduration = "5s"\n'
+    )
+    return ["plan", "s.toml", "--pair", "gw-a:gw-b", "--duration", "1s"]
+
+
+def command_line(folder: Path, dice: random.Random) -> list[str]:
+    argv = dice.choice(
+        [
+            [
+                "plan",
+                "pocket",
+                "--pair",
+                "gw-london:gw-madrid",
+                "--duration",
+                "1s",
+                "--start",
+                "2026-11-01T00:00:00Z",
+            ],
+            ["report", "x"],
+            ["scenarios", "-o", "json"],
+            ["status"],
+            ["ping", "a", "b"],
+            ["trace", "a", "b"],
+        ]
+    )
+    at = dice.randrange(1, len(argv) + 1)
+    token = broken(b"".join(argv[at : at + 1] and [argv[at].encode()]) or b"--output", dice)
+    argv[at : at + 1] = [os.fsdecode(token.replace(b"\0", b""))[:50_000]]
+    return argv
+
+
+@pytest.mark.timeout(SECONDS + 120)
+@pytest.mark.parametrize("made", [scenario, elements, command_line])
+def test_what_is_broken_is_said_in_a_sentence(
+    made: Callable[[Path, random.Random], list[str]], tmp_path: Path
+) -> None:
+    began_s, number = time.monotonic(), 0
+    while time.monotonic() - began_s < SECONDS / 3:
+        dice = random.Random(f"{SEED}-{made.__name__}-{number}")
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        argv = made(folder, dice)
+        wrong = tried(argv, folder)
+        assert wrong is None, f"input {number} of {folder}, {str(argv)[:300]}: {wrong}"
+        shutil.rmtree(folder)
+        number += 1
+    assert number > 3
