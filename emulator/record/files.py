@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..errors import InputError
+from ..reading import TABLE, open_regular
+from ..shown import plain
 from .writer import parts_of
 
 RUN = "run.json"
@@ -27,6 +31,12 @@ REMOVABLE = (1, FORMAT)  # formats whose files are known, and can be removed
 # Few different values: held once each, however many rows there are.
 _REPEATED = ["kind", "src", "dst", "error", "task"]
 
+# Columns without which a row says nothing, in whichever table they are.
+_NEVER_NULL = ("kind", "src", "ok", "sent_mono_ns", "done_mono_ns", "sent", "answered")
+
+# What the bytes of a file that is no table, or a damaged one, may end in.
+_DAMAGED = (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError)
+
 
 def read_table(
     folder: Path, schema: pa.Schema, columns: list[str] | None = None
@@ -41,9 +51,9 @@ def read_table(
     tables, unreadable = [], []
     for path in [merged] if merged.exists() else parts_of(folder):
         try:
-            tables.append(pq.read_table(path, columns=wanted.names, read_dictionary=encoded))
-        except (pa.ArrowException, OSError, ValueError) as error:
-            unreadable.append((path, str(error).splitlines()[0]))
+            tables.append(read_rows(path, wanted, encoded))
+        except InputError as error:
+            unreadable.append((path, error.message))
     return (pa.concat_tables(tables) if tables else wanted.empty_table()), unreadable
 
 
@@ -53,13 +63,51 @@ def damaged_files(folder: Path, schema: pa.Schema) -> list[tuple[Path, str]]:
     found = []
     for path in [merged] if merged.exists() else parts_of(folder):
         try:
-            missing = set(schema.names) - set(pq.read_schema(path).names)
-        except (pa.ArrowException, OSError, ValueError) as error:
-            found.append((path, str(error).splitlines()[0]))
-        else:
-            if missing:
-                found.append((path, f"it lacks {', '.join(sorted(missing))}"))
+            with open_regular(path, TABLE) as file:
+                _check_columns(pq.read_schema(file), schema)
+        except InputError as error:
+            found.append((path, error.message))
+        except _DAMAGED as error:
+            found.append((path, _first_line(error)))
     return found
+
+
+def read_rows(path: Path, wanted: pa.Schema, encoded: Sequence[str] = ()) -> pa.Table:
+    """The wanted columns of one regular file, with what every row must have; InputError says what is wrong.
+
+    Those ``encoded`` come dictionary-encoded.
+    """
+    try:
+        with open_regular(path, TABLE) as file:
+            _check_columns(pq.read_schema(file), wanted)
+            file.seek(0)
+            table = pq.read_table(file, columns=wanted.names, read_dictionary=list(encoded))
+        table.validate(full=True)  # texts that are no UTF-8, among others
+    except FileNotFoundError:
+        raise InputError("there is no such file", path=path) from None
+    except _DAMAGED as error:
+        raise InputError(_first_line(error), path=path) from None
+    for name in set(_NEVER_NULL).intersection(wanted.names):
+        if table[name].null_count:
+            raise InputError(f"its column {name} has rows without a value", path=path)
+    return table
+
+
+def _check_columns(found: pa.Schema, wanted: pa.Schema) -> None:
+    """ValueError where a column lacks, or holds another type."""
+    lacking = sorted(set(wanted.names) - set(found.names))
+    if lacking:
+        raise ValueError(f"it lacks {', '.join(lacking)}")
+    for field in wanted:
+        if len(found.get_all_field_indices(field.name)) > 1:
+            raise ValueError(f"it has the column {field.name} twice")
+        kind = found.field(field.name).type
+        if kind != field.type:
+            raise ValueError(f"its column {field.name} holds {kind}, where {field.type} belongs")
+
+
+def _first_line(error: BaseException) -> str:
+    return plain((str(error).splitlines() or [type(error).__name__])[0])
 
 
 def sentence(unreadable: tuple[Path, str]) -> str:
@@ -69,3 +117,8 @@ def sentence(unreadable: tuple[Path, str]) -> str:
 
 def is_run(value: Any) -> bool:
     return isinstance(value, dict) and MARKER in value
+
+
+def has_format(run: dict[str, Any], *formats: int) -> bool:
+    """Python takes true for 1."""
+    return not isinstance(run[MARKER], bool) and run[MARKER] in formats

@@ -29,8 +29,9 @@ def remove_run(path: Path | str) -> list[str]:
     if path.is_symlink():
         raise InputError(f"is a link to {path.readlink()}; name the run's own folder", path=path)
     run = read_run_file(path)
-    if run.get("run_id") in find_runs():
-        raise InputError(f"run {run['run_id']} is under way; end it first: orbitmesh down", path=path)
+    run_id = run.get("run_id")
+    if isinstance(run_id, str) and run_id in find_runs():  # of a damaged record it may be anything
+        raise InputError(f"run {run_id} is under way; end it first: orbitmesh down", path=path)
     try:
         for name in _FOLDERS:
             _remove_parts(path / name)

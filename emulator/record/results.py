@@ -9,13 +9,12 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from ..control.client import find_runs
 from ..errors import InputError
 from ..reading import EVENTS, RECORD, parse_json, read_text
 from ..shown import plain, shown
-from . import account, files, soundness
+from . import account, files, shape, soundness
 from .samples import PATH_CHANGES, SAMPLES
 from .statistics import COLUMNS, gateway_statistics
 from .summary import Recorded, build_summary
@@ -60,9 +59,9 @@ class RunResults:
         if not path.exists():
             return None
         try:
-            return pq.read_table(path, schema=account.PAIRS)
-        except (pa.ArrowException, OSError, ValueError) as error:
-            raise InputError(f"cannot be read: {str(error).splitlines()[0]}", path=path) from error
+            return files.read_rows(path, account.PAIRS)
+        except InputError as error:
+            raise InputError(f"cannot be read: {error.message}", path=path) from None
 
     def path_changes(self) -> pa.Table:
         """Schema ``record.samples.PATH_CHANGES``."""
@@ -73,12 +72,13 @@ def load_run(path: Path | str) -> RunResults:
     """InputError for a folder that is no run, or whose JSON files are damaged; damaged tables are noted."""
     path = Path(path)
     run = read_run_file(path)
-    if run[files.MARKER] != files.FORMAT:
+    if not files.has_format(run, files.FORMAT):
         raise _other_format(path, run)
     if (path / files.SUMMARY).exists():
         summary = _read_json(path / files.SUMMARY)
         if not isinstance(summary, dict) or summary.get("format") != files.FORMAT:
             raise InputError("is damaged: it holds no summary of a run", path=path / files.SUMMARY)
+        _check(summary, shape.SUMMARY, path / files.SUMMARY)
         unreadable = [
             entry
             for folder, schema in ((files.SAMPLES, SAMPLES), (files.PATH_CHANGES, PATH_CHANGES))
@@ -104,7 +104,7 @@ def read_run_file(path: Path) -> dict[str, Any]:
         raise InputError(
             "is not a file of orbitmesh; name a folder that orbitmesh run wrote", path=path / files.RUN
         )
-    if run[files.MARKER] not in files.REMOVABLE:
+    if not files.has_format(run, *files.REMOVABLE):
         raise _other_format(path, run)
     return dict(run)
 
@@ -115,6 +115,11 @@ def _other_format(path: Path, run: dict[str, Any]) -> InputError:
         "read it with the orbitmesh that wrote it",
         path=path / files.RUN,
     )
+
+
+def _check(value: dict[str, Any], wanted: dict[str, Any], path: Path) -> None:
+    if (wrong := shape.problem(value, wanted)) is not None:
+        raise InputError(f"is damaged: {wrong}", path=path)
 
 
 def _read_json(path: Path) -> Any:
@@ -132,6 +137,7 @@ def summary_without_recorder(path: Path, facts: dict[str, Any]) -> dict[str, Any
 
 
 def _rebuilt(path: Path, run: dict[str, Any], facts: dict[str, Any] | None = None) -> RunResults:
+    _check(run, shape.RUN, path / files.RUN)
     rows, unreadable = files.read_table(
         path / files.SAMPLES, SAMPLES, [*COLUMNS, "sim_utc", "epoch_number", *_RATES]
     )

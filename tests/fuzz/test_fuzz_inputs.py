@@ -7,6 +7,7 @@ or an exit status other than 0, 1, 2 and 130 fails, and names the file that did 
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import select
@@ -15,17 +16,25 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from orbitmesh.emulator import plan  # once, and not in each child
 from orbitmesh.emulator.cli.main import main
+from orbitmesh.emulator.record import results
 from orbitmesh.emulator.scenario.scenario import SHIPPED_FOLDER
 
-SECONDS = float(os.environ.get("ORBITMESH_FUZZ_SECONDS", "20"))
+sys.path.append(str(Path(__file__).parents[1] / "record"))
+from record_fakes import facts, record
+
+SECONDS = float(os.environ.get("ORBITMESH_FUZZ_SECONDS", "16"))
 SEED = int(os.environ.get("ORBITMESH_FUZZ_SEED", "1"))
 MOST_S = 5.0
 assert plan
+assert results
 ENDINGS = {0, 1, 2, 130}
 SEEDS = Path(__file__).parent / "seeds"
 
@@ -167,13 +176,73 @@ def command_line(folder: Path, dice: random.Random) -> list[str]:
     return argv
 
 
+VALUES: list[Any] = [
+    None, True, -1, 4, 1e300, 2**63 - 1, "", "\ud800", "\x1b[2J", "x" * 10_000,
+    [], {}, [[]], [None], {"": None},
+]  # fmt: skip
+
+
+def changed(value: Any, dice: random.Random) -> Any:
+    """One entry of it lacks, or is another."""
+    if isinstance(value, dict | list) and value and dice.random() < 0.9:
+        key = dice.choice(list(value) if isinstance(value, dict) else range(len(value)))
+        if dice.random() < 0.2:
+            del value[key]
+        else:
+            value[key] = changed(value[key], dice)
+        return value
+    return dice.choice(VALUES)
+
+
+def changed_table(path: Path, dice: random.Random) -> None:
+    table = pq.read_table(path)
+    at = dice.randrange(table.num_columns)
+    name = table.column_names[at]
+    how = dice.randrange(4)
+    if how == 0:
+        table = table.remove_column(at)
+    elif how == 1:
+        table = table.append_column(name, table[name])
+    else:
+        kind = dice.choice([pa.int64(), pa.string(), pa.list_(pa.int64()), pa.null()])
+        kind = table.schema.field(at).type if how == 2 else kind
+        table = table.set_column(at, name, pa.nulls(len(table), kind))
+    pq.write_table(table, path)
+
+
+def endless(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def run_folder(folder: Path, dice: random.Random) -> list[str]:
+    run, ended = folder / "run", dice.random() < 0.5
+    whole = folder.parent / f"run-{ended}"
+    if not whole.exists():
+        record(whole, facts() if ended else None)
+    shutil.copytree(whole, run)
+    for path in dice.sample(sorted(path for path in run.rglob("*") if path.is_file()), dice.randint(1, 2)):
+        how = dice.randrange(8)
+        if how == 0:
+            path.unlink()
+            dice.choice([os.mkfifo, os.mkdir, Path.touch, endless])(path)
+        elif how < 4 and path.suffix == ".json":
+            path.write_text(json.dumps(changed(json.loads(path.read_bytes()), dice)))
+        elif how < 4 and path.suffix == ".parquet":
+            changed_table(path, dice)
+        else:
+            path.write_bytes(broken(path.read_bytes(), dice))
+    return dice.choice(
+        [["report", "run"], ["report", "run", "-o", "json"], ["report", "run", "-o", "csv"], ["clean", "run"]]
+    )
+
+
 @pytest.mark.timeout(SECONDS + 120)
-@pytest.mark.parametrize("made", [scenario, elements, command_line])
+@pytest.mark.parametrize("made", [scenario, elements, command_line, run_folder])
 def test_what_is_broken_is_said_in_a_sentence(
     made: Callable[[Path, random.Random], list[str]], tmp_path: Path
 ) -> None:
     began_s, number = time.monotonic(), 0
-    while time.monotonic() - began_s < SECONDS / 3:
+    while time.monotonic() - began_s < SECONDS / 4:
         dice = random.Random(f"{SEED}-{made.__name__}-{number}")
         folder = tmp_path / str(number)
         folder.mkdir()

@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 
 from orbitmesh.emulator.epoch import UNREACHABLE, Epoch, LinkKind, Links, Nodes, Routes
 from orbitmesh.emulator.record.facts import LateTickFact, RunFacts, RunHeader
+from orbitmesh.emulator.record.recorder import Recorder
 from orbitmesh.wire.spec import Sample
 
 C_KM_PER_NS = 299_792.458e-9
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 STEP_NS = 1_000_000_000
+T0, MS = 9_000_000_000_000, 1_000_000
 LASER_BPS, GROUND_BPS = 100_000_000_000, 10_000_000_000
 
 
@@ -156,3 +158,22 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
 def strict_json(text: str) -> object:
     """Parsed as JSON proper: NaN and the infinities are refused."""
     return json.loads(text, parse_constant=reject_constant)
+
+
+def record(out: Path, end: RunFacts | None) -> None:
+    """Three samples in each of three parts, one of them lost; ``end`` None: killed."""
+    out.mkdir(exist_ok=True)
+    world = small_world()
+    recorder = Recorder(header(out, world.who), lambda fault: None)
+    for number in range(4):
+        t0 = T0 + number * STEP_NS
+        recorder.epoch(world.epoch(number, number * STEP_NS, ROW), t0, t0, t0 + MS)
+        if number < 3:
+            at = t0 + 100 * MS
+            recorder.datagram(sample("sat-0-0", "gw-london", number, at, (6 + number) * MS).to_json())
+            recorder.datagram(sample("sat-0-1", "gw-london", number, at, 60 * MS, kind="grpc").to_json())
+            recorder.datagram(lost("sat-0-3", "gw-tokyo", number, at - 99 * MS).to_json())
+        recorder.advance(t0 + 2 * MS)
+        recorder.flush()
+    if end is not None:
+        recorder.finish(end)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from record_fakes import ROW, STEP_NS, facts, header, lost, sample, small_world, strict_json
+from record_fakes import MS, facts, header, record, small_world, strict_json
 from rich.console import Console
 
 from orbitmesh.emulator.control.server import ControlServer
@@ -26,27 +26,6 @@ from orbitmesh.emulator.record.remove import remove_run
 from orbitmesh.emulator.record.report import to_table
 from orbitmesh.emulator.record.results import load_run
 from orbitmesh.emulator.record.tables import PartsTable, gateway_table, matrix_of
-
-T0, MS = 9_000_000_000_000, 1_000_000
-
-
-def record(out: Path, end: RunFacts | None) -> None:
-    """Three samples in each of three parts, one of them lost; ``end`` None: killed."""
-    out.mkdir(exist_ok=True)
-    world = small_world()
-    recorder = Recorder(header(out, world.who), lambda fault: None)
-    for number in range(4):
-        t0 = T0 + number * STEP_NS
-        recorder.epoch(world.epoch(number, number * STEP_NS, ROW), t0, t0, t0 + MS)
-        if number < 3:
-            at = t0 + 100 * MS
-            recorder.datagram(sample("sat-0-0", "gw-london", number, at, (6 + number) * MS).to_json())
-            recorder.datagram(sample("sat-0-1", "gw-london", number, at, 60 * MS, kind="grpc").to_json())
-            recorder.datagram(lost("sat-0-3", "gw-tokyo", number, at - 99 * MS).to_json())
-        recorder.advance(t0 + 2 * MS)
-        recorder.flush()
-    if end is not None:
-        recorder.finish(end)
 
 
 def text_of(out: Path) -> str:

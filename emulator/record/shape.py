@@ -1,0 +1,175 @@
+"""Which keys the JSON files of a run must hold, and of what kind; and the first that is not so, in words.  Pure.
+
+A folder comes from anywhere: cut off by a full disk, edited, of another
+program.  What a reader here takes from run.json and summary.json is listed
+once, and looked at before it is taken; further keys are nobody's concern.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ..shown import plain, shown
+from .statistics import PARTS
+
+
+@dataclass(frozen=True)
+class Maybe:
+    """That, or null."""
+
+    shape: Any
+
+
+@dataclass(frozen=True)
+class Optional:
+    """That, where the key is there."""
+
+    shape: Any
+
+
+@dataclass(frozen=True)
+class Each:
+    """An object of any keys, each value of that shape."""
+
+    shape: Any
+
+
+# A shape is a type, {key: shape}, [shape of each member], one of the above, or a function of the value to one.
+_WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", dict: "an object"}
+
+
+def problem(value: Any, shape: Any, key: str = "") -> str | None:
+    """What is wrong, with the key that it is wrong at; None where nothing is."""
+    if isinstance(shape, Maybe | Optional):
+        return None if value is None and isinstance(shape, Maybe) else problem(value, shape.shape, key)
+    if isinstance(shape, Each | dict):
+        return _of_object(value, shape, key)
+    if isinstance(shape, list):
+        if not isinstance(value, list):
+            return _said(value, "a list", key)
+        return _first(problem(each, shape[0], f"{key}[{i}]") for i, each in enumerate(value))
+    if isinstance(shape, type):
+        return None if _is(value, shape) else _said(value, _WORDS[shape], key)
+    return _of_object(value, {}, key) or problem(value, shape(value), key)
+
+
+def _of_object(value: Any, shape: Each | dict[str, Any], key: str) -> str | None:
+    if not isinstance(value, dict):
+        return _said(value, "an object", key)
+    under = f"{key}." if key else ""
+    if isinstance(shape, Each):
+        return _first(problem(each, shape.shape, under + plain(name, 40)) for name, each in value.items())
+    for name, inner in shape.items():
+        if name not in value:
+            if isinstance(inner, Optional):
+                continue
+            return f"it lacks the key {under}{name}"
+        if (wrong := problem(value[name], inner, under + name)) is not None:
+            return wrong
+    return None
+
+
+def _is(value: Any, kind: type) -> bool:
+    if isinstance(value, bool):  # which Python takes for a number
+        return kind is bool
+    return isinstance(value, int | float) if kind is float else isinstance(value, kind)
+
+
+def _said(value: Any, what: str, key: str) -> str:
+    return f"{key or 'all of it'} is {shown(value)}, where {what} belongs"
+
+
+def _first(problems: Any) -> str | None:
+    return next((wrong for wrong in problems if wrong is not None), None)
+
+
+def _budget(value: dict[str, Any]) -> Any:
+    if "reason" in value:
+        return {"reason": str}
+    known = {"calibrated_utc": str, "first_p50_ns": float, "first_p99_ns": float, "per_hop_ns": float}
+    return known | {"lateness_p99_bound_ns": Optional(float), "distrusted": Optional(Maybe(str))}
+
+
+def _soundness(value: dict[str, Any]) -> Any:
+    ratio = float if value.get("samples") else Maybe(float)  # of no sample there is none
+    bounds = {"late_tick_ns": float, "late_engine_ns": float, "stall_ns": float}
+    return {"samples": int, "sound": int, "sound_ratio": ratio, "bounds": bounds}
+
+
+def _all_or_none(*names: str, shape: Any) -> Callable[[dict[str, Any]], Any]:
+    """Where the first is known, the others are."""
+    return lambda value: dict.fromkeys(names, Maybe(shape) if value.get(names[0]) is None else shape)
+
+
+_SCENARIO = {"name": str, "title": str, "sha256": str}
+_AWAKE = {"held": Optional(bool), "reason": Optional(str)}
+
+RUN = {
+    "run_id": str,
+    "scenario": _SCENARIO,
+    "seed": int,
+    "start_utc": str,
+    "began_utc": str,
+    "duration_ns": int,
+    "step_ns": int,
+    "plane": Optional(str),
+    "backend": str,
+    "clock": str,
+    "rate_scale": float,
+    "machine": dict,
+    "awake": Optional(_AWAKE),
+    "options": dict,
+    "error_budget": Optional(_budget),
+    "satellites": int,
+    "gateways": [str],
+}
+
+_FIGURES = {
+    "samples": int,
+    "lost": int,
+    **dict.fromkeys(("measured", "physical", "remainder"), Maybe(Each(float))),
+}
+_MEAN = {"samples": int, "measured_ns": float, **{f"{name}_ns": float for name in PARTS}}
+_GATEWAY = {
+    "gateway": str,
+    "satellites": int,
+    "samples": int,
+    "lost": int,
+    "lost_by_error": Each(int),
+    "kinds": Each(_FIGURES | {"sound": _FIGURES, "mean": Maybe(_MEAN)}),
+    "available_ratio": Optional(Maybe(float)),
+    "longest_gap_ns": Optional(Maybe(float)),
+    **dict.fromkeys(("due", "sent", "answered"), Optional(int)),
+}
+_RATES = {f"{what}_{bound}_bps": float for what in ("physical", "emulated") for bound in ("min", "max")}
+
+SUMMARY = {
+    "run_id": str,
+    "scenario": _SCENARIO,
+    "seed": int,
+    "ended": str,
+    "reason": str,
+    "trusted": bool,
+    "doubts": [str],
+    "remarks": [str],
+    "not_known": [str],
+    "soundness": Maybe(_soundness),
+    "emulated_ns": Maybe(float),
+    "machine": dict,
+    "awake": Optional(_AWAKE),
+    "plane": str,
+    "backend": str,
+    "clock": str,
+    "rate_scale": float,
+    "rates": Each(_RATES),
+    "ticks": _all_or_none("count", "late", shape=int),
+    "engine_lateness": _all_or_none("p50_ns", "p99_ns", "max_ns", shape=float),
+    "error_budget": _budget,
+    "samples": {"samples": int, "lost": int},
+    "light": {"least_margin_ns": Maybe(float)},
+    "path_changes": int,
+    "packets_dropped": Each(int),
+    "gateways": [_GATEWAY],
+}
