@@ -103,7 +103,7 @@ def test_a_quantity_of_twenty_thousand_digits_takes_no_time() -> None:
     for text in ("1" * 20_000, "1" * 20_000 + " km", "1." * 10_000, " " * 20_000 + "km", "1" + " " * 20_000):
         with pytest.raises(ValueError, match="characters"):
             parse(text, LENGTH_KM)
-    assert time.monotonic() - began_s < 1  # one took 20 s
+    assert time.monotonic() - began_s < 1  # 20,000 digits without a unit took 13 s
 
 
 @pytest.mark.parametrize(

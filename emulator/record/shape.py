@@ -1,4 +1,4 @@
-"""Which keys the JSON files of a run must hold, and of what kind; and the first that is not so, in words.  Pure.
+"""What the JSON files of a run must hold, and the first key of one that is not so, in words.  Pure.
 
 A folder comes from anywhere: cut off by a full disk, edited, of another
 program.  What a reader here takes from run.json and summary.json is listed
@@ -36,7 +36,7 @@ class Each:
     shape: Any
 
 
-# A shape is a type, {key: shape}, [shape of each member], one of the above, or a function of the value to one.
+# A shape is a type, {key: shape}, [shape of each member], one of the above, or a function from a value to one
 _WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", dict: "an object"}
 
 

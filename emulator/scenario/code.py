@@ -21,7 +21,7 @@ from ..shown import shown
 
 LEAST_ALTITUDE_KM, MOST_ALTITUDE_KM = 100.0, 100_000.0  # between the atmosphere and where SGP4 loses sense
 MOST_SATELLITES = 2_000_000  # in one scenario
-MOST_PLANES = 50_000  # likewise: each has mean elements of its own, and a second of work for each 20,000
+MOST_PLANES = 50_000  # likewise: each has mean elements and a propagator of its own
 MOST_SHELLS = 1_000  # of one code
 
 _FLOAT = r"[0-9]{1,20}(?:\.[0-9]{1,20})?"
