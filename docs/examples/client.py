@@ -1,6 +1,6 @@
 """A client on the ground: one task and one stream of tokens from a satellite, and where the time went.
 
-    orbitmesh exec gw-london -- python docs/examples/client.py sat-3-7
+    orbitmesh exec gw-london -- .venv/bin/python docs/examples/client.py sat-3-7
 
 Copy it and change it: nothing in it is special to the nodes that orbitmesh
 itself runs.  Inside the mesh every node is reached by its name.
@@ -12,10 +12,16 @@ import argparse
 import sys
 import time
 
-import grpc
+try:
+    import grpc
 
-from orbitmesh.compute.v1 import compute_pb2, compute_pb2_grpc
-from orbitmesh.wire.spec import GRPC_PORT
+    from orbitmesh.compute.v1 import compute_pb2, compute_pb2_grpc
+    from orbitmesh.wire.spec import GRPC_PORT
+except ImportError as error:
+    sys.exit(
+        f"{sys.executable} lacks {error.name}: call it with the python that orbitmesh is installed in, "
+        "such as the checkout's .venv/bin/python"
+    )
 
 
 def milliseconds(duration_ns: int) -> str:

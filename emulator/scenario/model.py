@@ -53,14 +53,20 @@ def _count_or(word: str, value: object) -> object:
 
 def _offset(value: object) -> object:
     number = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MOST_SATELLITES
-    if value in ("nearest", "phase") or number:
+    if value is None or value in ("nearest", "phase") or number:
         return value
     raise ValueError(f'{shown(value)} is none of these: "nearest", "phase", a number of slots')
 
 
 class Section(BaseModel):
+    # what model_dump gives is what model_validate reads: keys and quantities as in a file
     model_config = ConfigDict(
-        extra="forbid", frozen=True, validate_by_alias=True, validate_by_name=False, allow_inf_nan=False
+        extra="forbid",
+        frozen=True,
+        validate_by_alias=True,
+        validate_by_name=False,
+        allow_inf_nan=False,
+        serialize_by_alias=True,
     )
 
 

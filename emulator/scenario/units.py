@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, PlainSerializer
 
 from ..numbers import LARGEST_WHOLE, MOST_CHARACTERS
 from ..shown import shown
@@ -113,12 +113,17 @@ def parse_instant(value: object) -> datetime:
     return value.astimezone(UTC)
 
 
-LengthKm = Annotated[float, BeforeValidator(_real(LENGTH_KM))]
-SignedLengthKm = Annotated[float, BeforeValidator(_real(LENGTH_KM, signed=True))]
-LengthM = Annotated[float, BeforeValidator(_real(LENGTH_M))]
-AngleRad = Annotated[float, BeforeValidator(_real(ANGLE_RAD, signed=True))]
-DurationNs = Annotated[int, BeforeValidator(_whole(DURATION_NS))]
-RateBps = Annotated[int, BeforeValidator(_whole(RATE_BPS))]
-SizeBytes = Annotated[int, BeforeValidator(_whole(SIZE_BYTES))]
-PowerW = Annotated[float, BeforeValidator(_real(POWER_W))]
+def _quantity(unit: str) -> PlainSerializer:
+    """As it is read, in the unit that is held: exact, since Python writes the shortest text of a number."""
+    return PlainSerializer(lambda value: f"{value!r} {unit}", return_type=str)
+
+
+LengthKm = Annotated[float, BeforeValidator(_real(LENGTH_KM)), _quantity("km")]
+SignedLengthKm = Annotated[float, BeforeValidator(_real(LENGTH_KM, signed=True)), _quantity("km")]
+LengthM = Annotated[float, BeforeValidator(_real(LENGTH_M)), _quantity("m")]
+AngleRad = Annotated[float, BeforeValidator(_real(ANGLE_RAD, signed=True)), _quantity("rad")]
+DurationNs = Annotated[int, BeforeValidator(_whole(DURATION_NS)), _quantity("ns")]
+RateBps = Annotated[int, BeforeValidator(_whole(RATE_BPS)), _quantity("bit/s")]
+SizeBytes = Annotated[int, BeforeValidator(_whole(SIZE_BYTES)), _quantity("B")]
+PowerW = Annotated[float, BeforeValidator(_real(POWER_W)), _quantity("W")]
 Utc = Annotated[datetime, BeforeValidator(parse_instant)]

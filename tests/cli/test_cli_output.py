@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -15,6 +16,10 @@ from typer.testing import CliRunner
 from orbitmesh.emulator.cli.main import app
 from orbitmesh.emulator.cli.options import Format
 from orbitmesh.emulator.cli.output import print_rows, say_what_can_be_said
+from orbitmesh.emulator.scenario.scenario import SHIPPED_FOLDER
+
+sys.path.append(str(Path(__file__).parents[1] / "record"))
+from record_fakes import facts, record
 
 runner = CliRunner()
 ROWS = [("gw-a", 1.5, None), ("[red]b[/red]", 2, "x,y")]
@@ -74,6 +79,37 @@ def test_an_output_of_any_encoding(verb: list[str], encoding: str) -> None:
     assert done.returncode in (0, 1, 2)
     assert b"Traceback" not in done.stderr
     (done.stdout + done.stderr).decode(encoding)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "iso-8859-1"])
+@pytest.mark.parametrize("verb", ["report", "run", "calibrate"])
+def test_what_is_not_ascii_goes_to_an_output_that_lacks_it(verb: str, encoding: str, tmp_path: Path) -> None:
+    """A title of other letters in a record; run and calibrate are refused what they are asked."""
+    title = "Zürich – Łódź 東京 µs"
+    if verb == "report":
+        record(tmp_path / "run", facts())
+        for name in ("run.json", "summary.json"):
+            value = json.loads((tmp_path / "run" / name).read_bytes())
+            value["scenario"]["title"] = title
+            (tmp_path / "run" / name).write_text(json.dumps(value))
+    text = (SHIPPED_FOLDER / "pocket.toml").read_text().replace("\ntitle = ", f'\ntitle = "{title}" # ')
+    (tmp_path / "łódź.toml").write_text(text, encoding="utf-8")
+    arguments = {
+        "report": ["run"],
+        "run": ["łódź.toml", "--links", "fake", "--duration", "1s", "--clock", "µ"],
+        "calibrate": ["--out", "łódź/µ.json", "--µ"],
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "orbitmesh.emulator.cli", verb, *arguments[verb]],
+        capture_output=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "1"},
+        timeout=60,
+    )
+    assert done.returncode == (0 if verb == "report" else 2), done.stderr
+    assert b"Traceback" not in done.stderr
+    said = (done.stdout + done.stderr).decode(encoding)
+    assert {"report": "rich", "run": "--clock", "calibrate": "orbitmesh"}[verb] in said
 
 
 def test_what_an_encoding_lacks_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
