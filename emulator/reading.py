@@ -151,7 +151,7 @@ def parse_json(text: str, kind: Kind, path: Path | None = None) -> Any:
             line=error.lineno,
         ) from None
     except (ValueError, RecursionError) as error:
-        raise kind.error(_said(error), path=path) from None
+        raise kind.error(sentence_of(error), path=path) from None
     return value
 
 
@@ -164,7 +164,8 @@ def _no_number(text: str) -> Any:
     raise ValueError(f"{text} is no number: write one")
 
 
-def _said(error: Exception) -> str:
+def sentence_of(error: Exception) -> str:
+    """What a decoder's ValueError or RecursionError means to whoever wrote the file."""
     return _TOO_DEEP if isinstance(error, RecursionError) else str(error)
 
 

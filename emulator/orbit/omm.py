@@ -16,7 +16,7 @@ from xml.parsers import expat
 
 from ..errors import ElementsError
 from ..numbers import MOST_CHARACTERS, real
-from ..reading import ELEMENTS, check_depth, json_decoder, parse_json, read_text
+from ..reading import ELEMENTS, check_depth, json_decoder, parse_json, read_text, sentence_of
 from ..shown import plain, shown
 from .elements import ElementSet, make_satrec, range_problem, theory_problem
 from .gravity import Gravity
@@ -145,7 +145,8 @@ def _json_records(text: str, path: Path) -> Iterator[_Record]:
             said = f"this is not valid JSON: {error.msg} at column {error.colno}"
             raise ElementsError(said, path=path, line=error.lineno) from None
         except (ValueError, RecursionError) as error:
-            raise ElementsError(f"record {number + 1}: {error}", path=path, line=line(at)) from None
+            said = f"record {number + 1}: {sentence_of(error)}"
+            raise ElementsError(said, path=path, line=line(at)) from None
         number += 1
         last_line, offset = last_line + text.count("\n", offset, at), at
         if not isinstance(value, dict):

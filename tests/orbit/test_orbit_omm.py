@@ -232,3 +232,12 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     binary.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ElementsError, match="not UTF-8"):
         read_omm(binary, WGS72)
+
+
+def test_an_object_too_deep_is_told_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "deep.json"
+    path.write_text('{"a":' * 5000 + "1" + "}" * 5000)
+    with pytest.raises(
+        ElementsError, match="record 1: lists or tables stand in each other more than 32 deep"
+    ):
+        read_omm(path, WGS72)
