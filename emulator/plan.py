@@ -13,8 +13,11 @@ from .geometry import Geometry
 from .links.coverage import Window
 from .scenario import Scenario
 from .scenario.check import suggest
+from .shown import shown
 
 log = logging.getLogger(__name__)
+
+MOST_ROWS = 10_000_000  # hours of work; a step of 5 ns asks for more than anybody waits for
 
 
 class PlanRow(NamedTuple):
@@ -60,6 +63,12 @@ def plan_rows(
         )
     if not pairs:
         raise InputError("no pair of nodes is given: name one, as in gw-london:gw-tokyo")
+    n_rows = -(-duration_ns // step_ns) * len(pairs)
+    if n_rows > MOST_ROWS:
+        raise InputError(
+            f"a step of {step_ns} ns in {duration_ns} ns makes {n_rows:,} rows, more than {MOST_ROWS:,}: "
+            "take a longer step, or a shorter duration"
+        )
     start_sim_ns = (start_utc - run.start_utc) // timedelta(microseconds=1) * 1000
     geometry = Geometry(scenario, Window(start_sim_ns, duration_ns, "plan"))
     for caution in geometry.cautions:
@@ -94,7 +103,7 @@ def parse_pair(pair: str, nodes: Nodes) -> tuple[int, int]:
     """Node indices of ``A:B``; InputError for another form, and for a name that nobody has."""
     names = pair.split(":")
     if len(names) != 2 or not all(names):
-        raise InputError(f"{pair!r} is not a pair of nodes: write A:B, as in gw-london:gw-tokyo")
+        raise InputError(f"{shown(pair)} is not a pair of nodes: write A:B, as in gw-london:gw-tokyo")
     return find_node(names[0], nodes), find_node(names[1], nodes)
 
 
@@ -109,4 +118,4 @@ def find_node(name: str, nodes: Nodes) -> int:
             return nodes.index[candidate]
     stations = [gateway.removeprefix("gw-") for gateway in nodes.names[nodes.n_satellites :]]
     known = [*nodes.names[nodes.n_satellites :], *stations, *nodes.names[: nodes.n_satellites]]
-    raise InputError(f"there is no node {name!r}: {suggest(name, known, 'nodes')}")
+    raise InputError(f"there is no node {shown(name)}: {suggest(name, known, 'nodes')}")

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from ..errors import HostError, InputError
+from ..shown import shown
 
 
 class Format(StrEnum):
@@ -81,7 +82,9 @@ def pair(text: str, option: str) -> tuple[str, str]:
     """Two node names: A:B."""
     source, colon, destination = text.partition(":")
     if not (source and colon and destination) or ":" in destination:
-        raise InputError(f"{text!r} is not a pair: write two node names as in gw-london:gw-tokyo", key=option)
+        raise InputError(
+            f"{shown(text)} is not a pair: write two node names as in gw-london:gw-tokyo", key=option
+        )
     return source, destination
 
 

@@ -8,9 +8,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ..shown import plain
 from .results import RunResults
 from .tables import DueTable, PartsTable, StatisticsTable, has_parts, matrix_of
 from .verdict import percent
+
+MOST_PATH_CHARACTERS = 4096  # as many as Linux takes: a folder is named in full
 
 
 def to_table(results: RunResults) -> RenderableType:
@@ -85,7 +88,7 @@ def _header(results: RunResults) -> RenderableType:
     emulated = summary["emulated_ns"]
     machine, samples = summary["machine"], summary["samples"]
     rows = {
-        "run": f"{summary['run_id']} ({results.path})",
+        "run": f"{summary['run_id']} ({plain(str(results.path), MOST_PATH_CHARACTERS)})",
         "scenario": " - ".join(t for t in (scenario["name"], scenario["title"]) if t)
         + f"  (sha256 {scenario['sha256'][:12]}, seed {summary['seed']})",
         "ended": summary["ended"]

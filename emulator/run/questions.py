@@ -19,6 +19,7 @@ from ..plane.mesh import MeshPlane
 from ..plane.network import MeshNet
 from ..scenario import Scenario
 from ..scenario.check import suggest
+from ..shown import shown
 from .clock import Clock
 from .conductor import TickLog
 
@@ -179,7 +180,7 @@ class Questions:
         try:
             return nodes.index[name]
         except KeyError:
-            raise InputError(f"there is no node {name!r}: {_suggest_node(name, nodes)}") from None
+            raise InputError(f"there is no node {shown(name)}: {_suggest_node(name, nodes)}") from None
 
     def _enter(self, request: Request) -> Answer:
         node = self._node(request["node"])

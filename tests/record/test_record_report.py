@@ -61,6 +61,13 @@ def test_a_finished_run(tmp_path: Path) -> None:
         assert expected in shown
 
 
+def test_a_folder_whose_name_moves_the_cursor_is_named_in_plain_letters(tmp_path: Path) -> None:
+    record(tmp_path / "a\n\x1b[31mb", facts())
+    text = text_of(tmp_path / "a\n\x1b[31mb")
+    assert "\x1b" not in text
+    assert r"a\n\x1b[31mb)" in "".join(text.split())
+
+
 def test_a_killed_run_says_so_and_until_when(tmp_path: Path) -> None:
     record(tmp_path / "run", None)
     results = load_run(tmp_path / "run")
