@@ -29,7 +29,14 @@ from .epoch import (
 from .links.coverage import Window, check_coverage
 from .links.ground import Selection, select
 from .links.lasers import Held, LaserMesh, Lasers
-from .links.least_delay import CANDIDATES, choose
+from .links.least_delay import (
+    CANDIDATES,
+    GATEWAYS_AT_ONCE,
+    MOST_WAYS,
+    choose,
+    standing_for,
+    weights,
+)
 from .links.passes import remaining_ns, states_of
 from .links.visibility import Stations
 from .node_names import NodeNames
@@ -88,6 +95,9 @@ class Geometry:
         self._mesh = LaserMesh(scenario, self._fleet)
         self.hosting = _who_hosts(scenario, self.nodes)
         self.set_destinations(np.flatnonzero(self.hosting).tolist())
+        self._hosts = standing_for(self.hosting, len(self._fleet))  # whom ground links are weighed for
+        self._n_ways = len(self.nodes) * (len(self._hosts) + self.nodes.n_gateways)
+        self._policy = ground.policy or ("least-delay" if self._n_ways <= MOST_WAYS else "nearest")
         window = window or Window(0, scenario.run.duration_ns)
         check_coverage(scenario, self._fleet, self._stations, window)
 
@@ -100,6 +110,18 @@ class Geometry:
     def offsets(self) -> tuple[str, ...]:
         """Of each shell, which slots +grid joins across planes, in words."""
         return self._mesh.offsets
+
+    @property
+    def ground_links(self) -> str:
+        """By which policy stations choose satellites, in words; where the scenario is silent, also why."""
+        if self._scenario.ground.policy is not None:
+            return self._policy
+        if self._policy == "least-delay":
+            return "least-delay (ground.policy is not given)"
+        return (
+            f"nearest, since ground.policy is not given and least-delay would look for {self._n_ways:,} ways "
+            f"a tick (up to {MOST_WAYS:,} it is taken by itself)"
+        )
 
     @property
     def propagation(self) -> tuple[Propagation, ...]:
@@ -136,9 +158,9 @@ class Geometry:
         """Epochs from an instant on, without end; numbered from 0.
 
         An epoch is a matter of its instant alone, but for what is held on to:
-        ground links of the policy ``longest-visibility``, lasers between shells,
-        and which terminals the lasers of the pattern ``nearest`` are at.  Two
-        series agree if they begin at the same instant with the same step.
+        ground links (but of the policy ``nearest``), lasers between shells, and which
+        terminals the lasers of the pattern ``nearest`` are at.  Two series agree if
+        they begin at the same instant with the same step.
         """
         return Series(self._epoch, self._nothing_before(), start_sim_ns, step_ns)
 
@@ -156,7 +178,7 @@ class Geometry:
         at_rest = np.zeros_like(self._stations.position_itrs_km)  # in the Earth-fixed frame
         position_itrs_km = np.concatenate([satellite_itrs_km, self._stations.position_itrs_km])
         velocity_km_per_s = np.concatenate([states.velocity_km_per_s[:, 0], at_rest])
-        if self._scenario.ground.policy == "least-delay":
+        if self._policy == "least-delay":
             selection = self._least_delay(position_itrs_km, velocity_km_per_s, lasers, before.selection)
         else:
             selection = self._select(sim_ns, satellite_itrs_km, before.selection)
@@ -180,27 +202,52 @@ class Geometry:
     def _least_delay(
         self, position_itrs_km: Float64, velocity_km_per_s: Float64, lasers: Lasers, previous: Selection
     ) -> Selection:
-        """By the ways between gateways over all that they could be linked to: so both ends choose alike."""
-        n, n_nodes = self.nodes.n_satellites, len(self.nodes)
-        sight = self._stations.sight(np.ascontiguousarray(position_itrs_km[:n])).nearest(CANDIDATES)
-        seen = [sight.of(row)[0] for row in range(len(self._stations))]
-        candidates = Selection(tuple(tuple(some.tolist()) for some in seen))
-        links, ports = self._links(position_itrs_km, velocity_km_per_s, lasers, candidates)
-        gateways = np.arange(n, n_nodes, dtype=np.int32)
-        routes = self._routes(links, ports, gateways)
-        who = np.unique(sight.satellite)
-        beyond_ns = Epoch(0, 0, position_itrs_km, links, routes).way_delays_ns(who, gateways)
-        chosen = []
-        for row, antennas in enumerate(self._stations.antennas):
+        """By the ways over all that stations could be linked to, at both ends: so both choose alike."""
+        stations, antennas = self._stations, self._stations.antennas
+        sight = stations.sight(np.ascontiguousarray(position_itrs_km[: self.nodes.n_satellites]))
+        sight = sight.nearest(max([CANDIDATES, *antennas]))
+        seen = [sight.of(row)[0] for row in range(len(stations))]
+        torn = [row for row, some in enumerate(seen) if len(some) > antennas[row]]
+        chosen = [tuple(some.tolist()) for some in seen]
+        if not torn:
+            return Selection(tuple(chosen))
+        who = np.unique(np.concatenate([seen[row] for row in torn]))
+        beyond_ns = self._ways_ns(who, seen, position_itrs_km, velocity_km_per_s, lasers)
+        for row in torn:
             up_ns = sight.of(row)[1] * (NS_PER_S / SPEED_OF_LIGHT_KM_PER_S)
+            weight = weights(len(self._hosts), len(stations), row)
             delay_ns = beyond_ns[:, np.searchsorted(who, seen[row])].T + up_ns[:, None]
-            others = np.delete(delay_ns, row, axis=1)
-            chosen.append(
-                choose(
-                    previous.satellites[row], antennas, seen[row], others if others.size else up_ns[:, None]
-                )
-            )
+            if not weight.any():  # a station alone, and nobody to speak with: the nearest
+                delay_ns, weight = up_ns[:, None], np.ones(1)
+            chosen[row] = choose(
+                previous.satellites[row], antennas[row], seen[row], delay_ns, weight,
+                self._scenario.ground.handover_margin_ns,
+            )  # fmt: skip
         return Selection(tuple(chosen))
+
+    def _ways_ns(
+        self,
+        who: Int32,
+        seen: list[Int32],
+        position_itrs_km: Float64,
+        velocity_km_per_s: Float64,
+        lasers: Lasers,
+    ) -> Float64:
+        """(hosts + gateways, who) float64: from each satellite, with gateways linked to all they see.
+
+        So many gateways at a time as port codes carry; over those of another time no way
+        leads, also where they relay.
+        """
+        n, found = self.nodes.n_satellites, []
+        for first in range(0, len(seen), GATEWAYS_AT_ONCE):
+            rows = range(first, min(first + GATEWAYS_AT_ONCE, len(seen)))
+            linked = [tuple(some.tolist()) if row in rows else () for row, some in enumerate(seen)]
+            links, ports = self._links(position_itrs_km, velocity_km_per_s, lasers, Selection(tuple(linked)))
+            gateways = np.array(rows, np.int32) + np.int32(n)
+            to = gateways if first else np.concatenate([self._hosts, gateways])
+            epoch = Epoch(0, 0, position_itrs_km, links, self._routes(links, ports, to))
+            found.append(epoch.way_delays_ns(who, to))
+        return np.concatenate(found)
 
     def _select(self, sim_ns: int, satellite_itrs_km: Float64, previous: Selection) -> Selection:
         stations = self._stations
@@ -210,9 +257,9 @@ class Geometry:
                 stations, rows, satellites, sim_ns, lambda who, when: states_of(self._fleet, who, when)
             )
 
-        sight, policy = stations.sight(satellite_itrs_km), self._scenario.ground.policy
-        assert policy != "least-delay"
-        return select(previous, policy, stations.antennas, sight, remaining)
+        sight = stations.sight(satellite_itrs_km)
+        assert self._policy != "least-delay"
+        return select(previous, self._policy, stations.antennas, sight, remaining)
 
     def _links(
         self, position_itrs_km: Float64, velocity_km_per_s: Float64, lasers: Lasers, selection: Selection

@@ -75,6 +75,8 @@ def plan_rows(
         log.warning("%s", caution)
     if geometry.offsets and say is not None:
         say(f"lasers across planes: {'; '.join(geometry.offsets)}")
+    if say is not None:
+        say(f"ground links: {geometry.ground_links}")
     ends = [parse_pair(pair, geometry.nodes) for pair in pairs]
     geometry.set_destinations({destination for _, destination in ends})
     return _rows(geometry, ends, start_sim_ns, duration_ns, step_ns)

@@ -125,6 +125,7 @@ def run_here(settings: Settings, output: Format) -> None:
                 screen.say(f"positions: {'; '.join(map(str, mesh.propagation))}")
                 if mesh.offsets:
                     screen.say(f"lasers across planes: {'; '.join(mesh.offsets)}")
+                screen.say(f"ground links: {mesh.ground_links}")
                 with screen.watching(mesh.status):
                     mesh.wait()
                 screen.say("ending; writing the record")

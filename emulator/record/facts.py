@@ -59,6 +59,7 @@ class RunHeader:
     plane: str = "wired"
     propagation: tuple[dict[str, Any], ...] = ()  # of each shell, as orbit.Propagation
     cross_plane_offsets: tuple[str, ...] = ()  # of each shell, in words
+    ground_links: str = ""  # by which policy stations choose satellites, in words
     machine: dict[str, Any] = field(default_factory=dict)
     addresses: dict[str, str] = field(default_factory=dict)
     # Awake.to_dict(): were the processors kept from sleeping, and if not, why
@@ -85,6 +86,7 @@ class RunHeader:
             "plane": self.plane,
             "propagation": list(self.propagation),
             "cross_plane_offsets": list(self.cross_plane_offsets),
+            "ground_links": self.ground_links,
             "backend": self.backend,
             "clock": self.clock,
             "rate_scale": self.rate_scale,

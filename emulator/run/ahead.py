@@ -5,7 +5,7 @@ own.  Messages are pickles over a socket pair between two processes of ours:
 
     to it     ("open", Scenario, start_sim_ns, step_ns, duration_ns) · ("more", n)
               ("destinations", [node, …]) · ("forget", [node, …]) · ("step", step_ns)
-    from it   ("nodes", Nodes, hosting, cautions, propagation, offsets)
+    from it   ("nodes", Nodes, hosting, cautions, propagation, offsets, ground links)
               ("epoch", Parcel of it, Assignment, cost_ns)
               ("routes", {number: RouteRows}): to new destinations, for each of the epochs sent last
               ("error", exception)
@@ -57,7 +57,7 @@ class Server:
         control.send(
             (
                 "nodes", geometry.nodes, geometry.hosting, geometry.cautions, geometry.propagation,
-                geometry.offsets,
+                geometry.offsets, geometry.ground_links,
             )
         )  # fmt: skip
         self._epochs = geometry.epochs(start_sim_ns, step_ns)

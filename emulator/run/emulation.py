@@ -76,6 +76,7 @@ class Emulation:
     plane_reason: str
     propagation: tuple[Propagation, ...]
     offsets: tuple[str, ...]  # of each shell, which slots +grid joins across planes
+    ground_links: str  # by which policy stations choose satellites
     backend: Carrier
     _awake: StayAwake | None = None
     _conductor: Conductor | None = None
@@ -213,7 +214,7 @@ class Emulation:
         introduction = self._supervision.answer(
             self._geometry.introduction, _READY_TIMEOUT_S, "the geometry process"
         )
-        self.nodes, self.hosting, self.propagation, self.offsets = introduction
+        self.nodes, self.hosting, self.propagation, self.offsets, self.ground_links = introduction
         choice = choose_plane(self._asked_plane, links.name, self.nodes.n_satellites)
         self.plane = make_plane(
             choice, self.nodes, self.scenario, self.hosting, links, self.seed, self._on_progress
@@ -352,6 +353,7 @@ class Emulation:
             nodes=self.nodes,
             propagation=tuple(asdict(each) for each in self.propagation),
             cross_plane_offsets=self.offsets,
+            ground_links=self.ground_links,
             machine=machine,
             awake=awake.to_dict(),
             error_budget=error_budget(self.plane.name, self.backend, machine, is_awake=awake.held),

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 # who there is, who hosts, how each shell is moved, and which slots its lasers join across planes
-Introduction = tuple[Nodes, Bool, tuple[Propagation, ...], tuple[str, ...]]
+Introduction = tuple[Nodes, Bool, tuple[Propagation, ...], tuple[str, ...], str]
 
 
 class GeometryProcess:
@@ -68,7 +68,7 @@ class GeometryProcess:
             case "nodes":
                 for caution in message[3]:
                     log.warning("%s", caution)
-                self.introduction.put((message[1], message[2], message[4], message[5]))
+                self.introduction.put((message[1], message[2], message[4], message[5], message[6]))
             case "epoch":
                 _, parcel, assignment, computed_ns = message
                 self.epochs.put(Ahead(parcel.open(), assignment, computed_ns, parcel))

@@ -171,7 +171,9 @@ class Ground(Section):
     min_elevation_rad: AngleRad | None = Field(None, alias="min-elevation")
     max_slant_range_km: LengthKm | None = Field(None, alias="max-slant-range", gt=0)
     antennas: StrictInt = Field(2, ge=1)
-    policy: Literal["nearest", "longest-visibility", "least-delay"] = "nearest"
+    # default: "least-delay" where that is affordable
+    policy: Literal["nearest", "longest-visibility", "least-delay"] | None = None
+    handover_margin_ns: DurationNs = Field(500_000, alias="handover-margin")
     handover: Literal["make-before-break", "break-before-make"] = "make-before-break"
     overlap_ns: DurationNs = Field(
         1_000_000_000, alias="overlap"

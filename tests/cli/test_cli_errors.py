@@ -148,7 +148,8 @@ def test_a_reader_that_has_had_enough() -> None:
     )
     assert done.stdout.startswith("t_ns,src,dst,rtt_ns,hops,path\n0,gw-london,gw-tokyo,")
     assert done.returncode == 128 + signal.SIGPIPE
-    assert done.stderr == "lasers across planes: polar nearest: 0 slots from plane to plane\n"
+    said = "lasers across planes: polar nearest: 0 slots from plane to plane\nground links: nearest\n"
+    assert done.stderr == said
 
 
 def test_no_stdout_at_all() -> None:
