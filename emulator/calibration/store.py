@@ -6,6 +6,7 @@ in place of /var/lib/orbitmesh.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 from ..errors import HostError, InputError
 from ..reading import CALIBRATION, read_text
+from ..safe_files import Folder
 from .document import Calibration
 from .trust import checked
 
@@ -30,12 +32,12 @@ def keep(calibration: Calibration, *, force: bool = False) -> Path:
     """CalibrationRefused where it speaks against itself, unless forced; HostError if not written."""
     calibration = checked(calibration, force=force)
     path = path_of(calibration.plane, calibration.backend, calibration.wait, quick=calibration.quick)
-    part = path.with_suffix(".part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(calibration.to_json())
-        part.chmod(0o644)
-        part.replace(path)  # a run that starts now finds one or the other
+        with Folder.reach(path.parent, make=True) as where:
+            if (others := where.others()) is not None:
+                raise PermissionError(errno.EPERM, f"{others}, who could put another one there")
+            with where.replacing(path.name) as file:  # a run that starts now finds one or the other
+                file.write(calibration.to_json().encode())
     except OSError as error:
         raise HostError(
             f"cannot keep the calibration in {path}: {error.strerror}; ORBITMESH_STATE names another folder"

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from ..errors import FailureError, InputError
+from ..safe_files import Folder, sudo_owner
 from .options import RunOption, duration_ns, pair
 from .output import stderr
 
@@ -45,19 +46,12 @@ def capture(
     long_ns = None if duration is None else duration_ns(duration, "--duration")
     node, peer = pair(what, "NODE|A:B") if ":" in what else (what, None)
     with Client.connect(run) as client:
-        try:
-            fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
-        except FileExistsError:
-            raise InputError(f"{file} is there already: name another file, or remove it") from None
-        except OSError as error:
-            raise FailureError(f"cannot write {file}: {error.strerror}") from error
-        if os.geteuid() == 0 and (uid := os.environ.get("SUDO_UID")):  # it is whose who called
-            os.fchown(fd, int(uid), int(os.environ.get("SUDO_GID", uid)))
+        folder, fd = _new(file)
         try:
             try:
                 client.capture(node, peer, fd)
             except BaseException:
-                file.unlink()
+                folder.remove(file.name)
                 raise
             talk = stderr()
             talk.print(f"capturing {what} into {file}; Ctrl-C ends it", soft_wrap=True)
@@ -65,6 +59,27 @@ def capture(
             talk.print(f"{os.fstat(fd).st_size:,} bytes in {file}", soft_wrap=True)
         finally:
             os.close(fd)
+            folder.close()
+
+
+def _new(file: Path) -> tuple[Folder, int]:
+    """Its folder and itself, whose who called sudo; nothing that is there already is written to."""
+    if not file.name:
+        raise InputError(f"{file} is a folder: name a file")
+    try:
+        folder = Folder.reach(file.parent)
+        try:
+            fd = folder.create(file.name, flags=os.O_WRONLY | os.O_APPEND)
+        except BaseException:
+            folder.close()
+            raise
+    except FileExistsError:
+        raise InputError(f"{file} is there already: name another file, or remove it") from None
+    except OSError as error:
+        raise FailureError(f"cannot write {file}: {error.strerror}") from error
+    if (owner := sudo_owner()) is not None:
+        os.fchown(fd, *owner)
+    return folder, fd
 
 
 def _wait(connection: socket.socket, long_ns: int | None) -> None:

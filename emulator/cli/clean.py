@@ -14,15 +14,9 @@ def clean(run: RunFolderArgument) -> None:
     A run leaves nothing else behind: its namespaces, devices and processes go with it.
     """
     from ..record.remove import remove_run
-    from .kept import LOG_NAME
 
     folder = run_folder(run)
     left = remove_run(folder)
-    if LOG_NAME in left:
-        (folder / LOG_NAME).unlink()
-        left.remove(LOG_NAME)
-        if not left:
-            folder.rmdir()
     if left:
         stderr().print(f"removed the run's files; {folder} still holds {', '.join(left)}", soft_wrap=True)
     else:

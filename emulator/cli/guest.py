@@ -190,19 +190,15 @@ def _in_guest(
 @contextmanager
 def _record_folder(name: str, out: Path | None) -> Iterator[Path]:
     """The record's folder, made, and empty; removed if nothing came to be in it."""
+    from ..run.folder import RunFolder
+
     if out is None:
         out = runs_folder() / f"{name}-guest-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
-    made = not out.exists()
+    record = RunFolder(out)
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        if any(out.iterdir()):
-            raise InputError(f"{out} is not empty; name another folder with --out, or remove it")
-    except OSError as error:
-        raise HostError(
-            f"cannot make the run's folder {out}: {error.strerror}; name another with --out"
-        ) from error
-    try:
+        record.make()
         yield out
     finally:
-        if made and not any(out.iterdir()):
-            out.rmdir()
+        record.remove_if_empty()
+        record.give_to_user()
+        record.close()

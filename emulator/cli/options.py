@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -11,7 +10,9 @@ from typing import Annotated
 import typer
 
 from ..errors import HostError, InputError
-from ..shown import shown
+from ..run_names import is_run_id
+from ..safe_files import Folder
+from ..shown import plain, shown
 
 
 class Format(StrEnum):
@@ -51,7 +52,8 @@ RunOption = Annotated[
     ),
 ]
 RunFolderArgument = Annotated[
-    Path, typer.Argument(metavar="RUN", help="A run's folder, or its id in ./runs.", show_default=False)
+    str,
+    typer.Argument(metavar="RUN", help="A run's id in ./runs, or its folder's path.", show_default=False),
 ]
 
 
@@ -93,9 +95,9 @@ def runs_folder() -> Path:
     folder = Path("runs")
     if not folder.exists():
         try:
-            folder.mkdir()
-            if os.geteuid() == 0 and (uid := os.environ.get("SUDO_UID")):
-                os.chown(folder, int(uid), int(os.environ.get("SUDO_GID", uid)))
+            with Folder.open(folder, make=True) as made:
+                if made.made:
+                    made.give_to_caller()
         except OSError as error:
             raise HostError(
                 f"cannot make {folder.absolute()}: {error.strerror}; name another folder with --out"
@@ -103,13 +105,17 @@ def runs_folder() -> Path:
     return folder
 
 
-def run_folder(run: Path) -> Path:
-    """The folder of a run that is named by its path, or by its id in ./runs."""
-    for folder in (run, Path("runs") / run):
+def run_folder(run: str) -> Path:
+    """The folder of a run: of its id, in ./runs or here; a text with a / in it is a path."""
+    if "/" in run or run in (".", ".."):
+        tried = [Path(run)]
+    elif is_run_id(run):
+        tried = [Path("runs", run), Path(run)]
+    else:
+        raise InputError(f"{shown(run)} is no run's id: write one, or a folder's path with a / in it: ./NAME")
+    for folder in tried:
         if (folder / "run.json").is_file():
             return folder
-    known = sorted(path.parent.name for path in Path("runs").glob("*/run.json"))
-    raise InputError(
-        f"{run} holds no run (no run.json in it); "
-        + (f"in ./runs there are {', '.join(known[-5:])}" if known else "there is none in ./runs either")
-    )
+    known = [plain(path.parent.name) for path in sorted(Path("runs").glob("*/run.json"))[-5:]]
+    there = f"in ./runs there are {', '.join(known)}" if known else "there is none in ./runs either"
+    raise InputError(f"{plain(run)} holds no run (no run.json in it); {there}")

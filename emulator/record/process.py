@@ -1,5 +1,7 @@
 """The recorder process: ``python -m orbitmesh.emulator.record.process --control-fd N --samples-fd M``.
 
+``--folder-fd`` is the record's folder, open; without it the path in the header is opened.
+
 The protocol is in ``facts``.  Unlike the other helpers it is not killed with
 the main process: end-of-file on its control socket tells it that main is gone,
 and it first writes what it knows.
@@ -23,6 +25,7 @@ from ..errors import FailureError
 from ..feed.parcels import receive
 from ..priority import go_before_nodes
 from ..run.processes import CAP_DAC_OVERRIDE, keep_capabilities
+from ..safe_files import Folder
 from .facts import RunHeader
 from .recorder import Recorder, as_failure
 from .steadiness import watch_host
@@ -37,8 +40,8 @@ _DIGEST_S = 1.0
 class Process:
     """Main's orders on one socket, the nodes' samples on another; one thread."""
 
-    def __init__(self, control: Connection, samples: socket.socket) -> None:
-        self._control, self._samples = control, samples
+    def __init__(self, control: Connection, samples: socket.socket, folder_fd: int | None = None) -> None:
+        self._control, self._samples, self._folder_fd = control, samples, folder_fd
         samples.setblocking(False)
 
     def serve(self) -> int:
@@ -50,7 +53,8 @@ class Process:
         # nothing measures where there is no schedule
         watch = None if header.schedule is None else watch_host()
         try:
-            recorder = Recorder(header, self._fault, watch)
+            folder = None if self._folder_fd is None else Folder(self._folder_fd, header.out)
+            recorder = Recorder(header, self._fault, watch, folder)
         except Exception as error:
             if watch is not None:
                 watch.close()
@@ -156,13 +160,15 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--control-fd", type=int, required=True)
     parser.add_argument("--samples-fd", type=int, required=True)
+    parser.add_argument("--folder-fd", type=int)
     arguments = parser.parse_args()
     # Ctrl-C and a closed terminal are for main, which then tells us to finish
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     go_before_nodes()
     keep_capabilities((CAP_DAC_OVERRIDE,))
-    return Process(Connection(arguments.control_fd), socket.socket(fileno=arguments.samples_fd)).serve()
+    samples = socket.socket(fileno=arguments.samples_fd)
+    return Process(Connection(arguments.control_fd), samples, arguments.folder_fd).serve()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -19,6 +20,7 @@ from orbitmesh.wire.spec import Sample
 
 from ..epoch import Epoch, LinkKind
 from ..errors import FailureError, FasterThanLight, HostError, InputError, RunError
+from ..safe_files import Folder
 from . import account, files, soundness
 from .due import DueCounter
 from .facts import RunFacts, RunHeader, utc_text
@@ -49,8 +51,11 @@ class Recorder:
     be written, InputError where it holds a run already.
     """
 
-    def __init__(self, header: RunHeader, on_fault: Fault, watch: Watch | None = None) -> None:
-        self.out, self.recorded = header.out, Recorded()
+    def __init__(
+        self, header: RunHeader, on_fault: Fault, watch: Watch | None = None, folder: Folder | None = None
+    ) -> None:
+        """``folder``: the header's, opened by who made it: its path may lead elsewhere by now."""
+        self.out, self.recorded = _opened(header.out) if folder is None else folder, Recorded()
         self._nodes, self._rate_scale, self._on_fault = header.nodes, header.rate_scale, on_fault
         self._gateways = header.nodes.names[header.nodes.n_satellites :]
         self._start_unix_ns = unix_ns(header.start_utc)
@@ -66,12 +71,12 @@ class Recorder:
         self._gaps: list[tuple[int, int]] = []  # in which epochs were in force that never came here
         self._pairs: dict[tuple[str, str], None] = {}
         self._faults: set[type[FailureError]] = set()
-        if (self.out / files.RUN).exists():
-            raise InputError("holds a run already; name another folder with --out", path=self.out)
+        if self.out.is_there(files.RUN):
+            raise InputError("holds a run already; name another folder with --out", path=self.out.path)
         # first, so that whatever else is in the folder can be told to be a run's, and removed
-        write_json(self.out / files.RUN, self._run)
-        self._samples = TableWriter(self.out / files.SAMPLES, SAMPLES)
-        self._changes = TableWriter(self.out / files.PATH_CHANGES, PATH_CHANGES)
+        write_json(self.out, files.RUN, self._run)
+        self._samples = TableWriter(self.out, files.SAMPLES, SAMPLES)
+        self._changes = TableWriter(self.out, files.PATH_CHANGES, PATH_CHANGES)
         self._event("began")
 
     # ---- what comes in
@@ -164,7 +169,7 @@ class Recorder:
                 self._fault(error)
         if windows := self._still.untold():
             with contextlib.suppress(HostError):  # as with events
-                append_lines(self.out / files.WINDOWS, *(window.to_dict() for window in windows))
+                append_lines(self.out, files.WINDOWS, *(window.to_dict() for window in windows))
 
     def digest(self, now_mono_ns: int) -> dict[str, Any]:
         """The run as of now, for a screen: counts since its start, figures per gateway over the last 10 s."""
@@ -192,15 +197,16 @@ class Recorder:
         self._write(self._changes.merge)
         for table in (self._samples, self._changes):
             self.recorded.unwritten += table.rows_waiting + table.rows_lost
-        rows, unreadable = files.read_table(self.out / files.SAMPLES, SAMPLES, COLUMNS)
+        rows, unreadable = files.read_table(self.out.anchored / files.SAMPLES, SAMPLES, COLUMNS)
+        unreadable = [(self.out.path / path.relative_to(self.out.anchored), why) for path, why in unreadable]
         ended = facts.to_dict()
         ended["warnings"] = [*facts.warnings, *map(files.sentence, unreadable)]
         gateways = gateway_statistics(rows, self._gateways)
         summary = build_summary(
             self._run, ended, self.recorded, gateways, **self._evidence(rows, facts, windows, gateways)
         )
-        self._write(lambda: write_lines(self.out / files.WINDOWS, (w.to_dict() for w in windows)))
-        self._write(lambda: write_json(self.out / files.SUMMARY, summary))
+        self._write(lambda: write_lines(self.out, files.WINDOWS, (w.to_dict() for w in windows)))
+        self._write(lambda: write_json(self.out, files.SUMMARY, summary))
         self._event("ended", ended=summary["ended"], reason=summary["reason"])
         return summary
 
@@ -213,7 +219,7 @@ class Recorder:
         if counter is not None and facts.began_mono_ns is not None and facts.ended_mono_ns is not None:
             pairs = counter.pairs(facts.began_mono_ns, facts.ended_mono_ns)
         table = account.pairs_table(counter, pairs, rows, self._told)
-        self._write(lambda: write_table(self.out / files.PAIRS, table))
+        self._write(lambda: write_table(self.out, files.PAIRS, table))
         if counter is not None and pairs is not None:
             ways = account.of_gateways(counter, pairs)
             for gateway in gateways:
@@ -339,7 +345,14 @@ class Recorder:
         # the disk that refuses this line has refused the samples too, and that is reported
         with contextlib.suppress(HostError):
             now = utc_text(datetime.now(UTC))
-            append_lines(self.out / files.EVENTS, {"host_utc": now, "event": event} | more)
+            append_lines(self.out, files.EVENTS, {"host_utc": now, "event": event} | more)
+
+
+def _opened(path: Path) -> Folder:
+    try:
+        return Folder.open(path)
+    except OSError as error:
+        raise HostError(f"cannot open the run's folder {path}: {error.strerror}") from error
 
 
 def as_failure(error: Exception) -> FailureError:

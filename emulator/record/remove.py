@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fnmatch
 from pathlib import Path
 
 from ..control.client import find_runs
 from ..errors import HostError, InputError
+from ..safe_files import Folder, temporary_name
 from . import files
 from .results import read_run_file
 
@@ -16,14 +18,17 @@ _FILES = (
     files.EVENTS,
     files.WINDOWS,
     files.PAIRS,
+    files.LOG,
 )
 _FOLDERS = (files.SAMPLES, files.PATH_CHANGES)
+_PART = "part-*.parquet"
 
 
 def remove_run(path: Path | str) -> list[str]:
     """Remove the files of a run, and its folder if nothing else is in it; returns what was left in it.
 
-    InputError for a folder that is no run, or whose run is under way.
+    InputError for a folder that is no run, or whose run is under way.  A link in a file's place is removed
+    itself; what it leads to stays.
     """
     path = Path(path)
     if path.is_symlink():
@@ -33,26 +38,34 @@ def remove_run(path: Path | str) -> list[str]:
     if isinstance(run_id, str) and run_id in find_runs():  # of a damaged record it may be anything
         raise InputError(f"run {run_id} is under way; end it first: orbitmesh down", path=path)
     try:
-        for name in _FOLDERS:
-            _remove_parts(path / name)
-        for name in _FILES:
-            (path / f".{name}.writing").unlink(missing_ok=True)
-            (path / name).unlink(missing_ok=True)
-        # last, so that a removal that was broken off can be taken up again
-        (path / files.RUN).unlink()
-        left = sorted(entry.name for entry in path.iterdir())
-        if not left:
-            path.rmdir()
+        with Folder.open(path) as folder:
+            if folder.is_link(files.RUN):
+                raise InputError("is a link, and no run's own file: remove it by hand", path=path / files.RUN)
+            for name in _FOLDERS:
+                _remove_parts(folder, name)
+            for name in _FILES:
+                folder.remove(temporary_name(name))
+                folder.remove(name)
+            # last, so that a removal that was broken off can be taken up again
+            folder.remove(files.RUN)
+            left = folder.names()
+            if not left:
+                folder.remove_itself()
     except OSError as error:
         raise HostError(f"cannot remove {error.filename or path}: {error.strerror}") from error
     return left
 
 
-def _remove_parts(folder: Path) -> None:
-    # a link in its place is not ours, and not followed
-    if folder.is_symlink() or not folder.is_dir():
+def _remove_parts(record: Folder, name: str) -> None:
+    if not record.is_there(name):
         return
-    for part in [*folder.glob("part-*.parquet"), *folder.glob(".part-*.parquet.writing")]:
-        part.unlink()
-    if not any(folder.iterdir()):
-        folder.rmdir()
+    if record.is_link(name):
+        record.remove(name)
+        return
+    with record.child(name) as folder:
+        for part in folder.names():
+            if fnmatch.fnmatchcase(part, _PART) or fnmatch.fnmatchcase(part, temporary_name(_PART)):
+                folder.remove(part)
+        is_empty = not folder.names()
+    if is_empty:
+        record.remove_folder(name)

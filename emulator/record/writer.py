@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import HostError
+from ..safe_files import Folder
 from .samples import Row, table
 
 # Rows that wait for a disk: 200,000 samples are about 200 MB.
@@ -32,17 +33,16 @@ _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class TableWriter:
-    """Parts in ``folder/part-NNNNN.parquet``, merged to ``folder.parquet``.  One thread."""
+    """Parts in ``name/part-NNNNN.parquet``, merged to ``name.parquet``; in a record.  One thread."""
 
-    def __init__(self, folder: Path, schema: pa.Schema) -> None:
-        self.folder, self.schema = folder, schema
-        self.merged = folder.with_name(folder.name + ".parquet")
+    def __init__(self, record: Folder, name: str, schema: pa.Schema) -> None:
+        self._record, self._name, self.schema = record, name, schema
         self.rows_written = 0
         self.rows_lost = 0
         self._rows: list[Row] = []
         self._parts = 0
-        with _sentences(folder):
-            folder.mkdir()
+        with _sentences(record.path / name):
+            self._folder = record.child(name, make=True)
 
     @property
     def rows_waiting(self) -> int:
@@ -60,7 +60,7 @@ class TableWriter:
             rows = self._rows[:_ROWS_PER_PART]
             data = io.BytesIO()
             pq.write_table(table(rows, self.schema), data)
-            write_whole(self.folder / f"part-{self._parts:05d}.parquet", data.getbuffer())
+            write_whole(self._folder, f"part-{self._parts:05d}.parquet", data.getbuffer())
             self._parts += 1
             self.rows_written += len(rows)
             del self._rows[: len(rows)]
@@ -70,20 +70,19 @@ class TableWriter:
 
         ``finished`` fills in what was not known while the run lasted.
         """
-        temporary = _temporary(self.merged)
-        try:
-            with _sentences(self.merged):
-                with temporary.open("wb") as file, pq.ParquetWriter(file, self.schema) as out:
-                    for group in _groups(parts_of(self.folder), self.schema):
-                        out.write_table(finished(group).select(self.schema.names).cast(self.schema))
-                temporary.replace(self.merged)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        with _sentences(self.folder):
-            for part in parts_of(self.folder):
-                part.unlink()
-            self.folder.rmdir()
+        merged = f"{self._name}.parquet"
+        with (
+            _sentences(self._record.path / merged),
+            self._record.replacing(merged) as file,
+            pq.ParquetWriter(file, self.schema) as out,
+        ):
+            for group in _groups(parts_of(self._folder.anchored), self.schema):
+                out.write_table(finished(group).select(self.schema.names).cast(self.schema))
+        with _sentences(self._folder.path):
+            for part in parts_of(self._folder.anchored):
+                self._folder.remove(part.name)
+            self._record.remove_folder(self._name)
+        self._folder.close()
 
 
 def parts_of(folder: Path) -> list[Path]:
@@ -91,39 +90,34 @@ def parts_of(folder: Path) -> list[Path]:
     return sorted(folder.glob("part-*.parquet"))
 
 
-def write_whole(path: Path, data: bytes | memoryview) -> None:
+def write_whole(folder: Folder, name: str, data: bytes | memoryview) -> None:
     """The file appears whole or not at all.  HostError where the disk refuses."""
-    temporary = _temporary(path)
-    try:
-        with _sentences(path):
-            temporary.write_bytes(data)
-            temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with _sentences(folder.path / name), folder.replacing(name) as file:
+        file.write(data)
 
 
-def write_table(path: Path, rows: pa.Table) -> None:
+def write_table(folder: Folder, name: str, rows: pa.Table) -> None:
     data = io.BytesIO()
     pq.write_table(rows, data)
-    write_whole(path, data.getbuffer())
+    write_whole(folder, name, data.getbuffer())
 
 
-def write_json(path: Path, value: dict[str, Any]) -> None:
+def write_json(folder: Folder, name: str, value: dict[str, Any]) -> None:
     """Indented, keys in their order; ValueError for a NaN or an infinity, which JSON cannot hold."""
-    write_whole(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+    write_whole(folder, name, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
 
 
-def append_lines(path: Path, *values: dict[str, Any]) -> None:
+def append_lines(folder: Folder, name: str, *values: dict[str, Any]) -> None:
     """So many lines of JSON more."""
-    with _sentences(path), path.open("a") as file:
-        file.writelines(json.dumps(value, allow_nan=False) + "\n" for value in values)
+    lines = "".join(json.dumps(value, allow_nan=False) + "\n" for value in values)
+    with _sentences(folder.path / name):
+        folder.append(name, lines.encode())
 
 
-def write_lines(path: Path, values: Iterable[dict[str, Any]]) -> None:
+def write_lines(folder: Folder, name: str, values: Iterable[dict[str, Any]]) -> None:
     """A line of JSON each, in place of what was there."""
     lines = "".join(json.dumps(value, allow_nan=False) + "\n" for value in values)
-    write_whole(path, lines.encode())
+    write_whole(folder, name, lines.encode())
 
 
 def _groups(parts: Iterable[Path], schema: pa.Schema) -> Iterable[pa.Table]:
@@ -137,18 +131,13 @@ def _groups(parts: Iterable[Path], schema: pa.Schema) -> Iterable[pa.Table]:
         yield pa.concat_tables(waiting)
 
 
-def _temporary(path: Path) -> Path:
-    # hidden, so that a reader of the folder never takes it for a part
-    return path.with_name(f".{path.name}.writing")
-
-
 @contextmanager
 def _sentences(path: Path) -> Iterator[None]:
     """Turns an OSError into one sentence that names the file and the next step."""
     try:
         yield
     except OSError as error:
-        why = os.strerror(error.errno) if error.errno else str(error)
+        why = error.strerror or (os.strerror(error.errno) if error.errno else str(error))
         if error.errno in _NO_SPACE:
             raise HostError(
                 f"cannot write {path}: {why}; what was recorded until now can be read (orbitmesh report); "

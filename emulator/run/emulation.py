@@ -205,7 +205,7 @@ class Emulation:
                 end.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _SAMPLES_BUFFER_BYTES)
         with ours, theirs:
             self._geometry = GeometryProcess(self._supervision)
-            self._recorder = RecorderProcess(self._supervision, ours, self.feed)
+            self._recorder = RecorderProcess(self._supervision, ours, self.feed, self._folder.opened)
             self._node_processes = NodeProcesses(self._supervision, theirs, self.feed)
         self._geometry.open(self.scenario, self.duration_ns)
         self._supervision.watch()
@@ -282,6 +282,7 @@ class Emulation:
         with signals_noted(), contextlib.ExitStack() as last_first:
             if self._awake is not None:
                 last_first.callback(self._awake.close)
+            last_first.callback(self._folder.close)
             last_first.callback(self._folder.give_to_user)
             last_first.callback(self._folder.remove_if_empty)
             last_first.callback(self._end_as_it_ended, error)
@@ -316,7 +317,7 @@ class Emulation:
             self.summary = self._record.summary
         else:
             facts = self._facts(self._supervision.failure or error)
-            self.summary = summarise_without_recorder(self.out, facts)
+            self.summary = summarise_without_recorder(self._folder.opened, facts)
 
     def _end_as_it_ended(self, error: BaseException | None) -> None:
         """What failed since the facts were told, up to the last process's end, is in the summary too."""
@@ -325,7 +326,7 @@ class Emulation:
         if failure is None:
             return
         if self.summary:
-            tell_failure(self.out, self.summary, str(failure))
+            tell_failure(self._folder.opened, self.summary, str(failure))
         if isinstance(error, KeyboardInterrupt | SystemExit):  # that one decides the exit status
             log.error("%s", failure)
 

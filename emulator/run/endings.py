@@ -7,13 +7,13 @@ import logging
 import signal
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from ..errors import OrbitmeshError
 from ..record import files
 from ..record.facts import RunFacts
 from ..record.writer import write_json
+from ..safe_files import Folder
 
 log = logging.getLogger(__name__)
 
@@ -38,13 +38,13 @@ def signals_noted() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def summarise_without_recorder(out: Path, facts: RunFacts) -> dict[str, Any]:
+def summarise_without_recorder(out: Folder, facts: RunFacts) -> dict[str, Any]:
     """Write what is known; empty, and said, where that is nothing or cannot be written."""
     from ..record.results import summary_without_recorder  # it reads tables: only here they are wanted
 
     try:
-        summary = summary_without_recorder(out, facts.to_dict())
-        write_json(out / files.SUMMARY, summary)
+        summary = summary_without_recorder(out.anchored, facts.to_dict())
+        write_json(out, files.SUMMARY, summary)
     except OrbitmeshError as error:
         log.error("there is no summary of this run: %s", error)
         return {}
@@ -52,13 +52,13 @@ def summarise_without_recorder(out: Path, facts: RunFacts) -> dict[str, Any]:
     return summary
 
 
-def tell_failure(out: Path, summary: dict[str, Any], reason: str) -> None:
+def tell_failure(out: Folder, summary: dict[str, Any], reason: str) -> None:
     """In a summary that was written before the failure was known."""
     if summary["ended"] == "failed":
         return
     summary.update(ended="failed", reason=reason, trusted=False)
     summary["doubts"] = [f"the run failed: {reason}", *summary["doubts"]]
     try:
-        write_json(out / files.SUMMARY, summary)
+        write_json(out, files.SUMMARY, summary)
     except OrbitmeshError as error:
         log.error("the summary does not say that the run failed (%s): %s", reason, error)

@@ -12,6 +12,7 @@ from ..feed.feed import Entry, Feed, Missed
 from ..feed.forwarder import Forwarder
 from ..feed.parcels import send
 from ..record.facts import RunFacts, RunHeader
+from ..safe_files import Folder
 from .processes import Child, tell
 from .supervision import Supervision
 
@@ -21,10 +22,12 @@ _FINISH_TIMEOUT_S = 60.0
 class RecorderProcess:
     """``digest`` is of the last seconds; ``summary`` is there once ``finish`` has returned."""
 
-    def __init__(self, supervision: Supervision, samples: socket.socket, feed: Feed) -> None:
+    def __init__(self, supervision: Supervision, samples: socket.socket, feed: Feed, folder: Folder) -> None:
         self._supervision, self._feed = supervision, feed
         self._forwarder: Forwarder | None = None
-        self._child = supervision.start("recorder", "orbitmesh.emulator.record.process", samples)
+        self._child = supervision.start(
+            "recorder", "orbitmesh.emulator.record.process", samples, folder_fd=folder.fd
+        )
         supervision.hear(self._child, self._heard)
         supervision.at_death(self._died)
         self.digest: dict[str, Any] = {}

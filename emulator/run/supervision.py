@@ -41,10 +41,20 @@ class Supervision:
     # ---- what is watched
 
     def start(
-        self, name: str, module: str, samples: socket.socket | None = None, *, pickles: bool = True
+        self,
+        name: str,
+        module: str,
+        samples: socket.socket | None = None,
+        *,
+        folder_fd: int | None = None,
+        pickles: bool = True,
     ) -> Child:
-        arguments = () if samples is None else ("--samples-fd", str(samples.fileno()))
-        fds = () if samples is None else (samples.fileno(),)
+        handed = {
+            "--samples-fd": None if samples is None else samples.fileno(),
+            "--folder-fd": folder_fd,
+        }
+        arguments = [word for name, fd in handed.items() if fd is not None for word in (name, str(fd))]
+        fds = [fd for fd in handed.values() if fd is not None]
         child = start_child(name, module, arguments=arguments, pass_fds=fds, pickles=pickles)
         self.children.append(child)
         return child

@@ -59,9 +59,15 @@ def test_a_run_is_named_by_its_folder_or_its_id(tmp_path: Path, monkeypatch: pyt
     folder = Path("runs/demo-1")
     folder.mkdir(parents=True)
     with pytest.raises(InputError, match="demo-1 holds no run"):
-        options.run_folder(Path("demo-1"))
+        options.run_folder("demo-1")
     (folder / "run.json").write_text("{}")
-    assert options.run_folder(Path("demo-1")) == folder
-    assert options.run_folder(folder) == folder
+    assert options.run_folder("demo-1") == folder
+    assert options.run_folder("./runs/demo-1") == folder
     with pytest.raises(InputError, match=r"demo-2 holds no run .* there are demo-1"):
-        options.run_folder(Path("demo-2"))
+        options.run_folder("demo-2")
+
+
+@pytest.mark.parametrize("text", ["", "-x", "a b", "toy\n1", "x" * 85])
+def test_what_is_neither_an_id_nor_a_path_names_no_run(text: str) -> None:
+    with pytest.raises(InputError, match=r"is no run's id: write one, or a folder's path with a / in it"):
+        options.run_folder(text)

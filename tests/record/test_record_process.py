@@ -207,7 +207,7 @@ def test_a_folder_that_cannot_be_written(child: Child, tmp_path: Path) -> None:
     child.control.send(("open", header(tmp_path / "not-there", child.world.who)))
     fault = child.until("fault")[1]
     assert isinstance(fault, HostError)
-    assert "not-there/run.json: No such file or directory" in str(fault)
+    assert "not-there: No such file or directory" in str(fault)
     assert child.end() == (1, "")
 
 

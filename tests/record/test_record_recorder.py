@@ -29,6 +29,7 @@ from orbitmesh.emulator.errors import FailureError, FasterThanLight, HostError, 
 from orbitmesh.emulator.record import files
 from orbitmesh.emulator.record.recorder import HOLD_NS, SUSPECT_HOLD_NS, Recorder
 from orbitmesh.emulator.record.samples import SAMPLES
+from orbitmesh.emulator.safe_files import Folder
 from orbitmesh.wire.spec import Sample
 
 T0 = 9_000_000_000_000
@@ -292,10 +293,10 @@ class TestDisk:
         run.recorder.advance(T0 + STEP_NS)
         run.recorder.flush()
 
-        def write(self: Path, data: bytes) -> int:
+        def create(self: Folder, name: str, **_: object) -> int:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-        monkeypatch.setattr(Path, "write_bytes", write)
+        monkeypatch.setattr(Folder, "create", create)
         run.send(sample("sat-0-0", "gw-london", 2, T0 + 1_100 * MS, 20 * MS))
         run.epoch(2)
         run.recorder.advance(T0 + 2 * STEP_NS)
@@ -327,3 +328,16 @@ class TestDisk:
         assert not (tmp_path / "summary.json").exists()
         last = (tmp_path / "events.jsonl").read_text().splitlines()[-1]
         assert strict_json(last)["event"] == "run ended without finish: main died"  # type: ignore[index]
+
+
+def test_the_record_goes_where_the_folder_was_opened_whatever_its_path_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir()
+    with Folder.open(tmp_path / "out", make=True) as folder:
+        (tmp_path / "out").rename(tmp_path / "moved")
+        (tmp_path / "out").symlink_to(tmp_path / "theirs")
+        recorder = Recorder(header(tmp_path / "out", small_world().who), lambda fault: None, None, folder)
+        recorder.finish(facts())
+    assert list((tmp_path / "theirs").iterdir()) == []
+    assert {"run.json", "samples.parquet", "summary.json"} <= {p.name for p in (tmp_path / "moved").iterdir()}
+    with pytest.raises(HostError, match="cannot open the run's folder"):
+        Recorder(header(tmp_path / "out", small_world().who), lambda fault: None)

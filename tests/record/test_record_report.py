@@ -229,7 +229,7 @@ class TestRemove:
         (tmp_path / "link").symlink_to(tmp_path / "run")
         with pytest.raises(InputError, match="is a link to"):
             remove_run(tmp_path / "link")
-        assert remove_run(tmp_path / "run") == ["samples"]
+        assert remove_run(tmp_path / "run") == []
         assert (other / "part-00000.parquet").exists()
 
 

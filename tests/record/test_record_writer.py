@@ -19,6 +19,7 @@ from orbitmesh.emulator.errors import HostError
 from orbitmesh.emulator.record import writer
 from orbitmesh.emulator.record.samples import SAMPLES, Row, sample_row
 from orbitmesh.emulator.record.writer import TableWriter, parts_of, write_json, write_whole
+from orbitmesh.emulator.safe_files import Folder
 
 
 def row(seq: int) -> Row:
@@ -26,14 +27,14 @@ def row(seq: int) -> Row:
 
 
 def refuse(number: int) -> object:
-    def write(self: Path, data: bytes) -> int:
+    def write(self: Folder, name: str, **_: object) -> int:
         raise OSError(number, os.strerror(number))
 
     return write
 
 
 def test_parts_then_one_file_in_order(tmp_path: Path) -> None:
-    table = TableWriter(tmp_path / "samples", SAMPLES)
+    table = TableWriter(Folder.open(tmp_path), "samples", SAMPLES)
     for part in range(3):
         for k in range(4):
             table.add(row(4 * part + k))
@@ -49,7 +50,7 @@ def test_parts_then_one_file_in_order(tmp_path: Path) -> None:
 
 
 def test_an_empty_run_still_gives_a_table(tmp_path: Path) -> None:
-    table = TableWriter(tmp_path / "samples", SAMPLES)
+    table = TableWriter(Folder.open(tmp_path), "samples", SAMPLES)
     table.flush()
     table.merge()
     merged = pq.read_table(tmp_path / "samples.parquet")
@@ -59,7 +60,7 @@ def test_an_empty_run_still_gives_a_table(tmp_path: Path) -> None:
 def test_many_rows_make_several_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "_ROWS_PER_PART", 10)
     monkeypatch.setattr(writer, "_ROWS_PER_GROUP", 25)
-    table = TableWriter(tmp_path / "samples", SAMPLES)
+    table = TableWriter(Folder.open(tmp_path), "samples", SAMPLES)
     for seq in range(64):
         table.add(row(seq))
     table.flush()
@@ -74,12 +75,12 @@ def test_many_rows_make_several_row_groups(tmp_path: Path, monkeypatch: pytest.M
 def test_a_full_disk_is_one_sentence_and_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    table = TableWriter(tmp_path / "samples", SAMPLES)
+    table = TableWriter(Folder.open(tmp_path), "samples", SAMPLES)
     table.add(row(1))
     table.flush()
     table.add(row(2))
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_bytes", refuse(number))
+        patch.setattr(Folder, "create", refuse(number))
         with pytest.raises(HostError) as caught:
             table.flush()
     text = str(caught.value)
@@ -95,42 +96,44 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(
 
 
 def test_another_error_of_the_disk_names_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Path, "write_bytes", refuse(errno.EIO))
+    monkeypatch.setattr(Folder, "create", refuse(errno.EIO))
     with pytest.raises(HostError, match="Input/output error; name a folder that can be written"):
-        write_whole(tmp_path / "x", b"x")
+        write_whole(Folder.open(tmp_path), "x", b"x")
 
 
 def test_memory_is_bounded_while_the_disk_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "MOST_ROWS_WAITING", 5)
-    table = TableWriter(tmp_path / "samples", SAMPLES)
+    table = TableWriter(Folder.open(tmp_path), "samples", SAMPLES)
     for seq in range(8):
         table.add(row(seq))
     assert (table.rows_waiting, table.rows_lost) == (5, 3)
 
 
 def test_a_merge_that_fails_leaves_the_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    table = TableWriter(tmp_path / "samples", SAMPLES)
+    table = TableWriter(Folder.open(tmp_path), "samples", SAMPLES)
     table.add(row(1))
     table.flush()
 
-    def replace(self: Path, target: Path) -> Path:
+    def rename(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "replace", replace)
+        patch.setattr(os, "rename", rename)
         with pytest.raises(HostError, match=r"samples\.parquet: No space left"):
             table.merge()
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["part-00000.parquet", "samples"]
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    folder = Folder.open(tmp_path / "nowhere", make=True)
+    (tmp_path / "nowhere").rmdir()
     with pytest.raises(HostError, match="nowhere/samples: No such file or directory"):
-        TableWriter(tmp_path / "nowhere" / "samples", SAMPLES)
+        TableWriter(folder, "samples", SAMPLES)
 
 
 def test_json_refuses_nan(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
-        write_json(tmp_path / "x.json", {"a": float("nan")})
+        write_json(Folder.open(tmp_path), "x.json", {"a": float("nan")})
     assert not list(tmp_path.iterdir())
 
 
@@ -140,10 +143,11 @@ FILL = """
     from orbitmesh.emulator.errors import HostError
     from orbitmesh.emulator.record.samples import SAMPLES
     from orbitmesh.emulator.record.writer import TableWriter
+    from orbitmesh.emulator.safe_files import Folder
     sys.path.insert(0, {tests!r})
     from test_record_writer import row
 
-    table = TableWriter(Path({out!r}) / "samples", SAMPLES)
+    table = TableWriter(Folder.open(Path({out!r})), "samples", SAMPLES)
     failed = []
     for part in range({parts}):
         for seq in range({rows}):

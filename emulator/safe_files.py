@@ -1,0 +1,252 @@
+"""Files written where others may have planted links: each step by a descriptor, none by a path.
+
+A folder is opened component by component.  A link on the way is followed only where root or the caller
+made it; in the folder itself none is.  What happens to the path afterwards (its folder renamed, a link
+in its place) changes nothing for whoever holds the ``Folder``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_PASSED = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC  # on the way: x is enough
+_NEW = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_MOST_LINKS = 40  # as the kernel
+
+
+class Folder:
+    """An open folder; names are of files in it.  Methods raise OSError, its filename the whole path."""
+
+    def __init__(self, fd: int, path: Path, *, made: bool = False) -> None:
+        """``path`` is for messages; ``made``: it was not there before."""
+        self.fd, self.path, self.made = fd, path, made
+
+    @classmethod
+    def open(cls, path: Path, *, make: bool = False) -> Folder:
+        """``make``: with its parents, where they are missing.  The last component must be no link."""
+        parent, name = _split(path)
+        try:
+            with contextlib.ExitStack() as stack:
+                parent_fd = _walk(parent, make=make)
+                stack.callback(os.close, parent_fd)
+                made = make and name != "." and _make(parent_fd, name)
+                return cls(os.open(name, _FOLDER, dir_fd=parent_fd), path, made=made)
+        except OSError as error:
+            raise _named(error, path) from None
+
+    @classmethod
+    def reach(cls, path: Path, *, make: bool = False) -> Folder:
+        """As ``open``, to put files into: the last component may be a link, and need not be listable."""
+        try:
+            return cls(_walk(path, make=make), path)
+        except OSError as error:
+            raise _named(error, path) from None
+
+    def __enter__(self) -> Folder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    @property
+    def anchored(self) -> Path:
+        """A path for those who take only paths: it leads here, wherever the folder has been moved to."""
+        return Path(f"/proc/self/fd/{self.fd}")
+
+    def child(self, name: str, *, make: bool = False) -> Folder:
+        """``make``: FileExistsError where there is something of that name."""
+        with self._naming(name):
+            if make:
+                os.mkdir(name, 0o755, dir_fd=self.fd)
+            return Folder(os.open(name, _FOLDER, dir_fd=self.fd), self.path / name, made=make)
+
+    def names(self) -> list[str]:
+        return sorted(os.listdir(self.fd))  # noqa: PTH208 - of a descriptor
+
+    def create(self, name: str, *, flags: int = os.O_WRONLY) -> int:
+        """A descriptor of a new file; FileExistsError where there is anything of that name, a link too."""
+        with self._naming(name):
+            return os.open(name, flags | _NEW, 0o644, dir_fd=self.fd)
+
+    @contextmanager
+    def replacing(self, name: str) -> Iterator[BinaryIO]:
+        """A file that takes the name when the block ends without an error, and is gone otherwise."""
+        temporary = temporary_name(name)
+        with self._naming(name):
+            self.remove(temporary)  # of a process that was killed, or a link that somebody put there
+            fd = self.create(temporary)
+            try:
+                with os.fdopen(fd, "wb") as file:
+                    yield file
+                os.rename(temporary, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
+            except BaseException:
+                self.remove(temporary)
+                raise
+
+    def append(self, name: str, data: bytes) -> None:
+        """To a regular file with no other name; it is made where it is missing."""
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        with self._naming(name), os.fdopen(os.open(name, flags, 0o644, dir_fd=self.fd), "ab") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+                raise OSError(errno.EPERM, "it is no file of ours: it has another name, or is no regular one")
+            file.write(data)
+
+    def is_there(self, name: str) -> bool:
+        """A link is, wherever it leads."""
+        try:
+            os.stat(name, dir_fd=self.fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def is_link(self, name: str) -> bool:
+        try:
+            return stat.S_ISLNK(os.stat(name, dir_fd=self.fd, follow_symlinks=False).st_mode)
+        except FileNotFoundError:
+            return False
+
+    def remove(self, name: str) -> None:
+        """A link itself, not what it leads to; nothing where there is none of that name."""
+        with self._naming(name), contextlib.suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=self.fd)
+
+    def remove_folder(self, name: str) -> None:
+        with self._naming(name):
+            os.rmdir(name, dir_fd=self.fd)
+
+    def remove_itself(self) -> None:
+        """OSError where it is not empty; where its path leads elsewhere by now, it stays."""
+        parent, name = _split(self.path)
+        if name == ".":
+            return
+        parent_fd = _walk(parent)
+        try:
+            there, ours = os.stat(name, dir_fd=parent_fd, follow_symlinks=False), os.fstat(self.fd)
+            if os.path.samestat(there, ours):
+                os.rmdir(name, dir_fd=parent_fd)
+        except OSError as error:
+            raise _named(error, self.path) from None
+        finally:
+            os.close(parent_fd)
+
+    def others(self) -> str | None:
+        """Who else can put something in it, in words: neither root, nor the caller, nor who called sudo."""
+        status = os.fstat(self.fd)
+        if status.st_uid not in _trusted_uids():
+            return f"it belongs to user {status.st_uid}"
+        return "it can be written by others" if status.st_mode & 0o022 else None
+
+    def give_to_caller(self) -> None:
+        """Of sudo, where it was that."""
+        if (owner := sudo_owner()) is not None:
+            os.fchown(self.fd, *owner)
+
+    @contextmanager
+    def _naming(self, name: str) -> Iterator[None]:
+        if "/" in name or name in ("", ".", ".."):
+            raise ValueError(f"{name!r} is not the name of a file in a folder")
+        try:
+            yield
+        except OSError as error:
+            raise _named(error, self.path / name) from None
+
+
+def temporary_name(name: str) -> str:
+    # hidden, so that a reader of the folder never takes it for a part
+    return f".{name}.writing"
+
+
+def sudo_owner() -> tuple[int, int] | None:
+    """User and group of who called sudo; None where nobody did."""
+    uid = os.environ.get("SUDO_UID", "")
+    if os.geteuid() != 0 or not uid.isdecimal():
+        return None
+    return int(uid), int(os.environ.get("SUDO_GID", uid))
+
+
+def _trusted_uids() -> set[int]:
+    owner = sudo_owner()
+    return {0, os.geteuid()} | ({owner[0]} if owner is not None else set())
+
+
+def _split(path: Path) -> tuple[Path, str]:
+    """The parent, and the name in it: . for /, . and .., which no link can stand in for."""
+    return (path, ".") if path.name in ("", "..") else (path.parent, path.name)
+
+
+def _walk(path: Path, *, make: bool = False) -> int:
+    """A descriptor of the folder, by components."""
+    left = list(reversed(path.parts))
+    links = 0
+    here = os.open("/" if path.is_absolute() else ".", _PASSED)
+    try:
+        while left:
+            name = left.pop()
+            if name == "/":
+                here = _stepped(here, "/")
+                continue
+            if make and name != "..":
+                _make(here, name)
+            target = _link_target(here, name)
+            if target is None:
+                here = _stepped(here, name)
+                continue
+            links += 1
+            if links > _MOST_LINKS:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+            left.extend(reversed(Path(target).parts))
+    except BaseException:
+        os.close(here)
+        raise
+    return here
+
+
+def _stepped(here: int, name: str) -> int:
+    there = os.open(name, _PASSED, dir_fd=here)
+    os.close(here)
+    return there
+
+
+def _link_target(here: int, name: str) -> str | None:
+    """None where it is no link.  What is opened afterwards is opened without following any."""
+    try:
+        status = os.stat(name, dir_fd=here, follow_symlinks=False)
+    except FileNotFoundError:
+        return None  # opening it says so
+    if not stat.S_ISLNK(status.st_mode):
+        return None
+    if status.st_uid not in _trusted_uids():
+        raise PermissionError(errno.EPERM, f"{name} is a link that user {status.st_uid} made")
+    return os.readlink(name, dir_fd=here)
+
+
+def _make(here: int, name: str) -> bool:
+    try:
+        os.mkdir(name, 0o755, dir_fd=here)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _named(error: OSError, path: Path) -> OSError:
+    """The same, with the whole path in place of a component's name."""
+    if error.errno is None:
+        return error
+    return type(error)(error.errno, error.strerror, str(path))
