@@ -5,6 +5,7 @@ from __future__ import annotations
 from .options import ClockName, Format, FormatOption
 from .run import (
     ClockOption,
+    DetachOption,
     DurationOption,
     KeepOption,
     LinksOption,
@@ -23,12 +24,13 @@ def demo(
     seed: SeedOption = None,
     out: OutOption = None,
     keep: KeepOption = False,
+    detach: DetachOption = False,
     links: LinksOption = None,
     plane: PlaneOption = None,
     output: FormatOption = Format.TABLE,
 ) -> None:
     """Run the demo scenario for 60 s: 66 satellites, eight gateways.  Same as: run demo --duration 60s."""
     run(
-        "demo", duration=duration, clock=clock, seed=seed, out=out, keep=keep, links=links, plane=plane,
-        output=output,
+        "demo", duration=duration, clock=clock, seed=seed, out=out, keep=keep, detach=detach, links=links,
+        plane=plane, output=output,
     )  # fmt: skip

@@ -1,9 +1,10 @@
-"""A mesh that stays: built and held by a process in the background, watched from the foreground.
+"""A mesh in the background: built and held by a process there, watched from the foreground.
 
 The two talk over a socket pair.  From behind: JSON lines ({"progress": […]},
 {"ready": …}, {"error": …}).  From the front: one word, KEEP, when its time is
-over.  Until then the front's end (Ctrl-C, SIGKILL, a closed terminal) ends the
-mesh too: nothing may stay that nobody asked to stay.
+over, or at once for a run that was asked to go on alone.  Until then the front's
+end (Ctrl-C, SIGKILL, a closed terminal) ends the mesh too: nothing may stay that
+nobody asked to stay.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from __future__ import annotations
 import json
 import logging
 import os
+import secrets
 import selectors
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -24,28 +25,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import FailureError, InputError, OrbitmeshError
+from ..run_names import LOG_NAME
+from ..safe_files import Folder
 from .ending import interruptible
 from .options import Format, runs_folder
 from .report import print_report
 from .screen import Screen
+from .settings import Settings, prepared
 
 if TYPE_CHECKING:
     from ..run.emulation import Emulation
-    from .run import Settings
 
 KEEP = b"keep\n"
-LOG_NAME = "run.log"
 
 _END_TIMEOUT_S = 90.0
+_LAST_BYTES = 1 << 16
 
 
 # ---- in front
 
 
-def start(settings: Settings) -> None:
-    """Start the mesh behind, watch it for its duration, leave it there."""
+def start(settings: Settings, *, keep: bool, detach: bool) -> None:
+    """Start the mesh behind, and leave it there: after its duration, or (``detach``) once it is built.
+
+    ``keep``: it stays until ``orbitmesh down``; otherwise it ends with its duration.
+    """
     screen = Screen()
-    with interruptible(), _Behind(settings) as behind:
+    with interruptible(), _Behind(settings, keep=keep) as behind:
         ready: dict[str, Any] | None = None
         for message in behind.messages():
             if "progress" in message:
@@ -57,17 +63,21 @@ def start(settings: Settings) -> None:
             raise FailureError(f"the background process ended without a word; {behind.last_words()}")
         screen.end_progress()
         screen.say(f"{ready['run_id']}: built in {ready['built_s']:.1f} s; {ready['plane_reason']}")
-        try:
-            _watch(screen, behind, ready)
-        except BaseException:
-            behind.end()
-            print_report(Path(ready["out"]), Format.TABLE)
-            raise
+        if not detach:
+            try:
+                _watch(screen, behind, ready)
+            except BaseException:
+                behind.end()
+                print_report(Path(ready["out"]), Format.TABLE)
+                raise
         behind.keep()
     run_id = ready["run_id"]
     a, b = ready["example_nodes"]
+    if detach:
+        print(run_id)
+    how_long = "until orbitmesh down" if keep else f"for its {ready['duration_s']:g} s"
     screen.say(
-        f"{run_id} stays in the background (log: {Path(ready['out'], LOG_NAME)}).\n"
+        f"{run_id} stays in the background {how_long} (log: {Path(ready['out'], LOG_NAME)}).\n"
         f"  orbitmesh status\n"
         f"  orbitmesh ping {a} {b}\n"
         f"  orbitmesh exec {a} -- COMMAND\n"
@@ -86,23 +96,23 @@ def _watch(screen: Screen, behind: _Behind, ready: dict[str, Any]) -> None:
 class _Behind:
     """The process behind, from the front.  Leaving the block without ``keep`` ends it."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, *, keep: bool) -> None:
+        self._settings, self._is_to_hold = settings, keep
         self._unread = b""
         self._kept = False
 
     def __enter__(self) -> _Behind:
-        ours, theirs = socket.socketpair()
-        self._socket = ours
         beside = self._settings.out.parent if self._settings.out is not None else runs_folder()
         try:
-            beside.mkdir(parents=True, exist_ok=True)
-            log, name = tempfile.mkstemp(prefix=".orbitmesh-", suffix=".log", dir=beside)
+            self._beside = Folder.reach(beside, make=True)
+            self._log = f".orbitmesh-{secrets.token_hex(8)}.log"
+            log = self._beside.create(self._log)
         except OSError as error:
             raise FailureError(
                 f"cannot write into {beside}: {error.strerror}; name another place with --out"
             ) from error
-        self._log = Path(name)
+        ours, theirs = socket.socketpair()
+        self._socket = ours
         try:
             with theirs, os.fdopen(log, "wb") as sink:
                 self._process = subprocess.Popen(
@@ -110,13 +120,13 @@ class _Behind:
                     stdin=subprocess.DEVNULL,
                     stdout=sink,
                     stderr=sink,
-                    pass_fds=[theirs.fileno()],
+                    pass_fds=[theirs.fileno(), self._beside.fd],
                     start_new_session=True,
-                    env={**os.environ, "ORBITMESH_LOG": name},
+                    env={**os.environ, "ORBITMESH_LOG": str(self._beside.anchored / self._log)},
                 )
         except OSError as error:
             ours.close()
-            self._log.unlink()
+            self._forget_log()
             raise FailureError(f"cannot start a process in the background: {error}") from error
         return self
 
@@ -135,7 +145,7 @@ class _Behind:
             "--lifeline": lifeline,
         }
         given = [word for name, value in options.items() if value is not None for word in (name, str(value))]
-        return ["run", *given, "--", s.scenario]
+        return ["run", *given, *(["--keep"] if self._is_to_hold else []), "--", s.scenario]
 
     def messages(self) -> Iterator[dict[str, Any]]:
         """What it says, until it ends; an error it reports is raised here."""
@@ -165,7 +175,10 @@ class _Behind:
                     raise FailureError(f"the mesh has ended; {self.last_words()}")
 
     def keep(self) -> None:
-        self._socket.sendall(KEEP)
+        try:
+            self._socket.sendall(KEEP)
+        except OSError:
+            raise FailureError(f"the mesh has ended; {self.last_words()}") from None
         self._kept = True
 
     def end(self) -> None:
@@ -173,18 +186,24 @@ class _Behind:
         self._socket.close()
         if self._kept:
             self._process.returncode = 0  # it lives on, and Popen need not warn of that
+            self._beside.close()
             return
         try:
             self._process.wait(_END_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._log.unlink(missing_ok=True)  # moved into the run's folder, unless the run never began
+        self._forget_log()
+
+    def _forget_log(self) -> None:
+        if self._beside.fd >= 0:
+            self._beside.remove(self._log)  # moved into the run's folder, unless the run never began
+            self._beside.close()
 
     def last_words(self) -> str:
         """The end of its log, for an error message."""
         try:
-            lines = self._log.read_text(errors="replace").strip().splitlines()
+            lines = self._beside.read(self._log, _LAST_BYTES).decode(errors="replace").strip().splitlines()
         except FileNotFoundError:
             return f"its log is {LOG_NAME} in the run's folder"
         return f"it said: {lines[-1]}" if lines else "it left no log"
@@ -201,10 +220,11 @@ def _received(connection: socket.socket) -> bytes:
 # ---- behind
 
 
-def serve(settings: Settings, lifeline_fd: int) -> None:
-    """Build and hold the mesh; the front hears of it over the lifeline, people in the log."""
-    from .run import prepared
+def serve(settings: Settings, lifeline_fd: int, *, keep: bool) -> None:
+    """Build the mesh and hold it, for its duration or (``keep``) for as long as nobody ends it.
 
+    The front hears of it over the lifeline, people in the log.
+    """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     front = _Front(socket.socket(fileno=lifeline_fd))
     mesh = None
@@ -212,9 +232,8 @@ def serve(settings: Settings, lifeline_fd: int) -> None:
         try:
             front.watch()
             with prepared(settings, lambda *progress: front.tell({"progress": progress})) as mesh:
-                log = os.environ.get("ORBITMESH_LOG")
-                if log is not None:
-                    Path(log).replace(mesh.out / LOG_NAME)
+                if (log := os.environ.get("ORBITMESH_LOG")) is not None:
+                    os.rename(log, LOG_NAME, dst_dir_fd=mesh.folder.fd)  # its folder is reached by descriptor
                 front.tell(
                     {
                         "ready": {
@@ -228,7 +247,7 @@ def serve(settings: Settings, lifeline_fd: int) -> None:
                     }
                 )
                 mesh.wait()
-                if not mesh.ended:
+                if keep and not mesh.ended:
                     mesh.hold()
         except OrbitmeshError as error:
             front.tell({"error": str(error), "exit_status": error.exit_status})

@@ -6,8 +6,10 @@ not wait for scipy, Mininet or gRPC.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Annotated, Any, cast
 
 import typer
@@ -34,12 +36,22 @@ from .ending import INTERRUPTED_STATUS, complain, guarded, stand_in_for_closed
 from .literal import LiteralCommand, LiteralGroup
 from .output import say_what_can_be_said
 
+_NAME = "orbitmesh"
+_COMPLETE = "_ORBITMESH_COMPLETE"  # by this variable a shell asks for completions
+
+
+class Shell(StrEnum):
+    BASH = "bash"
+    ZSH = "zsh"
+    FISH = "fish"
+
+
 app = typer.Typer(
-    name="orbitmesh",
+    name=_NAME,
     cls=LiteralGroup,
     help="A network emulator for a laser-linked mesh of orbital compute satellites.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=False,  # --show-completion, below, goes by what it is told, not by the shell around it
     pretty_exceptions_enable=False,  # a traceback is for whoever mends a defect: plain
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["--help", "-h"]},
@@ -87,11 +99,29 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _show_completion(shell: Shell | None) -> None:
+    if shell is not None:
+        from typer._completion_shared import get_completion_script
+
+        print(get_completion_script(prog_name=_NAME, complete_var=_COMPLETE, shell=str(shell)))
+        raise typer.Exit
+
+
 @app.callback(epilog="Example: orbitmesh plan demo --pair gw-london:gw-tokyo --duration 60s -o csv")
 def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
+    show_completion: Annotated[
+        Shell | None,
+        typer.Option(
+            "--show-completion",
+            metavar="SHELL",
+            callback=_show_completion,
+            is_eager=True,
+            help="Print what makes bash, zsh or fish complete verbs and options.",
+        ),
+    ] = None,
 ) -> None: ...
 
 
@@ -109,8 +139,12 @@ def _in_one_sentence(error: Any) -> str:
 def main() -> None:
     stand_in_for_closed()
     say_what_can_be_said()
+    if os.environ.get(_COMPLETE):
+        from typer._completion_classes import completion_init
+
+        completion_init()  # typer knows the shells only where it offers completion itself
     try:
-        status = app(sys.argv[1:] or ["--help"], prog_name="orbitmesh", standalone_mode=False)
+        status = app(sys.argv[1:] or ["--help"], prog_name=_NAME, standalone_mode=False)
     except _UsageError as error:
         complain(_in_one_sentence(error))
         sys.exit(InputError.exit_status)

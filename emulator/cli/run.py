@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from ..errors import FailureError
+from . import kept
 from .ending import interruptible
 from .options import (
     ClockName,
@@ -18,17 +18,14 @@ from .options import (
     PlaneName,
     ScenarioArgument,
     duration_ns,
-    runs_folder,
 )
 from .report import print_report
 from .screen import Screen, logged_to
-
-if TYPE_CHECKING:
-    from ..run.emulation import Emulation
+from .settings import Settings, prepared
 
 EXAMPLE = (
     "Example: sudo orbitmesh run demo --duration 2min --out /tmp/first\n\n"
-    "Example: sudo orbitmesh run my.toml --seed 7 --keep"
+    "Example: sudo orbitmesh run my.toml --seed 7 --keep --detach"
 )
 
 DurationOption = Annotated[
@@ -50,6 +47,14 @@ OutOption = Annotated[
 KeepOption = Annotated[
     bool, typer.Option("--keep", help="Afterwards the mesh stays, in the background: exec, ping, down.")
 ]
+DetachOption = Annotated[
+    bool,
+    typer.Option(
+        "--detach",
+        help="Once it is built, leave it in the background for its duration, and print its id; "
+        "with --keep until down.",
+    ),
+]
 LinksOption = Annotated[
     LinksName | None,
     typer.Option("--links", help="What carries the links; fake carries nothing. [default: the scenario's]"),
@@ -63,19 +68,6 @@ PlaneOption = Annotated[
 ]
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What a command line asks of a run; None: as the scenario says."""
-
-    scenario: str
-    duration_ns: int | None
-    clock: str
-    seed: int | None
-    out: Path | None
-    links: str | None
-    plane: str | None = None
-
-
 def run(
     scenario: ScenarioArgument,
     duration: DurationOption = None,
@@ -83,6 +75,7 @@ def run(
     seed: SeedOption = None,
     out: OutOption = None,
     keep: KeepOption = False,
+    detach: DetachOption = False,
     links: LinksOption = None,
     plane: PlaneOption = None,
     output: FormatOption = Format.TABLE,
@@ -102,13 +95,9 @@ def run(
         plane=None if plane is None else str(plane),
     )
     if lifeline is not None:
-        from .kept import serve
-
-        serve(settings, lifeline)
-    elif keep:
-        from .kept import start
-
-        start(settings)
+        kept.serve(settings, lifeline, keep=keep)
+    elif keep or detach:
+        kept.start(settings, keep=keep, detach=detach)
     else:
         run_here(settings, output)
 
@@ -142,24 +131,3 @@ def refuse_losses(summary: dict[str, Any]) -> None:
     if dead:
         named = ", ".join(f"{name} ({how})" for name, how in list(dead.items())[:5])
         raise FailureError(f"{len(dead)} node process{'es' if len(dead) > 1 else ''} died: {named}")
-
-
-def prepared(settings: Settings, on_progress: Any) -> Emulation:
-    """The run, not begun yet.  InputError where the scenario is wrong, HostError where it cannot run here."""
-    from ..scenario import Scenario
-
-    scenario = Scenario.load(settings.scenario)  # before the slow imports: a wrong file is told at once
-    from ..run.emulation import Emulation
-
-    if settings.out is None:
-        runs_folder()
-    return Emulation(
-        scenario,
-        duration_ns=settings.duration_ns,
-        clock=settings.clock,
-        seed=settings.seed,
-        out=settings.out,
-        links=settings.links,
-        plane=settings.plane,
-        on_progress=on_progress,
-    )

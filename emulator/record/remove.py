@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..control.client import find_runs
 from ..errors import HostError, InputError
+from ..run_names import LOG_NAME
 from ..safe_files import Folder, temporary_name
 from . import files
 from .results import read_run_file
@@ -18,7 +19,7 @@ _FILES = (
     files.EVENTS,
     files.WINDOWS,
     files.PAIRS,
-    files.LOG,
+    LOG_NAME,
 )
 _FOLDERS = (files.SAMPLES, files.PATH_CHANGES)
 _PART = "part-*.parquet"

@@ -33,6 +33,7 @@ from ..plane.network import MeshNet
 from ..record.due import Schedule
 from ..record.facts import RunFacts, RunHeader, machine_facts
 from ..run_names import make_run_id
+from ..safe_files import Folder
 from ..scenario import Scenario, scenario_hash
 from .account import error_budget, run_facts
 from .assignment import Assignment
@@ -425,6 +426,11 @@ class Emulation:
     @property
     def out(self) -> Path:
         return self._folder.path
+
+    @property
+    def folder(self) -> Folder:
+        """The same, open, while the run lasts."""
+        return self._folder.opened
 
     @property
     def net(self) -> MeshNet:

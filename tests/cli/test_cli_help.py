@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from orbitmesh.emulator.cli.literal import LiteralCommand, LiteralGroup
 from orbitmesh.emulator.cli.main import VERBS, app
 
 runner = CliRunner()
+ORBITMESH = [sys.executable, "-m", "orbitmesh.emulator.cli"]
 
 
 @pytest.mark.parametrize("verb", [name for name, *_ in VERBS])
@@ -101,3 +103,19 @@ def test_wrong_usage_ends_with_2(arguments: list[str]) -> None:
     assert result.exit_code == 2, result.output
     assert "Usage" in result.output
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_completion_of_a_shell_is_printed(shell: str) -> None:
+    shown = subprocess.run(
+        [*ORBITMESH, "--show-completion", shell], capture_output=True, text=True, timeout=60
+    )
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "_ORBITMESH_COMPLETE" in shown.stdout
+    assert "orbitmesh" in shown.stdout
+
+
+def test_bash_completes_a_verb() -> None:
+    asked = {"_ORBITMESH_COMPLETE": "complete_bash", "COMP_WORDS": "orbitmesh ca", "COMP_CWORD": "1"}
+    shown = subprocess.run(ORBITMESH, env={**os.environ, **asked}, capture_output=True, text=True, timeout=60)
+    assert shown.stdout.split() == ["calibrate", "capture"]

@@ -16,7 +16,7 @@ from test_cli_screen import NOW
 
 from orbitmesh.emulator.cli import kept
 from orbitmesh.emulator.cli.ending import Interrupted
-from orbitmesh.emulator.cli.run import Settings
+from orbitmesh.emulator.cli.settings import Settings
 from orbitmesh.emulator.control import client as control
 from orbitmesh.emulator.errors import FailureError, InputError
 
@@ -70,11 +70,12 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(control.Client, "connect", classmethod(lambda cls, run_id: FakeClient()))
     monkeypatch.setattr(kept, "print_report", lambda folder, output: None)
 
-    def run(mode: str, duration_s: float = 0.2) -> Path:
+    def run(mode: str, duration_s: float = 0.2, *, keep: bool = True, detach: bool = False) -> Path:
         monkeypatch.setenv("MODE", mode)
         monkeypatch.setenv("OUT", str(out))
         monkeypatch.setenv("DURATION_S", str(duration_s))
-        kept.start(Settings("my scenario.toml", 2_000_000_000, "paced", 7, out, None, "wired"))
+        settings = Settings("my scenario.toml", 2_000_000_000, "paced", 7, out, None, "wired")
+        kept.start(settings, keep=keep, detach=detach)
         return out
 
     return run
@@ -99,8 +100,20 @@ def test_after_its_duration_the_mesh_stays(start: Any, capsys: pytest.CaptureFix
     arguments = json.loads((out / "arguments").read_text())
     assert arguments[arguments.index("run") :] == [
         "run", "--duration", "2000000000ns", "--clock", "paced", "--seed", "7", "--out", str(out),
-        "--plane", "wired", "--lifeline", arguments[-3], "--", "my scenario.toml",
+        "--plane", "wired", "--lifeline", arguments[-4], "--keep", "--", "my scenario.toml",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_detached_run_is_left_once_it_is_built(
+    start: Any, capsys: pytest.CaptureFixture[str], keep: bool
+) -> None:
+    out = start("good", duration_s=3600, keep=keep, detach=True)
+    assert heard(out) == kept.KEEP
+    said = capsys.readouterr()
+    assert said.out == "toy-1\n"
+    assert f"in the background {'until orbitmesh down' if keep else 'for its 3600 s'} (log: " in said.err
+    assert ("--keep" in json.loads((out / "arguments").read_text())) is keep
 
 
 def test_ctrl_c_before_that_ends_it(start: Any, tmp_path: Path) -> None:
@@ -142,3 +155,13 @@ def test_the_one_behind_stays_when_it_was_told_to(monkeypatch: pytest.MonkeyPatc
         front.sendall(kept.KEEP)
         listener._listen()  # returns: it waits for nothing more
     assert killed == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to plant links as another user")
+def test_no_log_is_written_behind_a_stranger_s_link(start: Any, tmp_path: Path) -> None:
+    (tmp_path / "runs").rename(tmp_path / "theirs")
+    (tmp_path / "runs").symlink_to(tmp_path / "theirs")
+    os.lchown(tmp_path / "runs", 65534, 65534)
+    with pytest.raises(FailureError, match=r"cannot write into .*: runs is a link that user 65534 made"):
+        start("good")
+    assert [path.name for path in (tmp_path / "theirs").iterdir()] == ["toy"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,16 @@ def test_a_folder_that_is_in_use_is_left_alone(tmp_path: Path) -> None:
     assert len(done.stderr.splitlines()) == 1
     assert "record is not empty" in done.stderr
     assert [path.name for path in (tmp_path / "record").iterdir()] == ["notes.txt"]
+
+
+def test_a_detached_run_ends_with_its_duration(tmp_path: Path) -> None:
+    done = run(tmp_path, "--detach")
+    assert done.returncode == 0, done.stderr
+    run_id = done.stdout.strip()
+    assert f"{run_id} stays in the background for its 1 s" in done.stderr
+    record = tmp_path / "runs" / run_id
+    deadline_s = time.monotonic() + 30
+    while not (log := record / "run.log").is_file() or "ended     completed" not in log.read_text():
+        assert time.monotonic() < deadline_s, done.stderr
+        time.sleep(0.1)
+    assert json.loads((record / "summary.json").read_text())["ended"] == "completed"
