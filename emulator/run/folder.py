@@ -18,6 +18,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._folder: Folder | None = None
+        self._is_the_runs = False  # what was refused is neither written to nor given away
 
     @property
     def opened(self) -> Folder:
@@ -32,6 +33,7 @@ class RunFolder:
             self._refuse_others(self._folder)
             if self._folder.names():
                 raise InputError(f"{self.path} is not empty; name another folder with --out, or remove it")
+            self._is_the_runs = True
         except OSError as error:
             raise HostError(
                 f"cannot make the run's folder {self.path}: {error.strerror}; name another with --out"
@@ -61,7 +63,7 @@ class RunFolder:
     def give_to_user(self) -> None:
         """A run under sudo leaves its record to whoever called it."""
         owner = sudo_owner()
-        if owner is None or self._folder is None:
+        if owner is None or self._folder is None or not self._is_the_runs:
             return
         for _, folders, files, fd in os.fwalk(".", topdown=False, dir_fd=self._folder.fd):
             for name in (*folders, *files):

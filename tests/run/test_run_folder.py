@@ -53,3 +53,15 @@ def test_what_is_given_away_is_the_folder_that_was_made(
     assert {path.lstat().st_uid for path in (theirs, theirs / "secret")} == {0}
     for name in (".", "part", "part/file", "link"):
         assert (tmp_path / "moved" / name).lstat().st_uid == NOBODY
+
+
+def test_a_folder_that_was_refused_is_not_given_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUDO_UID", str(NOBODY))
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/shadow").write_text("")
+    folder = RunFolder(tmp_path / "etc")
+    with pytest.raises(InputError, match="is not empty"):
+        folder.make()
+    folder.remove_if_empty()
+    folder.give_to_user()
+    assert {path.lstat().st_uid for path in (tmp_path / "etc", tmp_path / "etc/shadow")} == {0}
