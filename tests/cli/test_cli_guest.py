@@ -29,7 +29,7 @@ def test_it_has_help_with_an_example(verb: str) -> None:
 def test_it_takes_what_run_takes() -> None:
     """But to stay in the background: its kernel ends with it."""
     outside, inside = (inspect.signature(verb).parameters for verb in (run.run, guest.run))
-    assert set(outside) - {"keep", "lifeline"} == set(inside) - {"memory", "kernel", "timeout"}
+    assert set(outside) - {"keep", "detach", "lifeline"} == set(inside) - {"memory", "kernel", "timeout"}
     for name in set(outside) & set(inside):
         assert outside[name] == inside[name]
 
