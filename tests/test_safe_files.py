@@ -165,7 +165,7 @@ def test_a_calibration_takes_the_place_of_a_link(
     tmp_path: Path, secret: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ORBITMESH_STATE", str(tmp_path / "state"))
-    monkeypatch.setattr(store, "checked", lambda calibration: calibration)
+    monkeypatch.setattr(store, "checked", lambda calibration, **_: calibration)
     calibrated: Any = Calibrated()
     path = store.keep(calibrated)
     path.unlink()
