@@ -104,7 +104,9 @@ class Supervision:
 
     def stop_watching(self) -> None:
         self._closing.set()
-        if self._watcher is not None:
+        if (
+            self._watcher is not None and self._watcher.ident is not None
+        ):  # a signal may come before its start
             self._watcher.join()
             self.look()  # what happened since its last look
 
