@@ -14,7 +14,7 @@ from ..errors import RunError
 from ..scenario import Scenario
 from .addressing import Addresses
 from .backend import Carrier
-from .kernel.nodes import Kernel, Progress
+from .kernel.kernel import Kernel, Progress
 from .network import MeshNet
 
 

@@ -11,7 +11,7 @@ from ..plane.fabric.engine import FabricCarrier, FabricEngine, FakeFabric
 from ..plane.fabric.plane import FabricPlane
 from ..plane.fabric.table import FabricTable
 from ..plane.kernel import capacity
-from ..plane.kernel.nodes import Progress
+from ..plane.kernel.kernel import Progress
 from ..plane.mesh import MeshPlane
 from ..plane.wired.plane import Plane
 from ..scenario import Scenario

@@ -24,7 +24,7 @@ import plane_toys as toys
 from orbitmesh.emulator.plane.engine import EngineBackend, tun
 from orbitmesh.emulator.plane.engine.carrier import EngineCarrier
 from orbitmesh.emulator.plane.engine.stamps import Stamps
-from orbitmesh.emulator.plane.kernel import names, namespaces, nodes
+from orbitmesh.emulator.plane.kernel import names, namespaces, nodes, sysctls
 from orbitmesh.emulator.plane.kernel.sources import Sources
 from orbitmesh.emulator.plane.wired.plane import Plane
 
@@ -32,7 +32,7 @@ STEPS = (
     ("start of the warden", nodes, "Warden"),
     ("start of the resolver", nodes, "Resolver"),
     ("network namespaces", namespaces, "unshare_net"),
-    ("their sysctls", nodes, "write_sysctls"),
+    ("their sysctls", sysctls, "write_sysctls"),
     ("their loopback and address", nodes.Namespaces, "configure"),
     ("their sockets for names", nodes, "make_pair"),
     ("mount namespace with names", names, "make_mount_namespace"),

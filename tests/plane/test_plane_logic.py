@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from orbitmesh.emulator.epoch import NS_PER_S, Epoch
 from orbitmesh.emulator.errors import BackendError, InputError, RunError
 from orbitmesh.emulator.plane.fake import Call, FakeBackend
-from orbitmesh.emulator.plane.kernel.nodes import NoKernel
+from orbitmesh.emulator.plane.kernel.kernel import NoKernel
 from orbitmesh.emulator.plane.wired.plane import CommitReport, Plane
 
 MESH = toys.nodes(3, 4, 1)

@@ -11,7 +11,9 @@ from ...epoch import Nodes
 from ..addressing import Addresses, ipv6_bytes
 from ..backend import LinkEnd
 from ..kernel import netlink
-from ..kernel.nodes import SYSCTLS, Kernel, Namespaces, NoKernel, Progress
+from ..kernel.kernel import Kernel, NoKernel, Progress
+from ..kernel.nodes import Namespaces
+from ..kernel.sysctls import SYSCTLS
 from .engine import FabricCarrier
 from .net import INTERFACE, FabricNet
 

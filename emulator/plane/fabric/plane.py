@@ -20,7 +20,7 @@ from ...links.terminals import laser_slots
 from ...scenario import Scenario
 from .. import addressing
 from ..backend import LinkCounters
-from ..kernel.nodes import Kernel, Progress
+from ..kernel.kernel import Kernel, Progress
 from ..mesh import CommitReport, MeshPlane
 from ..shaping import PATH_ROUND_TRIP_NS
 from . import banks

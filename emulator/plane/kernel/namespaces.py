@@ -149,3 +149,9 @@ def raise_descriptor_limit(needed: int) -> None:
             f"{wanted} open files are needed, and at most {hard} are allowed: raise the limit "
             f"(ulimit -Hn {wanted}; the kernel allows {most})"
         ) from error
+
+
+def sockets_in_use() -> int:
+    """In the calling thread's namespace, of whatever process and kind."""
+    text = Path("/proc/thread-self/net/sockstat").read_text()
+    return int(text.partition("sockets: used ")[2].split()[0])

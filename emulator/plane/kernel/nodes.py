@@ -5,46 +5,24 @@ Nothing is written outside the namespaces: no sysctl of the host, nothing in /ru
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Protocol
-
-import numpy as np
 
 from ...epoch import Int32, Nodes
-from ...errors import BackendError, HostError, KernelError
+from ...errors import HostError, KernelError
 from ..addressing import Addresses
 from ..resolver.process import Pair, Resolver, make_pair
-from . import inside, names, namespaces, netlink, privileges
+from . import inside, names, namespaces, netlink, privileges, routes
+from .kernel import Progress
 from .processes import Warden
 from .sources import Sources, tried
+from .sysctls import SYSCTLS, WITHOUT_IPV6, Sysctls, write_sysctls
 
 log = logging.getLogger(__name__)
-
-# In each namespace.  New ones inherit some of the host's settings, so none is taken for granted.
-SYSCTLS = (
-    ("ipv4/ip_forward", b"1"),
-    # a reply may come back another way than the packet went
-    ("ipv4/conf/all/rp_filter", b"0"),
-    ("ipv4/conf/default/rp_filter", b"0"),
-    # while next hops change a packet may turn back where it came from; nobody is to learn routes from that
-    ("ipv4/conf/all/send_redirects", b"0"),
-    ("ipv4/conf/default/send_redirects", b"0"),
-    # a node's own packet may be turned back through it: without this the kernel drops it, and counts nothing
-    ("ipv4/conf/all/accept_local", b"1"),
-    ("ipv4/conf/default/accept_local", b"1"),
-    # ways through a large constellation have more than the usual 64 hops
-    ("ipv4/ip_default_ttl", b"255"),
-    # traceroute asks faster than one answer a second
-    ("ipv4/icmp_ratelimit", b"0"),
-)
-# nothing is sent that was not asked for (neighbour and router discovery)
-WITHOUT_IPV6 = (("ipv6/conf/default/disable_ipv6", b"1"), ("ipv6/conf/all/disable_ipv6", b"1"))
 
 _CHUNK = 64  # namespaces between two reports of progress
 _MAKERS = min(
@@ -54,41 +32,6 @@ _MAKERS = min(
 FDS_PER_HOST = 4
 _FEW_FDS = 64
 SPARE_FDS = 1024  # for the backend while it hands devices over, shells, and the caller's own
-
-Progress = Callable[[str, int, int], None]
-
-
-class Kernel(Protocol):
-    """What a plane needs of the kernel; the other one does nothing, for the fake backend."""
-
-    def build(self, on_progress: Progress | None) -> None: ...
-
-    def netns_fd(self, node: int) -> int: ...
-
-    @property
-    def mntns_fd(self) -> int: ...
-
-    def program_mntns_fd(self, node: int) -> int: ...
-
-    def ifindex(self, node: int, interface: str) -> int: ...
-
-    def is_gone(self, node: int, interface: str) -> bool: ...
-
-    def guard_sources(self, node: int, ifindexes: Sequence[int]) -> None: ...
-
-    def spoofed(self) -> int: ...
-
-    def route(self, node: Int32, destination: Int32, next_node: Int32, ifindex: Int32) -> None: ...
-
-    def disturbed(self) -> list[int]: ...
-
-    def tend(self) -> None: ...
-
-    def cautions(self) -> list[str]: ...
-
-    def end_processes(self) -> list[int]: ...
-
-    def close(self) -> None: ...
 
 
 class Namespaces:
@@ -104,7 +47,7 @@ class Namespaces:
         nodes: Nodes,
         addresses: Addresses,
         hosts: Iterable[int] | None = None,
-        sysctls: Sequence[tuple[str, bytes]] = (*SYSCTLS, *WITHOUT_IPV6),
+        sysctls: Sysctls = (*SYSCTLS, *WITHOUT_IPV6),
     ) -> None:
         self._nodes, self._addresses, self._sysctls = nodes, addresses, sysctls
         self._first = range(len(nodes)) if hosts is None else list(hosts)
@@ -119,9 +62,7 @@ class Namespaces:
         self._sources: Sources | None = None
         self._are_guarded = False
         self._spoofed = 0
-        self._disturbed: set[int] = set()  # nodes that refused routes by an interface that is down
-        self._n_set_down = 0
-        self._first_set_down = ""
+        self._routes = routes.Routes(nodes.names, addresses, self._sockets)
         self._unwatched = ""  # why sources are not looked at
 
     def build(self, on_progress: Progress | None) -> None:
@@ -222,7 +163,7 @@ class Namespaces:
 
         def count() -> int:
             namespaces.enter(self._netns[node])
-            return _sockets_in_use()
+            return namespaces.sockets_in_use()
 
         with self._lock:
             self._own_sockets[node] = namespaces.on_own_thread(count)
@@ -234,7 +175,7 @@ class Namespaces:
             found = []
             for node in nodes:
                 namespaces.enter(self._netns[node])
-                if _sockets_in_use() <= self._own_sockets[node]:
+                if namespaces.sockets_in_use() <= self._own_sockets[node]:
                     found.append(node)
             return found
 
@@ -301,62 +242,20 @@ class Namespaces:
         return not self._sockets[node].has(interface)
 
     def route(self, node: Int32, destination: Int32, next_node: Int32, ifindex: Int32) -> None:
-        """Set or (where ``ifindex`` is 0) withdraw (n,) routes, one batch per node.
-
-        KernelError with the first that was refused, once all have been sent.  Not so where a program in
-        the node set the interface down: that is counted, and the node is ``disturbed`` until it takes all.
-        """
-        if len(node) == 0:
-            return
-        order = np.argsort(node, kind="stable")
-        node, destination, next_node, ifindex = (
-            node[order],
-            destination[order],
-            next_node[order],
-            ifindex[order],
-        )
-        ipv4 = self._addresses.ipv4
-        messages = netlink.route_messages(ipv4[destination], ifindex, ipv4[node])
-        starts = netlink.batch_starts(node)
-        lasts = np.append(starts[1:], len(node)) - 1
-        netlink.ask_acknowledgement(messages, lasts)
-        data, size = memoryview(messages.tobytes()), netlink.ROUTE.itemsize
-        refused: list[netlink.Refused] = []
-        for owner, start, last in zip(node[starts].tolist(), starts.tolist(), lasts.tolist(), strict=True):
-            refused += self._sockets[owner].send(data[start * size : (last + 1) * size], last)
-        # a route that is to go and is not there went with its interface
-        wrong = [r for r in refused if not (r.errno == errno.ESRCH and ifindex[r.seq] == 0)]
-        self._disturbed.difference_update(node.tolist())
-        if down := [r for r in wrong if r.errno == errno.ENETDOWN]:
-            self._disturbed.update(int(node[r.seq]) for r in down)
-            self._n_set_down += len(down)
-            self._first_set_down = self._first_set_down or self._nodes.names[node[down[0].seq]]
-            wrong = [r for r in wrong if r.errno != errno.ENETDOWN]
-        if wrong:
-            row, known_as = wrong[0].seq, self._nodes.names
-            way = "withdrawn" if next_node[row] < 0 else f"by {known_as[next_node[row]]}"
-            more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-            raise KernelError(
-                f"{known_as[node[row]]}: route to {known_as[destination[row]]} {way} "
-                f"was refused: {wrong[0]}{more}"
-            )
+        """See ``Routes.set``."""
+        self._routes.set(node, destination, next_node, ifindex)
 
     def disturbed(self) -> list[int]:
-        """Nodes whose routes are to be set anew, all of them: an interface there was set down by hand."""
-        return sorted(self._disturbed)
+        return self._routes.disturbed()
 
     def routes(self, node: int) -> dict[str, str]:
-        """Destination address to interface, from the kernel's text table, which is not how they are set."""
+        """Destination address to interface, as the kernel lists them."""
 
-        def read() -> str:
+        def listed() -> dict[str, str]:
             namespaces.enter(self._netns[node])
-            return Path("/proc/thread-self/net/route").read_text()
+            return routes.as_listed()
 
-        found = {}
-        for line in namespaces.on_own_thread(read).splitlines()[1:]:
-            interface, address = line.split()[:2]
-            found[".".join(str(byte) for byte in bytes.fromhex(address)[::-1])] = interface
-        return found
+        return namespaces.on_own_thread(listed)
 
     def tend(self) -> None:
         """See to it that the warden is there, and who answers for names."""
@@ -371,12 +270,7 @@ class Namespaces:
         with self._lock:
             times = 0 if self._warden is None else self._warden.times_killed
         said = [f"the warden was killed {times} times, and started again"] if times else []
-        if self._n_set_down:
-            said.append(
-                f"an intervention from outside: interfaces were set down by hand (first in "
-                f"{self._first_set_down}), and {self._n_set_down} settings of routes were refused for it; "
-                "what was measured meanwhile is of the mesh so changed"
-            )
+        said += self._routes.cautions()
         return said + ([self._unwatched] if self._unwatched else [])
 
     def end_processes(self) -> list[int]:
@@ -406,87 +300,8 @@ class Namespaces:
             socket.close()
         for fd in [*self._program_mntns.values(), *self._held()]:
             os.close(fd)
-        self._sockets, self._netns, self._program_mntns, self._mntns = {}, {}, {}, None
+        self._sockets.clear()  # the routes' too
+        self._netns, self._program_mntns, self._mntns = {}, {}, None
 
     def _held(self) -> list[int]:
         return [*self._netns.values(), *([] if self._mntns is None else [self._mntns])]
-
-
-def write_sysctls(sysctls: Sequence[tuple[str, bytes]]) -> None:
-    """In the calling thread's namespace."""
-    for name, value in sysctls:
-        try:
-            fd = os.open(f"/proc/sys/net/{name}", os.O_WRONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            if name.startswith("ipv6/"):  # a kernel without it
-                continue
-            raise
-        except OSError as error:
-            raise HostError(
-                f"/proc/sys/net/{name} cannot be written ({error.strerror}): run it outside of the container"
-            ) from error
-        try:
-            os.write(fd, value)
-        finally:
-            os.close(fd)
-
-
-def _sockets_in_use() -> int:
-    """In the calling thread's namespace, of whatever process and kind."""
-    text = Path("/proc/thread-self/net/sockstat").read_text()
-    return int(text.partition("sockets: used ")[2].split()[0])
-
-
-class NoKernel:
-    """For the fake backend: nothing is made; the routes that would be set are kept in ``table``."""
-
-    def __init__(self) -> None:
-        self.table: dict[tuple[int, int], int] = {}  # (node, destination) -> next node
-        self._ifindex: dict[tuple[int, str], int] = {}
-
-    def build(self, on_progress: Progress | None) -> None:
-        pass
-
-    def netns_fd(self, node: int) -> int:
-        raise BackendError('the fake backend makes no namespaces: run with links = "engine" to enter a node')
-
-    @property
-    def mntns_fd(self) -> int:
-        return self.netns_fd(0)
-
-    def program_mntns_fd(self, node: int) -> int:
-        return self.netns_fd(node)
-
-    def ifindex(self, node: int, interface: str) -> int:
-        return self._ifindex.setdefault((node, interface), len(self._ifindex) + 2)
-
-    def is_gone(self, node: int, interface: str) -> bool:
-        return True
-
-    def guard_sources(self, node: int, ifindexes: Sequence[int]) -> None:
-        pass
-
-    def spoofed(self) -> int:
-        return 0
-
-    def route(self, node: Int32, destination: Int32, next_node: Int32, ifindex: Int32) -> None:
-        for at, to, by in zip(node.tolist(), destination.tolist(), next_node.tolist(), strict=True):
-            if by < 0:
-                self.table.pop((at, to), None)
-            else:
-                self.table[at, to] = by
-
-    def disturbed(self) -> list[int]:
-        return []
-
-    def tend(self) -> None:
-        pass
-
-    def cautions(self) -> list[str]:
-        return []
-
-    def end_processes(self) -> list[int]:
-        return []
-
-    def close(self) -> None:
-        pass

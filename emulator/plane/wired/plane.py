@@ -19,7 +19,8 @@ from ...scenario import Scenario
 from .. import addressing, shaping
 from ..backend import LinkBackend, LinkCounters, LinkEnd, LinkParameters
 from ..engine.backend import EngineBackend
-from ..kernel.nodes import Kernel, Namespaces, NoKernel, Progress
+from ..kernel.kernel import Kernel, NoKernel, Progress
+from ..kernel.nodes import Namespaces
 from ..mesh import CommitReport, MeshPlane
 from ..network import MeshNet, MeshNode
 from .ledger import Current, Entry, Ledger, Reservation
