@@ -15,7 +15,7 @@ from ..scenario import Scenario
 from .addressing import Addresses
 from .backend import Carrier
 from .kernel.kernel import Kernel, Progress
-from .network import MeshNet
+from .mininet import MeshNet
 
 
 @dataclass(frozen=True)

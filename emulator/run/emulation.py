@@ -29,7 +29,7 @@ from ..plane.choose import choose
 from ..plane.kernel import privileges
 from ..plane.kernel.awake import StayAwake
 from ..plane.mesh import MeshPlane
-from ..plane.network import MeshNet
+from ..plane.mininet import MeshNet
 from ..record.due import Schedule
 from ..record.facts import RunFacts, RunHeader, machine_facts
 from ..run_names import make_run_id

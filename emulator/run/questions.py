@@ -16,7 +16,7 @@ from ..errors import InputError, RunError
 from ..plane.backend import Carrier, Lateness
 from ..plane.fabric.hosts import IDLE_NS
 from ..plane.mesh import MeshPlane
-from ..plane.network import MeshNet
+from ..plane.mininet import MeshNet
 from ..scenario import Scenario
 from ..scenario.check import suggest
 from ..shown import shown

@@ -14,7 +14,7 @@ from mininet.log import lg, setLogLevel
 
 from orbitmesh.emulator.errors import InputError
 from orbitmesh.emulator.plane.fake import FakeBackend
-from orbitmesh.emulator.plane.pings import check_number
+from orbitmesh.emulator.plane.mininet.pings import check_number
 from orbitmesh.emulator.plane.wired.plane import Plane
 
 MESH = toys.nodes(2, 3, 2)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from ...epoch import Nodes
 from ..addressing import Addresses
-from ..network import MeshIntf, MeshNet, MeshNode
+from ..mininet import MeshIntf, MeshNet, MeshNode
 
 INTERFACE = "mesh0"
 

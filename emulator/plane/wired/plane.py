@@ -22,8 +22,9 @@ from ..engine.backend import EngineBackend
 from ..kernel.kernel import Kernel, NoKernel, Progress
 from ..kernel.nodes import Namespaces
 from ..mesh import CommitReport, MeshPlane
-from ..network import MeshNet, MeshNode
+from ..mininet import MeshNode
 from .ledger import Current, Entry, Ledger, Reservation
+from .net import WiredNet
 
 __all__ = ["Change", "CommitReport", "Plane"]
 
@@ -52,6 +53,8 @@ class Plane(MeshPlane):
 
     name: ClassVar[str] = "wired"
 
+    net: WiredNet
+
     def __init__(
         self,
         nodes: Nodes,
@@ -72,7 +75,7 @@ class Plane(MeshPlane):
         super().__init__(nodes, scenario, addresses, backend, kernel, on_progress)
         self.backend = backend
         hosts = [MeshNode(name, addresses[i], i, self._descriptors) for i, name in enumerate(nodes.names)]
-        self.net = MeshNet(hosts, self.close)
+        self.net = WiredNet(hosts, self.close)
         self._ledger = Ledger()
         self._current = Current.empty()
         self._applied: LinkParameters | None = None

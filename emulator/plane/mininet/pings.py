@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from ..errors import InputError
+from ...errors import InputError
 
 #: Of one call; those of a hundred nodes among each other take a minute or two.
 MOST_PINGS = 10_000
