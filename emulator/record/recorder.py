@@ -24,12 +24,13 @@ from ..safe_files import Folder
 from . import account, files, soundness
 from .due import DueCounter
 from .facts import RunFacts, RunHeader, utc_text
+from .light import TOLERANCE_NS, Light, shorter_than_light
 from .samples import PATH_CHANGES, SAMPLES, change_row, remainder_ns, sample_row, unix_ns
 from .soundness import Window
 from .statistics import COLUMNS, RecentWindow, gateway_statistics
 from .steadiness import Stillness, Watch, gaps_of
 from .summary import Recorded, build_summary
-from .truth import TOLERANCE_NS, History, Light, Truth, emulated_bps, shorter_than_light
+from .truth import History, Truth, emulated_bps
 from .writer import TableWriter, append_lines, write_json, write_lines, write_table
 
 # A sample waits for the epoch that may have come into force while it flew; this

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from .files import FORMAT
-from .truth import TOLERANCE_NS
+from .light import TOLERANCE_NS
 from .verdict import Evidence, judge
 
 # In run.json: what a calibration says of the machine, beside which a run's own lateness is judged.

@@ -23,116 +23,28 @@ links of the epochs in force in that interval, each at some instant of it.
 
 That compares with the delays that were commanded.  That those are themselves
 no shorter than the straight line between the nodes is checked once per epoch
-(``shorter_than_light``), so that no chain of links can be either.
+(``light.shorter_than_light``), so that no chain of links can be either.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from orbitmesh.wire.spec import Sample
 
 from ..constants import SPEED_OF_LIGHT_KM_PER_S
-from ..epoch import NS_PER_S, Epoch, Float64, Int64, Links, Nodes
-from ..errors import RunError
+from ..epoch import NS_PER_S, Epoch, Nodes
+from .light import Light
 from .serialisation import packets_bytes, serialisation_ns
-
-# All instants come from one clock of one machine, which is read before a packet
-# is sent and after its answer has come.  What is left is the rounding of each
-# hop to whole ns (some 60 hops there and back) and the offset between the
-# processors' counters, below 1 us where the kernel accepts them as clock source.
-TOLERANCE_NS = 1_000
-
-# 3 m: rounding, and an interpolation of positions that is good to a metre
-LINK_TOLERANCE_NS = 10.0
+from .spans import Span, Way, least_routed_ns, shortest_ns
 
 KEEP_NS = 60 * NS_PER_S
 # Of a million satellites an epoch takes some 300 MB: four of them, 20 s at a step of 5 s.
 KEEP_BYTES = 1_300_000_000
-
-
-@dataclass(frozen=True, eq=False)
-class Way:
-    """A routed path in one epoch: its nodes, and per hop delay, slope and physical rate, each (hops,)."""
-
-    nodes: tuple[int, ...]
-    delay_ns: Float64
-    slope_ns_per_s: Float64
-    rate_bps: Int64
-    text: str  # node names joined by ">"
-
-    @property
-    def hops(self) -> int:
-        return len(self.nodes) - 1
-
-    def propagation_ns(self, ahead_s: float) -> float:
-        """One way, that long after the epoch's instant."""
-        return float(self.delay_ns.sum() + self.slope_ns_per_s.sum() * ahead_s)
-
-    def least_ns(self, from_s: float, to_s: float) -> float:
-        """The least that a packet can take which crosses each hop at some instant of the interval."""
-        at = np.minimum(
-            self.delay_ns + self.slope_ns_per_s * from_s, self.delay_ns + self.slope_ns_per_s * to_s
-        )
-        return float(np.maximum(at, 0.0).sum())
-
-
-@dataclass(eq=False)
-class Span:
-    """An epoch, its instant, and when it came into force; looks paths up once."""
-
-    epoch: Epoch
-    t0_mono_ns: int
-    began_mono_ns: int
-    in_force_mono_ns: int
-    names: Sequence[str]
-    _ways: dict[tuple[int, int], Way | None] = field(default_factory=dict, repr=False)
-
-    def ahead_s(self, mono_ns: int) -> float:
-        return (mono_ns - self.t0_mono_ns) / NS_PER_S
-
-    def way(self, source: int, destination: int) -> Way | None:
-        """As routed in this epoch; None where there is no way."""
-        pair = (source, destination)
-        if pair not in self._ways:
-            self._ways[pair] = self._look_up(source, destination)
-        return self._ways[pair]
-
-    def _look_up(self, source: int, destination: int) -> Way | None:
-        way = self.epoch.way(source, destination)
-        if way is None:
-            return None
-        links, nodes = self.epoch.links, way.nodes
-        here, there, row = np.array(nodes[:-1]), np.array(nodes[1:]), way.rows
-        link = np.minimum(row, len(links) - 1)
-        joins = (links.a[link] == np.minimum(here, there)) & (links.b[link] == np.maximum(here, there))
-        joins &= link == row
-        if not joins.all():
-            hop = int(np.argmin(joins))
-            raise RunError(
-                f"epoch {self.epoch.number} routes {self.names[source]} to {self.names[destination]} over "
-                f"{self.names[nodes[hop]]} and {self.names[nodes[hop + 1]]}, which no link joins"
-            )
-        rate = np.where(here < there, links.rate_ab_bps[row], links.rate_ba_bps[row])
-        return Way(
-            nodes,
-            links.delay_ns[row],
-            links.delay_slope_ns_per_s[row],
-            rate,
-            ">".join(self.names[n] for n in nodes),
-        )
-
-    def least_link_delays_ns(self, sent_mono_ns: int, done_mono_ns: int) -> Float64:
-        links = self.epoch.links
-        sent, done = (
-            links.delay_ns + links.delay_slope_ns_per_s * self.ahead_s(t)
-            for t in (sent_mono_ns, done_mono_ns)
-        )
-        return np.maximum(np.minimum(sent, done), 0.0)
 
 
 @dataclass(frozen=True)
@@ -160,23 +72,6 @@ class Truth:
     narrowest_rate_bps: int | None = None
     narrowest_emulated_bps: int | None = None
     serialisation_ns: float | None = None
-
-
-@dataclass(frozen=True)
-class Light:
-    """The tightest comparison of a sample with light; ``margin_ns`` below ``-TOLERANCE_NS`` is impossible."""
-
-    part: str  # "the round trip", "the way there", "the way back"
-    value_ns: int
-    least_ns: float
-
-    @property
-    def margin_ns(self) -> float:
-        return self.value_ns - self.least_ns
-
-    @property
-    def is_violated(self) -> bool:
-        return self.margin_ns < -TOLERANCE_NS
 
 
 @dataclass(frozen=True)
@@ -270,8 +165,8 @@ class History:
         source, destination = self._nodes.index[sample.src], self._nodes.index[sample.dst]
         interval = (sample.sent_mono_ns, _done_mono_ns(sample))
         spans = self._involved(row, interval[1])
-        there = _least_routed_ns(spans, source, destination, interval)
-        back = _least_routed_ns(spans, destination, source, interval)
+        there = least_routed_ns(spans, source, destination, interval)
+        back = least_routed_ns(spans, destination, source, interval)
         parts = [("the round trip", sample.measured_ns, _sum(there, back))]
         if sample.forward_ns > 0:
             parts.append(("the way there", sample.forward_ns, there))
@@ -283,7 +178,7 @@ class History:
         if len(spans) > 1 and (len(found) < len(parts) or any(light.margin_ns < 0 for light in found)):
             # The routed paths of each epoch are paths over all their links too, so the
             # shortest one is no longer: it need not be looked for in any other case.
-            one_way_ns = self._shortest_ns(spans, source, destination, interval)
+            one_way_ns = shortest_ns(spans, source, destination, interval)
             if one_way_ns is None:
                 return None
             found = [
@@ -355,51 +250,6 @@ class History:
             rates_bps = np.round(way.rate_bps * self._rate_scale).astype(np.int64)
             total_ns += serialisation_ns(*packets_bytes(sample.kind, payload_bytes), rates_bps)
         return total_ns
-
-    def _shortest_ns(
-        self, spans: Sequence[Span], source: int, destination: int, interval: tuple[int, int]
-    ) -> float | None:
-        """One way over all links of all these epochs, each at its least; None where nothing joins the two."""
-        from scipy.sparse import csr_array  # on demand: rarely needed, and slow to import
-        from scipy.sparse.csgraph import dijkstra
-
-        keys = np.concatenate([span.epoch.links.key() for span in spans])
-        delays_ns = np.concatenate([span.least_link_delays_ns(*interval) for span in spans])
-        order = np.lexsort((delays_ns, keys))
-        key, first = np.unique(keys[order], return_index=True)
-        # a stored 0 would read as "no link" once the matrix is converted
-        weight = np.maximum(delays_ns[order][first], 1e-6)
-        n = len(self._nodes)
-        graph = csr_array((weight, (key >> 32, key & 0xFFFFFFFF)), shape=(n, n))
-        least_ns = float(dijkstra(graph, directed=False, indices=source)[destination])
-        return least_ns if np.isfinite(least_ns) else None
-
-
-def shorter_than_light(epoch: Epoch) -> tuple[int, float, float] | None:
-    """The worst link whose delay is below the straight line between its ends: (row, delay_ns, light_ns)."""
-    links: Links = epoch.links
-    if len(links) == 0:
-        return None
-    chord_km = np.linalg.norm(epoch.positions_itrs_km[links.a] - epoch.positions_itrs_km[links.b], axis=1)
-    light_ns = chord_km / SPEED_OF_LIGHT_KM_PER_S * NS_PER_S
-    row = int(np.argmin(links.delay_ns - light_ns))
-    if links.delay_ns[row] >= light_ns[row] - LINK_TOLERANCE_NS:
-        return None
-    return row, float(links.delay_ns[row]), float(light_ns[row])
-
-
-def _least_routed_ns(
-    spans: Sequence[Span], source: int, destination: int, interval: tuple[int, int]
-) -> float | None:
-    ways = [(span, span.way(source, destination)) for span in spans]
-    return min(
-        (
-            way.least_ns(span.ahead_s(interval[0]), span.ahead_s(interval[1]))
-            for span, way in ways
-            if way is not None
-        ),
-        default=None,
-    )
 
 
 def _done_mono_ns(sample: Sample) -> int:

@@ -28,7 +28,7 @@ from e2e_lab import (
 from orbitmesh.emulator import Emulation
 from orbitmesh.emulator.epoch import LinkKind
 from orbitmesh.emulator.plane.wired.plane import Plane
-from orbitmesh.emulator.record.truth import TOLERANCE_NS
+from orbitmesh.emulator.record.light import TOLERANCE_NS
 
 pytestmark = [pytest.mark.netns, pytest.mark.native, pytest.mark.timeout(120)]
 

@@ -18,7 +18,7 @@ from orbitmesh.emulator import Scenario
 from orbitmesh.emulator.epoch import NS_PER_S, UNREACHABLE, Epoch, Float64, LinkKind, Links, Nodes, Routes
 from orbitmesh.emulator.plane.engine import EngineBackend
 from orbitmesh.emulator.plane.wired.plane import Plane
-from orbitmesh.emulator.record.truth import TOLERANCE_NS
+from orbitmesh.emulator.record.light import TOLERANCE_NS
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(60)]
 

@@ -15,7 +15,8 @@ from record_fakes import C_KM_PER_NS, ROW, STEP_NS, World, nodes, sample, shorte
 
 from orbitmesh.emulator.epoch import UNREACHABLE, Epoch
 from orbitmesh.emulator.errors import RunError
-from orbitmesh.emulator.record.truth import TOLERANCE_NS, History, shorter_than_light
+from orbitmesh.emulator.record.light import TOLERANCE_NS, shorter_than_light
+from orbitmesh.emulator.record.truth import History
 
 T0 = 5_000_000_000_000
 
