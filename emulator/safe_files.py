@@ -103,9 +103,14 @@ class Folder:
         """To a regular file with no other name; it is made where it is missing."""
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         with self._naming(name), os.fdopen(os.open(name, flags, 0o644, dir_fd=self.fd), "ab") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
-                raise OSError(errno.EPERM, "it is no file of ours: it has another name, or is no regular one")
+            _refuse_what_others_name(file)
+            file.write(data)
+
+    def overwrite(self, name: str, data: bytes) -> None:
+        """The first bytes of a regular file with no other name, in place: that needs no room."""
+        flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        with self._naming(name), os.fdopen(os.open(name, flags, dir_fd=self.fd), "wb") as file:
+            _refuse_what_others_name(file)
             file.write(data)
 
     def read(self, name: str, most_bytes: int) -> bytes:
@@ -176,6 +181,12 @@ class Folder:
             yield
         except OSError as error:
             raise _named(error, self.path / name) from None
+
+
+def _refuse_what_others_name(file: BinaryIO) -> None:
+    status = os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+        raise OSError(errno.EPERM, "it is no file of ours: it has another name, or is no regular one")
 
 
 def temporary_name(name: str) -> str:

@@ -17,6 +17,7 @@ from .writer import parts_of
 RUN = "run.json"
 SUMMARY = "summary.json"
 EVENTS = "events.jsonl"
+ENDING = "ending.json"
 WINDOWS = "windows.jsonl"
 PAIRS = "pairs.parquet"
 SAMPLES = "samples"

@@ -21,7 +21,7 @@ from orbitmesh.wire.spec import Sample
 from ..epoch import Epoch, LinkKind
 from ..errors import FailureError, FasterThanLight, HostError, InputError, RunError
 from ..safe_files import Folder
-from . import account, files, soundness
+from . import account, ending, files, soundness
 from .due import DueCounter
 from .facts import RunFacts, RunHeader, utc_text
 from .light import TOLERANCE_NS, Light, shorter_than_light
@@ -74,11 +74,25 @@ class Recorder:
         self._faults: set[type[FailureError]] = set()
         if self.out.is_there(files.RUN):
             raise InputError("holds a run already; name another folder with --out", path=self.out.path)
-        # first, so that whatever else is in the folder can be told to be a run's, and removed
-        write_json(self.out, files.RUN, self._run)
-        self._samples = TableWriter(self.out, files.SAMPLES, SAMPLES)
-        self._changes = TableWriter(self.out, files.PATH_CHANGES, PATH_CHANGES)
+        try:
+            # first, so that whatever else is in the folder can be told to be a run's, and removed
+            write_json(self.out, files.RUN, self._run)
+            ending.reserve(self.out)
+            self._samples = TableWriter(self.out, files.SAMPLES, SAMPLES)
+            self._changes = TableWriter(self.out, files.PATH_CHANGES, PATH_CHANGES)
+        except HostError:
+            self._leave_nothing()
+            raise
         self._event("began")
+
+    def _leave_nothing(self) -> None:
+        """Of a record that could not be opened."""
+        with contextlib.suppress(OSError):
+            for name in (files.SAMPLES, files.PATH_CHANGES):
+                if self.out.is_there(name):
+                    self.out.remove_folder(name)
+            for name in (files.ENDING, files.RUN):
+                self.out.remove(name)
 
     # ---- what comes in
 
@@ -190,6 +204,8 @@ class Recorder:
 
     def finish(self, facts: RunFacts) -> dict[str, Any]:
         """Write everything, and the summary; returns it also where the disk refuses."""
+        if facts.ended == "failed":
+            ending.tell(self.out, facts.ended, facts.reason)
         # an epoch that failed half-way was never reported: no verdict on what flew then
         self._settle_all(judge=facts.ended != "failed")
         self.flush()
@@ -340,6 +356,8 @@ class Recorder:
             return
         self._faults.add(type(error))
         self._on_fault(error)
+        if len(self._faults) == 1:  # the first is what failed the run
+            ending.tell(self.out, "failed", str(error))
         self._event("fault", text=str(error))
 
     def _event(self, event: str, **more: Any) -> None:

@@ -17,6 +17,7 @@ _FILES = (
     f"{files.SAMPLES}.parquet",
     f"{files.PATH_CHANGES}.parquet",
     files.EVENTS,
+    files.ENDING,
     files.WINDOWS,
     files.PAIRS,
     LOG_NAME,

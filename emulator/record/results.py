@@ -14,7 +14,7 @@ from ..control.client import find_runs
 from ..errors import InputError
 from ..reading import EVENTS, RECORD, parse_json, read_text
 from ..shown import plain, shown
-from . import account, files, shape, soundness
+from . import account, ending, files, shape, soundness
 from .samples import PATH_CHANGES, SAMPLES
 from .statistics import COLUMNS, gateway_statistics
 from .summary import Recorded, build_summary
@@ -84,6 +84,8 @@ def load_run(path: Path | str) -> RunResults:
             for folder, schema in ((files.SAMPLES, SAMPLES), (files.PATH_CHANGES, PATH_CHANGES))
             for entry in files.damaged_files(path / folder, schema)
         ]
+        if (told := ending.told(path)) is not None and summary["ended"] != told[0]:
+            ended_otherwise(summary, *told)
         return RunResults(path, summary, True, tuple(map(files.sentence, unreadable)))
     return _rebuilt(path, run)
 
@@ -107,6 +109,12 @@ def read_run_file(path: Path) -> dict[str, Any]:
     if not files.has_format(run, *files.REMOVABLE):
         raise _other_format(path, run)
     return dict(run)
+
+
+def ended_otherwise(summary: dict[str, Any], ended: str, reason: str) -> None:
+    """It failed after the summary had been made."""
+    summary.update(ended=ended, reason=reason, trusted=False)
+    summary["doubts"] = [f"the run {ended}: {reason}", *summary["doubts"]]
 
 
 def _other_format(path: Path, run: dict[str, Any]) -> InputError:
@@ -158,6 +166,8 @@ def _rebuilt(path: Path, run: dict[str, Any], facts: dict[str, Any] | None = Non
     last = pc.max(rows["sim_utc"]).cast(pa.int64()).as_py()
     until = "nothing was recorded" if last is None else f"recorded until {_utc_text(last)} of emulated time"
     faults = _faults(path / files.EVENTS)
+    if (told := ending.told(path)) is not None:
+        faults = list(dict.fromkeys([told[1], *faults]))
     if facts is not None:
         ended, first = str(facts["ended"]), f"the recorder died: counts are of what it had written; {until}"
     elif is_running:
@@ -194,7 +204,11 @@ def _narrowest(rows: pa.Table) -> dict[str, dict[str, int]]:
 
 def _faults(path: Path) -> list[str]:
     """What failed the run while it ran; the last line may have been cut off when it was killed."""
-    return [plain(str(event.get("text"))) for event in _lines(path) if event.get("event") == "fault"]
+    return [
+        plain(str(event.get("text")), ending.ROOM_BYTES)
+        for event in _lines(path)
+        if event.get("event") == "fault"
+    ]
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -145,6 +145,8 @@ _GATEWAY = {
 }
 _RATES = {f"{what}_{bound}_bps": float for what in ("physical", "emulated") for bound in ("min", "max")}
 
+ENDING = {"ended": str, "reason": str}
+
 SUMMARY = {
     "run_id": str,
     "scenario": _SCENARIO,

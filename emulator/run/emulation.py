@@ -39,7 +39,7 @@ from .account import error_budget, run_facts
 from .assignment import Assignment
 from .clock import CLOCKS, Clock
 from .conductor import Conductor, Tick, TickLog
-from .endings import signals_noted, summarise_without_recorder, tell_failure
+from .endings import release_ending, signals_noted, summarise_without_recorder, tell_failure
 from .folder import RunFolder
 from .geometry_process import GeometryProcess
 from .lateness_log import LatenessLog
@@ -324,11 +324,12 @@ class Emulation:
         """What failed since the facts were told, up to the last process's end, is in the summary too."""
         self._supervision.look()
         failure = self._supervision.failure
-        if failure is None:
-            return
-        if self.summary:
-            tell_failure(self._folder.opened, self.summary, str(failure))
-        if isinstance(error, KeyboardInterrupt | SystemExit):  # that one decides the exit status
+        if self._is_recorded:
+            if failure is not None:
+                tell_failure(self._folder.opened, self.summary, str(failure))
+            release_ending(self._folder.opened, self.summary)
+        # that one decides the exit status
+        if failure is not None and isinstance(error, KeyboardInterrupt | SystemExit):
             log.error("%s", failure)
 
     # ---- what the record says of the run

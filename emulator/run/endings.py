@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import signal
 import threading
@@ -10,7 +11,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..errors import OrbitmeshError
-from ..record import files
+from ..reading import RECORD
+from ..record import ending, files
 from ..record.facts import RunFacts
 from ..record.writer import write_json
 from ..safe_files import Folder
@@ -53,12 +55,27 @@ def summarise_without_recorder(out: Folder, facts: RunFacts) -> dict[str, Any]:
 
 
 def tell_failure(out: Folder, summary: dict[str, Any], reason: str) -> None:
-    """In a summary that was written before the failure was known."""
+    """Of a run that failed: in its summary, where that was written before the failure was known."""
+    if not summary:
+        ending.tell(out, "failed", reason)
+        return
     if summary["ended"] == "failed":
         return
-    summary.update(ended="failed", reason=reason, trusted=False)
-    summary["doubts"] = [f"the run failed: {reason}", *summary["doubts"]]
+    from ..record.results import ended_otherwise
+
+    ended_otherwise(summary, "failed", reason)
     try:
         write_json(out, files.SUMMARY, summary)
     except OrbitmeshError as error:
         log.error("the summary does not say that the run failed (%s): %s", reason, error)
+        ending.tell(out, "failed", reason)
+
+
+def release_ending(out: Folder, summary: dict[str, Any]) -> None:
+    """The room for it, where the summary on the disk says how the run ended."""
+    try:
+        written = out.read(files.SUMMARY, RECORD.most_bytes)
+        if json.loads(written)["ended"] == summary.get("ended"):
+            ending.release(out)
+    except (OSError, ValueError, LookupError, TypeError):
+        return  # it says so itself, or whoever reads it finds that the run was broken off
