@@ -168,6 +168,7 @@ setup(
     package_dir=package_dir,
     package_data={
         "orbitmesh.emulator": ["py.typed"],
+        "orbitmesh.emulator.presets": ["data/*/*.toml"],
         "orbitmesh.emulator.scenario": ["shipped/*.toml"],
         "orbitmesh.nodes": ["py.typed"],
         "orbitmesh.wire": ["py.typed"],

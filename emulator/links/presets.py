@@ -1,35 +1,25 @@
-"""Optical terminals by name.
-
-Calibrated, not measured: power, aperture and photons per bit are chosen so that
-the standard link budget meets published figures of whole systems (100 Gbit/s
-beyond 5,400 km for Starlink; 25 Gbit/s to 4,000 km for its mini terminal;
-9.6 Tbit/s within 10 km for a formation as of arXiv 2511.19468).
-"""
+"""Optical terminals by name: the family "terminal" of ``presets``, as a link budget takes them."""
 
 from __future__ import annotations
 
-import difflib
-
-from ..errors import ScenarioError
+from ..errors import InputError, ScenarioError
+from ..presets import Preset, preset, presets
 from ..scenario.model import Terminal
 
-PRESETS: dict[str, Terminal] = {
-    "starlink-class": Terminal.model_validate(
-        {"power": "2 W", "aperture": "10 cm", "photons-per-bit": 40, "ceiling": "100 Gbit/s"}
-    ),
-    "mini": Terminal.model_validate(
-        {"power": "1 W", "aperture": "8 cm", "photons-per-bit": 62, "ceiling": "25 Gbit/s"}
-    ),
-    "dwdm-cluster": Terminal.model_validate(
+_NUMBERS = ("1", "dB", "photon/bit")  # keys of a scenario that are numbers, without a unit
+
+
+def _terminal(named: Preset) -> Terminal:
+    """A preset's figures are the keys of a scenario's table."""
+    return Terminal.model_validate(
         {
-            "power": "2 W",
-            "aperture": "10 cm",
-            "photons-per-bit": 40,
-            "ceiling": "9.6 Tbit/s",
-            "max-range": "10 km",
+            key: figure.value if figure.unit in _NUMBERS else f"{figure.value!r} {figure.unit}"
+            for key, figure in named.figures.items()
         }
-    ),
-}
+    )
+
+
+PRESETS: dict[str, Terminal] = {name: _terminal(named) for name, named in presets("terminal").items()}
 
 
 def terminal(choice: str | Terminal) -> Terminal:
@@ -37,12 +27,6 @@ def terminal(choice: str | Terminal) -> Terminal:
     if isinstance(choice, Terminal):
         return choice
     try:
-        return PRESETS[choice]
-    except KeyError:
-        near = difflib.get_close_matches(choice, PRESETS, 1)
-        meant = f" (did you mean {near[0]!r}?)" if near else ""
-        raise ScenarioError(
-            f"no optical terminal is named {choice!r}{meant}; there are {', '.join(PRESETS)}, "
-            "or give a table of its own",
-            key="lasers.terminal",
-        ) from None
+        return PRESETS[preset("terminal", choice).name]
+    except InputError as error:
+        raise ScenarioError(f"{error}, or give a table of its own", key="lasers.terminal") from None

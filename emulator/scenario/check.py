@@ -16,10 +16,11 @@ from itertools import chain, islice
 
 from orbitmesh.wire import limits
 
+from ..presets import presets
 from ..shown import shown
 from ..toml_lines import Location
 from .code import LEAST_ALTITUDE_KM, MOST_ALTITUDE_KM, MOST_PLANES, MOST_SATELLITES, parse_code
-from .model import TERMINAL_PRESETS, Content, Ground, Plane, Shell, Station
+from .model import Content, Ground, Plane, Shell, Station
 from .units import LAST_YEAR
 
 MOST_PROBLEMS = 100
@@ -184,8 +185,8 @@ def _satellites_known(scenario: Content) -> int | None:
 
 def _lasers(scenario: Content) -> Iterator[Problem]:
     lasers = scenario.lasers
-    if isinstance(lasers.terminal, str) and lasers.terminal not in TERMINAL_PRESETS:
-        hint = suggest(lasers.terminal, TERMINAL_PRESETS, "presets")
+    if isinstance(lasers.terminal, str) and lasers.terminal not in presets("terminal"):
+        hint = suggest(lasers.terminal, presets("terminal"), "presets")
         yield Problem(("lasers", "terminal"), f"{shown(lasers.terminal)} is not a terminal preset: {hint}")
     limit = lasers.cross_plane_max_latitude_rad
     if limit is not None and not 0 <= limit <= math.pi / 2 + _SLACK_RAD:

@@ -29,7 +29,6 @@ from ..shown import shown
 from .code import MOST_SATELLITES
 from .units import AngleRad, DurationNs, LengthKm, LengthM, PowerW, RateBps, SignedLengthKm, SizeBytes, Utc
 
-TERMINAL_PRESETS = ("starlink-class", "mini", "dwdm-cluster")  # parameters: links/presets
 LEAST_STEP_NS = 1_000_000  # a tick cannot be applied more often
 LEAST_INTERVAL_NS = 1_000_000  # a node cannot measure more often
 LEAST_MTU_BYTES, MOST_MTU_BYTES = 1280, 65_535  # what IPv6 asks of a link; the longest IP packet
@@ -112,7 +111,7 @@ class Constellation(Section):
 
 
 class Terminal(Section):
-    """An optical terminal; the presets are in links/presets."""
+    """An optical terminal; presets: the family "terminal" of ``presets``."""
 
     # the bounds: beyond them the link budget leaves what a float64 holds, and what anybody builds
     power_w: PowerW = Field(alias="power", gt=0, le=1e6)

@@ -13,9 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orbitmesh.emulator.errors import ScenarioError
-from orbitmesh.emulator.links.presets import PRESETS
 from orbitmesh.emulator.scenario import Scenario, load, loads
-from orbitmesh.emulator.scenario.model import TERMINAL_PRESETS
 
 GOOD = """\
 name = "good"
@@ -196,10 +194,6 @@ def test_a_constellation_needs_shells_and_a_shell_planes() -> None:
     assert caught.value.line == 3
     with pytest.raises(ScenarioError, match="there is no plane: add one"):
         loads(none.replace("shells = []", "shells = [{ planes = [] }]"))
-
-
-def test_the_presets_that_a_scenario_may_name_are_those_there_are() -> None:
-    assert set(TERMINAL_PRESETS) == set(PRESETS)
 
 
 def test_tasks_need_a_gateway_and_a_satellite() -> None:

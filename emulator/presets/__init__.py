@@ -1,0 +1,6 @@
+"""Parameters with their origin: of platforms, accelerators, models, terminals and costs, from TOML files."""
+
+from .figures import FAMILIES, KINDS, Figure, Preset
+from .files import preset, presets, read_preset
+
+__all__ = ["FAMILIES", "KINDS", "Figure", "Preset", "preset", "presets", "read_preset"]
