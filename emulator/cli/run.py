@@ -111,10 +111,10 @@ def run_here(settings: Settings, output: Format) -> None:
             with prepared(settings, screen.progress) as mesh:
                 screen.end_progress()
                 screen.say(f"{mesh.run_id}: built in {mesh.built_s:.1f} s; {mesh.plane_reason}")
-                screen.say(f"positions: {'; '.join(map(str, mesh.propagation))}")
-                if mesh.offsets:
-                    screen.say(f"lasers across planes: {'; '.join(mesh.offsets)}")
-                screen.say(f"ground links: {mesh.ground_links}")
+                screen.say(f"positions: {'; '.join(map(str, mesh.introduced.propagation))}")
+                if mesh.introduced.offsets:
+                    screen.say(f"lasers across planes: {'; '.join(mesh.introduced.offsets)}")
+                screen.say(f"ground links: {mesh.introduced.ground_links}")
                 with screen.watching(mesh.status):
                     mesh.wait()
                 screen.say("ending; writing the record")

@@ -10,6 +10,8 @@ import threading
 import time
 from typing import Protocol
 
+from ..errors import InputError
+
 # A wait on an Event wakes up to a scheduler tick late; the last stretch is slept in full.
 _COARSE_NS = 20_000_000
 
@@ -114,3 +116,10 @@ class SteppedClock:
 
 
 CLOCKS: dict[str, type[RealClock] | type[PacedClock]] = {"real": RealClock, "paced": PacedClock}
+
+
+def clock_named(name: str) -> Clock:
+    try:
+        return CLOCKS[name]()
+    except KeyError:
+        raise InputError(f"no clock is named {name!r}; there are {', '.join(CLOCKS)}") from None

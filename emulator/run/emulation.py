@@ -10,45 +10,37 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import socket
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from ..control.server import ControlServer
-from ..epoch import Bool, Epoch, Nodes
-from ..errors import InputError
 from ..feed.feed import Feed
-from ..orbit import Propagation
-from ..plane.backend import Carrier, Lateness, LinkBackend
+from ..plane.backend import LinkBackend
 from ..plane.choose import choose
 from ..plane.kernel import privileges
 from ..plane.kernel.awake import StayAwake
-from ..plane.mesh import MeshPlane
-from ..plane.mininet import MeshNet
-from ..record.due import Schedule
-from ..record.facts import RunFacts, RunHeader, machine_facts
 from ..run_names import make_run_id
-from ..safe_files import Folder
-from ..scenario import Scenario, scenario_hash
-from .account import error_budget, run_facts
+from ..scenario import Scenario
 from .assignment import Assignment
-from .clock import CLOCKS, Clock
-from .conductor import Conductor, Tick, TickLog
-from .endings import release_ending, signals_noted, summarise_without_recorder, tell_failure
+from .books import Books
+from .clock import Clock, clock_named
+from .conductor import Conductor, Tick
+from .endings import finish, release_ending, signals_noted, tell_failure
 from .folder import RunFolder
 from .geometry_process import GeometryProcess
-from .lateness_log import LatenessLog
+from .header import run_header
 from .news import News, StepWatch, publish
 from .node_processes import NodeProcesses
-from .node_specs import node_specs, schedule_of
+from .node_specs import node_specs
 from .planes import choose_plane, links_for, make_plane
+from .processes import sample_sockets
 from .questions import Questions
 from .recorder_process import RecorderProcess
+from .running import RunningMesh
 from .supervision import Supervision
 
 log = logging.getLogger(__name__)
@@ -57,11 +49,9 @@ Progress = Callable[[str, int, int], None]
 
 _READY_TIMEOUT_S = 60.0
 _WARM_UP_NS = 1_000_000_000
-_SO_SNDBUFFORCE = 32  # asm-generic/socket.h; the socket module lacks it
-_SAMPLES_BUFFER_BYTES = 8 << 20
 
 
-class Emulation:
+class Emulation(RunningMesh):
     """A mesh that lives as long as its ``with`` block.
 
     ``clock`` is "real", "paced", or a Clock of the caller's; ``out`` the folder
@@ -70,21 +60,9 @@ class Emulation:
     scenario.  Raises OrbitmeshError.
     """
 
-    # set once they are there
-    nodes: Nodes
-    hosting: Bool
-    plane: MeshPlane
-    plane_reason: str
-    propagation: tuple[Propagation, ...]
-    offsets: tuple[str, ...]  # of each shell, which slots +grid joins across planes
-    ground_links: str  # by which policy stations choose satellites
-    backend: Carrier
     _awake: StayAwake | None = None
-    _conductor: Conductor | None = None
     _control: ControlServer | None = None
-    _recorder: RecorderProcess | None = None
     _is_recorded = False  # there is a record: it gets a summary, however the run goes
-    _node_processes: NodeProcesses | None = None
 
     def __init__(
         self,
@@ -102,27 +80,21 @@ class Emulation:
         self.duration_ns = duration_ns or scenario.run.duration_ns
         self.seed = scenario.run.seed if seed is None else seed
         self.run_id = make_run_id(scenario.name, datetime.now(UTC))
-        self.clock = _clock(clock) if isinstance(clock, str) else clock
-        self.built_s = 0.0
-        self.began_sim_ns: int | None = None
+        self.clock = clock_named(clock) if isinstance(clock, str) else clock
         self._asked_plane = plane or scenario.run.plane
         self._links = links_for(self._asked_plane, links or scenario.run.links)
         self._on_progress = on_progress or (lambda stage, done, total: None)
         self._folder = RunFolder(Path("runs", self.run_id) if out is None else Path(out))
+        self._books = Books()
         self._supervision = Supervision()
         self._news = News()
-        self.feed = Feed()  # for whoever watches
+        self.feed = Feed()
         self._steps = StepWatch(
-            scenario.run, lambda step_ns: self._geometry.lengthen_step(step_ns), self._warn
+            scenario.run, lambda step_ns: self._geometry.lengthen_step(step_ns), self._books.caution
         )
         self._questions = Questions(self, self._ask_for_routes, self._forget_routes)
-        self.summary: dict[str, Any] = {}  # as it was written; empty until the run has ended
+        self.summary = {}
         self._assignment: Assignment | None = None
-        self._cautions: tuple[str, ...] = ()
-        self._lateness_before: Lateness | None = None
-        self._lateness_log: LatenessLog | None = None
-        self._began_mono_ns: int | None = None  # the nodes' measuring, and its end
-        self._ended_mono_ns: int | None = None
 
     # ---- life cycle
 
@@ -169,23 +141,17 @@ class Emulation:
     # ---- the start
 
     def _start(self) -> None:
-        began_ns = time.monotonic_ns()
-        self._began_utc = datetime.now(UTC)
+        self._books.begin_build()
         links = self._choose_links()
         self._folder.make()
         self._start_processes()
         self._make_plane(links)
-        self._record.open(self._header())
-        self._is_recorded = True
+        self._begin_record()
         self._build()
         self._begin_ticks()
         self._control = ControlServer(self.run_id, self._questions.handlers())
         self._start_nodes()
         self._count_afresh()
-        self.built_s = (time.monotonic_ns() - began_ns) / 1e9
-        self.began_sim_ns = self.clock.sim_ns()
-        self._began_mono_ns = time.monotonic_ns()
-        self._steps.is_running = True
 
     def _choose_links(self) -> LinkBackend:
         if self._links != "fake":  # that one makes nothing in the kernel
@@ -200,11 +166,7 @@ class Emulation:
         ).backend
 
     def _start_processes(self) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-        for end in (ours, theirs):
-            with contextlib.suppress(PermissionError):  # without root (fake links) there are no samples
-                end.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _SAMPLES_BUFFER_BYTES)
-        with ours, theirs:
+        with sample_sockets() as (ours, theirs):
             self._geometry = GeometryProcess(self._supervision)
             self._recorder = RecorderProcess(self._supervision, ours, self.feed, self._folder.opened)
             self._node_processes = NodeProcesses(self._supervision, theirs, self.feed)
@@ -212,10 +174,9 @@ class Emulation:
         self._supervision.watch()
 
     def _make_plane(self, links: LinkBackend) -> None:
-        introduction = self._supervision.answer(
+        self.introduced = self._supervision.answer(
             self._geometry.introduction, _READY_TIMEOUT_S, "the geometry process"
         )
-        self.nodes, self.hosting, self.propagation, self.offsets, self.ground_links = introduction
         choice = choose_plane(self._asked_plane, links.name, self.nodes.n_satellites)
         self.plane = make_plane(
             choice, self.nodes, self.scenario, self.hosting, links, self.seed, self._on_progress
@@ -227,11 +188,17 @@ class Emulation:
         self.plane.net.route_first = self.route_to
         self.plane.net.on_stop = self.end  # net.stop() ends the run, and the run its mesh
 
+    def _begin_record(self) -> None:
+        assert self._awake is not None
+        self._record.open(run_header(self, self._awake.state, self._books.began_utc))
+        self._is_recorded = True
+
     def _build(self) -> None:
         self._supervision.watch_over(self.backend.failure)
         self.plane.build()
-        self._cautions = (*self.backend.cautions(), *self.plane.kernel.cautions())
-        for caution in self._cautions:
+        cautions = (*self.backend.cautions(), *self.plane.kernel.cautions())
+        self._books.caution(*cautions)
+        for caution in cautions:
             log.warning("%s", caution)
 
     def _begin_ticks(self) -> None:
@@ -271,9 +238,9 @@ class Emulation:
         """While the mesh was built, ticks and packets said nothing of how it runs."""
         assert self._conductor is not None
         self._conductor.count_afresh()
-        self._lateness_before = self.backend.lateness()
-        self._lateness_log = LatenessLog(self.backend)
-        self._lateness_log.start()
+        self._books.count_afresh(self.backend)
+        self._books.begin(self.clock)
+        self._steps.is_running = True
 
     # ---- the end
 
@@ -304,7 +271,7 @@ class Emulation:
                 last_first.callback(self._stop_nodes)
 
     def _stop_nodes(self) -> None:
-        self._ended_mono_ns = time.monotonic_ns()
+        self._books.end()
         self._orders.stop()
 
     def _stop_conductor(self, conductor: Conductor) -> None:
@@ -313,12 +280,14 @@ class Emulation:
             conductor.note_overdue(self._steps.step_ns)
 
     def _finish_record(self, error: BaseException | None) -> None:
-        facts = self._facts(self._supervision.failure or error)
-        if self._record.finish(facts):
-            self.summary = self._record.summary
-        else:
-            facts = self._facts(self._supervision.failure or error)
-            self.summary = summarise_without_recorder(self._folder.opened, facts)
+        self.summary = finish(
+            self._record,
+            self._folder.opened,
+            lambda: self._books.facts(
+                self._supervision.failure or error,
+                self.ticks, self.clock, self.plane, self.backend, self.dead_nodes,
+            ),
+        )  # fmt: skip
 
     def _end_as_it_ended(self, error: BaseException | None) -> None:
         """What failed since the facts were told, up to the last process's end, is in the summary too."""
@@ -332,80 +301,12 @@ class Emulation:
         if failure is not None and isinstance(error, KeyboardInterrupt | SystemExit):
             log.error("%s", failure)
 
-    # ---- what the record says of the run
-
-    def _header(self) -> RunHeader:
-        assert self._awake is not None
-        run, awake = self.scenario.run, self._awake.state
-        machine = machine_facts()
-        return RunHeader(
-            run_id=self.run_id,
-            out=self.out.absolute(),
-            scenario_name=self.scenario.name,
-            scenario_title=self.scenario.title,
-            scenario_hash=scenario_hash(self.scenario),
-            seed=self.seed,
-            start_utc=run.start_utc,
-            began_utc=self._began_utc,
-            duration_ns=self.duration_ns,
-            step_ns=run.step_ns,
-            plane=self.plane.name,
-            backend=self.backend.name,
-            clock=self.clock.name,
-            rate_scale=run.rate_scale,
-            nodes=self.nodes,
-            propagation=tuple(asdict(each) for each in self.propagation),
-            cross_plane_offsets=self.offsets,
-            ground_links=self.ground_links,
-            machine=machine,
-            awake=awake.to_dict(),
-            error_budget=error_budget(self.plane.name, self.backend, machine, is_awake=awake.held),
-            schedule=self._schedule(),
-            addresses={self.nodes.names[node]: self.plane.addresses[node] for node in self._recorded_nodes()},
-        )
-
-    def _schedule(self) -> Schedule | None:
-        if self.backend.name == "fake":
-            return None
-        return schedule_of(self.nodes, self.hosting, self.scenario.compute, self.seed)
-
-    def _recorded_nodes(self) -> list[int]:
-        """Whose addresses the record names: of a fabric only those in which something runs."""
-        if self.plane.name == "wired":
-            return list(range(len(self.nodes)))
-        return [int(node) for node in self.hosting.nonzero()[0]]
-
-    def _facts(self, error: BaseException | None) -> RunFacts:
-        is_built = self._conductor is not None
-        if self._lateness_log is not None:
-            self._lateness_log.stop()
-        return run_facts(
-            error,
-            self.ticks or TickLog(),
-            self.lateness() if is_built else None,
-            self.plane.counters() if is_built and not self.backend.failure() else {},
-            emulated_ns=0 if self.began_sim_ns is None else self.clock.sim_ns() - self.began_sim_ns,
-            build_ns=round(self.built_s * 1e9),
-            clock_held_ns=getattr(self.clock, "held_ns", 0),
-            dead_nodes=dict(self.dead_nodes),
-            began_mono_ns=self._began_mono_ns,
-            ended_mono_ns=self._ended_mono_ns,
-            windows=() if self._lateness_log is None else self._lateness_log.windows(),
-            # some backends know only at the end what made them less exact
-            warnings=tuple(
-                dict.fromkeys([*self._cautions, *self.backend.cautions(), *self.plane.kernel.cautions()])
-            ),
-        )
-
     # ---- what follows from ticks, routes and questions (in other threads)
 
     def _assign(self, tick: Tick) -> None:
         before, self._assignment = self._assignment, tick.assignment
         if self.began_sim_ns is not None:
             self._orders.assign(before, tick.assignment, self.nodes, self._address)
-
-    def _warn(self, caution: str) -> None:
-        self._cautions += (caution,)
 
     def _more_routes(self, routes: dict[int, Any]) -> None:
         assert self._conductor is not None
@@ -422,61 +323,6 @@ class Emulation:
     def _address(self, node: int) -> str:
         return self.plane.addresses[node]
 
-    # ---- the run as it is now
-
-    @property
-    def out(self) -> Path:
-        return self._folder.path
-
-    @property
-    def folder(self) -> Folder:
-        """The same, open, while the run lasts."""
-        return self._folder.opened
-
-    @property
-    def net(self) -> MeshNet:
-        """The Mininet object."""
-        return self.plane.net
-
-    @property
-    def ticks(self) -> TickLog | None:
-        return self._conductor.ticks if self._conductor else None
-
-    @property
-    def epoch(self) -> Epoch | None:
-        """The one in force."""
-        return self._conductor.current if self._conductor else None
-
-    @property
-    def n_ready(self) -> int:
-        return self._node_processes.n_ready if self._node_processes else 0
-
-    @property
-    def dead_nodes(self) -> dict[str, str]:
-        return self._node_processes.dead if self._node_processes else {}
-
-    @property
-    def digest(self) -> dict[str, Any]:
-        """The recorder's, of the last seconds."""
-        return self._recorder.digest if self._recorder else {}
-
-    def lateness(self) -> Lateness | None:
-        """Of the packets, since the mesh was built."""
-        now, before = self.backend.lateness(), self._lateness_before
-        return now if now is None or before is None else now.since(before)
-
-    def status(self) -> dict[str, Any]:
-        """The run now, for a screen: times, ticks, links, and the recorder's digest per gateway."""
-        return self._questions.status()
-
-    def route_to(self, names: Sequence[str]) -> None:
-        """Make nodes destinations that every node has a route to; returns when the routes are in force."""
-        self._questions.route_to(names)
-
-    def path(self, source: str, destination: str) -> dict[str, Any]:
-        """``path`` as names (None where there is none), ``hops`` and one-way ``delay_ns``, as routed now."""
-        return self._questions.path(source, destination)
-
     @property
     def _record(self) -> RecorderProcess:
         assert self._recorder is not None
@@ -486,10 +332,3 @@ class Emulation:
     def _orders(self) -> NodeProcesses:
         assert self._node_processes is not None
         return self._node_processes
-
-
-def _clock(name: str) -> Clock:
-    try:
-        return CLOCKS[name]()
-    except KeyError:
-        raise InputError(f"no clock is named {name!r}; there are {', '.join(CLOCKS)}") from None

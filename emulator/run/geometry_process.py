@@ -6,6 +6,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from ..epoch import Bool, Nodes, RouteRows
 from ..feed.parcels import receive
@@ -19,8 +20,15 @@ from .supervision import Supervision
 log = logging.getLogger(__name__)
 
 
-# who there is, who hosts, how each shell is moved, and which slots its lasers join across planes
-Introduction = tuple[Nodes, Bool, tuple[Propagation, ...], tuple[str, ...], str]
+@dataclass(frozen=True)
+class Introduction:
+    """What there is, as the geometry process says before its first epoch."""
+
+    nodes: Nodes
+    hosting: Bool
+    propagation: tuple[Propagation, ...]  # how each shell is moved
+    offsets: tuple[str, ...]  # of each shell, which slots +grid joins across planes
+    ground_links: str  # by which policy stations choose satellites
 
 
 class GeometryProcess:
@@ -68,7 +76,7 @@ class GeometryProcess:
             case "nodes":
                 for caution in message[3]:
                     log.warning("%s", caution)
-                self.introduction.put((message[1], message[2], message[4], message[5], message[6]))
+                self.introduction.put(Introduction(*message[1:3], *message[4:7]))
             case "epoch":
                 _, parcel, assignment, computed_ns = message
                 self.epochs.put(Ahead(parcel.open(), assignment, computed_ns, parcel))

@@ -13,13 +13,16 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from ..errors import ProcessDied
+
+_SO_SNDBUFFORCE = 32  # asm-generic/socket.h; the socket module lacks it
+_SAMPLES_BUFFER_BYTES = 8 << 20
 
 _PR_CAPBSET_DROP = 24
 _PR_SET_NO_NEW_PRIVS = 38
@@ -104,6 +107,17 @@ def start_child(
     finally:
         theirs.close()
     return Child(name, process, Connection(ours.detach()) if pickles else ours)
+
+
+@contextlib.contextmanager
+def sample_sockets() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """The recorder's end and the nodes', until both have been handed on."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    for end in (ours, theirs):
+        with contextlib.suppress(PermissionError):  # without root (fake links) there are no samples
+            end.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _SAMPLES_BUFFER_BYTES)
+    with ours, theirs:
+        yield ours, theirs
 
 
 def _permitted_capabilities() -> int:

@@ -34,14 +34,17 @@ class AskedMesh(Protocol):
     scenario: Scenario
     run_id: str
     clock: Clock
-    nodes: Nodes
     plane: MeshPlane
     plane_reason: str
     backend: Carrier
     duration_ns: int
-    built_s: float
-    began_sim_ns: int | None
 
+    @property
+    def nodes(self) -> Nodes: ...
+    @property
+    def built_s(self) -> float: ...
+    @property
+    def began_sim_ns(self) -> int | None: ...
     @property
     def out(self) -> Path: ...
     @property

@@ -1,0 +1,80 @@
+"""What a run says of itself at its beginning.  Pure, but that it looks at the machine."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from ..epoch import Nodes
+from ..plane.backend import Carrier
+from ..plane.kernel.awake import Awake
+from ..plane.mesh import MeshPlane
+from ..record.due import Schedule
+from ..record.facts import RunHeader, machine_facts
+from ..scenario import Scenario, scenario_hash
+from .account import error_budget
+from .clock import Clock
+from .geometry_process import Introduction
+from .node_specs import schedule_of
+
+
+class DescribedMesh(Protocol):
+    """What the header is taken from, once the plane has been made."""
+
+    scenario: Scenario
+    run_id: str
+    clock: Clock
+    seed: int
+    duration_ns: int
+    introduced: Introduction
+    plane: MeshPlane
+    backend: Carrier
+
+    @property
+    def out(self) -> Path: ...
+    @property
+    def nodes(self) -> Nodes: ...
+
+
+def run_header(mesh: DescribedMesh, awake: Awake, began_utc: datetime) -> RunHeader:
+    run, introduced, machine = mesh.scenario.run, mesh.introduced, machine_facts()
+    return RunHeader(
+        run_id=mesh.run_id,
+        out=mesh.out.absolute(),
+        scenario_name=mesh.scenario.name,
+        scenario_title=mesh.scenario.title,
+        scenario_hash=scenario_hash(mesh.scenario),
+        seed=mesh.seed,
+        start_utc=run.start_utc,
+        began_utc=began_utc,
+        duration_ns=mesh.duration_ns,
+        step_ns=run.step_ns,
+        plane=mesh.plane.name,
+        backend=mesh.backend.name,
+        clock=mesh.clock.name,
+        rate_scale=run.rate_scale,
+        nodes=mesh.nodes,
+        propagation=tuple(asdict(each) for each in introduced.propagation),
+        cross_plane_offsets=introduced.offsets,
+        ground_links=introduced.ground_links,
+        machine=machine,
+        awake=awake.to_dict(),
+        error_budget=error_budget(mesh.plane.name, mesh.backend, machine, is_awake=awake.held),
+        schedule=_schedule(mesh),
+        addresses={mesh.nodes.names[node]: mesh.plane.addresses[node] for node in _recorded_nodes(mesh)},
+    )
+
+
+def _schedule(mesh: DescribedMesh) -> Schedule | None:
+    if mesh.backend.name == "fake":
+        return None
+    return schedule_of(mesh.nodes, mesh.introduced.hosting, mesh.scenario.compute, mesh.seed)
+
+
+def _recorded_nodes(mesh: DescribedMesh) -> list[int]:
+    """Whose addresses the record names: of a fabric only those in which something runs."""
+    if mesh.plane.name == "wired":
+        return list(range(len(mesh.nodes)))
+    return [int(node) for node in mesh.introduced.hosting.nonzero()[0]]

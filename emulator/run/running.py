@@ -1,0 +1,115 @@
+"""A mesh as it is now, for whoever has it in hand: what there is, how far it is, what can be asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..epoch import Bool, Epoch, Nodes
+from ..feed.feed import Feed
+from ..plane.backend import Carrier, Lateness
+from ..plane.mesh import MeshPlane
+from ..plane.mininet import MeshNet
+from ..safe_files import Folder
+from ..scenario import Scenario
+from .books import Books
+from .clock import Clock
+from .conductor import Conductor, TickLog
+from .folder import RunFolder
+from .geometry_process import Introduction
+from .node_processes import NodeProcesses
+from .questions import Questions
+from .recorder_process import RecorderProcess
+
+
+class RunningMesh:
+    """What Emulation begins, runs and ends."""
+
+    scenario: Scenario
+    run_id: str
+    seed: int
+    duration_ns: int
+    clock: Clock
+    feed: Feed  # for whoever watches
+    summary: dict[str, Any]  # as it was written; empty until the run has ended
+    _books: Books
+    _folder: RunFolder
+    _questions: Questions
+    # set once they are there
+    introduced: Introduction
+    plane: MeshPlane
+    plane_reason: str
+    backend: Carrier
+    _conductor: Conductor | None = None
+    _recorder: RecorderProcess | None = None
+    _node_processes: NodeProcesses | None = None
+
+    @property
+    def nodes(self) -> Nodes:
+        return self.introduced.nodes
+
+    @property
+    def hosting(self) -> Bool:
+        """Of each node, whether it has a node process."""
+        return self.introduced.hosting
+
+    @property
+    def built_s(self) -> float:
+        return self._books.built_s
+
+    @property
+    def began_sim_ns(self) -> int | None:
+        return self._books.began_sim_ns
+
+    @property
+    def out(self) -> Path:
+        return self._folder.path
+
+    @property
+    def folder(self) -> Folder:
+        """The same, open, while the run lasts."""
+        return self._folder.opened
+
+    @property
+    def net(self) -> MeshNet:
+        """The Mininet object."""
+        return self.plane.net
+
+    @property
+    def ticks(self) -> TickLog | None:
+        return self._conductor.ticks if self._conductor else None
+
+    @property
+    def epoch(self) -> Epoch | None:
+        """The one in force."""
+        return self._conductor.current if self._conductor else None
+
+    @property
+    def n_ready(self) -> int:
+        return self._node_processes.n_ready if self._node_processes else 0
+
+    @property
+    def dead_nodes(self) -> dict[str, str]:
+        return self._node_processes.dead if self._node_processes else {}
+
+    @property
+    def digest(self) -> dict[str, Any]:
+        """The recorder's, of the last seconds."""
+        return self._recorder.digest if self._recorder else {}
+
+    def lateness(self) -> Lateness | None:
+        """Of the packets, since the mesh was built."""
+        return self._books.lateness(self.backend)
+
+    def status(self) -> dict[str, Any]:
+        """The run now, for a screen: times, ticks, links, and the recorder's digest per gateway."""
+        return self._questions.status()
+
+    def route_to(self, names: Sequence[str]) -> None:
+        """Make nodes destinations that every node has a route to; returns when the routes are in force."""
+        self._questions.route_to(names)
+
+    def path(self, source: str, destination: str) -> dict[str, Any]:
+        """``path`` as names (None where there is none), ``hops`` and one-way ``delay_ns``, as routed now."""
+        return self._questions.path(source, destination)
