@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .compiled import f64, function, i32, size, u8
+from .known_names import KnownAs
 from .node_names import NodeIndex, NodeNames
 
 UInt8 = NDArray[np.uint8]
@@ -43,6 +44,7 @@ class Nodes:
 
     ``shell``, ``plane`` and ``slot`` are (n_satellites,) int32; planes number on across shells.
     ``names`` may be a ``NodeNames``, which writes none of them down; ``index`` is its inverse.
+    ``known_as`` are names that satellites have from a file beside their own.
     """
 
     names: Sequence[str]
@@ -50,6 +52,7 @@ class Nodes:
     shell: Int32
     plane: Int32
     slot: Int32
+    known_as: KnownAs = field(default_factory=KnownAs, repr=False)
     index: Mapping[str, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -61,6 +64,16 @@ class Nodes:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def named(self, name: str) -> int:
+        """Index of the node that is meant by a name, its own or a file's, or -1; InputError: by many."""
+        own = self.index.get(name, -1)
+        return own if own >= 0 else self.known_as.one(name)
+
+    def own_name(self, name: str) -> str:
+        """A node's own name by any of its names; what is no node's is given back."""
+        found = self.named(name)
+        return self.names[found] if found >= 0 else name
 
     @property
     def n_gateways(self) -> int:

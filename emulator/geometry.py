@@ -26,6 +26,8 @@ from .epoch import (
     Routes,
     ground_ports,
 )
+from .errors import InputError
+from .known_names import KnownAs
 from .links.coverage import Window, check_coverage
 from .links.ground import Selection, select
 from .links.lasers import Held, LaserMesh, Lasers
@@ -40,7 +42,7 @@ from .links.least_delay import (
 from .links.passes import remaining_ns, states_of
 from .links.visibility import Stations
 from .node_names import NodeNames
-from .orbit import Fleet, Propagation, station_positions_itrs_km, station_zeniths_itrs
+from .orbit import Arrangement, Fleet, Propagation, station_positions_itrs_km, station_zeniths_itrs
 from .routing.shortest import shortest_routes
 from .scenario import Scenario
 from .scenario.check import suggest
@@ -86,7 +88,10 @@ class Geometry:
         self._fleet = Fleet.build(scenario.constellation, scenario.run.start_utc, scenario.base)
         gateways = [f"gw-{station.name}" for station in ground.stations]
         names = NodeNames(self._fleet.plane, self._fleet.slot, gateways)
-        self.nodes = Nodes(names, len(self._fleet), self._fleet.shell, self._fleet.plane, self._fleet.slot)
+        self.nodes = Nodes(
+            names, len(self._fleet), self._fleet.shell, self._fleet.plane, self._fleet.slot,
+            KnownAs(names, self._fleet.file_names),
+        )  # fmt: skip
         self._stations = Stations.of(
             ground,
             station_positions_itrs_km(ground.stations, ground.ellipsoid),
@@ -104,7 +109,13 @@ class Geometry:
     @property
     def cautions(self) -> list[str]:
         """What of the constellation is not as one would think, a sentence each."""
-        return self._mesh.gaps
+        unfit = [caution for each in self.arrangements for caution in each.caution()]
+        return [*unfit, *self.nodes.known_as.hidden(), *self._mesh.gaps]
+
+    @property
+    def arrangements(self) -> tuple[Arrangement, ...]:
+        """How the satellites of each file lie in planes and slots."""
+        return self._fleet.arrangements
 
     @property
     def offsets(self) -> tuple[str, ...]:
@@ -325,8 +336,11 @@ def _who_hosts(scenario: Scenario, nodes: Nodes) -> Bool:
     hosting[:n] = False
 
     def mark(name: str, *location: str | int) -> None:
-        index = nodes.index.get(name, n)
-        if index >= n:
+        try:
+            index = nodes.named(name)
+        except InputError as error:
+            raise scenario.error(str(error), *location) from None
+        if not 0 <= index < n:
             raise scenario.error(
                 f"there is no satellite {name!r}: {suggest(name, nodes.names[:n], 'satellites')}", *location
             )

@@ -23,7 +23,8 @@ MOST_ROWS = 10_000_000  # hours of work; a step of 5 ns asks for more than anybo
 class PlanRow(NamedTuple):
     """``t_ns`` counts from the plan's start; ``rtt_ns`` is twice the propagation delay of the path one way.
 
-    Where there is no way, ``rtt_ns`` and ``hops`` are None and ``path`` is empty.
+    Where there is no way, ``rtt_ns`` and ``hops`` are None and ``path`` is empty.  ``known_as``: the path by
+    the names that satellites have in their file, if any has one.
     """
 
     t_ns: int
@@ -32,6 +33,7 @@ class PlanRow(NamedTuple):
     rtt_ns: int | None
     hops: int | None
     path: tuple[str, ...]
+    known_as: tuple[str, ...] = ()
 
 
 def plan_rows(
@@ -46,8 +48,9 @@ def plan_rows(
     """A row for each instant and each pair, in that order, computed as they are asked for.
 
     Pairs are written ``A:B``, by any nodes' names; a station's name without
-    its ``gw-`` will do.  The instants are ``start_utc`` + k · ``step_ns``, as
-    long as they lie before the end; what is not given is the scenario's run.
+    its ``gw-`` will do, and a satellite's name or number in its file.  The instants
+    are ``start_utc`` + k · ``step_ns``, as long as they lie before the end; what is not given is the
+    scenario's run.
     ``say`` is told what was chosen, as which slots lasers join across planes.
     Raises InputError at once for what is wrong.
     """
@@ -73,6 +76,8 @@ def plan_rows(
     geometry = Geometry(scenario, Window(start_sim_ns, duration_ns, "plan"))
     for caution in geometry.cautions:
         log.warning("%s", caution)
+    if geometry.arrangements and say is not None:
+        say(f"satellites of files: {'; '.join(map(str, geometry.arrangements))}")
     if geometry.offsets and say is not None:
         say(f"lasers across planes: {'; '.join(geometry.offsets)}")
     if say is not None:
@@ -85,7 +90,7 @@ def plan_rows(
 def _rows(
     geometry: Geometry, ends: Iterable[tuple[int, int]], start_sim_ns: int, duration_ns: int, step_ns: int
 ) -> Iterator[PlanRow]:
-    names = geometry.nodes.names
+    names, known = geometry.nodes.names, geometry.nodes.known_as.by_node
     epochs = geometry.epochs(start_sim_ns, step_ns)
     for ahead_ns in range(0, duration_ns, step_ns):
         epoch = next(epochs)
@@ -98,6 +103,9 @@ def _rows(
                 rtt_ns=None if path is None else round(2 * epoch.path_delay_ns(path)),
                 hops=None if path is None else len(path) - 1,
                 path=() if path is None else tuple(names[node] for node in path),
+                known_as=tuple(known[node].short if node in known else names[node] for node in path)
+                if path and any(node in known for node in path)
+                else (),
             )
 
 
@@ -110,7 +118,8 @@ def parse_pair(pair: str, nodes: Nodes) -> tuple[int, int]:
 
 
 def find_node(name: str, nodes: Nodes) -> int:
-    """Index of a node by its name, or of a gateway by its station's name; InputError with what is near.
+    """Index of a node by its name, of a gateway by its station's, or of a satellite by that in its file;
+    InputError with what is near.
 
     A name that is a node's own goes first: for a station named ``sat-0-0``
     its gateway has to be written out.
@@ -118,6 +127,9 @@ def find_node(name: str, nodes: Nodes) -> int:
     for candidate in (name, f"gw-{name}"):
         if candidate in nodes.index:
             return nodes.index[candidate]
+    if (found := nodes.known_as.one(name)) >= 0:
+        return found
     stations = [gateway.removeprefix("gw-") for gateway in nodes.names[nodes.n_satellites :]]
-    known = [*nodes.names[nodes.n_satellites :], *stations, *nodes.names[: nodes.n_satellites]]
+    labels = [known.label for known in nodes.known_as.by_node.values() if known.label]
+    known = [*nodes.names[nodes.n_satellites :], *stations, *labels, *nodes.names[: nodes.n_satellites]]
     raise InputError(f"there is no node {shown(name)}: {suggest(name, known, 'nodes')}")

@@ -13,7 +13,12 @@ EXAMPLE = "Example: orbitmesh exec gw-london -- python client.py\n\nExample: orb
 
 
 def exec(
-    node: Annotated[str, typer.Argument(metavar="NODE", help="Where: sat-3-7, gw-london, …")],
+    node: Annotated[
+        str,
+        typer.Argument(
+            metavar="NODE", help="Where: sat-3-7, gw-london, a satellite's name in its file, its number."
+        ),
+    ],
     command: Annotated[list[str], typer.Argument(metavar="-- COMMAND…", help="What to run there.")],
     run: RunOption = None,
     privileged: Annotated[

@@ -20,7 +20,12 @@ EXAMPLE = (
     "Example: orbitmesh ping gw-london gw-tokyo\n\nExample: orbitmesh ping gw-london sat-3-7 -c 20 -o csv"
 )
 
-NodeArgument = Annotated[str, typer.Argument(help="A node's name: sat-3-7, gw-london, …", show_default=False)]
+NodeArgument = Annotated[
+    str,
+    typer.Argument(
+        help="A node: sat-3-7, gw-london, a satellite's name in its file, its number.", show_default=False
+    ),
+]
 
 # ping's own lines give a round trip over 100 ms in whole milliseconds; its last line all digits
 _MEASURED = re.compile(r"min/avg/max\S* = ([\d.]+)/")
@@ -50,6 +55,7 @@ def ping(
 
     with Client.connect(run) as client:
         planned = planned_path(client, a, b)
+        a, b = planned["path"][0], planned["path"][-1]  # programs in nodes know these by file
         if output is Format.TABLE:
             status = _for_people(client, a, b, count, planned)
         else:
@@ -71,6 +77,9 @@ def ping(
 
 def _for_people(client: Client, a: str, b: str, count: int, planned: dict[str, Any]) -> int:
     """ping's own output as it comes; its exit status."""
+    for name, known in planned.get("known_as", {}).items():
+        if name in (a, b):
+            stdout().print(f"{name} is {known}", soft_wrap=True, markup=False, highlight=False)
     stdout().print(
         f"physics: {_physical_ns(planned) / 1e6:.3f} ms there and back over {planned['hops']} hops, "
         "at the speed of light",

@@ -12,6 +12,7 @@ from .output import print_rows, stderr
 
 if TYPE_CHECKING:
     from ..plan import PlanRow
+    from ..scenario import Scenario
 
 EXAMPLE = (
     "Example: orbitmesh plan demo --pair gw-london:gw-tokyo --pair sat-0-0:gw-london "
@@ -43,7 +44,9 @@ def plan(
 ) -> None:
     """Print paths over time, and the round trip that light allows on them.  Needs no root and no network.
 
-    In ns for programs (-o json, -o csv).  An empty round trip, hops and path: no way at that instant.
+    Nodes may be named by a station's name, a satellite's name in its file, or its catalogue number.
+    In ns for programs (-o json, -o csv); known_as, of files: the path by their names.  An empty round
+    trip, hops and path: no way at that instant.
     """
     for text in pairs:
         pair(text, "--pair")  # says which option is wrong, before anything is loaded
@@ -57,15 +60,28 @@ def plan(
 
     rows = plan_rows(loaded, pairs, start_utc=start_utc, duration_ns=long_ns, step_ns=step_ns, say=_say)
     for_people = output is Format.TABLE
-    print_rows(FOR_PEOPLE if for_people else COLUMNS, _cells(rows, for_people), output)
+    names = () if for_people or not has_files(loaded) else ("known_as",)
+    print_rows((*(FOR_PEOPLE if for_people else COLUMNS), *names), _cells(rows, for_people, *names), output)
 
 
 def _say(text: str) -> None:
     stderr().print(text, soft_wrap=True, markup=False, highlight=False)
 
 
-def _cells(rows: Iterable[PlanRow], for_people: bool) -> Iterator[tuple[object, ...]]:
+def has_files(scenario: Scenario) -> bool:
+    """Whether satellites may have names of their own."""
+    return any(shell.tle or shell.omm for shell in scenario.constellation.shells)
+
+
+def _cells(rows: Iterable[PlanRow], for_people: bool, *names: str) -> Iterator[tuple[object, ...]]:
     for row in rows:
         at, rtt = row.t_ns, row.rtt_ns
         times = (at / 1e9, None if rtt is None else rtt / 1e6) if for_people else (at, rtt)
-        yield times[0], row.src, row.dst, times[1], row.hops, ">".join(row.path) or None
+        cells = times[0], row.src, row.dst, times[1], row.hops
+        if for_people:
+            named = zip(row.path, row.known_as or row.path, strict=True)
+            path = [own if own == known else f"{own} ({known})" for own, known in named]
+            yield *cells, ">".join(path) or None
+        else:
+            also = [">".join(row.known_as) or None for _ in names]
+            yield *cells, ">".join(row.path) or None, *also

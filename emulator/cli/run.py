@@ -112,6 +112,8 @@ def run_here(settings: Settings, output: Format) -> None:
                 screen.end_progress()
                 screen.say(f"{mesh.run_id}: built in {mesh.built_s:.1f} s; {mesh.plane_reason}")
                 screen.say(f"positions: {'; '.join(map(str, mesh.introduced.propagation))}")
+                if mesh.introduced.arrangements:
+                    screen.say(f"satellites of files: {'; '.join(map(str, mesh.introduced.arrangements))}")
                 if mesh.introduced.offsets:
                     screen.say(f"lasers across planes: {'; '.join(mesh.introduced.offsets)}")
                 screen.say(f"ground links: {mesh.introduced.ground_links}")

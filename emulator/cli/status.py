@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from .options import Format, FormatOption, RunOption
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 # columns that the record's own table of gateways needs
 _WIDE = 125
+_FEW_NAMES = 3
 
 EXAMPLE = "Example: orbitmesh status\n\nExample: orbitmesh status -o json"
 
@@ -64,8 +66,16 @@ def picture(now: dict[str, Any], width: int) -> RenderableType:
         ),
         Text(_trust(now)),
     ]
+    known = now.get("known_as", {})
+    if known:
+        some = [f"{name} is {also}" for name, also in islice(known.items(), _FEW_NAMES)]
+        more = f", … {len(known)} of them" if len(known) > len(some) else ""
+        lines.append(Text(f"satellites of files: {'; '.join(some)}{more}", style="dim"))
     if dead:
-        lines.append(Text("died: " + ", ".join(f"{name} ({how})" for name, how in dead.items()), style="red"))
+        named = {name: f"{name}, {known[name]}" if name in known else name for name in dead}
+        lines.append(
+            Text("died: " + ", ".join(f"{named[name]} ({how})" for name, how in dead.items()), style="red")
+        )
     return Group(
         *lines,
         gateway_table(rows) if width >= _WIDE else narrow_table(rows),

@@ -45,6 +45,7 @@ def trace(
 
     with Client.connect(run) as client:
         planned = planned_path(client, a, b)
+        a, b = planned["path"][0], planned["path"][-1]
         program = Inside(client, a, ["traceroute", "-q", "1", "-w", "2", "-m", str(_MOST_HOPS), b])
         hops = [hop for line in program if (hop := read_hop(line)) is not None]
     if program.status:
@@ -60,13 +61,15 @@ def trace(
                 "src": a, "dst": b, "planned_path": planned["path"], "measured_path": measured,
                 "physical_rtt_ns": round(2 * planned["delay_ns"]),
                 "measured_rtt_ns": [hop.rtt_ns for hop in hops],
+                "known_as": planned.get("known_as", {}),
             }
         )  # fmt: skip
     else:
         wanted = planned["path"][1:]
         for_people = output is Format.TABLE
+        known = planned.get("known_as", {}) if for_people else {}
         rows = [
-            (number, name, *(_cells(hop, for_people) if hop else (None, None, None)))
+            (number, _named(name, known), *(_cells(hop, for_people, known) if hop else (None, None, None)))
             for number, (name, hop) in enumerate(zip_longest(wanted, hops), start=1)
         ]
         print_rows(FOR_PEOPLE if for_people else COLUMNS, rows, output)
@@ -84,9 +87,13 @@ def read_hop(line: str) -> Hop | None:
     return Hop(int(found[1]), found[2], found[3], None if found[4] is None else round(1e6 * float(found[4])))
 
 
-def _cells(hop: Hop, for_people: bool) -> tuple[Any, ...]:
+def _named(name: str | None, known: dict[str, str]) -> str | None:
+    return f"{name} ({known[name]})" if name in known else name
+
+
+def _cells(hop: Hop, for_people: bool, known: dict[str, str]) -> tuple[Any, ...]:
     rtt = hop.rtt_ns
-    return hop.node, hop.address, rtt / 1e6 if for_people and rtt is not None else rtt
+    return _named(hop.node, known), hop.address, rtt / 1e6 if for_people and rtt is not None else rtt
 
 
 def _say(planned: dict[str, Any], measured: list[str | None]) -> None:

@@ -195,6 +195,17 @@ def argument_of_latitude_rad(sets: Sequence[ElementSet], jd: float, fr: float) -
     return np.asarray(np.mod(ahead, _TURN), np.float64)
 
 
+def node_rad(sets: Sequence[ElementSet], jd: float, fr: float) -> Float64:
+    """(n,) float64, 0..2π: right ascension of the node at an instant, by SGP4's secular rate."""
+    at_epoch, rate, minutes = np.array(
+        [
+            (s.nodeo, s.nodedot, (jd - s.jdsatepoch + fr - s.jdsatepochF) * 1440.0)
+            for s in (each.satrec for each in sets)
+        ]
+    ).T
+    return np.asarray(np.mod(at_epoch + rate * minutes, _TURN), np.float64)
+
+
 def _mean_latitude_rad(satrecs: Iterable[Satrec], jd: float, fr: float) -> Float64:
     rows = [
         (s.argpo + s.mo, s.argpdot + s.mdot, (jd - s.jdsatepoch + fr - s.jdsatepochF) * 1440.0)

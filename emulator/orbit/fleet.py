@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,9 +12,11 @@ import numpy as np
 
 from ..epoch import Float64, Int32, Int64
 from ..errors import ElementsError
+from ..known_names import FileName
 from ..node_names import NodeNames
 from ..scenario.code import parse_code
 from ..scenario.model import Constellation, Shell
+from .arrangement import Arrangement, arranged
 from .elements import ElementSet, Generated, argument_of_latitude_rad, from_planes, from_walker
 from .gravity import GRAVITY, Gravity
 from .omm import read_omm
@@ -62,7 +64,8 @@ class Fleet:
 
     ``shell``, ``plane`` and ``slot`` are (n,) int32; planes number on across
     shells.  ``names`` and, of generated shells, ``elements`` are made as they
-    are asked for.
+    are asked for.  ``file_names`` are those of satellites from files, by index,
+    and ``arrangements`` says of each shell from a file how it is laid out.
     """
 
     shells: tuple[ShellLayout, ...]
@@ -73,6 +76,8 @@ class Fleet:
     start_unix_ns: int
     dut1_s: float
     propagator: Propagator
+    file_names: Mapping[int, FileName]
+    arrangements: tuple[Arrangement, ...]
 
     def __len__(self) -> int:
         return len(self.plane)
@@ -92,7 +97,7 @@ class Fleet:
         start_unix_ns = unix_ns(start_utc)
         parts = []
         for number, shell in enumerate(constellation.shells, 1):
-            parts += _parts(shell, number, constellation.epoch_utc or start_utc, base, gravity)
+            parts += _parts(shell, number, constellation.epoch_utc or start_utc, base, gravity, start_unix_ns)
         read = [each for part in parts if not isinstance(part.elements, Generated) for each in part.elements]
         _refuse_twice(read)
         _warn_of_old(read, start_unix_ns)
@@ -112,6 +117,8 @@ class Fleet:
             propagator=Propagator(
                 [(part.elements, part.slots) for part in parts], start_unix_ns, constellation.dut1_s
             ),
+            file_names=_file_names(parts),
+            arrangements=tuple(part.arrangement for part in parts if part.arrangement is not None),
         )
         fleet.check_orbits(np.zeros(1, np.int64))
         return fleet
@@ -197,9 +204,12 @@ class _Part:
     slots: tuple[int, ...]
     star: bool
     walker_wrap: int | None  # slots by which the wrap of a Walker shell shifts; None: from the elements
+    arrangement: Arrangement | None = None  # of a file
 
 
-def _parts(shell: Shell, number: int, epoch_utc: datetime, base: Path, gravity: Gravity) -> list[_Part]:
+def _parts(
+    shell: Shell, number: int, epoch_utc: datetime, base: Path, gravity: Gravity, start_unix_ns: int
+) -> list[_Part]:
     name = shell.name or f"shell-{number}"
     if shell.code is not None:
         walkers = parse_code(shell.code)
@@ -231,7 +241,32 @@ def _parts(shell: Shell, number: int, epoch_utc: datetime, base: Path, gravity: 
             f"{n_planes * n_slots}: correct the shape",
             path=path,
         )
-    return [_Part(name, elements, (n_slots,) * n_planes, shell.star, None)]
+    jd, fr = julian(np.array([start_unix_ns]))
+    order, arrangement = arranged(
+        name, elements, shell.shape, star=shell.star, jd=float(jd[0]), fr=float(fr[0])
+    )
+    return [
+        _Part(
+            name=name,
+            elements=[elements[row] for row in order.tolist()],
+            slots=(n_slots,) * n_planes,
+            star=shell.star,
+            walker_wrap=None,
+            arrangement=arrangement,
+        )
+    ]
+
+
+def _file_names(parts: Sequence[_Part]) -> dict[int, FileName]:
+    found: dict[int, FileName] = {}
+    first = 0
+    for part in parts:
+        if not isinstance(part.elements, Generated):
+            for row, each in enumerate(part.elements, first):
+                if each.label or each.catalog is not None:
+                    found[row] = FileName(each.label, each.catalog)
+        first += len(part.elements)
+    return found
 
 
 def _layouts(parts: Sequence[_Part], start_unix_ns: int) -> tuple[ShellLayout, ...]:

@@ -60,6 +60,7 @@ class RunHeader:
     propagation: tuple[dict[str, Any], ...] = ()  # of each shell, as orbit.Propagation
     cross_plane_offsets: tuple[str, ...] = ()  # of each shell, in words
     ground_links: str = ""  # by which policy stations choose satellites, in words
+    arrangements: tuple[dict[str, Any], ...] = ()  # of each shell from a file, as orbit.Arrangement
     machine: dict[str, Any] = field(default_factory=dict)
     addresses: dict[str, str] = field(default_factory=dict)
     # Awake.to_dict(): were the processors kept from sleeping, and if not, why
@@ -87,6 +88,7 @@ class RunHeader:
             "propagation": list(self.propagation),
             "cross_plane_offsets": list(self.cross_plane_offsets),
             "ground_links": self.ground_links,
+            "arrangements": list(self.arrangements),
             "backend": self.backend,
             "clock": self.clock,
             "rate_scale": self.rate_scale,
@@ -97,6 +99,7 @@ class RunHeader:
             "schedule": None if self.schedule is None else self.schedule.to_dict(),
             "satellites": self.nodes.n_satellites,
             "gateways": list(self.nodes.names[self.nodes.n_satellites :]),
+            "known_as": self.nodes.known_as.to_dict(),
             "addresses": self.addresses,
         }
 

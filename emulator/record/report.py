@@ -29,7 +29,7 @@ def to_table(results: RunResults) -> RenderableType:
     if any("available_ratio" in gateway for gateway in gateways):
         parts += [Text("\nWhat was due, and what came of it:"), DueTable(gateways)]
     pairs = results.pairs()
-    if pairs is not None and (matrix := matrix_of(pairs)) is not None:
+    if pairs is not None and (matrix := matrix_of(pairs, results.known_as)) is not None:
         parts.append(matrix)
     if losses := _losses(summary):
         parts.append(losses)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ class RunResults:
     summary: dict[str, Any]
     is_finished: bool
     notes: tuple[str, ...] = ()
+    known_as: Mapping[str, str] = field(default_factory=dict)  # what files call satellites, by own name
 
     def samples(self, columns: list[str] | None = None) -> pa.Table:
         """All samples (or some columns of them); schema ``record.samples.SAMPLES``.
@@ -74,6 +75,18 @@ def load_run(path: Path | str) -> RunResults:
     run = read_run_file(path)
     if not files.has_format(run, files.FORMAT):
         raise _other_format(path, run)
+    _check(run, {"known_as": shape.KNOWN_AS}, path / files.RUN)
+    return replace(_loaded(path, run), known_as=_known_as(run))
+
+
+def _known_as(run: dict[str, Any]) -> dict[str, str]:
+    return {
+        plain(own): plain(known["name"] or f"norad-{known['catalog_number']}")
+        for own, known in run.get("known_as", {}).items()
+    }
+
+
+def _loaded(path: Path, run: dict[str, Any]) -> RunResults:
     if (path / files.SUMMARY).exists():
         summary = _read_json(path / files.SUMMARY)
         if not isinstance(summary, dict) or summary.get("format") != files.FORMAT:

@@ -106,6 +106,9 @@ def _all_or_none(*names: str, shape: Any) -> Callable[[dict[str, Any]], Any]:
 _SCENARIO = {"name": str, "title": str, "sha256": str}
 _AWAKE = {"held": Optional(bool), "reason": Optional(str)}
 
+# what files call satellites, by their own names
+KNOWN_AS = Optional(Each({"name": Maybe(str), "catalog_number": Maybe(int)}))
+
 RUN = {
     "run_id": str,
     "scenario": _SCENARIO,
@@ -124,6 +127,7 @@ RUN = {
     "error_budget": Optional(_budget),
     "satellites": int,
     "gateways": [str],
+    "known_as": KNOWN_AS,
 }
 
 _FIGURES = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -159,10 +160,10 @@ class DueTable:
 MOST_ROWS, MOST_COLUMNS = 12, 8
 
 
-def matrix_of(pairs: pa.Table) -> RenderableType | None:
+def matrix_of(pairs: pa.Table, known_as: Mapping[str, str] | None = None) -> RenderableType | None:
     """Satellites by gateways: the median round trip of the probes; those most measured, where they are many.
 
-    None where no probe was answered.
+    ``known_as``: what files call satellites, said beside their own name.  None where no probe was answered.
     """
     rows = [row for row in pairs.to_pylist() if row["dst"] is not None and row["kind"] != "task"]
     kind = next((k for k in ("udp", "grpc") if any(r["kind"] == k and r["answered"] for r in rows)), None)
@@ -176,7 +177,9 @@ def matrix_of(pairs: pa.Table) -> RenderableType | None:
     for gateway in gateways:
         table.add_column(escape(gateway.removeprefix("gw-")), justify="right", overflow="fold")
     for satellite in satellites:
-        table.add_row(escape(satellite), *(_cell(cells.get((satellite, gateway))) for gateway in gateways))
+        also = (known_as or {}).get(satellite)
+        name = escape(satellite if also is None else f"{satellite} ({also})")
+        table.add_row(name, *(_cell(cells.get((satellite, gateway))) for gateway in gateways))
     title = (
         f"\nSatellites by gateways: {kind} there and back, p50 in ms "
         "(-: not measured; no way: at no time; n%: with a way for so much of the time)"

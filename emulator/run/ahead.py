@@ -57,7 +57,7 @@ class Server:
         control.send(
             (
                 "nodes", geometry.nodes, geometry.hosting, geometry.cautions, geometry.propagation,
-                geometry.offsets, geometry.ground_links,
+                geometry.offsets, geometry.ground_links, geometry.arrangements,
             )
         )  # fmt: skip
         self._epochs = geometry.epochs(start_sim_ns, step_ns)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ..epoch import Bool, Nodes, RouteRows
 from ..feed.parcels import receive
-from ..orbit import Propagation
+from ..orbit import Arrangement, Propagation
 from ..scenario import Scenario
 from .ahead import WINDOW
 from .conductor import Ahead
@@ -29,6 +29,7 @@ class Introduction:
     propagation: tuple[Propagation, ...]  # how each shell is moved
     offsets: tuple[str, ...]  # of each shell, which slots +grid joins across planes
     ground_links: str  # by which policy stations choose satellites
+    arrangements: tuple[Arrangement, ...]  # of each shell from a file, by plane and slot
 
 
 class GeometryProcess:
@@ -76,7 +77,7 @@ class GeometryProcess:
             case "nodes":
                 for caution in message[3]:
                     log.warning("%s", caution)
-                self.introduction.put(Introduction(*message[1:3], *message[4:7]))
+                self.introduction.put(Introduction(*message[1:3], *message[4:8]))
             case "epoch":
                 _, parcel, assignment, computed_ns = message
                 self.epochs.put(Ahead(parcel.open(), assignment, computed_ns, parcel))

@@ -59,6 +59,7 @@ def run_header(mesh: DescribedMesh, awake: Awake, began_utc: datetime) -> RunHea
         propagation=tuple(asdict(each) for each in introduced.propagation),
         cross_plane_offsets=introduced.offsets,
         ground_links=introduced.ground_links,
+        arrangements=tuple(each.to_dict() for each in introduced.arrangements),
         machine=machine,
         awake=awake.to_dict(),
         error_budget=error_budget(mesh.plane.name, mesh.backend, machine, is_awake=awake.held),

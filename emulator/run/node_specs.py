@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from orbitmesh.wire.schedule import node_seed
-from orbitmesh.wire.spec import NodeSpec, Peer, ProbeSpec, TaskSpec
+from orbitmesh.wire.spec import NEAREST, NodeSpec, Peer, ProbeSpec, TaskSpec
 
 from ..epoch import Bool, Nodes
 from ..record.due import Schedule, TaskDue
@@ -34,7 +34,7 @@ def node_specs(
     for node in sorted(hosts, key=lambda node: not nodes.is_gateway(node)):
         name = nodes.names[node]
         is_gateway = nodes.is_gateway(node)
-        tasks = tasks_of(name, compute) if is_gateway else ()
+        tasks = tasks_of(name, compute, nodes) if is_gateway else ()
         specs.append(
             NodeSpec(
                 name=name,
@@ -57,11 +57,16 @@ def probe_peers(nodes: Nodes, gateways: tuple[int, ...], address: Callable[[int]
     return tuple(Peer(nodes.names[g], address(g)) for g in gateways)
 
 
-def tasks_of(gateway: str, compute: Compute) -> tuple[TaskSpec, ...]:
-    """The tasks that a gateway (by node name) sends; the scenario names gateways with or without ``gw-``."""
+def tasks_of(gateway: str, compute: Compute, nodes: Nodes) -> tuple[TaskSpec, ...]:
+    """The tasks that a gateway (by node name) sends; the scenario names gateways with or without ``gw-``,
+    and satellites by their own name or their file's."""
     station = gateway.removeprefix("gw-")
+
+    def target(satellite: str) -> str:
+        return satellite if satellite == NEAREST else nodes.own_name(satellite)
+
     return tuple(
-        TaskSpec(task.kind, task.size, task.satellite, task.interval_ns, task.timeout_ns)
+        TaskSpec(task.kind, task.size, target(task.satellite), task.interval_ns, task.timeout_ns)
         for task in compute.tasks
         if task.gateways == "all" or station in task.gateways or gateway in task.gateways
     )
@@ -81,6 +86,6 @@ def schedule_of(nodes: Nodes, hosting: Bool, compute: Compute, seed: int) -> Sch
         tasks=tuple(
             TaskDue(gateway, number, task.kind, task.target, task.interval_ns)
             for gateway in gateways
-            for number, task in enumerate(tasks_of(gateway, compute))
+            for number, task in enumerate(tasks_of(gateway, compute, nodes))
         ),
     )

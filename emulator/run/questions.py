@@ -99,7 +99,7 @@ class Questions:
         mesh = self._mesh
         ticks, epoch = mesh.ticks, mesh.epoch
         began_ns, sim_ns = mesh.began_sim_ns, mesh.clock.sim_ns()
-        lateness = mesh.lateness()
+        lateness, known = mesh.lateness(), mesh.nodes.known_as.by_node
         return {
             "run_id": mesh.run_id,
             "scenario": mesh.scenario.name,
@@ -125,6 +125,7 @@ class Questions:
             "engine_lateness_p50_ns": lateness.quantile_ns(0.5) if lateness else None,
             "engine_lateness_p99_ns": lateness.quantile_ns(0.99) if lateness else None,
             "engine_lateness_max_ns": lateness.max_ns if lateness else None,
+            "known_as": {mesh.nodes.names[node]: str(name) for node, name in known.items()},
             "digest": mesh.digest,
         }
 
@@ -157,15 +158,18 @@ class Questions:
             self._forget_routes(gone)
 
     def path(self, source: str, destination: str) -> dict[str, Any]:
-        """``path`` as names (None where there is none), ``hops`` and one-way ``delay_ns``, as routed now."""
+        """``path`` as names (None where there is none), ``hops`` and one-way ``delay_ns``, as routed now;
+        ``known_as``: what files call its satellites."""
         a, b = self._node(source), self._node(destination)
         self.route_to([source, destination])
         epoch = self._epoch()
         path = epoch.path(a, b)
         if path is None:
             return {"path": None, "hops": None, "delay_ns": None}
+        known = self._mesh.nodes.known_as.by_node
         return {
             "path": [self._mesh.nodes.names[node] for node in path],
+            "known_as": {self._mesh.nodes.names[node]: str(known[node]) for node in path if node in known},
             "hops": len(path) - 1,
             "delay_ns": epoch.path_delay_ns(path, self._mesh.clock.sim_ns()),
         }
@@ -180,10 +184,10 @@ class Questions:
 
     def _node(self, name: str) -> int:
         nodes = self._mesh.nodes
-        try:
-            return nodes.index[name]
-        except KeyError:
-            raise InputError(f"there is no node {shown(name)}: {_suggest_node(name, nodes)}") from None
+        found = nodes.named(name)
+        if found < 0:
+            raise InputError(f"there is no node {shown(name)}: {_suggest_node(name, nodes)}")
+        return found
 
     def _enter(self, request: Request) -> Answer:
         node = self._node(request["node"])
@@ -208,6 +212,7 @@ class Questions:
 def _suggest_node(name: str, nodes: Nodes) -> str:
     gateways, satellites = nodes.names[nodes.n_satellites :], nodes.names[: nodes.n_satellites]
     if len(nodes) <= _FEW_NODES:
-        return suggest(name, (*gateways, *satellites), "nodes")
+        labels = [known.label for known in nodes.known_as.by_node.values() if known.label]
+        return suggest(name, (*gateways, *satellites, *labels), "nodes")
     hint = suggest(name, gateways, "gateways")
     return f"satellites are {satellites[0]} to {satellites[-1]}; of gateways, {hint}"

@@ -265,9 +265,8 @@ def _compute(scenario: Content) -> Iterator[Problem]:
         )
     if isinstance(hosting, tuple):
         yield from _twice(hosting, at, "satellite")
-        sizes = _sizes(scenario)
         for i, name in enumerate(hosting):
-            yield from _satellite(name, sizes, (*at, i))
+            yield from _satellite(name, scenario, (*at, i))
     probed = compute.probes.gateways
     if isinstance(probed, int) and stations and probed > len(stations):
         yield Problem(
@@ -294,7 +293,7 @@ def _compute(scenario: Content) -> Iterator[Problem]:
                     hint = suggest(name.removeprefix("gw-"), stations, "stations")
                     yield Problem((*at, "gateways", j), f"there is no ground station {shown(name)}: {hint}")
         if task.satellite != "nearest":
-            yield from _satellite(task.satellite, _sizes(scenario), (*at, "satellite"))
+            yield from _satellite(task.satellite, scenario, (*at, "satellite"))
         elif hosting in (0, ()):
             yield Problem(
                 at, "no satellite runs a node process that could do the task: set the satellites of [compute]"
@@ -309,8 +308,11 @@ def _twice(names: Sequence[str], at: Location, what: str) -> Iterator[Problem]:
         seen.add(name)
 
 
-def _satellite(name: str, sizes: Sequence[int | None] | None, at: Location) -> Iterator[Problem]:
+def _satellite(name: str, scenario: Content, at: Location) -> Iterator[Problem]:
+    shells, sizes = scenario.constellation.shells, _sizes(scenario)
     match = _SATELLITE.fullmatch(name)
+    if match is None and any(shell.tle or shell.omm for shell in shells):
+        return  # it may be a name in the file, which is read later
     if match is None:
         yield Problem(at, f"{shown(name)} is not a satellite: write sat-<plane>-<slot>, as in 'sat-3-7'")
         return

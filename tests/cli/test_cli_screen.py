@@ -55,6 +55,14 @@ def test_a_picture_shows_time_links_gateways_and_the_emulations_own_error() -> N
         assert figure in text
 
 
+def test_satellites_of_files_are_named_and_those_that_died() -> None:
+    known = {f"sat-0-{i}": f"MYSAT-{i}, {70000 + i}" for i in range(5)}
+    text = drawn(NOW | {"known_as": known})
+    assert "satellites of files: sat-0-0 is MYSAT-0, 70000; sat-0-1 is" in text
+    assert "… 5 of them" in text
+    assert "died: sat-0-1, MYSAT-1, 70001 (signal 9 (SIGKILL))" in text
+
+
 def test_a_narrow_screen_cuts_nothing_off() -> None:
     text = drawn(NOW, 80)
     assert "…" not in text

@@ -7,12 +7,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import plane_toys as toys
 import pytest
 from mininet.cli import CLI
 from mininet.log import lg, setLogLevel
+from test_plane_fabric_banks import Rig
 
+from orbitmesh.emulator.epoch import Nodes
 from orbitmesh.emulator.errors import InputError
+from orbitmesh.emulator.known_names import FileName, KnownAs
+from orbitmesh.emulator.node_names import NodeNames
+from orbitmesh.emulator.plane.fabric.engine import FakeFabric
+from orbitmesh.emulator.plane.fabric.net import FabricNet
+from orbitmesh.emulator.plane.fabric.plane import FabricPlane
 from orbitmesh.emulator.plane.fake import FakeBackend
 from orbitmesh.emulator.plane.mininet.pings import check_number
 from orbitmesh.emulator.plane.wired.plane import Plane
@@ -125,3 +133,24 @@ def test_pings_ask_for_routes_first_and_too_many_are_refused_with_the_number(net
     check_number(100)
     with pytest.raises(InputError, match=r"among 101 nodes would be 10,100, .* makes 10,000 at most"):
         check_number(101)
+
+
+def test_mininet_gets_a_satellite_by_its_name_in_a_file() -> None:
+    plane, slot = np.zeros(2, np.int32), np.arange(2, dtype=np.int32)
+    names = NodeNames(plane, slot, ["gw-station0"])
+    known = KnownAs(names, {0: FileName("MYSAT-1", 70001), 1: FileName("SAT-0-0", 70002)})
+    mesh = Nodes(names, 2, plane, plane, slot, known)
+    hosting = np.ones(3, bool)
+    for net in (
+        Plane(mesh, toys.scenario(), FakeBackend()).net,
+        FabricPlane(mesh, Rig().scenario, hosting, FakeFabric).net,
+    ):
+        if isinstance(net, FabricNet):
+            net.hosts_came([0, 1, 2])
+        asked = ("mysat-1", "70001", "sat-0-0", "norad-70002", "gw-station0")
+        got = ["sat-0-0", "sat-0-0", "sat-0-0", "sat-0-1", "gw-station0"]
+        assert [net.get(name).name for name in asked] == got
+        assert "MYSAT-1" in net
+        assert "70003" not in net
+        with pytest.raises(KeyError, match="no node 'MYSAT-2'"):
+            net.get("MYSAT-2")

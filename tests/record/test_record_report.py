@@ -286,6 +286,27 @@ def test_the_matrix_says_what_it_leaves_out() -> None:
     ]  # fmt: skip
 
 
+def test_the_matrix_names_satellites_of_files_by_both_names(tmp_path: Path) -> None:
+    record(tmp_path / "run", facts())
+    path = tmp_path / "run" / "run.json"
+    run = json.loads(path.read_text())
+    pairs = load_run(tmp_path / "run").pairs()
+    assert pairs is not None
+    name = pairs["src"][0].as_py()
+    run["known_as"] = {name: {"name": "MYSAT-1", "catalog_number": 25544, "host_names": ["mysat-1"]}}
+    path.write_text(json.dumps(run))
+    results = load_run(tmp_path / "run")
+    assert results.known_as == {name: "MYSAT-1"}
+    console = Console(width=100, file=io.StringIO(), color_system=None)
+    console.print(matrix_of(pairs, results.known_as))
+    assert isinstance(console.file, io.StringIO)
+    assert f"{name} (MYSAT-1) " in console.file.getvalue()
+    run["known_as"] = {name: "MYSAT-1"}
+    path.write_text(json.dumps(run))
+    with pytest.raises(InputError, match=r"run\.json: is damaged: known_as"):
+        load_run(tmp_path / "run")
+
+
 def test_the_sample_in_the_readme_has_what_a_report_prints_now(tmp_path: Path) -> None:
     """It is made by docs/design/readme_sample.py; its headings and the names of its lines are a report's."""
     root = Path(__file__).parents[2]

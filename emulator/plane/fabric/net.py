@@ -27,6 +27,7 @@ class FabricNet(MeshNet):
     ) -> None:
         super().__init__([], on_stop)
         self._nodes, self._addresses = nodes, addresses
+        self.own_name = nodes.own_name
         self._ensure_host, self._descriptors = ensure_host, descriptors
 
     def hosts_came(self, nodes: Iterable[int]) -> None:
@@ -44,12 +45,13 @@ class FabricNet(MeshNet):
         self.hosts = [host for host in self.hosts if host.index != node]
 
     def __getitem__(self, name: str) -> MeshNode:
+        name = self.own_name(name)
         if name not in self.nameToNode and name in self._nodes.index:
             self._ensure_host(self._nodes.index[name])
         return super().__getitem__(name)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._nodes.index
+        return isinstance(name, str) and self.own_name(name) in self._nodes.index
 
     def __iter__(self) -> Iterator[str]:
         return iter([host.name for host in self.hosts])

@@ -87,7 +87,14 @@ class Namespaces:
         """Names and addresses of all nodes; first those that are asked for: the file is read from its top."""
         nodes = self._nodes
         order = dict.fromkeys([*range(nodes.n_satellites, len(nodes)), *self._first, *range(len(nodes))])
-        return [nodes.names[node] for node in order], [self._addresses[node] for node in order]
+        known = [(nodes.names[node], self._addresses[node]) for node in order]
+        # behind them, so that an address is that of the node's own name
+        known += [
+            (name, self._addresses[node])
+            for node in nodes.known_as.by_node
+            for name in nodes.known_as.host_names(node)
+        ]
+        return [name for name, _ in known], [address for _, address in known]
 
     def add(self, node: int) -> None:
         """Make one more node a host; nothing where it is one.  On failure it is none."""

@@ -37,6 +37,8 @@ class MeshNet(Mininet):  # type: ignore[misc]  # Mininet has no types
         self.on_stop = on_stop
         #: Called with names before something is sent between them; returns when there are routes.
         self.route_first: Callable[[Sequence[str]], None] = lambda names: None
+        #: A node's own name by one that it has from a file.
+        self.own_name: Callable[[str], str] = lambda name: name
 
     @property
     def links(self) -> list[MeshLink]:
@@ -48,12 +50,15 @@ class MeshNet(Mininet):  # type: ignore[misc]  # Mininet has no types
 
     def __getitem__(self, name: str) -> MeshNode:
         try:
-            host: MeshNode = self.nameToNode[name]
+            host: MeshNode = self.nameToNode[self.own_name(name)]
         except KeyError:
             near = difflib.get_close_matches(name, list(self.nameToNode), 3)
             hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(self._some())}"
             raise UnknownNode(f"there is no node {name!r}: {hint}") from None
         return host
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.own_name(name) in self.nameToNode
 
     def _some(self) -> list[str]:
         names = list(self.nameToNode)

@@ -76,6 +76,7 @@ class Plane(MeshPlane):
         self.backend = backend
         hosts = [MeshNode(name, addresses[i], i, self._descriptors) for i, name in enumerate(nodes.names)]
         self.net = WiredNet(hosts, self.close)
+        self.net.own_name = nodes.own_name
         self._ledger = Ledger()
         self._current = Current.empty()
         self._applied: LinkParameters | None = None
