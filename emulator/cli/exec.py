@@ -22,7 +22,8 @@ def exec(
     command: Annotated[list[str], typer.Argument(metavar="-- COMMAND…", help="What to run there.")],
     run: RunOption = None,
     privileged: Annotated[
-        bool, typer.Option("--privileged", help="With all capabilities of root, not only a container's.")
+        bool,
+        typer.Option("--privileged", help="With all capabilities of root, among the machine's processes."),
     ] = False,
     keep_proxy: Annotated[
         bool, typer.Option("--keep-proxy", help="Leave http_proxy and its kin in the environment.")
@@ -32,8 +33,9 @@ def exec(
 
     It has the node's network and knows all nodes by name; its files, its terminal and its
     exit status are those of the shell that called.  It has the capabilities that a container has
-    by default, and NET_ADMIN: no modules, no clock, no mounts.  http_proxy, https_proxy, all_proxy,
-    ftp_proxy and no_proxy are taken out of its environment: a node has no way to a proxy.
+    by default, less MKNOD, and NET_ADMIN: no modules, no clock, no mounts; and sees no processes
+    but those that it starts.  http_proxy, https_proxy, all_proxy, ftp_proxy and no_proxy are taken
+    out of its environment: a node has no way to a proxy.
     """
     from ..control.client import Client
     from ..control.programs import run_in_node
@@ -42,6 +44,8 @@ def exec(
         del command[0]
     if not command:
         raise InputError(f"nothing to run in {node}: write the program behind --")
+    if not command[0]:
+        raise InputError("the name of the program is empty: write the program behind --")
     with Client.connect(run) as client:
         status = run_in_node(client, node, command, privileged=privileged, keep_proxy=keep_proxy)
     raise typer.Exit(status)

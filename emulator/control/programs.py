@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import signal
-from collections.abc import Sequence
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import FrameType
 
-from ..plane.kernel.capabilities import confining_command
+from ..plane.kernel.confined import PASSED, Confined
 from ..plane.kernel.processes import spawn_in
 from .client import Client
 
@@ -20,29 +24,80 @@ def run_in_node(
 ) -> int:
     """Run a program in a node with this terminal; its exit status as a shell gives it (128 + signal).
 
-    ``privileged``: with all capabilities of this process; ``keep_proxy``: with its proxy variables.
-    When the run ends first, what still runs in the node is killed.
+    ``privileged``: as one of the machine's processes, with all capabilities of this one; ``keep_proxy``:
+    with its proxy variables.  When the run ends first, what still runs in the node is killed.
     """
-    confining = [] if privileged else confining_command()
     environment = {
         name: value for name, value in os.environ.items() if keep_proxy or name.lower() not in _PROXIES
     }
-    netns_fd, mntns_fd = client.enter(node)
+    fds = client.enter(node)
+    try:
+        with _terminal_kept():
+            run = _privileged if privileged else _confined
+            return run(client, fds, argv, environment)
+    finally:
+        for fd in fds:
+            os.close(fd)
+
+
+def _confined(client: Client, fds: tuple[int, int], argv: Sequence[str], env: Mapping[str, str]) -> int:
+    program: Confined | None = None
+
+    def tell(number: int, frame: FrameType | None) -> None:
+        if program is not None:
+            program.tell(number)
+
+    # those that are ignored stay so (nohup, a background job), for the program too
+    heard = [number for number in PASSED if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, tell) for number in heard}
+    try:
+        program = Confined(*fds, argv, env)
+        if not _ended_first(program.fd, client):
+            program.kill()
+        return program.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _privileged(client: Client, fds: tuple[int, int], argv: Sequence[str], env: Mapping[str, str]) -> int:
     # Ctrl-C is for the program; a handler, since SIG_IGN would be inherited by it
     ignored = signal.signal(signal.SIGINT, lambda *_: None)
     try:
-        process = spawn_in(netns_fd, mntns_fd, [*confining, *argv], env=environment)
+        process: subprocess.Popen[bytes] = spawn_in(*fds, argv, env=env)
         pid_fd = os.pidfd_open(process.pid)
-        with selectors.DefaultSelector() as selector:
-            selector.register(pid_fd, selectors.EVENT_READ)
-            selector.register(client.socket, selectors.EVENT_READ)
-            ready = {key.fd for key, _ in selector.select()}
-        if pid_fd not in ready:
+        if not _ended_first(pid_fd, client):
             process.kill()
         status = process.wait()
         os.close(pid_fd)
     finally:
         signal.signal(signal.SIGINT, ignored)
-        os.close(netns_fd)
-        os.close(mntns_fd)
     return status if status >= 0 else 128 - status
+
+
+def _ended_first(program_fd: int, client: Client) -> bool:
+    """Wait for the program's end; False where the run's came before."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(program_fd, selectors.EVENT_READ)
+        selector.register(client.socket, selectors.EVENT_READ)
+        return program_fd in {key.fd for key, _ in selector.select()}
+
+
+@contextmanager
+def _terminal_kept() -> Iterator[None]:
+    """Where the terminal is this process group's, it is so again afterwards: a shell takes it for its own."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        yield
+        return
+    is_ours = os.tcgetpgrp(terminal) == os.getpgrp()
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # the terminal is gone
+            if is_ours and os.tcgetpgrp(terminal) != os.getpgrp():
+                mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTTOU])
+                os.tcsetpgrp(terminal, os.getpgrp())
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        os.close(terminal)

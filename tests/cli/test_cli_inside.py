@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -81,6 +82,11 @@ def test_trace_shows_the_hops(mesh: Kept) -> None:
 def test_exec_ends_as_the_program_does(mesh: Kept) -> None:
     for program, status in (("exit 7", 7), ("kill -TERM $$", 143)):
         assert mesh.ask("exec", "sat-0-0", "--", "sh", "-c", program).returncode == status
+    empty = mesh.ask("exec", "sat-0-0", "--", "")
+    assert (empty.returncode, empty.stderr) == (
+        2,
+        "orbitmesh: the name of the program is empty: write the program behind --\n",
+    )
     missing = mesh.ask("exec", "sat-0-0", "--", "no-such-program")
     assert missing.returncode == 127
     assert "no-such-program" in missing.stderr
@@ -117,12 +123,15 @@ def test_exec_gives_a_containers_capabilities(mesh: Kept) -> None:
         return masks.pop()
 
     # chown, dac_override, fowner, fsetid, kill, setgid, setuid, setpcap, net_bind_service, net_admin,
-    # net_raw, sys_chroot, mknod, audit_write, setfcap
-    assert effective() & ~0xA80435FB == 0
+    # net_raw, sys_chroot, audit_write, setfcap
+    assert effective() & ~0xA00435FB == 0
     assert effective() >> 12 & 1
     assert effective("--privileged") >> 21 & 1, "with CAP_SYS_ADMIN"
     assert mesh.ask("exec", "sat-0-0", "--", "ip", "tuntap", "add", "probe0", "mode", "tun").returncode == 0
     assert mesh.ask("exec", "sat-0-0", "--", "ip", "tuntap", "del", "probe0", "mode", "tun").returncode == 0
+    machine = str(os.getpid())
+    assert machine not in mesh.ask("exec", "sat-0-0", "--", "ls", "/proc").stdout.split()
+    assert machine in mesh.ask("exec", "--privileged", "sat-0-0", "--", "ls", "/proc").stdout.split()
     for program in ("nsenter --net=/proc/1/ns/net true", "mount -t tmpfs none /mnt"):
         assert mesh.ask("exec", "sat-0-0", "--", *program.split()).returncode != 0
 

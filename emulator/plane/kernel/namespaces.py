@@ -24,6 +24,7 @@ T = TypeVar("T")
 
 CLONE_FS = 0x00000200
 CLONE_NEWNS = 0x00020000
+CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 
 MS_BIND, MS_MOVE, MS_REC, MS_PRIVATE = 0x1000, 0x2000, 0x4000, 1 << 18
@@ -104,6 +105,16 @@ def unshare_mounts() -> int:
 
 def _root_is_mount_point() -> bool:
     return any(line.split()[4] == "/" for line in Path("/proc/self/mountinfo").read_text().splitlines())
+
+
+def unshare_children_pids() -> None:
+    """The next child of this thread begins a new pid namespace, in which all later ones are."""
+    _check(_libc.unshare(CLONE_NEWPID), "cannot make a namespace of processes")
+
+
+def enter_children_pids(fd: int) -> None:
+    """Children of this thread begin in that pid namespace."""
+    _check(_libc.setns(fd, CLONE_NEWPID), "cannot enter a namespace of processes")
 
 
 def enter(fd: int) -> None:

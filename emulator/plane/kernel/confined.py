@@ -1,0 +1,221 @@
+"""A program in a node, among processes of its own: the machine's are out of its sight and reach.
+
+Its namespace of processes has a first one, as each must: a fork of the caller, which starts the program,
+reaps what loses its parent there, and passes signals on.  It says how the program ended, and stays for as
+long as something that the program left behind does: a server that went into the background lives on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import os
+import selectors
+import signal
+import socket
+import struct
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
+
+from ...errors import HostError
+from ...shown import plain
+from . import capabilities, hidden, namespaces
+
+#: what the caller of a program may be sent on its behalf
+PASSED = (
+    signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2,
+)  # fmt: skip
+
+# A terminal, and whoever signals a group of processes, reaches the caller and the program alike: what the
+# caller tells counts where the first process was not sent the same at that time.
+_SAME_TIME_S = 0.02
+_MOST_WORDS_BYTES = 4096
+_PR_SET_DUMPABLE = 4
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Confined:
+    """A program with a container's capabilities; ``fd`` is readable when it has ended.
+
+    It has standard input, output, error, terminal and working directory of the caller, and no other file.
+    """
+
+    def __init__(self, netns_fd: int, mntns_fd: int, argv: Sequence[str], env: Mapping[str, str]) -> None:
+        """HostError where this kernel makes no such namespace."""
+        self.fd, said = os.pipe()
+        told, self._tell = os.pipe()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, PASSED)  # the child answers them in its own way
+        try:
+            namespaces.unshare_children_pids()
+            self._pid = os.fork()
+            if self._pid == 0:
+                _First(said, told).run(netns_fd, mntns_fd, argv, env, mask)
+            namespaces.enter_children_pids(own_pids)
+        except BaseException:
+            os.close(self.fd)
+            os.close(self._tell)
+            raise
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            for fd in (said, told, own_pids):
+                os.close(fd)
+
+    def tell(self, number: int) -> None:
+        """A signal for the program, where it has not got it with the caller."""
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._tell, bytes([number]))
+
+    def kill(self) -> None:
+        """With all that it has started."""
+        os.kill(self._pid, signal.SIGKILL)
+
+    def wait(self) -> int:
+        """Its exit status as a shell gives it (128 + signal); HostError where it could not be started."""
+        heard = b""
+        while heard[:1] != b"=" and (came := os.read(self.fd, _MOST_WORDS_BYTES)):
+            heard += came
+        os.close(self.fd)
+        os.close(self._tell)
+        os.waitpid(self._pid, os.WNOHANG)  # the first process may stay
+        if heard[:1] == b"!":
+            raise HostError(
+                f"{heard[1:].decode(errors='replace')}; --privileged starts it among the machine's processes"
+            )
+        return heard[1] if len(heard) == 2 else 128 + signal.SIGKILL
+
+
+class _First:
+    """Process 1, from the fork to its end."""
+
+    def __init__(self, said: int, told: int) -> None:
+        self._said, self._told = said, told
+        self._program = 0
+        self._got_s: dict[int, float] = {}  # signals of its own, by number
+        self._due: list[tuple[float, int]] = []  # signals that the caller told of
+
+    def run(
+        self,
+        netns_fd: int,
+        mntns_fd: int,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        mask: set[signal.Signals],
+    ) -> NoReturn:
+        try:
+            ignored = [number for number in PASSED if signal.getsignal(number) is signal.SIG_IGN]
+            came = self._listen()
+            cwd = os.getcwd()  # noqa: PTH109 - no object needed
+            namespaces.enter(netns_fd)
+            namespaces.enter(mntns_fd)
+            os.close(namespaces.unshare_mounts())
+            hidden.hide_machine()
+            os.chdir(cwd)
+            capabilities.confine()
+            _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)  # not to be looked into by the program
+            self._program = os.fork()
+            if self._program == 0:
+                _become(argv, env, mask, ignored)
+            self._let_go(came)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            self._stay(came)
+        except BaseException as error:
+            words = str(error) if isinstance(error, HostError | OSError) else repr(error)
+            os.write(self._said, b"!" + words.encode(errors="replace")[: _MOST_WORDS_BYTES - 1])
+            os._exit(1)
+        os._exit(0)
+
+    def _listen(self) -> socket.socket:
+        """Where the numbers of signals arrive.  With handlers, since process 1 is sent no others."""
+        came, into = socket.socketpair()
+        into.setblocking(False)
+        signal.set_wakeup_fd(into.detach(), warn_on_full_buffer=False)
+        for number in (*PASSED, signal.SIGCHLD):
+            signal.signal(number, lambda *_: None)
+        return came
+
+    def _let_go(self, came: socket.socket) -> None:
+        """Of all files: who reads the program's output waits for its end alone."""
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for fd in (0, 1, 2):
+            os.dup2(nowhere, fd)
+        wakeup = signal.set_wakeup_fd(-1)
+        signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
+        kept = sorted({2, self._said, self._told, came.fileno(), wakeup})
+        for low, high in zip(kept, [*kept[1:], 1 << 20], strict=True):
+            os.closerange(low + 1, high)
+
+    def _stay(self, came: socket.socket) -> None:
+        """Until nothing is left here."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(came, selectors.EVENT_READ)
+            selector.register(self._told, selectors.EVENT_READ)
+            while self._reaped():
+                wait_s = None if not self._due else max(0.0, self._due[0][0] - time.monotonic())
+                ready = {key.fd for key, _ in selector.select(wait_s)}
+                now_s = time.monotonic()
+                if came.fileno() in ready:
+                    self._got_s.update(dict.fromkeys(came.recv(4096), now_s))
+                if self._told in ready:
+                    numbers = os.read(self._told, 4096)
+                    self._due += [(now_s + _SAME_TIME_S, number) for number in numbers]
+                    if not numbers:  # the caller has gone
+                        selector.unregister(self._told)
+                while self._due and self._due[0][0] <= time.monotonic():
+                    self._pass(*self._due.pop(0))
+
+    def _reaped(self) -> bool:
+        """Take leave of those that have ended; False where none is left."""
+        while True:
+            try:
+                pid, how = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return False
+            if pid == 0:
+                return True
+            if pid == self._program:
+                self._program = 0
+                status = os.waitstatus_to_exitcode(how)
+                with contextlib.suppress(BrokenPipeError):  # nobody waits for it any more
+                    os.write(self._said, struct.pack("cB", b"=", status if status >= 0 else 128 - status))
+
+    def _pass(self, due_s: float, number: int) -> None:
+        if self._program == 0:
+            return
+        has_it = self._got_s.get(number, 0.0) > due_s - 3 * _SAME_TIME_S
+        # a shell with job control has made a group of its own
+        if has_it and os.getpgid(self._program) == os.getpgid(0):
+            return
+        os.kill(self._program, number)
+
+
+def _become(
+    argv: Sequence[str], env: Mapping[str, str], mask: set[signal.Signals], ignored: Sequence[int]
+) -> NoReturn:
+    """As a shell starts a program: by PATH, a script without #! by sh; or 127 where there is none, 126."""
+    try:
+        for number in ignored:
+            signal.signal(number, signal.SIG_IGN)
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        os.closerange(3, 1 << 20)
+        words = [*map(os.fsencode, argv), None]
+        settings = [*(os.fsencode(f"{name}={value}") for name, value in env.items()), None]
+        _libc.execvpe(
+            words[0],
+            (ctypes.c_char_p * len(words))(*words),
+            (ctypes.c_char_p * len(settings))(*settings),
+        )
+        number = ctypes.get_errno()
+        why = "there is no such program" if number == errno.ENOENT else os.strerror(number)
+        os.write(2, f"orbitmesh: cannot start {plain(argv[0])}: {why}\n".encode(errors="backslashreplace"))
+        os._exit(127 if number == errno.ENOENT else 126)
+    finally:
+        os._exit(126)

@@ -1,0 +1,177 @@
+"""What a program of ``exec`` sees and reaches of the machine, and how signals and its end go to and fro."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from orbitmesh.emulator.plane.kernel import namespaces
+
+pytestmark = [pytest.mark.netns, pytest.mark.beside]
+CALLER = str(Path(__file__).with_name("confined_caller.py"))
+
+COUNTS = """
+import pathlib, signal, sys, time
+got = []
+signal.signal(signal.SIGINT, lambda *_: got.append("INT"))
+signal.signal(signal.SIGTERM, lambda *_: got.append("TERM"))
+print("up", flush=True)
+until = time.monotonic() + 20
+while not got and time.monotonic() < until:
+    time.sleep(0.01)
+time.sleep(0.3)
+print(*got)
+sys.exit(5)
+"""
+
+
+class Node:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.netns_fd = namespaces.on_own_thread(namespaces.unshare_net)
+        self.mntns_fd = namespaces.on_own_thread(self._mounts)
+
+    def _mounts(self) -> int:
+        """With another /proc, and a file that leads to the machine's network, as `ip netns add` makes one."""
+        fd = namespaces.unshare_mounts()
+        (self.folder / "proc").mkdir()
+        (self.folder / "machine").touch()
+        namespaces.mount("proc", str(self.folder / "proc"), "proc")
+        machine = f"/proc/{os.getpid()}/ns/net"
+        namespaces.mount(machine, str(self.folder / "machine"), None, namespaces.MS_BIND)
+        return fd
+
+    def start(self, *argv: str, **popen: object) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, CALLER, str(self.netns_fd), str(self.mntns_fd), *argv],
+            pass_fds=[self.netns_fd, self.mntns_fd],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            cwd=self.folder,
+        )
+
+    def __call__(self, *argv: str) -> tuple[int, str, str]:
+        with self.start(*argv) as process:
+            out, err = process.communicate(timeout=30)
+        return process.returncode, out, err
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    node = Node(tmp_path_factory.mktemp("node"))
+    yield node
+    os.close(node.netns_fd)
+    os.close(node.mntns_fd)
+
+
+def test_it_sees_its_own_processes_alone(node: Node) -> None:
+    status, out, err = node("sh", "-c", "echo $$; cd /proc; echo [0-9]*; readlink /proc/self; pwd")
+    assert (status, err) == (0, "")
+    assert out.splitlines() == ["2", "1 2", "3", "/proc"]
+    assert node("sh", "-c", "ls /proc/1/root /proc/1/fd/0 || ls -A proc")[:2] == (0, "")
+
+
+def test_no_device_of_its_network_becomes_the_machine_s(node: Node) -> None:
+    assert node("ip", "tuntap", "add", "probe0", "mode", "tun")[0] == 0
+    for home in ("2", str(os.getpid()), str(node.folder / "machine"), f"{node.folder}/proc/1/ns/net"):
+        status, _, err = node("ip", "link", "set", "probe0", "netns", home)
+        # number 2 is the program itself: a device stays where it is
+        assert (status != 0) == (home != "2"), (home, err)
+    assert node("nsenter", "--net=/proc/1/ns/net", "true")[0] != 0
+    assert node("ip", "tuntap", "del", "probe0", "mode", "tun")[0] == 0
+
+
+def test_the_kernel_s_switches_are_read_only_but_for_its_network_s(node: Node) -> None:
+    # opened, and nothing written: a test that fails must not crash the machine
+    code = (
+        "import os, sys\n"
+        "for path in sys.argv[1:]:\n"
+        "    try: os.close(os.open(path, os.O_WRONLY))\n"
+        "    except OSError as error: print(error.strerror)\n"
+        "    else: print('open')\n"
+    )
+    places = [
+        "/proc/sysrq-trigger", "/proc/sys/kernel/core_pattern", "/proc/sys/vm/drop_caches",
+        "/sys/kernel/uevent_helper", "/sys/power/state", "/sys/kernel/mm/transparent_hugepage/enabled",
+    ]  # fmt: skip
+    places = [place for place in places if os.path.exists(place)]  # noqa: PTH110 - a kernel may have few
+    assert "/proc/sys/kernel/core_pattern" in places
+    status, out, _ = node(sys.executable, "-c", code, *places, "/proc/sys/net/ipv4/ip_forward")
+    assert (status, out.splitlines()) == (0, ["Read-only file system"] * len(places) + ["open"])
+    assert node("mknod", str(node.folder / "disk"), "b", "254", "0")[0] != 0
+
+
+@pytest.mark.parametrize(
+    ("program", "status"), [("exit 7", 7), ("kill -TERM $$", 143), ("kill -9 $$", 137), ("true", 0)]
+)
+def test_its_exit_status_is_as_a_shell_gives_it(node: Node, program: str, status: int) -> None:
+    assert node("sh", "-c", program) == (status, "", "")
+
+
+def test_what_cannot_be_started_is_named(node: Node) -> None:
+    assert node("no-such-program") == (
+        127, "", "orbitmesh: cannot start no-such-program: there is no such program\n",
+    )  # fmt: skip
+    assert node("/etc/passwd") == (126, "", "orbitmesh: cannot start /etc/passwd: Permission denied\n")
+    script = node.folder / "script"
+    script.write_text("exit 4\n")  # without #!
+    script.chmod(0o755)
+    assert node(str(script))[0] == 4
+
+
+@pytest.mark.parametrize(
+    ("send", "got"),
+    [
+        (lambda pid: os.kill(pid, signal.SIGINT), "INT"),
+        (lambda pid: os.kill(pid, signal.SIGTERM), "TERM"),
+        (lambda pid: os.killpg(pid, signal.SIGINT), "INT"),  # as a terminal does
+        (lambda pid: (os.kill(pid, signal.SIGTERM), os.killpg(pid, signal.SIGTERM)), "TERM"),  # timeout(1)
+    ],
+)
+def test_a_signal_reaches_it_once(node: Node, send: Callable[[int], object], got: str) -> None:
+    with node.start(sys.executable, "-c", COUNTS) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        send(process.pid)
+        assert process.stdout.read() == f"{got}\n"
+        assert process.wait(timeout=30) == 5
+
+
+def test_what_it_leaves_in_the_background_lives_on_and_holds_no_output(node: Node) -> None:
+    done = node.folder / "done"
+    go = node.folder / "go"
+    status, out, _ = node(
+        "sh", "-c", f"(while ! test -e {go}; do sleep 0.02; done; touch {done}) >/dev/null 2>&1 & echo begun"
+    )
+    assert (status, out) == (0, "begun\n")
+    go.touch()
+    until_s = time.monotonic() + 20
+    while not done.exists():
+        assert time.monotonic() < until_s
+        time.sleep(0.02)
+
+
+def test_the_run_s_end_is_the_end_of_all_that_it_started(node: Node) -> None:
+    up, word = node.folder / "up", f"{node.folder}/only-here"
+    program = f"sh -c 'while :; do sleep 0.05; done' {word} & touch {up}; wait"
+    assert node("--run-ends-when", str(up), "sh", "-c", program)[0] == 137
+    until_s = time.monotonic() + 10
+    while any(word.encode() in _words(pid) for pid in os.listdir("/proc") if pid.isdigit()):  # noqa: PTH208
+        assert time.monotonic() < until_s
+        time.sleep(0.02)
+
+
+def _words(pid: str) -> list[bytes]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return []
