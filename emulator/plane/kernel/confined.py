@@ -17,7 +17,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import NoReturn
 
 from ...errors import HostError
@@ -106,7 +106,7 @@ class _First:
         mntns_fd: int,
         argv: Sequence[str],
         env: Mapping[str, str],
-        mask: set[signal.Signals],
+        mask: Set[int],
     ) -> NoReturn:
         try:
             ignored = [number for number in PASSED if signal.getsignal(number) is signal.SIG_IGN]
@@ -195,9 +195,7 @@ class _First:
         os.kill(self._program, number)
 
 
-def _become(
-    argv: Sequence[str], env: Mapping[str, str], mask: set[signal.Signals], ignored: Sequence[int]
-) -> NoReturn:
+def _become(argv: Sequence[str], env: Mapping[str, str], mask: Set[int], ignored: Sequence[int]) -> NoReturn:
     """As a shell starts a program: by PATH, a script without #! by sh; or 127 where there is none, 126."""
     try:
         for number in ignored:
