@@ -251,14 +251,14 @@ def test_steps_that_come_too_late_are_told_and_the_next_ones_hold_longer() -> No
         lab.set(delay_ms=10, slope_ns_per_s=slope_ns_per_s)
         assert backend.cautions() == []
         late_s = 2.0
-        backend._covered_until_ns[lab.links] = time.monotonic_ns() - int(late_s * 1e9)
+        backend._table.covered_until_ns[lab.links] = time.monotonic_ns() - int(late_s * 1e9)
         backend.step()
         (caution,) = backend.cautions()
         too_short_us = float(re.findall(r"up to ([\d.]+) µs", caution)[0])
         assert too_short_us >= slope_ns_per_s * late_s / 1e3
         # a delay that falls is too long meanwhile, which is no matter
         lab.set(delay_ms=10, slope_ns_per_s=-slope_ns_per_s)
-        backend._covered_until_ns[lab.links] = time.monotonic_ns() - 100 * 10**9
+        backend._table.covered_until_ns[lab.links] = time.monotonic_ns() - 100 * 10**9
         backend.step()
         assert backend.cautions() == [caution]
 
