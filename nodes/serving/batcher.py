@@ -1,0 +1,378 @@
+"""Continuous batching as vLLM does it, without a clock: the caller says when a step begins.
+
+First come first served; in each step every request that decodes gets a token, and what is left of the
+token budget goes to prompts, in chunks.  KV cache is given in blocks of 16 tokens as a request grows;
+where blocks run out, the youngest is preempted, and later computes its prompt and its tokens again.
+(TensorRT-LLM promises each request its whole answer before it begins: ``Limits.promise_answers``.)
+
+A request that decodes is touched only where something happens to it (it joins, ends, is preempted): when
+it ends and when it opens a block follow from the number of the step at which it joined, so that a step of
+64 requests costs no more than one of a few.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from typing import Protocol
+
+from orbitmesh.wire.serving import BLOCK_TOKENS
+
+from .prefixes import Prefixes
+from .request import Finished, Request
+
+_RATE_OVER = 64  # answers from whose ends the time until there is room is guessed
+_UNKNOWN_RETRY_NS = 1_000_000_000
+
+
+class StepTimes(Protocol):
+    def ns(self, prefill_tokens: int, pairs: float, decodes: int, context_tokens: int) -> int:
+        """Of one step: new prompt tokens, the sum of n (s + n/2) over prompts of n on top of s, decoding
+        requests and the sum of their contexts."""
+
+
+class Refused(Exception):
+    """A request that is not taken."""
+
+
+class NeverFits(Refused):
+    """Its context is longer than the whole KV cache."""
+
+
+class QueueFull(Refused):
+    def __init__(self, waiting: int, retry_ns: int) -> None:
+        super().__init__(f"{waiting} requests wait already: try again in {retry_ns / 1e9:.1f} s")
+        self.retry_ns = retry_ns
+
+
+@dataclass(frozen=True)
+class Limits:
+    """``blocks``: of KV cache, of 16 tokens each."""
+
+    blocks: int
+    step_tokens: int = 2048
+    requests: int = 128
+    waiting: int = 100_000
+    prefix_caching: bool = False
+    promise_answers: bool = False  # begin only what surely ends without preemption
+    before_queue_ns: int = 0  # what a request takes before it can be scheduled
+
+    def __post_init__(self) -> None:
+        for name in ("blocks", "step_tokens", "requests", "waiting"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}: it must be above 0")
+        if self.step_tokens < self.requests:
+            raise ValueError(
+                f"{self.step_tokens} tokens a step do not give each of {self.requests} requests one: "
+                "raise the tokens, or lower the requests"
+            )
+
+
+@dataclass(slots=True)
+class Step:
+    """One step, over at ``end_ns``: that is when its tokens are there.
+
+    ``tokens``: the real requests that got one (each one).  ``first``, ``finished``, ``preempted``: of all
+    kinds, those that got their first, their last, and those that lost their place.
+    """
+
+    start_ns: int
+    end_ns: int
+    modelled_ns: int  # at full power
+    prefill_tokens: int
+    decodes: int
+    tokens: list[Request]
+    first: list[Request]
+    finished: list[Request]
+    preempted: list[Request]
+    energy_j: float = 0.0
+
+
+@dataclass
+class Batcher:
+    times: StepTimes
+    limits: Limits
+    power_w: Callable[[float], float] = lambda capacity_ratio: 0.0  # of the accelerators while a step runs
+    free_blocks: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.free_blocks = self.limits.blocks
+        self._waiting: deque[Request] = deque()
+        self._running: dict[Request, None] = {}  # in the order of admission: the last is the youngest
+        self._prefilling: dict[Request, None] = {}
+        self._real: dict[Request, None] = {}  # decoding, and not background
+        self._decodes = 0
+        self._context_tokens = 0  # of those that decode
+        self._number = 0  # of the decode step to come
+        # who opens a block in the steps of each number modulo 16
+        self._opening: list[set[Request]] = [set() for _ in range(BLOCK_TOKENS)]
+        self._ends: list[tuple[int, int, Request]] = []
+        self._admitted = 0
+        self._promised = 0  # blocks that the running need at their ends
+        self._prefixes = Prefixes()
+        self._throttled_ns = 0
+        self._decode_j = 0.0  # that one request would have spent, had it decoded in every step
+        self._answer_ends: deque[int] = deque(maxlen=_RATE_OVER)
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def running(self) -> int:
+        return len(self._running)
+
+    @property
+    def decoding(self) -> int:
+        return self._decodes
+
+    def admit(self, request: Request) -> None:
+        """Take a request, which arrives at its ``arrival_ns``.  Raises Refused."""
+        most = self.limits.blocks * BLOCK_TOKENS
+        if request.prompt_tokens + request.output_tokens > most:
+            raise NeverFits(
+                f"{request.prompt_tokens} prompt and {request.output_tokens} output tokens are more than the "
+                f"KV cache holds ({most} tokens): ask for fewer"
+            )
+        if len(self._waiting) >= self.limits.waiting:
+            raise QueueFull(len(self._waiting), self.retry_ns())
+        request.order = self._admitted
+        request.throttled_before_ns = self._throttled_ns
+        self._admitted += 1
+        self._waiting.append(request)
+
+    def retry_ns(self) -> int:
+        """When there is room in the queue, as far as the last answers tell."""
+        ends = self._answer_ends
+        if len(ends) < 2 or ends[-1] == ends[0]:
+            return _UNKNOWN_RETRY_NS
+        return max(1, (ends[-1] - ends[0]) // (len(ends) - 1))
+
+    def ready_ns(self) -> int | None:
+        """From when on a step has something to do; None where nothing is there.  0: at once."""
+        if self._running:
+            return 0
+        return self._waiting[0].arrival_ns + self.limits.before_queue_ns if self._waiting else None
+
+    def cancel(self, request: Request) -> None:
+        """Nobody waits for it any more; no matter where it is."""
+        if request in self._running:
+            self._leave(request)
+        elif request in self._waiting:
+            self._waiting.remove(request)
+
+    def step(self, start_ns: int, capacity_ratio: float = 1.0) -> Step | None:
+        """The step that begins now, with the share of its speed that the accelerator has now.
+
+        None where nothing is ready by then.  All it does is done at once: what arrives while it lasts is
+        admitted to the queue, and looked at by the next.
+        """
+        if not 0 < capacity_ratio <= 1:
+            raise ValueError(f"capacity_ratio is {capacity_ratio}: it must be above 0 and at most 1")
+        preempted: list[Request] = []
+        opening = self._opening[self._number % BLOCK_TOKENS]
+        while opening and not self._room(len(opening)):
+            preempted.append(self._preempt())
+        self.free_blocks -= len(opening)
+
+        chunks, budget = self._continue_prompts(self.limits.step_tokens - self._decodes, preempted)
+        if not preempted:
+            self._start_prompts(chunks, budget, start_ns)
+        tokens, pairs = 0, 0.0
+        for request, n in chunks:
+            tokens += n
+            pairs += n * (request.computed + n / 2)
+        decodes = self._decodes
+        if not decodes and not tokens:
+            return None
+
+        modelled_ns = self.times.ns(tokens, pairs, decodes, self._context_tokens)
+        duration_ns = round(modelled_ns / capacity_ratio)
+        step = Step(
+            start_ns,
+            start_ns + duration_ns,
+            modelled_ns,
+            tokens,
+            decodes,
+            list(self._real),
+            [],
+            [],
+            preempted,
+        )
+        self._throttled_ns += duration_ns - modelled_ns
+        step.energy_j = self.power_w(capacity_ratio) * duration_ns / 1e9
+        self._share_energy(step, chunks)
+        if decodes:
+            self._number += 1
+            self._context_tokens += decodes
+        self._end_answers(step)
+        for request, n in chunks:
+            request.computed += n
+            if self.limits.prefix_caching:
+                self._prefixes.publish(request)
+            if request.computed == request.target:
+                self._end_prompt(request, step)
+        return step
+
+    # -- the parts of a step --------------------------------------------------------------------------
+
+    def _continue_prompts(
+        self, budget: int, preempted: list[Request]
+    ) -> tuple[list[tuple[Request, int]], int]:
+        chunks: list[tuple[Request, int]] = []
+        for request in list(self._prefilling):
+            if budget <= 0:
+                break
+            if request not in self._prefilling:  # preempted for one before it
+                continue
+            n = min(request.target - request.computed, budget)
+            needed = _blocks(request.computed + n) - request.blocks
+            while not self._room(needed):
+                youngest = self._preempt()
+                preempted.append(youngest)
+                if youngest is request:
+                    break
+            else:
+                self._give(request, needed)
+                chunks.append((request, n))
+                budget -= n
+        return chunks, budget
+
+    def _start_prompts(self, chunks: list[tuple[Request, int]], budget: int, start_ns: int) -> None:
+        limits = self.limits
+        while budget > 0 and self._waiting and len(self._running) < limits.requests:
+            request = self._waiting[0]
+            if request.arrival_ns + limits.before_queue_ns > start_ns:
+                return
+            whole = _blocks(request.prompt_tokens + request.output_tokens)
+            if limits.promise_answers and self._promised + whole > limits.blocks:
+                return
+            shared = self._prefixes.held(request) if limits.prefix_caching else 0
+            computed = min(shared * BLOCK_TOKENS, request.target - 1)
+            n = min(request.target - computed, budget)
+            needed = _blocks(computed + n) - shared
+            if not self._room(needed, keep=request.prefix):
+                return
+            self._waiting.popleft()
+            if shared:
+                self._prefixes.take(request)
+            request.computed, request.blocks = computed, shared
+            self._give(request, needed)
+            if request.scheduled_ns < 0:
+                request.scheduled_ns = start_ns
+            self._running[request] = self._prefilling[request] = None
+            self._promised += whole
+            chunks.append((request, n))
+            budget -= n
+
+    def _end_prompt(self, request: Request, step: Step) -> None:
+        """Its last prompt token gives its first token (after a preemption: the next)."""
+        request.made += 1
+        if request.first_token_ns < 0:
+            request.first_token_ns = step.end_ns
+            step.first.append(request)
+        if not request.background:
+            step.tokens.append(request)
+        if request.made >= request.output_tokens:
+            self._finish(request, step)
+            return
+        del self._prefilling[request]
+        request.joined = self._number
+        request.decode_j_before = self._decode_j
+        request.opens = (self._number - request.computed) % BLOCK_TOKENS
+        self._opening[request.opens].add(request)
+        self._decodes += 1
+        self._context_tokens += request.computed
+        if not request.background:
+            self._real[request] = None
+        last = self._number + request.output_tokens - request.made - 1
+        heappush(self._ends, (last, request.order, request))
+
+    def _end_answers(self, step: Step) -> None:
+        while self._ends and self._ends[0][0] < self._number:
+            last, _, request = heappop(self._ends)
+            # not those that were preempted or cancelled since
+            if request.joined >= 0 and request.joined + request.output_tokens - request.made - 1 == last:
+                self._finish(request, step)
+
+    def _share_energy(self, step: Step, chunks: list[tuple[Request, int]]) -> None:
+        """By the time that each part takes: decoding alone, and what the prompts add."""
+        if not step.energy_j:
+            return
+        decode = 1.0
+        if chunks:
+            alone_ns = self.times.ns(0, 0.0, step.decodes, self._context_tokens) if step.decodes else 0
+            decode = min(1.0, alone_ns / step.modelled_ns)
+            each = step.energy_j * (1 - decode) / step.prefill_tokens
+            for request, n in chunks:
+                request.prefill_j += n * each
+        if step.decodes:
+            self._decode_j += step.energy_j * decode / step.decodes
+
+    # -- who comes and goes ---------------------------------------------------------------------------
+
+    def _finish(self, request: Request, step: Step) -> None:
+        if request.joined >= 0:
+            request.made = request.output_tokens
+        request.finished_ns = step.end_ns
+        self._leave(request)
+        step.finished.append(request)
+        self._answer_ends.append(step.end_ns)
+        prefill_end = request.first_token_ns
+        request.result = Finished(
+            queue_ns=request.scheduled_ns - request.arrival_ns,
+            prefill_ns=prefill_end - request.scheduled_ns,
+            decode_ns=step.end_ns - prefill_end,
+            throttled_ns=self._throttled_ns - request.throttled_before_ns,
+            preempted=request.preempted,
+            energy_j=request.prefill_j + request.decode_j,
+        )
+
+    def _leave(self, request: Request) -> None:
+        """Out of the batch, with its blocks."""
+        del self._running[request]
+        self._promised -= _blocks(request.prompt_tokens + request.output_tokens)
+        self._prefilling.pop(request, None)
+        if request.joined >= 0:
+            steps = self._number - request.joined
+            request.decode_j += self._decode_j - request.decode_j_before
+            # of the last step of an answer, its context counts already as long as it is
+            self._context_tokens -= request.computed + steps
+            self._decodes -= 1
+            self._opening[request.opens].discard(request)
+            self._real.pop(request, None)
+            blocks = _blocks(request.computed + steps)
+            request.made = min(request.made + steps, request.output_tokens)
+            request.joined = -1
+        else:
+            blocks = request.blocks
+        self.free_blocks += blocks - self._prefixes.leave(request)
+        request.blocks = 0
+
+    def _preempt(self) -> Request:
+        request = next(reversed(self._running))
+        self._leave(request)
+        request.preempted += 1
+        request.target = request.prompt_tokens + request.made
+        request.computed = 0
+        self._waiting.appendleft(request)
+        return request
+
+    def _give(self, request: Request, blocks: int) -> None:
+        self.free_blocks -= blocks
+        request.blocks += blocks
+
+    def _room(self, blocks: int, keep: str = "") -> bool:
+        """Whether there are so many, without prefixes that nobody uses if need be."""
+        while self.free_blocks < blocks:
+            freed = self._prefixes.drop_oldest(keep)
+            if not freed:
+                return False
+            self.free_blocks += freed
+        return True
+
+
+def _blocks(tokens: int) -> int:
+    return -(-tokens // BLOCK_TOKENS)
