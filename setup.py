@@ -2,7 +2,8 @@
 
 The folders at the top of the tree are the packages under ``orbitmesh``:
 ``emulator/`` is ``orbitmesh.emulator``, ``nodes/`` is ``orbitmesh.nodes``,
-``wire/`` is ``orbitmesh.wire``, and ``proto/orbitmesh/<package>/`` is ``orbitmesh.<package>``.
+``wire/`` is ``orbitmesh.wire``, and ``proto/orbitmesh/`` is ``orbitmesh`` itself, with the packages of
+the stubs.
 """
 
 from __future__ import annotations
@@ -158,7 +159,9 @@ package_dir = (
     | proto_packages
 )
 # the folders between, so that an editable install finds orbitmesh.<package>.v1
-package_dir |= {name.rpartition(".")[0]: folder.rpartition("/")[0] for name, folder in proto_packages.items()}
+package_dir |= {"orbitmesh": "proto/orbitmesh"} | {
+    name.rpartition(".")[0]: folder.rpartition("/")[0] for name, folder in proto_packages.items()
+}
 
 if sys.platform != "linux":
     raise SystemExit(f"orbitmesh runs on Linux only, not on {sys.platform}; use the Vagrant box in vagrant/")
@@ -167,6 +170,7 @@ setup(
     packages=sorted(package_dir),
     package_dir=package_dir,
     package_data={
+        "orbitmesh": ["py.typed"],
         "orbitmesh.emulator": ["py.typed"],
         "orbitmesh.emulator.presets": ["data/*/*.toml"],
         "orbitmesh.emulator.scenario": ["shipped/*.toml"],

@@ -2,7 +2,7 @@
 
 The door: ``Scenario`` (what is emulated), ``Emulation`` (a running mesh) and
 the errors.  Everything else is a module of the package that names its subject.
-``__version__`` is here too: ``orbitmesh`` itself is a namespace without a file.
+``__version__`` is here too, as in ``orbitmesh`` itself.
 """
 
 from typing import TYPE_CHECKING, Any

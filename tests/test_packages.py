@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import venv
 import zipfile
 from collections.abc import Iterable
@@ -63,6 +64,8 @@ def test_the_wheel_holds_what_was_compiled_and_no_source_of_it(packages: Path) -
     assert not [name for name in names if name.endswith((".c", ".h", ".proto", ".md"))]
     assert not [name for name in names if name.startswith(("tests/", "docs/"))]
     assert {
+        "orbitmesh/__init__.py",
+        "orbitmesh/py.typed",
         "orbitmesh/emulator/orbitmesh-arrays.so",
         "orbitmesh/emulator/plane/engine/orbitmesh-engine",
         "orbitmesh/emulator/calibration/orbitmesh-traffic",
@@ -125,6 +128,15 @@ def test_the_verbs_work_from_the_wheel_alone(packages: Path, version: str, tmp_p
         bin_folder / "python", "-c", "from orbitmesh import emulator; print(emulator.__file__)", cwd=tmp_path
     )
     assert where.startswith(str(tmp_path)), "the checkout answered in the wheel's place"
+    # stubs that somebody made elsewhere belong to the same package
+    (tmp_path / "stubs/orbitmesh/other").mkdir(parents=True)
+    (tmp_path / "stubs/orbitmesh/other/one.py").write_text("")
+    asked = (
+        "import sys, orbitmesh; print(orbitmesh.__version__); sys.path.insert(0, 'stubs'); "
+        "import importlib; importlib.reload(orbitmesh); import orbitmesh.other.one, orbitmesh.compute.v1"
+    )
+    version_said = succeed(bin_folder / "python", "-c", asked, cwd=tmp_path).strip()
+    assert version_said == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     plan = ("plan", "pocket", "--pair", "gw-london:gw-madrid", "--duration", "2s")
     assert "gw-madrid" in succeed(bin_folder / "orbitmesh", *plan, cwd=tmp_path)
     doctor = subprocess.run(

@@ -29,8 +29,10 @@ class Kept:
             timeout=60,
         )
 
-    def ask(self, verb: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return self(verb, "--run", self.run_id, *arguments)
+    def ask(
+        self, verb: str, *arguments: str, before: tuple[str, ...] = ()
+    ) -> subprocess.CompletedProcess[str]:
+        return self(verb, "--run", self.run_id, *arguments, before=before)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -64,6 +66,30 @@ def test_programs_find_a_satellite_by_its_name_and_its_number(mesh: Kept) -> Non
     assert back.stdout.split() == [addresses[0], "sat-0-5"]  # its own name, by files and by DNS alike
     by_dns = f"import socket; print(socket.gethostbyaddr('{addresses[0]}')[0])"
     assert mesh.ask("exec", "norad-70002", "--", sys.executable, "-c", by_dns).stdout == "sat-0-5\n"
+
+
+@pytest.mark.parametrize("named", ["python", "the shown one"])
+def test_the_example_client_where_another_python_is_first(mesh: Kept, tmp_path: Path, named: str) -> None:
+    """As the documents show it, it works; by the python on PATH, which lacks grpc, it says which to take."""
+    other = tmp_path / "python"
+    other.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "$@"\n')
+    other.chmod(0o755)
+    client = Path(__file__).parents[2] / "docs/examples/client.py"
+    (shown,) = re.findall(r"^ +orbitmesh (exec .*)$", client.read_text(), re.M)
+    words = shown.replace("gw-london", "mysat-4").replace("sat-3-7", "mysat-3").split()
+    assert words[:3] == ["exec", "mysat-4", "--"]
+    python, *arguments = words[3:]
+    assert python == ".venv/bin/python"
+    python = sys.executable if named != "python" else "python"
+    argv = [python, str(client), *arguments[1:], "--order", "16", "--tokens", "2"]
+    done = mesh.ask("exec", "mysat-4", "--", *argv, before=("env", f"PATH={tmp_path}:{os.environ['PATH']}"))
+    if named == "python":
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "lacks grpc: call it with the python that orbitmesh is installed in" in done.stderr
+    else:
+        assert done.returncode == 0, done.stderr
+        assert "matmul of order 16: trace" in done.stdout
+        assert done.stdout.count("network and gRPC") == 2
 
 
 def test_what_is_no_name_is_refused(mesh: Kept) -> None:

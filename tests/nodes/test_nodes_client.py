@@ -8,7 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-CLIENT = Path(__file__).parents[2] / "docs/examples/client.py"
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CLIENT = ROOT / "docs/examples/client.py"
 
 
 def test_by_another_python_it_says_what_lacks(tmp_path: Path) -> None:
@@ -24,6 +27,20 @@ def test_by_another_python_it_says_what_lacks(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_the_command_that_it_shows_names_the_python_that_has_grpc() -> None:
-    text = CLIENT.read_text()
-    assert re.search(r"exec gw-london -- \.venv/bin/python docs/examples/client\.py sat-3-7", text)
+SHOWN = [
+    (path, command)
+    for path in sorted([CLIENT, ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("vagrant/*.md")])
+    for command in re.findall(
+        r"^ *(?:\./mesh|orbitmesh) exec .*examples/client\.py.*$", path.read_text(), re.M
+    )
+]
+
+
+@pytest.mark.parametrize(("path", "command"), SHOWN, ids=lambda value: str(value).rsplit("/", 1)[-1])
+def test_each_command_that_is_shown_names_the_python_that_has_grpc(path: Path, command: str) -> None:
+    words = command.split()
+    assert words[words.index("--") + 1] == ".venv/bin/python"
+
+
+def test_there_are_such_commands() -> None:
+    assert {path.name for path, _ in SHOWN} == {"client.py", "README.md"}
