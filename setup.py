@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent
 PROGRAMS = (Path("emulator/plane/engine/orbitmesh-engine"), Path("emulator/calibration/orbitmesh-traffic"))
 #: loops over arrays, for ctypes: src/ of the packages named
 LIBRARY = Path("emulator/orbitmesh-arrays.so")
-LIBRARY_SOURCES = ("orbit", "links", "routing", "plane/fabric")
+LIBRARY_SOURCES = ("orbit", "links", "routing", "platform", "plane/fabric")
 # contraction off: the same numbers on every machine
 LIBRARY_CFLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fPIC", "-shared"]
 CFLAGS = ["-std=c11", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", "-fstack-protector-strong"]

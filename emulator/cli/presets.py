@@ -72,9 +72,8 @@ def _print(preset: Preset, output: Format) -> None:
             (key, f"{value:.6g}", unit, f"{low:.6g}", f"{high:.6g}", kind, sources.index((date, source)) + 1)
             for key, value, unit, low, high, kind, date, source in rows
         ]
-        print_rows(
-            (*COLUMNS[:-2], "source"), cells, output, title=f"{preset.family} {preset.name}: {preset.title}"
-        )
+        stdout().print(f"{preset.family} {preset.name}: {preset.title}\n", markup=False, soft_wrap=True)
+        print_rows((*COLUMNS[:-2], "source"), cells, output)
         said = [f"{i}. {source} ({date})" for i, (date, source) in enumerate(sources, 1)]
         for line in ["", *said, *(["", preset.note] if preset.note else [])]:
             stdout().print(line, markup=False, soft_wrap=True)

@@ -1,0 +1,20 @@
+"""What a satellite can do: sunlight, power, heat, and the computing that follows.  Pure."""
+
+from .advance import CAUSES, LONGEST_STEP_S, Outputs, State, advance
+from .budget import holds_s
+from .parameters import Platform
+from .surroundings import Pointing, Surroundings, at_rest, surroundings
+
+__all__ = [
+    "CAUSES",
+    "LONGEST_STEP_S",
+    "Outputs",
+    "Platform",
+    "Pointing",
+    "State",
+    "Surroundings",
+    "advance",
+    "at_rest",
+    "holds_s",
+    "surroundings",
+]
