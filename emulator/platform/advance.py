@@ -81,7 +81,8 @@ def advance(
         _values(platform), steps, dt_s / steps, n, around.sunlit_ratio, around.array_ratio, around.absorbed_w,
         demand, after.battery_j, after.temperature_k, out, cause,
     )  # fmt: skip
-    names = [field.name for field in fields(Outputs) if field.name != "cause"]  # in the order of src/advance.c
+    # in the order of src/advance.c
+    names = [field.name for field in fields(Outputs) if field.name != "cause"]
     return after, Outputs(**dict(zip(names, out, strict=True)), cause=cause)
 
 
