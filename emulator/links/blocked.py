@@ -12,6 +12,7 @@ from .visibility import clears_earth
 
 _INSTANTS = 12
 _APART_NS = 547 * NS_PER_S  # no divisor of a turn in low orbit: 12 of them are about one
+_NAMED = 3  # lasers, where some are missing
 _LINKS_AT_ONCE = 500_000  # with more, fewer instants: some 0.1 s
 
 
@@ -21,7 +22,7 @@ def never_there(
     rates: Callable[[Float64, Int32], Int64],
     grazing_altitude_km: float,
 ) -> list[str]:
-    """A sentence for each shell of which all lasers in planes, or all across, are missing throughout.
+    """A sentence for each shell of which lasers in planes, or across, are missing throughout: all, or some.
 
     ``rates`` says of (n, 3) positions and pairs which link closes (above 0).  Looked at are
     some instants of about one turn from the start.
@@ -44,15 +45,29 @@ def never_there(
     for number, shell in enumerate(fleet.shells):
         for kind, words in ((~across, "within its planes"), (across, "between its planes")):
             mine = kind & (shell_of == number)
-            if not mine.any() or ever[mine].any():
+            missing = mine & ~ever
+            some = bool(ever[mine].any())
+            # at fewer instants than about a turn's one may have been missed
+            if not missing.any() or (some and count < _INSTANTS):
                 continue
-            if blocked[mine].all():
+            if blocked[missing].all():
                 reason = f"the Earth is in the way (lasers must pass {grazing_altitude_km:g} km above it)"
                 remedy = "put more satellites into a plane, or fly higher"
                 if words == "between its planes":
                     remedy = "write more planes, or fly higher"
             else:
-                reason = f"they are {shortest_km[mine].min():.0f} km long at least, further than they carry"
+                reason = (
+                    f"they are {shortest_km[missing].min():.0f} km long at least, further than they carry"
+                )
                 remedy = "take a stronger terminal, raise max-range, or write more satellites"
-            found.append(f"shell {shell.name!r}: no laser {words} is ever there: {reason}; {remedy}")
+            which = f"no laser {words} is ever there"
+            if some:
+                ends = [f"{fleet.names[a]} to {fleet.names[b]}" for a, b in pairs[missing][:_NAMED].tolist()]
+                which = (
+                    f"{missing.sum():,} of {mine.sum():,} lasers {words} are at no time there "
+                    f"({', '.join(ends)}{', …' if missing.sum() > _NAMED else ''})"
+                )
+                if remedy.startswith("put"):
+                    remedy += ', or let pattern = "nearest" choose'
+            found.append(f"shell {shell.name!r}: {which}: {reason}; {remedy}")
     return found

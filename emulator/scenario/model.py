@@ -172,7 +172,7 @@ class Ground(Section):
     antennas: StrictInt = Field(2, ge=1)
     # default: "least-delay" where that is affordable
     policy: Literal["nearest", "longest-visibility", "least-delay"] | None = None
-    handover_margin_ns: DurationNs = Field(500_000, alias="handover-margin")
+    handover_margin_ns: DurationNs = Field(2_000_000, alias="handover-margin")
     handover: Literal["make-before-break", "break-before-make"] = "make-before-break"
     overlap_ns: DurationNs = Field(
         1_000_000_000, alias="overlap"

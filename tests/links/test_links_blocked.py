@@ -8,6 +8,7 @@ import pytest
 from test_links_pattern import fleet
 
 from orbitmesh.emulator.links.lasers import LaserMesh
+from orbitmesh.emulator.orbit import Fleet
 from orbitmesh.emulator.scenario import Scenario
 
 RUN = {"start": "2026-11-01T00:00:00Z"}
@@ -32,6 +33,30 @@ def test_planes_of_five_at_1200_km_are_blocked_by_the_earth() -> None:
 @pytest.mark.parametrize("code", ["D:550:53:1584/72/39", "S:780:86.4:66/6/1", "D:1400:60:24/4/1"])
 def test_shells_that_close_have_nothing_said_of_them(code: str) -> None:
     assert said(code) == []
+
+
+def test_one_plane_that_is_too_sparse_is_named_by_its_satellites() -> None:
+    plane = {"altitude": "780 km", "inclination": "86 deg"}
+    planes = [
+        plane | {"raan": "0 deg", "satellites": 11},
+        plane | {"raan": "30 deg", "satellites": 4},
+        plane | {"raan": "60 deg", "satellites": 11},
+    ]
+    shells = [{"name": "mixed", "star": True, "planes": planes}]
+    scenario = Scenario.model_validate({"name": "toy", "constellation": {"shells": shells}, "run": RUN})
+    (sentence,) = [text for text in LaserMesh(scenario, fleet(*shells)).gaps if "within its planes" in text]
+    assert sentence == (
+        "shell 'mixed': 4 of 26 lasers within its planes are at no time there (sat-1-0 to sat-1-1, "
+        "sat-1-0 to sat-1-3, sat-1-1 to sat-1-2, …): the Earth is in the way (lasers must pass 80 km "
+        'above it); put more satellites into a plane, or fly higher, or let pattern = "nearest" choose'
+    )
+
+
+@pytest.mark.parametrize("name", ["demo", "pocket", "starlink-shell1", "ai1-pilot"])
+def test_what_is_shipped_has_nothing_said_of_it(name: str) -> None:
+    scenario = Scenario.load(name)
+    made = Fleet.build(scenario.constellation, scenario.run.start_utc, scenario.base)
+    assert LaserMesh(scenario, made).gaps == []
 
 
 def test_out_of_reach() -> None:
