@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def damaged_files(folder: Path, schema: pa.Schema) -> list[tuple[Path, str]]:
     found = []
     for path in [merged] if merged.exists() else parts_of(folder):
         try:
-            with open_regular(path, TABLE) as file:
+            with _opened(path) as file:
                 _check_columns(pq.read_schema(file), schema)
         except InputError as error:
             found.append((path, error.message))
@@ -79,7 +80,7 @@ def read_rows(path: Path, wanted: pa.Schema, encoded: Sequence[str] = ()) -> pa.
     Those ``encoded`` come dictionary-encoded.
     """
     try:
-        with open_regular(path, TABLE) as file:
+        with _opened(path) as file:
             _check_columns(pq.read_schema(file), wanted)
             file.seek(0)
             table = pq.read_table(file, columns=wanted.names, read_dictionary=list(encoded))
@@ -92,6 +93,16 @@ def read_rows(path: Path, wanted: pa.Schema, encoded: Sequence[str] = ()) -> pa.
         if table[name].null_count:
             raise InputError(f"its column {name} has rows without a value", path=path)
     return table
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[pa.NativeFile]:
+    """A regular file, as Arrow's own: one of Python's would leave buffers of Python's to Arrow's threads.
+
+    They let go of them at their leisure, and where the interpreter ends meanwhile, it ends by SIGABRT.
+    """
+    with open_regular(path, TABLE) as file, pa.OSFile(f"/proc/self/fd/{file.fileno()}") as own:
+        yield own
 
 
 def _check_columns(found: pa.Schema, wanted: pa.Schema) -> None:
