@@ -8,7 +8,6 @@ of the kind's own type, with file and line.
 from __future__ import annotations
 
 import codecs
-import errno
 import json
 import os
 import re
@@ -21,6 +20,7 @@ from typing import Any, BinaryIO
 
 from .errors import ElementsError, InputError, ScenarioError
 from .numbers import LARGEST_WHOLE, real, whole
+from .safe_files import reach_file
 from .shown import shown
 from .toml_lines import key_lines, key_of, line_of
 
@@ -32,19 +32,23 @@ _LONG_KEY = re.compile(r"^[ \t\[]*(?:[\w\"'-]+[ \t]*\.[ \t]*){%d}" % _MOST_KEY_P
 
 @dataclass(frozen=True)
 class Kind:
-    """``what`` it is, how large it may be, and the type of the errors about it."""
+    """``what`` it is, how large it may be, and the type of the errors about it.
+
+    ``is_ours``: written by orbitmesh, so that root follows no link of another user's to it.
+    """
 
     what: str
     most_bytes: int
     error: type[InputError] = InputError
+    is_ours: bool = False
 
 
 SCENARIO = Kind("a scenario", 4 * MiB, ScenarioError)
 ELEMENTS = Kind("a file of orbital elements", 256 * MiB, ElementsError)  # all that fly: 30 MiB of JSON
-RECORD = Kind("the record of a run", 64 * MiB)  # run.json, summary.json
-EVENTS = Kind("the events of a run", 512 * MiB)
-CALIBRATION = Kind("a calibration", 4 * MiB)
-TABLE = Kind("a table of a run", 1024**2 * MiB)
+RECORD = Kind("the record of a run", 64 * MiB, is_ours=True)  # run.json, summary.json
+EVENTS = Kind("the events of a run", 512 * MiB, is_ours=True)
+CALIBRATION = Kind("a calibration", 4 * MiB, is_ours=True)
+TABLE = Kind("a table of a run", 1024**2 * MiB, is_ours=True)
 
 _OTHER_KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -67,31 +71,35 @@ def _what(mode: int) -> str | None:
 
 
 def open_regular(path: Path, kind: Kind) -> BinaryIO:
-    """Open to read; FileNotFoundError goes on, since whoever asked knows better what to say of it."""
+    """Open to read; FileNotFoundError goes on, since whoever asked knows better what to say of it.
+
+    What is no regular file is not opened at all: to open a device can set it going.
+    """
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+        found = _found(path, kind)
+        try:
+            about = os.fstat(found)
+            other = _what(about.st_mode)
+            if other is not None:
+                raise kind.error(_not_regular(other, kind), path=path)
+            if about.st_size > kind.most_bytes:
+                raise kind.error(_too_large(kind), path=path)
+            fd = os.open(f"/proc/self/fd/{found}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        finally:
+            os.close(found)
     except FileNotFoundError:
         raise
     except ValueError:  # a NUL in the name
         raise kind.error("the name holds a NUL, which no file's does: correct it", path=path) from None
     except OSError as error:
-        said = f"cannot read the file: {error.strerror}"
-        if error.errno == errno.ENXIO:  # a socket, or a device that is not there
-            said = _not_regular(_seen(path) or "no regular file", kind)
-        raise kind.error(said, path=path) from None
-    about = os.fstat(fd)
-    other = _what(about.st_mode)
-    if other is not None or about.st_size > kind.most_bytes:
-        os.close(fd)
-        raise kind.error(_too_large(kind) if other is None else _not_regular(other, kind), path=path)
+        raise kind.error(f"cannot read the file: {error.strerror}", path=path) from None
     return os.fdopen(fd, "rb")
 
 
-def _seen(path: Path) -> str | None:
-    try:
-        return what_instead(path)
-    except OSError:
-        return None
+def _found(path: Path, kind: Kind) -> int:
+    if kind.is_ours and os.geteuid() == 0:
+        return reach_file(path)
+    return os.open(path, os.O_PATH | os.O_CLOEXEC)
 
 
 def _not_regular(other: str, kind: Kind) -> str:

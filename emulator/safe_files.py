@@ -17,8 +17,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
+from .callers import who_called
+
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PASSED = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC  # on the way: x is enough
+_ANYTHING = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _MOST_LINKS = 40  # as the kernel
 
@@ -31,12 +34,15 @@ class Folder:
         self.fd, self.path, self.made = fd, path, made
 
     @classmethod
-    def open(cls, path: Path, *, make: bool = False) -> Folder:
-        """``make``: with its parents, where they are missing.  The last component must be no link."""
+    def open(cls, path: Path, *, make: bool = False, is_strict: bool = False) -> Folder:
+        """``make``: with its parents, where they are missing.  The last component must be no link.
+
+        ``is_strict``: nor may another user own a folder on the way, or be able to put another in its place.
+        """
         parent, name = _split(path)
         try:
             with contextlib.ExitStack() as stack:
-                parent_fd = _walk(parent, make=make)
+                parent_fd = _walk(parent, make=make, is_strict=is_strict)
                 stack.callback(os.close, parent_fd)
                 made = make and name != "." and _make(parent_fd, name)
                 return cls(os.open(name, _FOLDER, dir_fd=parent_fd), path, made=made)
@@ -132,10 +138,17 @@ class Folder:
         return True
 
     def is_link(self, name: str) -> bool:
+        return stat.S_ISLNK(self._mode(name))
+
+    def is_folder(self, name: str) -> bool:
+        return stat.S_ISDIR(self._mode(name))
+
+    def _mode(self, name: str) -> int:
+        """Of no kind where there is none of that name."""
         try:
-            return stat.S_ISLNK(os.stat(name, dir_fd=self.fd, follow_symlinks=False).st_mode)
+            return os.stat(name, dir_fd=self.fd, follow_symlinks=False).st_mode
         except FileNotFoundError:
-            return False
+            return 0
 
     def remove(self, name: str) -> None:
         """A link itself, not what it leads to; nothing where there is none of that name."""
@@ -170,7 +183,7 @@ class Folder:
 
     def give_to_caller(self) -> None:
         """Of sudo, where it was that."""
-        if (owner := sudo_owner()) is not None:
+        if (owner := who_called()) is not None:
             os.fchown(self.fd, *owner)
 
     @contextmanager
@@ -194,16 +207,16 @@ def temporary_name(name: str) -> str:
     return f".{name}.writing"
 
 
-def sudo_owner() -> tuple[int, int] | None:
-    """User and group of who called sudo; None where nobody did."""
-    uid = os.environ.get("SUDO_UID", "")
-    if os.geteuid() != 0 or not uid.isdecimal():
-        return None
-    return int(uid), int(os.environ.get("SUDO_GID", uid))
+def reach_file(path: Path) -> int:
+    """An O_PATH descriptor of whatever the path leads to; OSError where a link of another user's is on it."""
+    try:
+        return _walk(path, last=_ANYTHING)
+    except OSError as error:
+        raise _named(error, path) from None
 
 
 def _trusted_uids() -> set[int]:
-    owner = sudo_owner()
+    owner = who_called()
     return {0, os.geteuid()} | ({owner[0]} if owner is not None else set())
 
 
@@ -212,8 +225,8 @@ def _split(path: Path) -> tuple[Path, str]:
     return (path, ".") if path.name in ("", "..") else (path.parent, path.name)
 
 
-def _walk(path: Path, *, make: bool = False) -> int:
-    """A descriptor of the folder, by components."""
+def _walk(path: Path, *, make: bool = False, is_strict: bool = False, last: int = _PASSED) -> int:
+    """A descriptor of the folder, by components; ``last``: how the last of them is opened."""
     left = list(reversed(path.parts))
     links = 0
     here = os.open("/" if path.is_absolute() else ".", _PASSED)
@@ -227,7 +240,9 @@ def _walk(path: Path, *, make: bool = False) -> int:
                 _make(here, name)
             target = _link_target(here, name)
             if target is None:
-                here = _stepped(here, name)
+                here = _stepped(here, name, _PASSED if left else last)
+                if is_strict:
+                    _refuse_strangers(here, name)
                 continue
             links += 1
             if links > _MOST_LINKS:
@@ -239,10 +254,19 @@ def _walk(path: Path, *, make: bool = False) -> int:
     return here
 
 
-def _stepped(here: int, name: str) -> int:
-    there = os.open(name, _PASSED, dir_fd=here)
+def _stepped(here: int, name: str, flags: int = _PASSED) -> int:
+    there = os.open(name, flags, dir_fd=here)
     os.close(here)
     return there
+
+
+def _refuse_strangers(here: int, name: str) -> None:
+    """PermissionError where others can put another folder in the place of one in it that is ours."""
+    status = os.fstat(here)
+    if status.st_uid not in _trusted_uids():
+        raise PermissionError(errno.EPERM, f"user {status.st_uid} owns {name} on the way to it")
+    if status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX:  # in /tmp nobody renames what is ours
+        raise PermissionError(errno.EPERM, f"others can write {name} on the way to it")
 
 
 def _link_target(here: int, name: str) -> str | None:

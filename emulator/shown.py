@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 MOST_SHOWN = 60  # characters
 
 
@@ -27,6 +29,15 @@ def _container(value: list[object] | tuple[object, ...] | dict[object, object], 
         # what is inside of a member is not shown: a list may be nested as deep as the file is long
         parts.append("[…]" if isinstance(each, list | tuple | dict) else shown(each, most))
     return f"{opening}{', '.join(parts)}{closing}"
+
+
+_LONG_WORD = re.compile(r"\S{401,}")
+
+
+def sentence(text: str) -> str:
+    """On one line; words of more than 400 characters (a path, something pasted) are cut in the middle."""
+    words = _LONG_WORD.sub(lambda word: f"{word[0][:250]}…{word[0][-100:]}", " ".join(text.split()))
+    return plain(words, len(words))
 
 
 def plain(text: str, most: int = 200) -> str:

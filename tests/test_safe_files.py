@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import socket
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from orbitmesh.emulator.calibration import store
 from orbitmesh.emulator.cli import capture, options
 from orbitmesh.emulator.control import client as control
 from orbitmesh.emulator.errors import FailureError, HostError, InputError
+from orbitmesh.emulator.reading import RECORD, SCENARIO, read_text
 from orbitmesh.emulator.record.remove import remove_run
 from orbitmesh.emulator.record.writer import append_lines, write_json
 from orbitmesh.emulator.safe_files import Folder
@@ -73,6 +76,126 @@ class TestFolder:
         assert names(tmp_path / "moved") == ["events.jsonl", "run.json"]
 
 
+class TestStrict:
+    """Where a run's folder is made: nobody else is to own a folder on the way, or to be able to swap one."""
+
+    def test_another_user_s_folder_on_the_way_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "theirs/in").mkdir(parents=True)
+        os.chown(tmp_path / "theirs", NOBODY, NOBODY)
+        for path in ("theirs/in/new", "theirs/new", "theirs/new/newer"):
+            with pytest.raises(PermissionError, match="user 65534 owns theirs on the way to it"):
+                Folder.open(tmp_path / path, make=True, is_strict=True)
+        assert names(tmp_path / "theirs") == ["in"]
+        assert names(tmp_path / "theirs/in") == []
+
+    def test_a_folder_that_others_can_write_is_refused_unless_it_is_sticky(self, tmp_path: Path) -> None:
+        shared = tmp_path / "shared"
+        shared.mkdir()
+        shared.chmod(0o777)
+        with pytest.raises(PermissionError, match="others can write shared on the way to it"):
+            Folder.open(shared / "new", make=True, is_strict=True)
+        shared.chmod(0o1777)
+        with Folder.open(shared / "new", make=True, is_strict=True) as folder:
+            assert folder.made
+        (shared / "planted").mkdir()
+        os.chown(shared / "planted", NOBODY, NOBODY)
+        with pytest.raises(PermissionError, match="user 65534 owns planted"):
+            Folder.open(shared / "planted/new", make=True, is_strict=True)
+
+    @pytest.mark.parametrize("place", ["a", "a/b", "a/b/c"])
+    def test_a_link_of_another_s_in_any_place(self, tmp_path: Path, place: str) -> None:
+        (tmp_path / "real").mkdir()
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        plant(tmp_path / place, tmp_path / "real")
+        with pytest.raises(OSError, match=r"is a link that user 65534 made|Not a directory|Too many"):
+            Folder.open(tmp_path / "a/b/c", make=True, is_strict=True)
+        assert names(tmp_path / "real") == []
+
+    def test_folders_swapped_for_links_while_root_makes_its_own(self, tmp_path: Path) -> None:
+        """Another user, who owns the folder above, swaps and swaps; root's files go where root looked."""
+        above, real = tmp_path / "above", tmp_path / "real"
+        above.mkdir()
+        real.mkdir()
+        real.chmod(0o755)
+        os.chown(above, NOBODY, NOBODY)
+        pid = os.fork()
+        if pid == 0:
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+            while True:
+                with contextlib.suppress(OSError):
+                    os.symlink(real, above / "x")  # noqa: PTH211
+                with contextlib.suppress(OSError):
+                    (above / "x").unlink()
+        try:
+            for number in range(300):
+                with (
+                    contextlib.suppress(OSError),
+                    Folder.open(above / "x" / str(number), make=True) as folder,
+                ):
+                    write_json(folder, "run.json", {})
+        finally:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        assert names(real) == []
+
+
+class TestReading:
+    def test_root_reads_no_record_through_a_stranger_s_link(self, tmp_path: Path, secret: Path) -> None:
+        plant(tmp_path / "run.json", secret)
+        (tmp_path / "real").mkdir()
+        (tmp_path / "real/run.json").write_text("{}")
+        plant(tmp_path / "way", tmp_path / "real")
+        for path in (tmp_path / "run.json", tmp_path / "way/run.json"):
+            with pytest.raises(InputError, match="is a link that user 65534 made"):
+                read_text(path, RECORD)
+            assert read_text(path, SCENARIO)  # what a person names is that person's to trust
+        (tmp_path / "own.json").symlink_to("real/run.json")
+        assert read_text(tmp_path / "own.json", RECORD) == "{}"
+
+    def test_what_is_no_regular_file_is_not_opened(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """To open /dev/watchdog starts it."""
+        opened = []
+        really = os.open
+        monkeypatch.setattr(
+            os, "open", lambda path, flags, **more: opened.append(flags) or really(path, flags, **more)
+        )
+        os.mkfifo(tmp_path / "run.json")
+        for kind in (RECORD, SCENARIO):
+            with pytest.raises(InputError, match="this is a FIFO"):
+                read_text(tmp_path / "run.json", kind)
+        assert opened
+        assert all(flags & os.O_PATH for flags in opened)
+
+
+def test_a_calibration_that_another_could_have_put_there_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORBITMESH_STATE", str(tmp_path))
+    (tmp_path / "calibration").mkdir()
+    said = store.recall("wired", "engine", "sleep", {}, is_awake=True)
+    assert said == "not calibrated: sudo orbitmesh calibrate"
+    os.chown(tmp_path / "calibration", NOBODY, NOBODY)
+    said = store.recall("wired", "engine", "sleep", {}, is_awake=True)
+    assert said == (
+        f"{tmp_path}/calibration is not believed (it belongs to user 65534): sudo orbitmesh calibrate"
+    )
+
+
+def test_folders_in_the_places_of_a_record_s_files_stay_and_the_rest_goes(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    (run / "samples/part-00000.parquet").mkdir(parents=True)
+    (run / "samples/part-00001.parquet").write_text("")
+    (run / "summary.json").mkdir()
+    os.mkfifo(run / "path-changes")
+    (run / "events.jsonl").write_text("")
+    (run / "run.json").write_text('{"orbitmesh_run": 2, "run_id": "toy-1"}')
+    assert remove_run(run) == ["samples", "summary.json"]
+    assert names(run / "samples") == ["part-00000.parquet"]
+
+
 def test_a_record_s_files_are_made_anew_where_links_stand(tmp_path: Path, secret: Path) -> None:
     with Folder.open(tmp_path / "out", make=True) as folder:
         for name in ("run.json", ".run.json.writing"):
@@ -106,7 +229,7 @@ def test_a_record_behind_a_stranger_s_link_is_not_removed(tmp_path: Path) -> Non
     (tmp_path / "real/run").mkdir(parents=True)
     (tmp_path / "real/run/run.json").write_text('{"orbitmesh_run": 2, "run_id": "toy-1"}')
     plant(tmp_path / "link", tmp_path / "real")
-    with pytest.raises(HostError, match="link is a link that user 65534 made"):
+    with pytest.raises(InputError, match="link is a link that user 65534 made"):
         remove_run(tmp_path / "link/run")
     assert (tmp_path / "real/run/run.json").exists()
 

@@ -53,6 +53,9 @@ def recall(
     if not path.exists():  # a quick one is better than none, and never replaces a whole one
         path = path_of(plane, backend, wait, quick=True)
     try:
+        with Folder.reach(path.parent) as where:
+            if (others := where.others()) is not None:
+                return f"{path.parent} is not believed ({others}): sudo orbitmesh calibrate"
         calibration = Calibration.from_json(read_text(path, CALIBRATION))
     except FileNotFoundError:
         return "not calibrated: sudo orbitmesh calibrate"

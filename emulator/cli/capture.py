@@ -10,8 +10,9 @@ from typing import Annotated
 
 import typer
 
+from ..callers import who_called
 from ..errors import FailureError, InputError
-from ..safe_files import Folder, sudo_owner
+from ..safe_files import Folder
 from .options import RunOption, duration_ns, pair
 from .output import stderr
 
@@ -77,7 +78,7 @@ def _new(file: Path) -> tuple[Folder, int]:
         raise InputError(f"{file} is there already: name another file, or remove it") from None
     except OSError as error:
         raise FailureError(f"cannot write {file}: {error.strerror}") from error
-    if (owner := sudo_owner()) is not None:
+    if (owner := who_called()) is not None:
         os.fchown(fd, *owner)
     return folder, fd
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import functools
 import os
 import signal
@@ -14,10 +16,20 @@ from typing import ParamSpec
 import typer
 
 from ..errors import OrbitmeshError
+from ..shown import sentence
 
 P = ParamSpec("P")
 
 INTERRUPTED_STATUS = 128 + signal.SIGINT
+
+_STEPS = {
+    errno.ENOSPC: "make room there, or write it elsewhere",
+    errno.EDQUOT: "make room there, or write it elsewhere",
+    errno.EROFS: "write it elsewhere",
+    errno.EACCES: "name another place, or call as a user who may",
+    errno.EMFILE: "allow more open files (ulimit -n)",
+}
+_OF_OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 class Interrupted(KeyboardInterrupt):
@@ -42,7 +54,7 @@ def interruptible() -> Iterator[None]:
         nonlocal count
         count += 1
         if number == signal.SIGHUP:  # what is still to be said finds no terminal, and must not fail for that
-            _to_nowhere(on_terminal)
+            to_nowhere(on_terminal)
         if count == 1:
             raise Interrupted(number)
         if count > 2:
@@ -65,35 +77,47 @@ def guarded(verb: Callable[P, None]) -> Callable[P, None]:
 
     @functools.wraps(verb)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
+        with in_words():
             verb(*args, **kwargs)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            _to_nowhere([1])  # `orbitmesh plan … | head`: whoever read has had enough
-            raise typer.Exit(128 + signal.SIGPIPE) from None
-        except Interrupted as error:
-            raise typer.Exit(128 + error.number) from None
-        except KeyboardInterrupt:
-            raise typer.Exit(INTERRUPTED_STATUS) from None
-        except OrbitmeshError as error:
-            if _debugging():
-                raise
-            complain(str(error))
-            raise typer.Exit(error.exit_status) from None
-        except OSError as error:
-            # a full disk, a lost terminal: the machine's, not a defect of ours
-            if _debugging():
-                raise
-            place = f"{error.filename}: " if error.filename is not None else ""
-            complain(f"{place}{error.strerror or error} (ORBITMESH_DEBUG=1 shows where)")
-            raise typer.Exit(1) from None
 
     return run
 
 
+@contextmanager
+def in_words() -> Iterator[None]:
+    """Whatever ends the block becomes a sentence and ``typer.Exit``.  At its end all has been written."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        to_nowhere([1])  # `orbitmesh plan … | head`: whoever read has had enough, and nothing failed
+        raise typer.Exit(0) from None
+    except Interrupted as error:
+        raise typer.Exit(128 + error.number) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED_STATUS) from None
+    except OrbitmeshError as error:
+        if _debugging():
+            raise
+        complain(str(error))
+        raise typer.Exit(error.exit_status) from None
+    except OSError as error:
+        # a full disk, a lost terminal: the machine's, not a defect of ours
+        if _debugging():
+            raise
+        place, step = error.filename, _STEPS.get(error.errno or 0)
+        if place is None and error.errno in _OF_OUTPUT:
+            to_nowhere([1])  # what was not written would fail once more, as the interpreter ends
+            place = "the output"
+        said = ": ".join(str(part) for part in (place, error.strerror or error, step) if part is not None)
+        complain(f"{said} (ORBITMESH_DEBUG=1 shows where)")
+        raise typer.Exit(1) from None
+
+
 def complain(message: str) -> None:
-    """One line on stderr."""
-    print(f"orbitmesh: {' '.join(message.split())}", file=sys.stderr)
+    """One line on stderr, or none where that cannot be written either."""
+    with contextlib.suppress(OSError):
+        print(f"orbitmesh: {sentence(message)}", file=sys.stderr, flush=True)
 
 
 def _debugging() -> bool:
@@ -114,7 +138,7 @@ def stand_in_for_closed() -> None:
         sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
 
 
-def _to_nowhere(fds: Iterable[int]) -> None:
+def to_nowhere(fds: Iterable[int]) -> None:
     """Nothing more can be written there, and whatever tries succeeds, the interpreter's end included."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for fd in fds:

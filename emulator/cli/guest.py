@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from ..errors import FailureError, HostError, InputError
+from ..shown import shown
 from .ending import guarded, interruptible
 from .literal import LiteralCommand, LiteralGroup
 from .options import ClockName, Format, FormatOption, ScenarioArgument, duration_ns, runs_folder
@@ -45,7 +46,7 @@ TimeoutOption = Annotated[
     str | None, typer.Option("--timeout", metavar="TIME", help="End the command after that: 60s, 10min, …")
 ]
 
-_MEMORY = re.compile(r"(\d+)\s*([MG])(?:iB)?")
+_MEMORY = re.compile(r"([0-9]+)\s*([MG])(?:iB)?")
 
 
 def run(
@@ -151,7 +152,7 @@ def memory_bytes(text: str) -> int:
     """As a user writes it: 512M, 2G, 1 GiB; powers of 1024, as kernels count."""
     found = _MEMORY.fullmatch(text.strip())
     if found is None:
-        raise InputError(f"{text!r} is no size of memory: write 512M or 2G", key="--memory")
+        raise InputError(f"{shown(text)} is no size of memory: write 512M or 2G", key="--memory")
     return int(found[1]) << (20 if found[2] == "M" else 30)
 
 

@@ -33,7 +33,7 @@ from . import (
     status,
     trace,
 )
-from .ending import INTERRUPTED_STATUS, complain, guarded, stand_in_for_closed
+from .ending import INTERRUPTED_STATUS, complain, guarded, in_words, stand_in_for_closed, to_nowhere
 from .literal import LiteralCommand, LiteralGroup
 from .output import say_what_can_be_said
 
@@ -146,7 +146,13 @@ def main() -> None:
 
         completion_init()  # typer knows the shells only where it offers completion itself
     try:
-        status = app(sys.argv[1:] or ["--help"], prog_name=_NAME, standalone_mode=False)
+        with in_words():
+            status = app(sys.argv[1:] or ["--help"], prog_name=_NAME, standalone_mode=False)
+    except typer.Exit as error:
+        status = error.exit_code
+    except SystemExit:  # so typer itself ends where the reader of its help has gone
+        to_nowhere([1, 2])
+        status = 0
     except _UsageError as error:
         complain(_in_one_sentence(error))
         sys.exit(InputError.exit_status)

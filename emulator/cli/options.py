@@ -66,7 +66,7 @@ def duration_ns(text: str, option: str) -> int:
     except ValueError as error:
         raise InputError(str(error), key=option) from None
     if value_ns <= 0:
-        raise InputError(f"{text!r} is no time at all: write more than 0", key=option)
+        raise InputError(f"{shown(text)} is no time at all: write more than 0", key=option)
     return value_ns
 
 
@@ -114,8 +114,11 @@ def run_folder(run: str) -> Path:
     else:
         raise InputError(f"{shown(run)} is no run's id: write one, or a folder's path with a / in it: ./NAME")
     for folder in tried:
-        if (folder / "run.json").is_file():
-            return folder
+        try:
+            if (folder / "run.json").is_file():
+                return folder
+        except OSError as error:  # a name that is too long
+            raise InputError(f"{plain(str(folder))}: {error.strerror}: name a run's folder") from None
     known = [plain(path.parent.name) for path in sorted(Path("runs").glob("*/run.json"))[-5:]]
     there = f"in ./runs there are {', '.join(known)}" if known else "there is none in ./runs either"
     raise InputError(f"{plain(run)} holds no run (no run.json in it); {there}")

@@ -43,7 +43,9 @@ class Echo(NamedTuple):
 def ping(
     a: NodeArgument,
     b: NodeArgument,
-    count: Annotated[int, typer.Option("--count", "-c", min=1, help="How many echo requests.")] = 4,
+    count: Annotated[
+        int, typer.Option("--count", "-c", min=1, max=1_000_000, help="How many echo requests.")
+    ] = 4,
     run: RunOption = None,
     output: FormatOption = Format.TABLE,
 ) -> None:

@@ -30,9 +30,9 @@ def status(run: RunOption = None, output: FormatOption = Format.TABLE) -> None:
 
     In ns for programs (-o json, -o csv).
     """
-    from ..control.client import Client
+    from ..control.client import LOOK_S, Client
 
-    with Client.connect(run) as client:
+    with Client.connect(run, limit_s=LOOK_S) as client:
         now = client.status()
     if output is Format.JSON:
         print_json(now)

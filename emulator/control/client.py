@@ -22,6 +22,7 @@ from .places import Announced, announced, reached
 
 CONNECT_S = 5.0
 ANSWER_S = 15.0  # more than a run takes to find routes to a node
+LOOK_S = 3.0  # for the call and the answer, of who wants to have a look
 END_S = 90.0
 
 _NS_GET_NSTYPE = 0xB703  # linux/nsfs.h
@@ -44,20 +45,22 @@ def find_runs() -> list[str]:
 class Client:
     """A connection to a run; use as a context manager."""
 
-    def __init__(self, run_id: str, connection: socket.socket) -> None:
-        self.run_id = run_id
+    def __init__(self, run_id: str, connection: socket.socket, limit_s: float | None = None) -> None:
+        """``limit_s``: for each answer, in place of ANSWER_S."""
+        self.run_id, self._answer_s = run_id, ANSWER_S if limit_s is None else limit_s
         self.socket = connection
         self._lines = messages.Lines(connection, messages.MOST_ANSWER_BYTES)
 
     @classmethod
-    def connect(cls, run_id: str | None = None) -> Self:
-        """To the run of that id, or to the only one that there is."""
+    def connect(cls, run_id: str | None = None, *, limit_s: float | None = None) -> Self:
+        """To the run of that id, or to the only one; ``limit_s``: for the call and its answer."""
+        began_s = time.monotonic()
         run = _chosen(run_id)
         if run.owner_uid != os.geteuid():  # root's, which lets nobody else in
             raise FailureError(f"the mesh {run.run_id} belongs to root: call orbitmesh with sudo")
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            _call(connection, run)
+            _call(connection, run, CONNECT_S if limit_s is None else limit_s)
             uid = peer_uid(connection)
             if uid not in (0, os.geteuid()):
                 raise FailureError(
@@ -67,7 +70,8 @@ class Client:
         except BaseException:
             connection.close()
             raise
-        return cls(run.run_id, connection)
+        left_s = None if limit_s is None else max(0.1, began_s + limit_s - time.monotonic())
+        return cls(run.run_id, connection, left_s)
 
     def __enter__(self) -> Self:
         return self
@@ -117,9 +121,9 @@ class Client:
         needed: tuple[str, ...] = (),
     ) -> dict[str, Any]:
         try:
-            self.socket.settimeout(ANSWER_S)
+            self.socket.settimeout(self._answer_s)
             messages.send(self.socket, encode(request), give or ())
-            came = self._lines.next(ANSWER_S)
+            came = self._lines.next(self._answer_s)
             if came is None:
                 raise FailureError(f"run {self.run_id} ended before it answered")
             line, fds = came
@@ -129,7 +133,10 @@ class Client:
                 fds_to += fds
             value = decode(line)
         except TimeoutError as error:
-            raise FailureError(f"run {self.run_id} did not answer within {ANSWER_S:.0f} s") from error
+            raise FailureError(
+                f"run {self.run_id} has not answered for {self._answer_s:.2g} s: "
+                "is its process stopped, or the machine overloaded?"
+            ) from error
         except OSError as error:
             raise FailureError(f"run {self.run_id} cannot be reached: {error}") from error
         except NotAMessageError as error:
@@ -169,9 +176,9 @@ def _chosen(run_id: str | None) -> Announced:
     return runs[0]
 
 
-def _call(connection: socket.socket, run: Announced) -> None:
+def _call(connection: socket.socket, run: Announced, limit_s: float) -> None:
     connection.setblocking(False)
-    deadline_s = time.monotonic() + CONNECT_S
+    deadline_s = time.monotonic() + limit_s
     while True:
         try:
             with reached(run) as path:
@@ -180,7 +187,7 @@ def _call(connection: socket.socket, run: Announced) -> None:
         except BlockingIOError:  # its queue of callers is full
             if time.monotonic() > deadline_s:
                 raise FailureError(
-                    f"run {run.run_id} has taken no call for {CONNECT_S:.0f} s: is its process stopped?"
+                    f"run {run.run_id} has taken no call for {limit_s:.2g} s: is its process stopped?"
                 ) from None
             time.sleep(0.05)
         except PermissionError:

@@ -15,8 +15,9 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..errors import OrbitmeshError
+from ..errors import InputError, OrbitmeshError
 from ..priority import go_before_nodes
+from ..shown import shown
 from . import messages
 from .messages import NotAMessageError, close_all, decode, encode, peer_uid
 from .places import Entry
@@ -32,6 +33,23 @@ class Request(dict[str, Any]):
 
     fds: Sequence[int] = ()
     at_end: list[Callable[[], None]]
+
+    def text(self, key: str) -> str:
+        """InputError where it is missing, or no text."""
+        if key not in self:
+            raise InputError(f"the request lacks {key!r}: give it a text")
+        if not isinstance(value := self[key], str):
+            raise InputError(f"the request's {key!r} is {shown(value)}: give it a text")
+        return value
+
+    def text_or_none(self, key: str) -> str | None:
+        return None if self.get(key) is None else self.text(key)
+
+    def file(self) -> int:
+        """The descriptor that came with it."""
+        if len(self.fds) != 1:
+            raise InputError(f"the request came with {len(self.fds)} descriptors: send that of the one file")
+        return self.fds[0]
 
 
 Handler = Callable[[Request], Answer]
@@ -99,12 +117,12 @@ class ControlServer:
     def _answer(self, line: bytes, fds: Sequence[int], at_end: list[Callable[[], None]]) -> Answer:
         try:
             request = Request(decode(line))
-            handler = self._handlers[request["verb"]]
-        except (NotAMessageError, KeyError, TypeError):
-            return {"error": "not a request", "exit_status": 2}, ()
-        request.fds, request.at_end = fds, at_end
-        try:
-            return handler(request)
+            request.fds, request.at_end = fds, at_end
+            if (verb := request.text("verb")) not in self._handlers:
+                raise InputError(f"{shown(verb)} is no verb: there are {', '.join(sorted(self._handlers))}")
+            return self._handlers[verb](request)
+        except NotAMessageError as error:
+            return {"error": f"this is no line of JSON with an object in it ({error})", "exit_status": 2}, ()
         except OrbitmeshError as error:
             return {"error": str(error), "exit_status": error.exit_status}, ()
         except Exception as error:  # a defect of ours must not leave the client waiting

@@ -46,8 +46,8 @@ def remove_run(path: Path | str) -> list[str]:
             for name in _FOLDERS:
                 _remove_parts(folder, name)
             for name in _FILES:
-                folder.remove(temporary_name(name))
-                folder.remove(name)
+                _remove_file(folder, temporary_name(name))
+                _remove_file(folder, name)
             # last, so that a removal that was broken off can be taken up again
             folder.remove(files.RUN)
             left = folder.names()
@@ -61,13 +61,19 @@ def remove_run(path: Path | str) -> list[str]:
 def _remove_parts(record: Folder, name: str) -> None:
     if not record.is_there(name):
         return
-    if record.is_link(name):
+    if not record.is_folder(name):
         record.remove(name)
         return
     with record.child(name) as folder:
         for part in folder.names():
             if fnmatch.fnmatchcase(part, _PART) or fnmatch.fnmatchcase(part, temporary_name(_PART)):
-                folder.remove(part)
+                _remove_file(folder, part)
         is_empty = not folder.names()
     if is_empty:
         record.remove_folder(name)
+
+
+def _remove_file(folder: Folder, name: str) -> None:
+    """A folder in a file's place is none of the run's, and stays."""
+    if not folder.is_folder(name):
+        folder.remove(name)

@@ -7,9 +7,10 @@ import os
 import stat
 from pathlib import Path
 
+from ..callers import who_called
 from ..errors import HostError, InputError
 from ..guest import machine
-from ..safe_files import Folder, sudo_owner
+from ..safe_files import Folder
 
 
 class RunFolder:
@@ -29,7 +30,8 @@ class RunFolder:
     def make(self) -> None:
         """InputError where there is something in it, HostError where it cannot be made."""
         try:
-            self._folder = Folder.open(self.path, make=True)
+            who_called()  # refused before anything is made
+            self._folder = Folder.open(self.path, make=True, is_strict=_is_wary())
             self._refuse_others(self._folder)
             if self._folder.names():
                 raise InputError(f"{self.path} is not empty; name another folder with --out, or remove it")
@@ -41,11 +43,12 @@ class RunFolder:
 
     def _refuse_others(self, folder: Folder) -> None:
         """What root writes must not go where another user could have planted a link."""
-        if os.geteuid() != 0 or os.environ.get(machine.MARK):  # in a guest all is whose the guest is
+        if not _is_wary():
             return
         status = os.fstat(folder.fd)
         # a shared folder of a virtual machine says of all that is in it that it is the caller's
-        is_shared = folder.made and str(status.st_uid) == os.environ.get("SUDO_UID")
+        caller = who_called()
+        is_shared = folder.made and caller is not None and status.st_uid == caller[0]
         if is_shared or (status.st_uid == 0 and not status.st_mode & 0o022):
             return
         whose = f"belongs to user {status.st_uid}" if status.st_uid else "can be written by others"
@@ -62,7 +65,7 @@ class RunFolder:
 
     def give_to_user(self) -> None:
         """A run under sudo leaves its record to whoever called it."""
-        owner = sudo_owner()
+        owner = who_called()
         if owner is None or self._folder is None or not self._is_the_runs:
             return
         for _, folders, files, fd in os.fwalk(".", topdown=False, dir_fd=self._folder.fd):
@@ -75,3 +78,8 @@ class RunFolder:
     def close(self) -> None:
         if self._folder is not None:
             self._folder.close()
+
+
+def _is_wary() -> bool:
+    """Root is; but in a guest all is whose the guest is."""
+    return os.geteuid() == 0 and not os.environ.get(machine.MARK)

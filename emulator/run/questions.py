@@ -85,7 +85,7 @@ class Questions:
         return {
             "status": lambda request: (self.status(), ()),
             "enter": self._enter,
-            "path": lambda request: (self.path(request["source"], request["destination"]), ()),
+            "path": lambda request: (self.path(request.text("source"), request.text("destination")), ()),
             "capture": self._capture,
             "down": self._down,
         }
@@ -190,17 +190,18 @@ class Questions:
         return found
 
     def _enter(self, request: Request) -> Answer:
-        node = self._node(request["node"])
+        name = request.text("node")
+        node = self._node(name)
         self._mesh.plane.ensure_host(node)
-        self.route_to([request["node"]])
+        self.route_to([name])
         return {}, (self._mesh.plane.netns_fd(node), self._mesh.plane.program_mntns_fd(node))
 
     def _capture(self, request: Request) -> Answer:
         """Until the one who asked has gone."""
-        u = self._node(request["node"])
-        v = None if request["peer"] is None else self._node(request["peer"])
+        u, peer = self._node(request.text("node")), request.text_or_none("peer")
+        v = None if peer is None else self._node(peer)
         plane = self._mesh.plane
-        plane.capture(u, v, request.fds[0])
+        plane.capture(u, v, request.file())
         request.at_end.append(lambda: plane.end_capture(u, v))
         return {}, ()
 

@@ -34,7 +34,7 @@ LENGTH_M = {"nm": 1e-9, "um": 1e-6, "µm": 1e-6, "mm": 1e-3, "cm": 1e-2, "m": 1.
 
 FIRST_YEAR, LAST_YEAR = 1957, 2056  # what the two-digit year of a TLE can say
 
-_QUANTITY = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([^\s\d].*?)\s*")
+_QUANTITY = re.compile(r"\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*([^\s0-9].*?)\s*")
 
 
 def _example(units: Mapping[str, float]) -> str:
@@ -52,7 +52,7 @@ def _split(text: object, units: Mapping[str, float], *, signed: bool) -> tuple[s
         raise ValueError(f"{shown(text)} has {len(text)} characters: {_example(units)}")
     match = _QUANTITY.fullmatch(text)
     if match is None:
-        lacks_unit = re.fullmatch(r"\s*[+-]?[\d.]+(?:[eE][+-]?\d+)?\s*", text) is not None
+        lacks_unit = re.fullmatch(r"\s*[+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?\s*", text) is not None
         raise ValueError(
             f"{shown(text)} {'has no unit' if lacks_unit else 'is not a quantity'}: {_example(units)}"
         )

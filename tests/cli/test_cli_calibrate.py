@@ -26,7 +26,9 @@ from orbitmesh.emulator.calibration.document import (
     errors_of,
     loss_error,
 )
+from orbitmesh.emulator.cli import calibrate
 from orbitmesh.emulator.cli.main import app
+from orbitmesh.emulator.cli.output import say_what_can_be_said
 from orbitmesh.emulator.plane.backend import Probe
 from orbitmesh.emulator.plane.engine import EngineBackend
 from orbitmesh.emulator.plane.kernel import privileges
@@ -168,3 +170,14 @@ def test_a_place_that_cannot_be_written_is_named(monkeypatch: pytest.MonkeyPatch
     result = runner.invoke(app, ["calibrate"])
     assert result.exit_code == 1
     assert "ORBITMESH_STATE" in result.stderr
+
+
+def test_what_it_found_goes_to_an_ascii_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", out)
+    say_what_can_be_said()
+    calibrate._print(found("engine", "adaptive"))
+    out.flush()
+    said = out.buffer.getvalue().decode("ascii")  # type: ignore[attr-defined]
+    assert "the two hosts' own share of what follows" in said
+    assert " ?s " in said, "microseconds"

@@ -112,6 +112,35 @@ def test_what_is_not_ascii_goes_to_an_output_that_lacks_it(verb: str, encoding: 
     assert {"report": "rich", "run": "--clock", "calibrate": "orbitmesh"}[verb] in said
 
 
+@pytest.mark.netns
+def test_a_run_s_screen_and_report_on_an_ascii_terminal(tmp_path: Path) -> None:
+    """One that succeeds, with a title of other letters."""
+    text = (SHIPPED_FOLDER / "pocket.toml").read_text().replace("\ntitle = ", '\ntitle = "Łódź 東京 µs" # ')
+    (tmp_path / "p.toml").write_text(text, encoding="utf-8")
+    locale = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "orbitmesh.emulator.cli",
+            "run",
+            "p.toml",
+            "--links",
+            "fake",
+            "--duration",
+            "1s",
+        ],
+        capture_output=True,
+        cwd=tmp_path,
+        env={**os.environ, **locale},
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"Traceback" not in done.stderr
+    assert "?" in done.stdout.decode("ascii")
+    assert "ending; writing the record" in done.stderr.decode("ascii")
+
+
 def test_what_an_encoding_lacks_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))

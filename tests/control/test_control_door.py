@@ -39,10 +39,11 @@ def run_id(tmp_path: Path) -> Iterator[str]:
             "status": lambda request: (STATUS, ()),
             "enter": lambda request: ({}, namespaces),
             "path": lambda request: (
-                {"path": [request["source"], request["destination"]], "hops": 1, "delay_ns": 5},
+                {"path": [request.text("source"), request.text("destination")], "hops": 1, "delay_ns": 5},
                 (),
             ),
             "down": refuse,
+            "capture": lambda request: ({"fd": request.file(), "peer": request.text_or_none("peer")}, ()),
         },
     )
     yield run_id
@@ -133,6 +134,27 @@ def test_a_broken_request_gets_an_answer_and_the_server_lives(run_id: str, reque
     raw.close()
     with Client.connect(run_id) as client:
         assert client.status()
+
+
+@pytest.mark.parametrize(
+    ("request_line", "said"),
+    [
+        (b"x\n", "this is no line of JSON with an object in it (JSONDecodeError)"),
+        (b"[]\n", "this is no line of JSON with an object in it (a list)"),
+        (b"{}\n", "the request lacks 'verb': give it a text"),
+        (b'{"verb": 1}\n', "the request's 'verb' is 1: give it a text"),
+        (b'{"verb": "reboot"}\n', "'reboot' is no verb: there are capture, down, enter, path, status"),
+        (b'{"verb": "path", "source": "a"}\n', "the request lacks 'destination': give it a text"),
+        (b'{"verb": "path", "source": ["a"]}\n', "the request's 'source' is ['a']: give it a text"),
+        (b'{"verb": "capture"}\n', "the request came with 0 descriptors: send that of the one file"),
+    ],
+)
+def test_a_malformed_request_is_told_which_field(run_id: str, request_line: bytes, said: str):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as raw:
+        raw.settimeout(5)
+        raw.connect(path_of(run_id))
+        raw.sendall(request_line)
+        assert json.loads(raw.recv(4096)) == {"error": said, "exit_status": 2}
 
 
 def test_many_clients_at_once(run_id: str):

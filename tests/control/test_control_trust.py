@@ -278,12 +278,28 @@ def test_a_listener_that_never_accepts_is_given_up(place: Path, monkeypatch: pyt
         first = Client.connect("deaf-1")  # the queue has room for one
         began_s = time.monotonic()
         assert find_runs() == ["deaf-1"]
-        with pytest.raises(FailureError, match=r"run deaf-1 did not answer within"):
+        with pytest.raises(FailureError, match=r"run deaf-1 has not answered for"):
             first.status()
         with pytest.raises(FailureError, match="run deaf-1 has taken no call for"):
             Client.connect("deaf-1")
         assert time.monotonic() - began_s < 10
         first.socket.close()
+
+
+def test_who_wants_to_have_a_look_waits_for_one_limit(place: Path) -> None:
+    place.mkdir()
+    with listen(place / "deaf-1"):
+        (place / "deaf-1.process").write_text(f"{os.getpid()} {places._started(os.getpid())}")
+        began_s = time.monotonic()
+        with (
+            Client.connect(limit_s=0.3) as asking,
+            pytest.raises(
+                FailureError, match=r"^run deaf-1 has not answered for 0\.3 s: is its process stopped"
+            ),
+        ):
+            asking.status()
+        assert 0.2 < time.monotonic() - began_s < 3, "and not for ANSWER_S"
+    assert client.LOOK_S <= 3
 
 
 @pytest.mark.parametrize(
@@ -339,7 +355,7 @@ def test_a_drop_at_a_time_is_no_way_to_hold_a_client(place: Path, monkeypatch: p
 
         thread = threading.Thread(target=drip)
         thread.start()
-        with Client.connect("slow-1") as asking, pytest.raises(FailureError, match="did not answer within"):
+        with Client.connect("slow-1") as asking, pytest.raises(FailureError, match="has not answered for"):
             asking.status()
         thread.join()
 

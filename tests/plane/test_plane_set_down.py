@@ -36,6 +36,24 @@ def test_an_interface_set_down_by_hand_is_told_and_ends_nothing() -> None:
         rig.plane.close()
 
 
+def test_interfaces_removed_by_hand_are_that_node_s_loss() -> None:
+    rig = Rig()
+    try:
+        rig.step(PAIRS)
+        node = rig.net["sat-0-0"]
+        for name in node.intfNames():
+            assert node.cmd(f"ip link del {name}") == ""
+        for flip in (True, False, True):
+            rig.step([pair for pair in PAIRS if flip or pair not in ((2, 3), (0, 1), (0, NEAR))])
+            rig.plane.settle(now_ns() + 2 * NS_PER_S)
+        (caution,) = rig.kernel.cautions()
+        assert "interfaces were set down or removed by hand (first in sat-0-0)" in caution
+        assert "1 received" in rig.net["sat-1-1"].cmd("ping -c1 -W2 sat-1-2")
+        assert "0 received" in rig.net["sat-1-1"].cmd("ping -c1 -W1 sat-0-0")
+    finally:
+        rig.plane.close()
+
+
 def test_all_nodes_ping_each_other_in_little_more_than_a_round_trip_each() -> None:
     rig = Rig()
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import socket
@@ -112,7 +113,11 @@ def _bring_up(interface: str, configure: socket.socket) -> None:
 def leave(fds: Iterable[int]) -> None:
     """Let devices outlive their descriptors, until their namespace ends."""
     for fd in fds:
-        fcntl.ioctl(fd, _TUNSETPERSIST, 1)
+        try:
+            fcntl.ioctl(fd, _TUNSETPERSIST, 1)
+        except OSError as error:
+            if error.errno != errno.EBADFD:  # a program in the node has removed it
+                raise
 
 
 def remove(fds: Iterable[int]) -> None:

@@ -13,6 +13,8 @@ from ...errors import KernelError
 from ..addressing import Addresses
 from . import netlink
 
+_BY_HAND = (errno.ENETDOWN, errno.ENODEV)  # the mesh itself sets none by an interface that it has taken
+
 
 class Routes:
     """Set by ``sockets``, a node's into its namespace: those that are there when routes are set."""
@@ -21,15 +23,16 @@ class Routes:
         self, names: Sequence[str], addresses: Addresses, sockets: Mapping[int, netlink.RouteSocket]
     ) -> None:
         self._names, self._addresses, self._sockets = names, addresses, sockets
-        self._disturbed: set[int] = set()  # nodes that refused routes by an interface that is down
+        self._disturbed: set[int] = set()  # nodes that refused routes by an interface that is down, or gone
         self._n_set_down = 0
         self._first_set_down = ""
 
     def set(self, node: Int32, destination: Int32, next_node: Int32, ifindex: Int32) -> None:
         """Set or (where ``ifindex`` is 0) withdraw (n,) routes, one batch per node.
 
-        KernelError with the first that was refused, once all have been sent.  Not so where a program in
-        the node set the interface down: that is counted, and the node is ``disturbed`` until it takes all.
+        KernelError with the first that was refused, once all have been sent.  Not so where a program in the
+        node set the interface down, or removed it: that is counted, and the node is ``disturbed`` until it
+        takes all.
         """
         if len(node) == 0:
             return
@@ -52,11 +55,11 @@ class Routes:
         # a route that is to go and is not there went with its interface
         wrong = [r for r in refused if not (r.errno == errno.ESRCH and ifindex[r.seq] == 0)]
         self._disturbed.difference_update(node.tolist())
-        if down := [r for r in wrong if r.errno == errno.ENETDOWN]:
+        if down := [r for r in wrong if r.errno in _BY_HAND]:
             self._disturbed.update(int(node[r.seq]) for r in down)
             self._n_set_down += len(down)
             self._first_set_down = self._first_set_down or self._names[node[down[0].seq]]
-            wrong = [r for r in wrong if r.errno != errno.ENETDOWN]
+            wrong = [r for r in wrong if r.errno not in _BY_HAND]
         if wrong:
             row, known_as = wrong[0].seq, self._names
             way = "withdrawn" if next_node[row] < 0 else f"by {known_as[next_node[row]]}"
@@ -74,7 +77,7 @@ class Routes:
         if not self._n_set_down:
             return []
         return [
-            f"an intervention from outside: interfaces were set down by hand (first in "
+            f"an intervention from outside: interfaces were set down or removed by hand (first in "
             f"{self._first_set_down}), and {self._n_set_down} settings of routes were refused for it; "
             "what was measured meanwhile is of the mesh so changed"
         ]
