@@ -1,0 +1,1 @@
+"""Customers: what they ask for and when, whether anyone is fast enough to answer or not."""
