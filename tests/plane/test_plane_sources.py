@@ -120,6 +120,22 @@ def test_one_program_looks_at_all_interfaces_of_a_node(monkeypatch: pytest.Monke
         rig.plane.close()
 
 
+def test_what_the_kernel_took_once_it_must_take_at_every_interface(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it can is tried before the first link: after that a refusal is a fault, and names it."""
+    rig = Rig()
+
+    def refuse(*_: object) -> None:
+        raise KernelError("interface 2: its packets' sources cannot be looked at: No buffer space (ENOBUFS)")
+
+    monkeypatch.setattr(Sources, "guard", refuse)
+    try:
+        with pytest.raises(KernelError, match="interface 2"):
+            rig.step(PAIRS)
+        assert rig.kernel.cautions() == []
+    finally:
+        rig.plane.close()
+
+
 def test_a_kernel_with_no_place_for_the_program_is_a_caution_and_no_failure(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

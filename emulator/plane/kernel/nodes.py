@@ -60,7 +60,6 @@ class Namespaces:
         self._warden: Warden | None = None
         self._resolver: Resolver | None = None
         self._sources: Sources | None = None
-        self._are_guarded = False
         self._spoofed = 0
         self._routes = routes.Routes(nodes.names, addresses, self._sockets)
         self._unwatched = ""  # why sources are not looked at
@@ -227,18 +226,8 @@ class Namespaces:
 
     def guard_sources(self, node: int, ifindexes: Sequence[int]) -> None:
         """Let out of a node's interfaces only what bears the node's address, or is in transit."""
-        if self._sources is None:
-            return
-        try:
+        if self._sources is not None:
             self._sources.guard(self._sockets[node], ifindexes, int(self._addresses.ipv4[node]))
-        except KernelError as error:
-            if self._are_guarded:
-                raise
-            # some kernels load such programs and have nothing to attach them to
-            self._sources.close()
-            self._sources = None
-            log.warning("nodes can send under addresses of others, and it is not counted: %s", error)
-        self._are_guarded = True
 
     def spoofed(self) -> int:
         """Packets that were not let out."""
