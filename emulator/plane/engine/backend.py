@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import subprocess
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,8 @@ from ..kernel import privileges
 from ..kernel.namespaces import on_own_thread
 from . import tun
 from .carrier import (
-    DEFAULT_MEMORY_BYTES,
     EngineCarrier,
-    Priority,
-    Wait,
+    EngineOptions,
     find_stamps,
     make_device_somewhere,
 )
@@ -40,20 +38,12 @@ class EngineBackend(EngineCarrier):
     def __init__(
         self,
         *,
-        seed: int = 0,
-        wait: Wait = "adaptive",
-        priority: Priority = "realtime",
         capacity_links: int = DEFAULT_CAPACITY_LINKS,
-        memory_bytes: int = DEFAULT_MEMORY_BYTES,
-        stamps: bool = True,
-        binary: Path = BINARY,
+        **options: Unpack[EngineOptions],
     ) -> None:
         """See EngineCarrier."""
         self._table = Table(capacity_links)
-        super().__init__(
-            self._table, "--table-fd",
-            seed=seed, wait=wait, priority=priority, memory_bytes=memory_bytes, stamps=stamps, binary=binary,
-        )  # fmt: skip
+        super().__init__(self._table, "--table-fd", **options)
         self._fds = np.full((capacity_links, 2), -1, np.int32)  # duplicates of what the engine holds
         self._up = np.zeros(capacity_links, np.bool_)
         self._outages = np.zeros(capacity_links, np.uint64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypedDict
 
 from ...errors import BackendError, HostError, KernelError, ProcessDied
 from ..backend import Lateness, LinkEnd
@@ -19,6 +19,17 @@ Priority = Literal["realtime", "normal"]
 
 DEFAULT_MEMORY_BYTES = 512 << 20
 SPARE_DESCRIPTORS = 64
+
+
+class EngineOptions(TypedDict, total=False):
+    """What is left out is as EngineCarrier has it."""
+
+    seed: int
+    wait: Wait
+    priority: Priority
+    memory_bytes: int
+    stamps: bool
+    binary: Path
 
 
 class EngineCarrier:

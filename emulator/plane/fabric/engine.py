@@ -6,8 +6,7 @@ import heapq
 import threading
 from collections.abc import Sequence
 from enum import IntEnum
-from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +15,8 @@ from ...epoch import Int64
 from ...errors import BackendError, ProcessDied
 from ..backend import Carrier, Lateness, LinkEnd
 from ..engine import tun
-from ..engine.carrier import DEFAULT_MEMORY_BYTES, EngineCarrier, Priority, Wait
-from ..engine.process import BINARY, Operation
+from ..engine.carrier import EngineCarrier, EngineOptions
+from ..engine.process import Operation
 from ..engine.stamps import Stamps
 from ..kernel.namespaces import on_own_thread
 from .table import FabricTable
@@ -67,18 +66,9 @@ class FabricEngine(EngineCarrier):
     def __init__(
         self,
         table: FabricTable,
-        *,
-        seed: int = 0,
-        wait: Wait = "adaptive",
-        priority: Priority = "realtime",
-        memory_bytes: int = DEFAULT_MEMORY_BYTES,
-        stamps: bool = True,
-        binary: Path = BINARY,
+        **options: Unpack[EngineOptions],
     ) -> None:
-        super().__init__(
-            table, "--fabric-fd",
-            seed=seed, wait=wait, priority=priority, memory_bytes=memory_bytes, stamps=stamps, binary=binary,
-        )  # fmt: skip
+        super().__init__(table, "--fabric-fd", **options)
         self._lock = threading.Lock()
         self._ports: dict[int, tuple[int, int]] = {}  # by node: its port, and our duplicate of the device
         self._free: list[int] = []  # a heap: the lowest port first
