@@ -8,6 +8,7 @@ run's end by end-of-file, and what it asked for ends with it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import struct
@@ -15,7 +16,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..errors import InputError, OrbitmeshError
+from ..errors import InputError, OrbitmeshError, ProcessDied
 from ..priority import go_before_nodes
 from ..shown import shown
 from . import messages
@@ -24,6 +25,11 @@ from .places import Entry
 
 # A client that reads no answer keeps a thread, and not for ever.
 _SEND_S = 10
+# Why a caller may not be let in just now: it went away, or there is no room.  The next one may.
+_PASSING = {
+    errno.ECONNABORTED, errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EPERM,
+}  # fmt: skip
+_PASSING_S = 0.1
 
 Answer = tuple[dict[str, Any], Sequence[int]]
 
@@ -56,10 +62,16 @@ Handler = Callable[[Request], Answer]
 
 
 class ControlServer:
-    """Answers requests in threads of its own; ``handlers`` maps a verb to what answers it."""
+    """Answers requests in threads of its own; ``handlers`` maps a verb to what answers it.
 
-    def __init__(self, run_id: str, handlers: dict[str, Handler]) -> None:
-        self._handlers = handlers
+    ``on_failure`` is told when no more callers can be let in, though nobody has closed it.
+    """
+
+    def __init__(
+        self, run_id: str, handlers: dict[str, Handler], on_failure: Callable[[BaseException], None]
+    ) -> None:
+        self._handlers, self._on_failure = handlers, on_failure
+        self._closing = threading.Event()
         self._clients: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._entry = Entry(run_id)
@@ -68,6 +80,7 @@ class ControlServer:
         self._accepter.start()
 
     def close(self) -> None:
+        self._closing.set()
         self._entry.withdraw()
         with self._lock:
             clients, self._clients = self._clients, set()
@@ -78,18 +91,34 @@ class ControlServer:
         self._accepter.join()
 
     def _accept(self) -> None:
-        go_before_nodes()
-        while True:
-            try:
-                client, _ = self._socket.accept()
-            except OSError:
-                return  # closed
-            if peer_uid(client) not in (0, os.geteuid()):
-                client.close()
-                continue
+        try:
+            go_before_nodes()
+            while not self._closing.is_set():
+                try:
+                    self._let_in()
+                except OSError as error:
+                    if error.errno not in _PASSING:
+                        raise
+                    self._closing.wait(_PASSING_S)
+        except BaseException as error:
+            if not self._closing.is_set():  # a run that nobody can ask or end must not go on
+                self._on_failure(ProcessDied(f"the control socket takes no more callers: {error}"))
+
+    def _let_in(self) -> None:
+        client, _ = self._socket.accept()
+        if peer_uid(client) not in (0, os.geteuid()):
+            client.close()
+            return
+        with self._lock:
+            self._clients.add(client)
+        thread = threading.Thread(target=self._serve, args=(client,), name="control client", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # no room for one more: this caller has to call again
             with self._lock:
-                self._clients.add(client)
-            threading.Thread(target=self._serve, args=(client,), name="control client", daemon=True).start()
+                self._clients.discard(client)
+            client.close()
+            raise OSError(errno.EAGAIN, str(error)) from error
 
     def _serve(self, client: socket.socket) -> None:
         at_end: list[Callable[[], None]] = []

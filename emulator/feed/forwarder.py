@@ -10,10 +10,19 @@ from .feed import Entry, Missed, Reader
 
 
 class Forwarder:
-    """``send`` each entry, until the feed has ended or ``send`` raises OSError: the watcher has gone."""
+    """``send`` each entry, until the feed has ended or ``send`` raises OSError: the watcher has gone.
 
-    def __init__(self, reader: Reader, send: Callable[[Entry | Missed], None], name: str) -> None:
-        self._reader, self._send = reader, send
+    ``on_failure`` is told of whatever else it raises.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        send: Callable[[Entry | Missed], None],
+        name: str,
+        on_failure: Callable[[BaseException], None],
+    ) -> None:
+        self._reader, self._send, self._on_failure = reader, send, on_failure
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -36,3 +45,5 @@ class Forwarder:
                         news.parcel.close()
         except OSError:
             return  # it has gone: whoever watches it says so, and why
+        except BaseException as error:
+            self._on_failure(error)

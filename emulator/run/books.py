@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from ..plane.backend import Carrier, Lateness
@@ -37,10 +37,10 @@ class Books:
     def caution(self, *cautions: str) -> None:
         self._cautions += cautions
 
-    def count_afresh(self, backend: Carrier) -> None:
+    def count_afresh(self, backend: Carrier, on_failure: Callable[[BaseException], None]) -> None:
         """While the mesh was built, packets said nothing of how it runs."""
         self._lateness_before = backend.lateness()
-        self._lateness_log = LatenessLog(backend)
+        self._lateness_log = LatenessLog(backend, on_failure)
         self._lateness_log.start()
 
     def begin(self, clock: Clock) -> None:

@@ -149,7 +149,7 @@ class Emulation(RunningMesh):
         self._begin_record()
         self._build()
         self._begin_ticks()
-        self._control = ControlServer(self.run_id, self._questions.handlers())
+        self._control = ControlServer(self.run_id, self._questions.handlers(), self._supervision.fail)
         self._start_nodes()
         self._count_afresh()
 
@@ -238,7 +238,7 @@ class Emulation(RunningMesh):
         """While the mesh was built, ticks and packets said nothing of how it runs."""
         assert self._conductor is not None
         self._conductor.count_afresh()
-        self._books.count_afresh(self.backend)
+        self._books.count_afresh(self.backend, self._supervision.fail)
         self._books.begin(self.clock)
         self._steps.is_running = True
 

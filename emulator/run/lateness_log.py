@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 from ..plane.backend import Carrier, Lateness
 from ..priority import go_before_nodes
@@ -16,8 +17,8 @@ _MOST = 10_000
 class LatenessLog:
     """A thread of its own from ``start`` to ``stop``; ``windows``: when packets left later than the bound."""
 
-    def __init__(self, backend: Carrier) -> None:
-        self._backend = backend
+    def __init__(self, backend: Carrier, on_failure: Callable[[BaseException], None]) -> None:
+        self._backend, self._on_failure = backend, on_failure
         self._windows: list[Window] = []
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lateness", daemon=True)
@@ -36,10 +37,13 @@ class LatenessLog:
         return tuple(self._windows)
 
     def _run(self) -> None:
-        go_before_nodes()
-        while not self._stopping.wait(_PERIOD_S):
+        try:
+            go_before_nodes()
+            while not self._stopping.wait(_PERIOD_S):
+                self._look()
             self._look()
-        self._look()
+        except BaseException as error:  # a run of which nobody notes when it was late is not to be trusted
+            self._on_failure(error)
 
     def _look(self) -> None:
         now, mono_ns = self._backend.lateness(), time.monotonic_ns()

@@ -37,7 +37,9 @@ class RecorderProcess:
     def open(self, header: RunHeader) -> None:
         """From now on it is sent what is put into the feed."""
         tell(self._child, ("open", header))
-        self._forwarder = Forwarder(self._feed.reader(), self._send, "to the recorder")
+        self._forwarder = Forwarder(
+            self._feed.reader(), self._send, "to the recorder", self._supervision.fail
+        )
 
     def _send(self, news: Entry | Missed) -> None:
         if isinstance(news, Missed):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import queue
 import secrets
 import socket
 import threading
@@ -22,6 +24,10 @@ STATUS = dict.fromkeys(client._STATUS_KEYS, 0) | {"elapsed_ns": 1_500_000_000}
 
 def refuse(request):
     raise RunError("the mesh is on fire")
+
+
+def fail(error: BaseException) -> None:
+    raise error  # in a thread: the test fails with it
 
 
 def path_of(run_id: str) -> str:
@@ -45,6 +51,7 @@ def run_id(tmp_path: Path) -> Iterator[str]:
             "down": refuse,
             "capture": lambda request: ({"fd": request.file(), "peer": request.text_or_none("peer")}, ()),
         },
+        fail,
     )
     yield run_id
     server.close()
@@ -76,7 +83,7 @@ def test_what_a_client_hands_over_is_closed_and_what_it_asked_for_ends_with_it(t
         request.at_end.append(ended.set)
         return {}, ()
 
-    server = ControlServer(run_id, {"capture": capture, "status": lambda request: (STATUS, ())})
+    server = ControlServer(run_id, {"capture": capture, "status": lambda request: (STATUS, ())}, fail)
     try:
         with (tmp_path / "file").open("wb") as file, Client.connect(run_id) as client:
             client.capture("sat-0-0", None, file.fileno())
@@ -99,10 +106,10 @@ def test_an_error_of_the_run_is_the_clients_error(run_id: str):
 
 def test_runs_are_found_and_vanish_with_their_server():
     run_id = f"test-{secrets.token_hex(4)}"
-    server = ControlServer(run_id, {"status": lambda request: (STATUS, ())})
+    server = ControlServer(run_id, {"status": lambda request: (STATUS, ())}, fail)
     assert run_id in find_runs()
     with pytest.raises(FailureError, match="under way"):
-        ControlServer(run_id, {})
+        ControlServer(run_id, {}, fail)
     with Client.connect(run_id) as client:
         client.status()  # so that the server has taken the connection
         server.close()
@@ -170,3 +177,34 @@ def test_many_clients_at_once(run_id: str):
     for thread in threads:
         thread.join()
     assert answers == [1_500_000_000] * 160
+
+
+def test_a_door_that_has_fallen_shut_is_told():
+    told: queue.Queue[BaseException] = queue.Queue()
+    server = ControlServer(f"test-{secrets.token_hex(4)}", {}, told.put)
+    try:
+        server._socket.shutdown(socket.SHUT_RDWR)  # nobody said close()
+        assert "the control socket takes no more callers" in str(told.get(timeout=10))
+    finally:
+        server.close()
+    assert told.empty()
+
+
+def test_a_caller_for_whom_there_is_no_room_shuts_the_door_to_nobody_else(monkeypatch: pytest.MonkeyPatch):
+    accept, refused = socket.socket.accept, []
+
+    def full(self: socket.socket):
+        if not refused:
+            refused.append(self)
+            raise OSError(errno.EMFILE, "Too many open files")
+        return accept(self)
+
+    monkeypatch.setattr(socket.socket, "accept", full)
+    run_id = f"test-{secrets.token_hex(4)}"
+    server = ControlServer(run_id, {"status": lambda request: (STATUS, ())}, fail)
+    try:
+        with Client.connect(run_id) as client:
+            assert client.status() == STATUS
+        assert refused
+    finally:
+        server.close()

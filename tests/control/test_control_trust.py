@@ -193,7 +193,7 @@ def test_names_that_are_no_runs_are_passed_over(place: Path) -> None:
 
 @as_root
 def test_another_user_sees_roots_run_and_is_not_let_in(place: Path) -> None:
-    server = ControlServer("toy-1", {"status": lambda request: ({}, ())})
+    server = ControlServer("toy-1", {"status": lambda request: ({}, ())}, pytest.fail)
     try:
         assert stat.S_IMODE(place.stat().st_mode) == 0o755
         assert stat.S_IMODE((place / "toy-1").stat().st_mode) == 0o600
@@ -247,7 +247,7 @@ def test_what_a_killed_run_leaves_is_recognised_and_removed(place: Path) -> None
     assert process.stdout.readline() == "there\n"
     assert find_runs() == ["killed-1"]
     with pytest.raises(FailureError, match="'killed-1' is under way"):
-        ControlServer("killed-1", {})
+        ControlServer("killed-1", {}, pytest.fail)
     process.kill()
     process.wait()
     process.stdout.close()
@@ -326,7 +326,9 @@ def test_nonsense_gets_a_sentence(
 def test_descriptors_that_are_no_namespaces_are_refused(place: Path) -> None:
     open_before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
     with (place.parent / "file").open("w") as file:
-        server = ControlServer("toy-1", {"enter": lambda request: ({}, [file.fileno(), file.fileno()])})
+        server = ControlServer(
+            "toy-1", {"enter": lambda request: ({}, [file.fileno(), file.fileno()])}, pytest.fail
+        )
         try:
             with (
                 Client.connect("toy-1") as asking,

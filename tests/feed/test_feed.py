@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import queue
 import threading
 from typing import Any
 
@@ -88,6 +89,7 @@ def test_a_closed_feed_is_read_to_its_end() -> None:
 
 
 def test_a_watcher_that_does_not_take_its_news_holds_nobody_up_and_is_told() -> None:
+    failed: list[BaseException] = []
     feed, let, began = Feed(most_entries=4), threading.Event(), threading.Event()
     got: list[Entry | Missed] = []
 
@@ -96,7 +98,7 @@ def test_a_watcher_that_does_not_take_its_news_holds_nobody_up_and_is_told() -> 
         let.wait()
         got.append(news)
 
-    forwarder = Forwarder(feed.reader(), send, "slow")
+    forwarder = Forwarder(feed.reader(), send, "slow", failed.append)
     feed.put("event", 0)
     assert began.wait(10)
     for value in range(1, 100):
@@ -111,11 +113,25 @@ def test_a_watcher_that_has_gone_ends_its_forwarder() -> None:
     def send(news: Entry | Missed) -> None:
         raise BrokenPipeError
 
+    failed: list[BaseException] = []
     feed = Feed()
-    forwarder = Forwarder(feed.reader(), send, "dead")
+    forwarder = Forwarder(feed.reader(), send, "dead", failed.append)
     feed.put("epoch", None, Parcel.pack(LARGE))
     assert forwarder.join(10)
+    assert failed == []
     feed.drop()
+
+
+def test_a_forwarder_that_fails_says_so() -> None:
+    def send(news: Entry | Missed) -> None:
+        raise ZeroDivisionError
+
+    failures: queue.Queue[BaseException] = queue.Queue()
+    feed = Feed()
+    forwarder = Forwarder(feed.reader(), send, "broken", failures.put)
+    feed.put("event", 1)
+    assert isinstance(failures.get(timeout=10), ZeroDivisionError)
+    assert forwarder.join(10)
 
 
 @given(most=st.integers(1, 6), steps=st.lists(st.integers(0, 3), max_size=40))

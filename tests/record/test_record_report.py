@@ -113,7 +113,7 @@ def test_a_fault_before_the_kill_is_told(tmp_path: Path) -> None:
 
 def test_a_run_that_still_runs(tmp_path: Path) -> None:
     record(tmp_path / "run", None)
-    with contextlib.closing(ControlServer("small-20261101T120000Z-0001", {})):
+    with contextlib.closing(ControlServer("small-20261101T120000Z-0001", {}, pytest.fail)):
         results = load_run(tmp_path / "run")
         assert results.summary["ended"] == "running"
         assert "still under way" in results.notes[0]
