@@ -89,7 +89,7 @@ def _watch(screen: Screen, behind: _Behind, ready: dict[str, Any]) -> None:
     """Until its duration is over; raises what ends it before."""
     from ..control.client import Client
 
-    with Client.connect(ready["run_id"]) as client, screen.watching(client.status):
+    with Client.connect(ready["run_id"]) as client, screen.watching(client.watching()):
         behind.wait_until(time.monotonic() + ready["duration_s"])
 
 

@@ -117,7 +117,7 @@ def run_here(settings: Settings, output: Format) -> None:
                 if mesh.introduced.offsets:
                     screen.say(f"lasers across planes: {'; '.join(mesh.introduced.offsets)}")
                 screen.say(f"ground links: {mesh.introduced.ground_links}")
-                with screen.watching(mesh.status):
+                with screen.watching(mesh.feed.reader(present=True)):
                     mesh.wait()
                 screen.say("ending; writing the record")
         finally:

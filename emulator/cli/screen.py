@@ -14,14 +14,16 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from ..feed.feed import Entry, Watcher
 from ..priority import go_before_nodes
+from ..signals import held_back
 from .output import stderr
 from .status import one_line, picture
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-_DRAWN_EVERY_S = 1.0
+_LOOK_S = 0.2
 _LINE_EVERY_S = 10.0
 
 
@@ -68,8 +70,8 @@ class Screen:
             self._bar = self._task = None
 
     @contextlib.contextmanager
-    def watching(self, status: Callable[[], dict[str, Any]]) -> Iterator[None]:
-        """Show ``status()`` until the block is left.  An error of it is raised at the end of the block."""
+    def watching(self, watcher: Watcher) -> Iterator[None]:
+        """Show the status as it comes, until the block is left.  An error is raised at the block's end."""
         from rich.live import Live
 
         self.end_progress()
@@ -77,26 +79,26 @@ class Screen:
         errors: list[BaseException] = []
 
         def show(draw: Callable[[dict[str, Any]], None], every_s: float) -> None:
-            go_before_nodes()  # it shares the interpreter's lock with threads that do
             try:
-                while not stop.wait(every_s):
-                    draw(status())
+                go_before_nodes()  # it shares the interpreter's lock with threads that do
+                due_s = time.monotonic() + every_s
+                while not stop.is_set():
+                    news = watcher.read(_LOOK_S)
+                    if isinstance(news, Entry) and news.kind == "status":
+                        if time.monotonic() >= due_s and not stop.is_set():
+                            draw(news.value)
+                            due_s = time.monotonic() + every_s
+                    elif news is None:
+                        stop.wait(_LOOK_S / 10)  # at its end it does not wait
             except BaseException as error:
                 errors.append(error)
 
         with contextlib.ExitStack() as stack:
             if self.console.is_interactive:
-                live = stack.enter_context(
-                    Live(
-                        picture(status(), self.console.width),
-                        console=self.console,
-                        auto_refresh=False,
-                        transient=True,
-                    )
-                )
+                live = stack.enter_context(Live(console=self.console, auto_refresh=False, transient=True))
                 arguments = (
                     lambda now: live.update(picture(now, self.console.width), refresh=True),
-                    _DRAWN_EVERY_S,
+                    0.0,  # as often as it comes
                 )
             else:
                 arguments = (lambda now: self.say(one_line(now)), _LINE_EVERY_S)
@@ -105,8 +107,9 @@ class Screen:
             try:
                 yield
             finally:
-                stop.set()
-                thread.join()
+                with held_back():  # it may be drawing, and must not when the interpreter ends
+                    stop.set()
+                    thread.join()
         if errors:
             raise errors[0]
 

@@ -11,7 +11,7 @@ import fcntl
 import os
 import socket
 import time
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import FailureError, InputError
 from ..run_names import is_run_id
@@ -19,6 +19,9 @@ from ..shown import shown
 from . import messages
 from .messages import NotAMessageError, close_all, decode, encode, peer_uid
 from .places import Announced, announced, reached
+
+if TYPE_CHECKING:
+    from .watching import Watching
 
 CONNECT_S = 5.0
 ANSWER_S = 15.0  # more than a run takes to find routes to a node
@@ -35,6 +38,7 @@ _STATUS_KEYS = (
     "digest",
 )  # fmt: skip
 _PATH_KEYS = ("path", "hops", "delay_ns")
+_WATCH_KEYS = ("news", "next", "at_end")
 
 
 def find_runs() -> list[str]:
@@ -99,6 +103,18 @@ class Client:
     def capture(self, node: str, peer: str | None, fd: int) -> None:
         """Copy what arrives at a node, or passes from it to a peer, into a file; until this client closes."""
         self._ask({"verb": "capture", "node": node, "peer": peer}, give=[fd])
+
+    def watch(
+        self, after: int | None, wait_s: float, *, epochs: bool = False, fds_to: list[int] | None = None
+    ) -> dict[str, Any]:
+        """``news`` of the run's feed from a number on, or what stands, and the number that is ``next``."""
+        request = {"verb": "watch", "after": after, "wait_s": wait_s, "epochs": epochs}
+        return self._ask(request, fds_to=fds_to, needed=_WATCH_KEYS)
+
+    def watching(self, position: int | None = None, *, epochs: bool = False) -> Watching:
+        from .watching import Watching  # on demand: few verbs watch
+
+        return Watching(self, position, epochs=epochs)
 
     def down(self) -> None:
         """End the run; returns when it has gone."""

@@ -35,9 +35,13 @@ Answer = tuple[dict[str, Any], Sequence[int]]
 
 
 class Request(dict[str, Any]):
-    """``fds`` came with it and are closed after the answer; ``at_end`` is called when the client has gone."""
+    """``fds`` came with it and are closed after the answer, ``to_close`` when it has been sent.
+
+    ``at_end`` is called when the client has gone.
+    """
 
     fds: Sequence[int] = ()
+    to_close: list[int]
     at_end: list[Callable[[], None]]
 
     def text(self, key: str) -> str:
@@ -127,11 +131,15 @@ class ControlServer:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", _SEND_S, 0))
             while (came := lines.next()) is not None:
                 line, fds = came
+                to_close: list[int] = []
                 try:
-                    answer, given = self._answer(line, fds, at_end)
+                    try:
+                        answer, given = self._answer(line, fds, at_end, to_close)
+                    finally:
+                        close_all(fds)
+                    messages.send(client, encode(answer), given)
                 finally:
-                    close_all(fds)
-                messages.send(client, encode(answer), given)
+                    close_all(to_close)
         except (OSError, NotAMessageError):
             pass  # the client went away, or sends what is no request and has no end
         finally:
@@ -143,10 +151,12 @@ class ControlServer:
                 self._clients.discard(client)
             client.close()
 
-    def _answer(self, line: bytes, fds: Sequence[int], at_end: list[Callable[[], None]]) -> Answer:
+    def _answer(
+        self, line: bytes, fds: Sequence[int], at_end: list[Callable[[], None]], to_close: list[int]
+    ) -> Answer:
         try:
             request = Request(decode(line))
-            request.fds, request.at_end = fds, at_end
+            request.fds, request.at_end, request.to_close = fds, at_end, to_close
             if (verb := request.text("verb")) not in self._handlers:
                 raise InputError(f"{shown(verb)} is no verb: there are {', '.join(sorted(self._handlers))}")
             return self._handlers[verb](request)

@@ -6,11 +6,21 @@ memory files: however many read one, there is one copy of it.
 
 A watcher in this process is a thread with a reader::
 
-    reader = feed.reader(from_start=True)      # what is kept first: a late joiner sees the present
+    reader = feed.reader(present=True)         # the present first: the latest of each kind that stands
     while not reader.is_at_end:
         news = reader.read(timeout_s)          # an Entry, Missed(first, last), or None: nothing in time
 
-One in another process has a ``Forwarder``: a thread that reads for it and writes to its socket, so that a
-process that does not read holds up that thread, and nothing else.  A server for the control API, a page or
-metrics is such a process: it is handed parcels as descriptors, and needs no privilege to open them.
+One in another process asks at the run's control socket (control/watching.py) for what has come since a
+number, as often as it likes.  It is given the present where it has none, entries as JSON, and epochs as
+descriptors of their memory files where it wants them: it maps the copy that all share.  Nothing is kept for
+it here but what is kept for all, so it may be slow, stop, or go and resume by number.  A page, metrics, or a
+server of an API is such a process.
+
+The recorder, which must not miss an epoch while it can help it, is sent each by a ``Forwarder``: a thread
+that reads for it and writes to its socket, so that a recorder that does not read holds up nothing else.
+
+Kinds of entries: ``epoch`` (came into force; with its parcel), ``status`` (the run each second, as
+``orbitmesh status`` has it), ``digest`` (the recorder's, each second), ``event``.  The first three stand.
+Events are ``laser lost`` and ``laser gained`` (pairs of nodes), ``handover`` (of gateways: satellites left
+and joined), ``late tick``, ``node died``, ``light breached`` and ``fault`` (the recorder's).
 """

@@ -6,7 +6,7 @@ own.  Messages are pickles over a socket pair between two processes of ours:
     to it     ("open", Scenario, start_sim_ns, step_ns, duration_ns) · ("more", n)
               ("destinations", [node, …]) · ("forget", [node, …]) · ("step", step_ns)
     from it   ("nodes", Nodes, hosting, cautions, propagation, offsets, ground links)
-              ("epoch", Parcel of it, Assignment, cost_ns)
+              ("epoch", Parcel of it, Assignment, LinkChanges since the last, cost_ns)
               ("routes", {number: RouteRows}): to new destinations, for each of the epochs sent last
               ("error", exception)
 """
@@ -28,6 +28,7 @@ from ..epoch import Epoch, RouteRows
 from ..errors import OrbitmeshError, RunError
 from ..feed.parcels import Parcel, send
 from ..geometry import Geometry
+from ..links.changes import NOTHING_CHANGED, link_changes
 from ..links.coverage import Window
 from ..memory_files import MemoryFiles
 from ..priority import go_before_nodes
@@ -102,9 +103,11 @@ class Server:
         if lacking:  # asked for since it was begun
             epoch = _with(epoch, geometry.more_routes(epoch, lacking))
         assignment = assign(epoch, geometry.nodes.n_satellites, geometry.hosting, compute.probes.gateways)
+        last = self._recent[-1] if self._recent else None
+        changes = NOTHING_CHANGED if last is None else link_changes(last.links, epoch.links)
         parcel = Parcel.pack(epoch, self._files)
         del epoch  # what is kept is the copy that all processes share
-        send(self._control, "epoch", parcel, assignment, time.monotonic_ns() - began_ns)
+        send(self._control, "epoch", parcel, assignment, changes, time.monotonic_ns() - began_ns)
         self._recent.append(parcel.open())
         parcel.close()
 

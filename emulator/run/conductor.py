@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from ..epoch import Epoch, RouteRows
 from ..feed.parcels import Parcel
+from ..links.changes import NOTHING_CHANGED, LinkChanges
 from ..plane.mesh import CommitReport
 from ..priority import go_before_nodes
 from .assignment import Assignment
@@ -42,9 +43,10 @@ class Tick:
     """One epoch as it was applied; instants are CLOCK_MONOTONIC.
 
     ``parcel`` is what the epoch came in, and is the receiver's to close;
-    ``more`` the routes that it has beyond.  ``t0_mono_ns`` is the instant the
-    epoch is true of; its links and routes came into force between
-    ``began_mono_ns`` and ``ended_mono_ns``.
+    ``more`` the routes that it has beyond; ``changes`` are of its links since
+    the epoch before.  ``t0_mono_ns`` is the instant the epoch is true of; its
+    links and routes came into force between ``began_mono_ns`` and
+    ``ended_mono_ns``.
     ``computed_ns`` was spent on geometry ahead of time, ``prepared_ns`` on
     interfaces ahead of time, ``committed_ns`` at the instant or just before it.
     """
@@ -53,6 +55,7 @@ class Tick:
     more: RouteRows | None
     parcel: Parcel | None
     assignment: Assignment
+    changes: LinkChanges
     t0_mono_ns: int
     began_mono_ns: int
     ended_mono_ns: int
@@ -99,6 +102,7 @@ class Ahead:
     computed_ns: int
     parcel: Parcel | None = None
     more: RouteRows | None = None
+    changes: LinkChanges = NOTHING_CHANGED
 
     def joined(self, more: RouteRows) -> Ahead:
         return replace(
@@ -222,7 +226,7 @@ class Conductor:
             report = self._plane.commit(change, t0_mono_ns)
             self.current, self._prepared = ahead.epoch, None
         tick = Tick(
-            ahead.epoch, ahead.more, ahead.parcel, ahead.assignment,
+            ahead.epoch, ahead.more, ahead.parcel, ahead.assignment, ahead.changes,
             t0_mono_ns, report.began_mono_ns, report.ended_mono_ns, late_ns,
             ahead.computed_ns, prepared_ns, report.total_ns,
         )  # fmt: skip

@@ -33,7 +33,7 @@ from .endings import finish, release_ending, signals_noted, tell_failure
 from .folder import RunFolder
 from .geometry_process import GeometryProcess
 from .header import run_header
-from .news import News, StepWatch, publish
+from .news import News, StatusNews, StepWatch, publish
 from .node_processes import NodeProcesses
 from .node_specs import node_specs
 from .planes import choose_plane, links_for, make_plane
@@ -42,6 +42,7 @@ from .questions import Questions
 from .recorder_process import RecorderProcess
 from .running import RunningMesh
 from .supervision import Supervision
+from .watched import Watched
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class Emulation(RunningMesh):
 
     _awake: StayAwake | None = None
     _control: ControlServer | None = None
+    _status_news: StatusNews | None = None
     _is_recorded = False  # there is a record: it gets a summary, however the run goes
 
     def __init__(
@@ -149,7 +151,11 @@ class Emulation(RunningMesh):
         self._begin_record()
         self._build()
         self._begin_ticks()
-        self._control = ControlServer(self.run_id, self._questions.handlers(), self._supervision.fail)
+        self._control = ControlServer(
+            self.run_id,
+            self._questions.handlers() | {"watch": Watched(self.feed).answer},
+            self._supervision.fail,
+        )
         self._start_nodes()
         self._count_afresh()
 
@@ -205,7 +211,7 @@ class Emulation(RunningMesh):
         """The first epoch comes into force here; those that follow, in the conductor's thread."""
         self._news.on_tick = [
             lambda tick: self._geometry.more(),
-            lambda tick: publish(self.feed, tick),
+            lambda tick: publish(self.feed, tick, self.nodes.names),
             self._steps.tick,
             self._assign,
             lambda tick: self._questions.ticked(),
@@ -241,6 +247,8 @@ class Emulation(RunningMesh):
         self._books.count_afresh(self.backend, self._supervision.fail)
         self._books.begin(self.clock)
         self._steps.is_running = True
+        self._status_news = StatusNews(self.feed, self.status, self._supervision.fail)
+        self._status_news.start()
 
     # ---- the end
 
@@ -269,6 +277,8 @@ class Emulation(RunningMesh):
             if self._conductor is not None:
                 last_first.callback(self._stop_conductor, self._conductor)
                 last_first.callback(self._stop_nodes)
+            if self._status_news is not None:
+                last_first.callback(self._status_news.stop)
 
     def _stop_nodes(self) -> None:
         self._books.end()

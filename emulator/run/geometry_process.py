@@ -79,8 +79,8 @@ class GeometryProcess:
                     log.warning("%s", caution)
                 self.introduction.put(Introduction(*message[1:3], *message[4:8]))
             case "epoch":
-                _, parcel, assignment, computed_ns = message
-                self.epochs.put(Ahead(parcel.open(), assignment, computed_ns, parcel))
+                _, parcel, assignment, changes, computed_ns = message
+                self.epochs.put(Ahead(parcel.open(), assignment, computed_ns, parcel, changes=changes))
             case "routes":
                 self.on_routes(message[1])
             case "error":

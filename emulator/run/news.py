@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
 
+import numpy as np
+
+from ..epoch import LinkKind, RouteRows
 from ..feed.feed import Feed
 from ..feed.parcels import Parcel
+from ..priority import go_before_nodes
 from ..scenario.model import Run
 from .conductor import LATE_NS, Tick
 from .pace import Pace
 
 log = logging.getLogger(__name__)
+
+_STATUS_S = 1.0
 
 
 class News:
@@ -25,13 +34,82 @@ class News:
             hear(tick)
 
 
-def publish(feed: Feed, tick: Tick) -> None:
-    """An epoch that has come into force; holds nobody up."""
-    parcel = Parcel.pack(tick.epoch) if tick.parcel is None else tick.parcel
-    when = (tick.t0_mono_ns, tick.began_mono_ns, tick.ended_mono_ns)
-    feed.put("epoch", (tick.more, *when), parcel)
+@dataclass(frozen=True)
+class EpochNews:
+    """An epoch that has come into force; instants of the machine's clock as in Tick."""
+
+    number: int
+    sim_ns: int
+    t0_mono_ns: int
+    began_mono_ns: int
+    in_force_mono_ns: int
+    late_ns: int
+    lasers: int
+    ground_links: int
+    more: RouteRows | None = field(default=None, repr=False)  # routes beyond those of the parcel
+
+    def to_dict(self) -> dict[str, int]:
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "more"}
+
+
+def publish(feed: Feed, tick: Tick, names: Sequence[str]) -> None:
+    """An epoch that has come into force, and what happened with it; holds nobody up."""
+    epoch, changes = tick.epoch, tick.changes
+    ground_links = int(np.count_nonzero(epoch.links.kind == LinkKind.GROUND))
+    news = EpochNews(
+        epoch.number, epoch.sim_ns, tick.t0_mono_ns, tick.began_mono_ns, tick.ended_mono_ns, tick.late_ns,
+        len(epoch.links) - ground_links, ground_links, tick.more,
+    )  # fmt: skip
+    feed.put("epoch", news, Parcel.pack(epoch) if tick.parcel is None else tick.parcel, stands=True)
+    when = {"number": epoch.number, "sim_ns": epoch.sim_ns}
+    for event, n, pairs in (
+        ("laser lost", changes.n_lasers_lost, changes.lasers_lost),
+        ("laser gained", changes.n_lasers_gained, changes.lasers_gained),
+    ):
+        if n:
+            feed.put(
+                "event", {"event": event} | when | {"n": n, "of": [[names[a], names[b]] for a, b in pairs]}
+            )
+    if changes.n_handovers:
+        told = [
+            {
+                "gateway": names[each.gateway],
+                "left": [names[satellite] for satellite in each.left],
+                "joined": [names[satellite] for satellite in each.joined],
+            }
+            for each in changes.handovers
+        ]
+        feed.put("event", {"event": "handover"} | when | {"n": changes.n_handovers, "of": told})
     if tick.late_ns > LATE_NS:
-        feed.put("event", {"event": "late tick", "number": tick.epoch.number, "late_ns": tick.late_ns})
+        feed.put("event", {"event": "late tick"} | when | {"late_ns": tick.late_ns})
+
+
+class StatusNews:
+    """A thread that puts the run's status into the feed each second: asked once, for all who watch."""
+
+    def __init__(
+        self, feed: Feed, status: Callable[[], dict[str, Any]], on_failure: Callable[[BaseException], None]
+    ) -> None:
+        self._feed, self._status, self._on_failure = feed, status, on_failure
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="status", daemon=True)
+
+    def start(self) -> None:
+        self._feed.put("status", self._status(), stands=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            go_before_nodes()
+            while not self._stopping.wait(_STATUS_S):
+                self._feed.put("status", self._status(), stands=True)
+        except BaseException as error:
+            self._on_failure(error)
 
 
 class StepWatch:

@@ -7,12 +7,13 @@ import threading
 import time
 from typing import Any
 
-from ..errors import RunError
+from ..errors import FasterThanLight, RunError
 from ..feed.feed import Entry, Feed, Missed
 from ..feed.forwarder import Forwarder
 from ..feed.parcels import send
 from ..record.facts import RunFacts, RunHeader
 from ..safe_files import Folder
+from .news import EpochNews
 from .processes import Child, tell
 from .supervision import Supervision
 
@@ -46,7 +47,9 @@ class RecorderProcess:
             self._child.control.send(("missed", news.first, news.last))
         elif news.kind == "epoch":
             assert news.parcel is not None
-            send(self._child.control, "epoch", news.parcel, *news.value)
+            epoch: EpochNews = news.value
+            when = (epoch.t0_mono_ns, epoch.began_mono_ns, epoch.in_force_mono_ns)
+            send(self._child.control, "epoch", news.parcel, epoch.more, *when)
 
     def finish(self, facts: RunFacts) -> bool:
         """Whether it wrote the summary: it may be what died, or does not finish."""
@@ -69,8 +72,10 @@ class RecorderProcess:
         match message[0]:
             case "digest":
                 self.digest = message[1]
-                self._feed.put("digest", message[1])
+                self._feed.put("digest", message[1], stands=True)
             case "fault":
+                event = "light breached" if isinstance(message[1], FasterThanLight) else "fault"
+                self._feed.put("event", {"event": event, "text": str(message[1])})
                 self._supervision.fail(message[1])
             case "finished":
                 self._supervision.may_end(self._child)

@@ -15,6 +15,8 @@ import pytest
 from e2e_lab import Commanded, Conversation, HeldClock, lost, toy, until
 
 from orbitmesh.emulator import Emulation, Scenario
+from orbitmesh.emulator.control.client import Client
+from orbitmesh.emulator.feed.feed import Entry
 from orbitmesh.emulator.plan import PlanRow, plan_rows
 from orbitmesh.emulator.run.assignment import assign
 from orbitmesh.emulator.run.node_specs import node_specs
@@ -59,6 +61,7 @@ class HandedOver:
     summary: dict[str, Any]
     talk: list[dict[str, Any]]
     handover_mono_ns: int
+    events: list[dict[str, Any]]
 
     def lost(self) -> list[set[int]]:
         one, two = self.talk
@@ -82,7 +85,18 @@ def hand_over(scenario: Scenario, out: Path, *, with_samples: bool, plane: str =
         handover_mono_ns = clock.mono_ns(BEFORE_TICKS * step_ns)
         mesh.wait((BEFORE_TICKS + AFTER_TICKS) * step_ns)
         said = talk.result()
-    return HandedOver(scenario, commanded, out, mesh.summary, said, handover_mono_ns)
+        events = told_at_the_door(mesh)
+    return HandedOver(scenario, commanded, out, mesh.summary, said, handover_mono_ns, events)
+
+
+def told_at_the_door(mesh: Emulation) -> list[dict[str, Any]]:
+    """The events that a watcher elsewhere is given who begins at the beginning."""
+    with Client.connect(mesh.run_id) as client:
+        watching, events = client.watching(0), []
+        while (news := watching.read(0)) is not None:
+            assert isinstance(news, Entry)
+            events += [news.value] if news.kind == "event" else []
+    return events
 
 
 def assigned_pairs(scenario: Scenario, commanded: Commanded) -> set[tuple[str, str]]:
@@ -205,6 +219,31 @@ def test_the_change_of_path_is_recorded_with_its_instant(make_first: HandedOver)
         if row["epoch_number"] == BEFORE_TICKS and row["dst"] == STATION
     )
     assert at_handover[True] > 0
+
+
+def test_the_feed_tells_handovers_and_lasers_that_came_and_went(make_first: HandedOver) -> None:
+    commanded, events = make_first.commanded, make_first.events
+    names, n_satellites = commanded.nodes.names, commanded.nodes.n_satellites
+    assert any(e["event"] == "handover" and e["number"] == BEFORE_TICKS for e in events)
+    for row in range(1, BEFORE_TICKS + AFTER_TICKS):
+        told = {e["event"]: e for e in events if e.get("number") == row}
+        for gateway in range(n_satellites, len(names)):
+            before, after = (set(satellites_of(commanded, at, gateway)) for at in (row - 1, row))
+            if before != after:
+                (mine,) = [each for each in told["handover"]["of"] if each["gateway"] == names[gateway]]
+                assert mine["left"] == [names[s] for s in sorted(before - after)]
+                assert mine["joined"] == [names[s] for s in sorted(after - before)]
+                assert told["handover"]["sim_ns"] == row * commanded.step_ns
+        old, new = (
+            {
+                pair
+                for pair in zip(e.links.a.tolist(), e.links.b.tolist(), strict=True)
+                if pair[1] < n_satellites
+            }
+            for e in commanded.epochs[row - 1 : row + 1]
+        )
+        for event, pairs in (("laser lost", old - new), ("laser gained", new - old)):
+            assert told.get(event, {"of": []})["of"] == [[names[a], names[b]] for a, b in sorted(pairs)]
 
 
 def test_make_before_break_in_the_fabric_loses_no_packet(

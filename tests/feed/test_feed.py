@@ -58,6 +58,34 @@ def test_a_late_joiner_begins_with_what_is_kept_or_with_what_comes() -> None:
     assert told(rest(later)) == [5]
 
 
+def test_a_late_joiner_is_given_what_stands_first_and_then_what_comes() -> None:
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    feed = Feed(most_entries=2)
+    feed.put("epoch", 0, Parcel.pack(LARGE), stands=True)
+    feed.put("epoch", 1, Parcel.pack(LARGE + 1), stands=True)
+    feed.put("status", "running", stands=True)
+    for value in range(5):  # the epoch is no longer kept
+        feed.put("event", value)
+    reader = feed.reader(present=True)
+    feed.put("event", "later")
+    news = rest(reader)
+    assert told(news) == [1, "running", "later"]
+    epoch = news[0]
+    assert isinstance(epoch, Entry)
+    assert epoch.parcel is not None
+    assert (epoch.parcel.open() == LARGE + 1).all()
+    epoch.parcel.close()
+    late = feed.reader(present=True)
+    feed.put("status", "ending", stands=True)
+    news = rest(late)
+    assert told(news) == [1, "ending"]  # what came meanwhile is read in its turn, once
+    assert isinstance(news[0], Entry)
+    assert news[0].parcel is not None
+    news[0].parcel.close()
+    feed.drop()
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+
+
 def test_memory_files_are_bounded_by_bytes_and_read_also_after_the_feed_let_go() -> None:
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
     feed = Feed(most_bytes=4_000_000)  # two and a half of them

@@ -1,0 +1,58 @@
+"""A reader of a run's feed in another process: at its own pace, from the present on, or resumed by number."""
+
+from __future__ import annotations
+
+import base64
+import pickle
+from collections import deque
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ..feed.feed import Entry, Missed
+from ..feed.parcels import Parcel
+
+if TYPE_CHECKING:
+    from .client import Client
+
+_MOST_WAIT_S = 10.0
+
+
+class Watching:
+    """See Watcher.  ``position``: the number of the next entry, to resume by; None: the present comes first.
+
+    ``epochs``: entries of epochs have their parcels, which are the caller's to open and close.
+    """
+
+    def __init__(self, client: Client, position: int | None = None, *, epochs: bool = False) -> None:
+        self._client, self.position, self._epochs = client, position, epochs
+        self._come: deque[Entry | Missed] = deque()
+        self.is_at_end = False
+
+    def read(self, timeout_s: float | None = None) -> Entry | Missed | None:
+        """The next entry, or which were missed; None where none came in time, or the run is over."""
+        wait_s = _MOST_WAIT_S if timeout_s is None else min(timeout_s, _MOST_WAIT_S)
+        if not self._come and not self.is_at_end:
+            fds: list[int] = []
+            answer = self._client.watch(self.position, wait_s, epochs=self._epochs, fds_to=fds)
+            self._come.extend(_news(told, fds) for told in answer["news"])
+            self.position, self.is_at_end = answer["next"], answer["at_end"]
+        return self._come.popleft() if self._come else None
+
+    def close(self) -> None:
+        """Lets go of what has come and was not read."""
+        while self._come:
+            news = self._come.popleft()
+            if isinstance(news, Entry) and news.parcel is not None:
+                news.parcel.close()
+
+
+def _news(told: dict[str, Any], fds: list[int]) -> Entry | Missed:
+    if "missed" in told:
+        return Missed(*told["missed"])
+    entry = Entry(told["number"], told["kind"], told["value"])
+    if "parcel" not in told:
+        return entry
+    # from a process of root's or of our own, as the client has made sure
+    pickled, places, more = pickle.loads(base64.b64decode(told["parcel"]))
+    parcel = Parcel(pickled, places, fds.pop(0) if places else None)
+    return replace(entry, value=entry.value | {"more": more}, parcel=parcel)

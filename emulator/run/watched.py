@@ -1,0 +1,69 @@
+"""What watchers in other processes are given of the feed, at the control socket (see control/watching.py)."""
+
+from __future__ import annotations
+
+import base64
+import pickle
+from typing import Any
+
+from ..control.server import Answer, Request
+from ..errors import InputError
+from ..feed.feed import Entry, Feed, Missed
+from .news import EpochNews
+
+_MOST_ENTRIES = 100
+_MOST_WAIT_S = 10.0
+
+
+class Watched:
+    """Nothing is kept of who asks: a watcher says up to where it has read."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+
+    def answer(self, request: Request) -> Answer:
+        """``after``: the number of the next entry, or None: the present; ``wait_s`` for it at most.
+
+        Where ``epochs`` is true an epoch ends the answer, and its memory file comes with it.
+        """
+        after, wait_s, epochs = request.get("after"), request.get("wait_s", 0), request.get("epochs") is True
+        if after is None:
+            entries, position = self._feed.present(parcels=epochs)
+            return self._told(list(entries), position, request)
+        if type(after) is not int or not 0 <= after <= self._feed.next_number:
+            raise InputError(f"no entry has the number {after!r}: the next one is {self._feed.next_number}")
+        if not isinstance(wait_s, int | float) or not 0 <= wait_s <= _MOST_WAIT_S:
+            raise InputError(f"{wait_s!r} is no time to wait: from 0 to {_MOST_WAIT_S:g} s")
+        found: list[Entry | Missed] = []
+        position = after
+        while len(found) < _MOST_ENTRIES:
+            news = self._feed.take(position, wait_s if not found else 0, parcels=epochs)
+            if news is None:
+                break
+            found.append(news)
+            position = (news.last if isinstance(news, Missed) else news.number) + 1
+            if isinstance(news, Entry) and news.parcel is not None:
+                break
+        return self._told(found, position, request)
+
+    def _told(self, found: list[Entry | Missed], position: int, request: Request) -> Answer:
+        fds = [
+            e.parcel.fd
+            for e in found
+            if isinstance(e, Entry) and e.parcel is not None and e.parcel.fd is not None
+        ]
+        request.to_close += fds
+        at_end = self._feed.is_closed and position >= self._feed.next_number
+        return {"news": [_as_json(news) for news in found], "next": position, "at_end": at_end}, fds
+
+
+def _as_json(news: Entry | Missed) -> dict[str, Any]:
+    if isinstance(news, Missed):
+        return {"missed": [news.first, news.last]}
+    value = news.value.to_dict() if isinstance(news.value, EpochNews) else news.value
+    told = {"number": news.number, "kind": news.kind, "value": value}
+    if news.parcel is not None:
+        more = news.value.more if isinstance(news.value, EpochNews) else None
+        packed = pickle.dumps((news.parcel.pickled, news.parcel.places, more))
+        told["parcel"] = base64.b64encode(packed).decode()
+    return told
