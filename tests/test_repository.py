@@ -214,3 +214,32 @@ def test_the_readme_knows_every_verb() -> None:
     text = (ROOT / "README.md").read_text()
     for name, *_ in VERBS:
         assert re.search(rf"`[^`]*\b{name}\b[^`]*`", text), name
+
+
+def test_the_map_of_rooms_is_the_tree() -> None:
+    text = (ROOT / "docs/design/rooms.md").read_text()
+    told = set(re.findall(r"^\| `(emulator/[\w/]*)` \|", text, flags=re.MULTILINE))
+    code = {path.relative_to(ROOT).parent for path in tracked() if path.suffix in (".py", ".c")}
+    rooms = {
+        f"{folder.as_posix()}/"
+        for folder in code
+        if folder.parts[:1] == ("emulator",) and folder.name != "src"
+    }
+    assert told == rooms, "docs/design/rooms.md: a line for each folder of emulator/"
+
+
+def test_paths_that_documents_name_are_there() -> None:
+    for path in documents():
+        for name in re.findall(
+            r"`((?:emulator|nodes|wire|proto|tests|vagrant|docs)/[\w./-]+)`", path.read_text()
+        ):
+            if path.name != "CHANGELOG.md":  # that one tells of what was, too
+                assert (ROOT / name).exists(), f"{path.relative_to(ROOT)}: {name}"
+
+
+def test_no_file_of_code_has_become_many() -> None:
+    """Some 400 lines are a subject; what is well beyond has taken in another."""
+    for path in tracked():
+        if path.suffix in (".py", ".c", ".h") and "_pb2" not in path.name:
+            n_lines = len(path.read_text().splitlines())
+            assert n_lines <= 500, f"{path.relative_to(ROOT)} has {n_lines} lines: part it by subject"
