@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 import threading
@@ -17,6 +18,7 @@ from orbitmesh.emulator.plane.kernel import namespaces
 from orbitmesh.emulator.plane.kernel.nodes import Namespaces
 from orbitmesh.emulator.plane.wired.plane import Plane
 
+SO_RCVBUFFORCE = 33  # asm-generic/socket.h; the socket module lacks it
 MESH = toys.nodes(3, 4, 2)
 NEAR, FAR = 12, 13  # the gateways
 PAIRS = [*toys.torus(3, 4), (0, NEAR), (6, FAR)]
@@ -75,6 +77,26 @@ def socket_in(rig: Rig, node: int) -> socket.socket:
     return namespaces.on_own_thread(make)
 
 
+def refusals(source: Callable[[], socket.socket], target: str, count: int) -> int:
+    """How many of so many datagrams to a port where nobody listens are answered, all sent at once."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(source()) for _ in range(count)]
+        for sock in sockets:
+            sock.connect((target, 9))
+        for sock in sockets:
+            sock.send(b"?")
+        answered = 0
+        for sock in sockets:
+            sock.settimeout(2)
+            try:
+                sock.recv(1)
+            except ConnectionRefusedError:
+                answered += 1
+            except TimeoutError:
+                break  # one is enough to know
+    return answered
+
+
 class Stream:
     """Numbered datagrams from one node to another, 2,000 a second, and which of them came."""
 
@@ -83,7 +105,8 @@ class Stream:
         self._stop = threading.Event()
         self._out, self._in = socket_in(rig, source), socket_in(rig, target)
         self._in.bind(("0.0.0.0", port))
-        self._in.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        # for seconds: on a busy machine who reads is late, and what finds no room is lost by nobody's link
+        self._in.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
         self._to = (rig.plane.addresses[target], port)
         self._threads = [threading.Thread(target=self._send), threading.Thread(target=self._receive)]
         for thread in self._threads:

@@ -18,7 +18,7 @@ import plane_toys as toys
 import pytest
 from mininet.cli import CLI
 from mininet.log import lg, setLogLevel
-from plane_rig import FAR, MESH, NEAR, PAIRS, Rig, hand_over, now_ns
+from plane_rig import FAR, MESH, NEAR, PAIRS, Rig, hand_over, now_ns, refusals, socket_in
 from pyroute2 import IPRoute
 
 from orbitmesh.emulator.epoch import NS_PER_S
@@ -333,3 +333,8 @@ def test_without_etc_hosts_the_reason_is_said(monkeypatch: pytest.MonkeyPatch, t
 
 def test_this_process_stays_where_it_is(rig: Rig) -> None:
     assert {(task / "ns" / "net").readlink() for task in Path("/proc/self/task").iterdir()} == {HOME}
+
+
+def test_no_answer_is_held_back_by_a_limit_of_the_whole_machine(rig: Rig) -> None:
+    count = 300  # the kernel's own limit lets 50 pass at once, from all namespaces together
+    assert refusals(lambda: socket_in(rig, NEAR), rig.plane.addresses[FAR], count) == count

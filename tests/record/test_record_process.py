@@ -52,7 +52,7 @@ class Child:
         self.control.send(("open", header(out, self.world.who)))
         self.until("ready")
 
-    def until(self, what: str, timeout_s: float = 20.0) -> tuple[Any, ...]:
+    def until(self, what: str, timeout_s: float = 60.0) -> tuple[Any, ...]:
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             if self.control.poll(0.1):

@@ -34,6 +34,7 @@ _IPV6_SYSCTLS = (
     ("ipv6/conf/default/hop_limit", b"255"),
     ("ipv6/conf/all/hop_limit", b"255"),
     ("ipv6/icmp/ratelimit", b"0"),
+    ("ipv6/icmp/ratemask", b"\n"),  # of no type
 )
 
 
