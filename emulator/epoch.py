@@ -23,6 +23,7 @@ from .node_names import NodeIndex, NodeNames
 UInt8 = NDArray[np.uint8]
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
+Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Bool = NDArray[np.bool_]
 
@@ -274,10 +275,29 @@ class Way:
 
 
 @dataclass(frozen=True, eq=False)
+class Platforms:
+    """Power and heat of all satellites, (n_satellites,) each: states at the epoch's instant, powers as means
+    of the step that ends there.
+
+    ``capacity_ratio``: the rate of computing that is possible, over that at peak power; ``cause``: what holds
+    it below what was asked for, a number of ``platform.CAUSES``.
+    """
+
+    sunlit_ratio: Float32
+    battery_j: Float32
+    temperature_k: Float32
+    demand_w: Float32  # of the computers
+    compute_w: Float32
+    power_w: Float32  # of computers and bus
+    capacity_ratio: Float32
+    cause: UInt8
+
+
+@dataclass(frozen=True, eq=False)
 class Epoch:
     """The mesh at one instant.
 
-    ``positions_itrs_km`` is (n_nodes, 3) float64, Earth-fixed.
+    ``positions_itrs_km`` is (n_nodes, 3) float64, Earth-fixed.  ``platforms``: where the scenario has them.
     """
 
     number: int
@@ -285,11 +305,14 @@ class Epoch:
     positions_itrs_km: Float64
     links: Links
     routes: Routes
+    platforms: Platforms | None = None
 
     @property
     def n_bytes(self) -> int:
         """Of all its arrays."""
-        parts: tuple[Links | Ports, ...] = (self.links, self.routes.ports)
+        parts: tuple[Links | Ports | Platforms, ...] = (self.links, self.routes.ports)
+        if self.platforms is not None:
+            parts += (self.platforms,)
         n_bytes = sum(int(getattr(part, each.name).nbytes) for part in parts for each in fields(part))
         return n_bytes + self.positions_itrs_km.nbytes + self.routes.code.nbytes
 

@@ -43,6 +43,7 @@ from .links.passes import remaining_ns, states_of
 from .links.visibility import Stations
 from .node_names import NodeNames
 from .orbit import Arrangement, Fleet, Propagation, station_positions_itrs_km, station_zeniths_itrs
+from .platform.fleet import FleetPlatforms, Kept
 from .routing.shortest import shortest_routes
 from .scenario import Scenario
 from .scenario.check import suggest
@@ -63,6 +64,7 @@ class Before:
 
     selection: Selection
     lasers: Held
+    platforms: Kept | None = None
 
 
 class Geometry:
@@ -103,6 +105,16 @@ class Geometry:
         self._hosts = standing_for(self.hosting, len(self._fleet))  # whom ground links are weighed for
         self._n_ways = len(self.nodes) * (len(self._hosts) + self.nodes.n_gateways)
         self._policy = ground.policy or ("least-delay" if self._n_ways <= MOST_WAYS else "nearest")
+        self._platforms = (
+            None
+            if scenario.platform is None
+            else FleetPlatforms(
+                scenario.platform, len(self._fleet), self._fleet.start_unix_ns, self._fleet.dut1_s
+            )
+        )
+        self._demand_w = np.full(
+            len(self._fleet), 0.0 if self._platforms is None else self._platforms.demand_w
+        )
         window = window or Window(0, scenario.run.duration_ns)
         check_coverage(scenario, self._fleet, self._stations, window)
 
@@ -161,6 +173,19 @@ class Geometry:
             raise IndexError(f"nodes are numbered 0 to {len(self.nodes) - 1}, got {destinations.tolist()}")
         self.destinations = _read_only(destinations)
 
+    def set_demand(self, satellites: Int64, demand_w: Float64) -> None:
+        """What the computers of these, (m,), would draw, (m,) W, from the next epoch on.
+
+        Of all others what the scenario says.
+        """
+        demand = self._demand_w.copy()  # the array of before may be in an epoch
+        demand[satellites] = demand_w
+        self._demand_w = demand
+
+    @property
+    def platforms(self) -> FleetPlatforms | None:
+        return self._platforms
+
     def check_orbits(self, begin_sim_ns: int, end_sim_ns: int) -> None:
         """ElementsError for a satellite that decays meanwhile, before hours have been spent on it."""
         self._fleet.check_orbits(np.linspace(begin_sim_ns, end_sim_ns, _LOOKS_AHEAD).astype(np.int64))
@@ -173,13 +198,17 @@ class Geometry:
         terminals the lasers of the pattern ``nearest`` are at.  Two series agree if
         they begin at the same instant with the same step.
         """
-        return Series(self._epoch, self._nothing_before(), start_sim_ns, step_ns)
+        return Series(self._epoch, self.nothing_before(), start_sim_ns, step_ns)
 
     def epoch_at(self, sim_ns: int) -> Epoch:
         """One epoch, as the first of a series: with nothing held from before."""
-        return self._epoch(0, sim_ns, self._nothing_before())[0]
+        return self._epoch(0, sim_ns, self.nothing_before())[0]
 
-    def _nothing_before(self) -> Before:
+    def after(self, before: Before, sim_ns: int) -> tuple[Epoch, Before]:
+        """The epoch of an instant that follows from another, numbered 0, and what the next follows from."""
+        return self._epoch(0, sim_ns, before)
+
+    def nothing_before(self) -> Before:
         return Before(Selection.nothing(self.nodes.n_gateways), self._mesh.nothing_held())
 
     def _epoch(self, number: int, sim_ns: int, before: Before) -> tuple[Epoch, Before]:
@@ -195,8 +224,13 @@ class Geometry:
             selection = self._select(sim_ns, satellite_itrs_km, before.selection)
         links, ports = self._links(position_itrs_km, velocity_km_per_s, lasers, selection)
         routes = self._routes(links, ports, self.destinations)
-        epoch = Epoch(number, sim_ns, _read_only(position_itrs_km), links, routes)
-        return epoch, Before(selection, lasers.held)
+        platforms, kept = None, None
+        if self._platforms is not None:
+            platforms, kept = self._platforms.at(
+                before.platforms, sim_ns, satellite_itrs_km, states.velocity_km_per_s[:, 0], self._demand_w
+            )
+        epoch = Epoch(number, sim_ns, _read_only(position_itrs_km), links, routes, platforms)
+        return epoch, Before(selection, lasers.held, kept)
 
     def _routes(self, links: Links, ports: Ports, destinations: Int32) -> Routes:
         return shortest_routes(

@@ -173,6 +173,7 @@ HEADINGS = {
     "Compute": "[compute]",
     "Probes": "[compute.probes]",
     "Task": "[[compute.tasks]]",
+    "Platform": "[platform]",
     "Background": "[background]",
     "Engine": "[engine]",
     "Run": "[run]",

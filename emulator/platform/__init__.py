@@ -2,12 +2,14 @@
 
 from .advance import CAUSES, LONGEST_STEP_S, Outputs, State, advance
 from .budget import holds_s
+from .fleet import FleetPlatforms, chosen
 from .parameters import Platform
 from .surroundings import Pointing, Surroundings, at_rest, surroundings
 
 __all__ = [
     "CAUSES",
     "LONGEST_STEP_S",
+    "FleetPlatforms",
     "Outputs",
     "Platform",
     "Pointing",
@@ -15,6 +17,7 @@ __all__ = [
     "Surroundings",
     "advance",
     "at_rest",
+    "chosen",
     "holds_s",
     "surroundings",
 ]

@@ -16,7 +16,8 @@ from itertools import chain, islice
 
 from orbitmesh.wire import limits
 
-from ..presets import presets
+from ..errors import InputError
+from ..presets import preset, presets
 from ..shown import shown
 from ..toml_lines import Location
 from .code import LEAST_ALTITUDE_KM, MOST_ALTITUDE_KM, MOST_PLANES, MOST_SATELLITES, parse_code
@@ -49,6 +50,7 @@ def problems(scenario: Content) -> tuple[Problem, ...]:
         _lasers(scenario),
         _ground(scenario.ground),
         _compute(scenario),
+        _platform(scenario),
         _run(scenario),
     )
     return tuple(islice(found, MOST_PROBLEMS))
@@ -298,6 +300,32 @@ def _compute(scenario: Content) -> Iterator[Problem]:
             yield Problem(
                 at, "no satellite runs a node process that could do the task: set the satellites of [compute]"
             )
+
+
+def _platform(scenario: Content) -> Iterator[Problem]:
+    section = scenario.platform
+    if section is None:
+        return
+    if section.preset not in presets("platform"):
+        hint = suggest(section.preset, presets("platform"), "presets")
+        yield Problem(("platform", "preset"), f"{shown(section.preset)} is not a platform preset: {hint}")
+        return
+    named, wrong = preset("platform", section.preset), False
+    for figure, value in section.figures.items():
+        try:
+            named = named.with_own({figure: value})
+        except InputError as error:
+            wrong = True
+            yield Problem(("platform", "figures", figure), error.message)
+    if wrong:
+        return
+    from ..platform.parameters import Platform  # numpy: only where a scenario has a platform
+
+    try:
+        Platform.of(named)
+    except InputError as error:
+        where = ("figures", error.key) if error.key in section.figures else ("preset",)
+        yield Problem(("platform", *where), error.message)
 
 
 def _twice(names: Sequence[str], at: Location, what: str) -> Iterator[Problem]:

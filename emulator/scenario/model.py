@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -27,7 +27,18 @@ from pydantic import (
 from ..run_names import checked_name
 from ..shown import shown
 from .code import MOST_SATELLITES
-from .units import AngleRad, DurationNs, LengthKm, LengthM, PowerW, RateBps, SignedLengthKm, SizeBytes, Utc
+from .units import (
+    AngleRad,
+    DurationNs,
+    LengthKm,
+    LengthM,
+    PowerW,
+    RateBps,
+    SignedLengthKm,
+    SizeBytes,
+    TemperatureK,
+    Utc,
+)
 
 LEAST_STEP_NS = 1_000_000  # a tick cannot be applied more often
 LEAST_INTERVAL_NS = 1_000_000  # a node cannot measure more often
@@ -222,6 +233,18 @@ class Compute(Section):
     tasks: tuple[Task, ...] = ()
 
 
+class Platform(Section):
+    """What all satellites are as to power and heat: a preset, and figures of one's own in its place."""
+
+    preset: str = "ai1"
+    figures: dict[str, Any] = {}  # by the preset's names: check.py knows their units
+    pointing: Literal["sun", "orbit-normal", "zenith"] = "sun"  # of the array
+    demand_w: PowerW | None = Field(None, alias="demand", ge=0, le=1e12)  # default: the preset's average
+    charge_ratio: StrictFloat = Field(1.0, alias="charge", ge=0, le=1)  # of the battery, at the start
+    # at the start; default: at rest with its demand
+    temperature_k: TemperatureK | None = Field(None, alias="temperature", ge=1, le=2000)
+
+
 class Background(Section):
     """Load of others on each direction of a link, as a share of its rate: a fluid, and the fabric's alone."""
 
@@ -260,6 +283,7 @@ class Content(Section):
     ground: Ground = Ground()
     routing: Routing = Routing()
     compute: Compute = Compute()
+    platform: Platform | None = None
     background: Background = Background()
     engine: Engine = Engine()
     run: Run

@@ -130,7 +130,16 @@ def _bound(key: str | int, location: Location, bound: Any) -> str:
     suffix = attribute.rpartition("_")[2] if "_" in attribute else ""
     if suffix == "ns":
         return f"{bound / 1e6:g} ms"
-    unit = {"km": "km", "m": "m", "w": "W", "bps": "bit/s", "bytes": "B", "rad": "rad", "s": "s"}.get(suffix)
+    unit = {
+        "km": "km",
+        "m": "m",
+        "w": "W",
+        "k": "K",
+        "bps": "bit/s",
+        "bytes": "B",
+        "rad": "rad",
+        "s": "s",
+    }.get(suffix)
     return f"{bound:g} {unit}" if unit is not None else f"{bound:g}"
 
 

@@ -29,6 +29,7 @@ DURATION_NS = {
 }  # fmt: skip
 RATE_BPS = {"bit/s": 1, "kbit/s": 10**3, "Mbit/s": 10**6, "Gbit/s": 10**9, "Tbit/s": 10**12}
 SIZE_BYTES = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+TEMPERATURE_K = {"K": 1.0}
 POWER_W = {"mW": 1e-3, "W": 1.0, "kW": 1e3}
 LENGTH_M = {"nm": 1e-9, "um": 1e-6, "µm": 1e-6, "mm": 1e-3, "cm": 1e-2, "m": 1.0, "km": 1e3}
 
@@ -38,7 +39,7 @@ _QUANTITY = re.compile(r"\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+
 
 
 def _example(units: Mapping[str, float]) -> str:
-    usual = next(unit for unit in ("deg", "cm", "km", "s", "Gbit/s", "kB", "W") if unit in units)
+    usual = next(unit for unit in ("deg", "cm", "km", "s", "Gbit/s", "kB", "W", "K") if unit in units)
     return f'write a number and one of {", ".join(units)}, as in "10 {usual}"'
 
 
@@ -126,4 +127,5 @@ DurationNs = Annotated[int, BeforeValidator(_whole(DURATION_NS)), _quantity("ns"
 RateBps = Annotated[int, BeforeValidator(_whole(RATE_BPS)), _quantity("bit/s")]
 SizeBytes = Annotated[int, BeforeValidator(_whole(SIZE_BYTES)), _quantity("B")]
 PowerW = Annotated[float, BeforeValidator(_real(POWER_W)), _quantity("W")]
+TemperatureK = Annotated[float, BeforeValidator(_real(TEMPERATURE_K)), _quantity("K")]
 Utc = Annotated[datetime, BeforeValidator(parse_instant)]

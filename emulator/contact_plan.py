@@ -1,0 +1,91 @@
+"""When a pair of nodes has a way, and by which path: a pure function of the geometry ahead.
+
+A run decides ways once a step; here the instant at which one changes is
+bisected within the step, with what is held on to (ground links, lasers) as it
+was at the step's begin.  So it is the instant from which on a run may change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from .epoch import Epoch
+from .geometry import Before, Geometry
+
+_Look = Callable[[int, Before], "_At"]
+
+TOLERANCE_NS = 10_000_000
+
+
+@dataclass(frozen=True)
+class WayInterval:
+    """From ``begin_sim_ns`` up to ``end_sim_ns`` one path, or none; its delays one way at both ends."""
+
+    begin_sim_ns: int
+    end_sim_ns: int
+    path: tuple[int, ...] | None
+    begin_delay_ns: float | None
+    end_delay_ns: float | None
+
+
+@dataclass(frozen=True)
+class _At:
+    epoch: Epoch
+    before: Before  # of the epoch after it
+    path: tuple[int, ...] | None
+
+    def delay_ns(self, path: tuple[int, ...] | None) -> float | None:
+        return None if path is None else self.epoch.path_delay_ns(path)
+
+
+def ways(
+    geometry: Geometry,
+    source: int,
+    destination: int,
+    begin_sim_ns: int,
+    end_sim_ns: int,
+    step_ns: int,
+    tolerance_ns: int = TOLERANCE_NS,
+) -> Iterator[WayInterval]:
+    """Intervals in time, joined without a gap, from begin to end; found as they are asked for.
+
+    A way that changes and changes back within a step is not seen.  ``geometry``
+    routes to ``destination`` alone from here on.
+    """
+    geometry.set_destinations([destination])
+
+    def at(sim_ns: int, before: Before) -> _At:
+        epoch, after = geometry.after(before, sim_ns)
+        return _At(epoch, after, epoch.path(source, destination))
+
+    here = at(begin_sim_ns, geometry.nothing_before())
+    began_ns, began_delay_ns = begin_sim_ns, here.delay_ns(here.path)
+    for sim_ns in range(begin_sim_ns + step_ns, end_sim_ns + step_ns, step_ns):
+        there = at(min(sim_ns, end_sim_ns), here.before)
+        while here.path != there.path:
+            last, first = _edge(at, here, there, tolerance_ns)
+            edge_ns = first.epoch.sim_ns
+            yield WayInterval(began_ns, edge_ns, here.path, began_delay_ns, last.delay_ns(here.path))
+            began_ns, began_delay_ns, here = edge_ns, first.delay_ns(first.path), first
+        here = there
+    yield WayInterval(began_ns, end_sim_ns, here.path, began_delay_ns, here.delay_ns(here.path))
+
+
+def next_way(
+    geometry: Geometry, source: int, destination: int, begin_sim_ns: int, end_sim_ns: int, step_ns: int
+) -> int | None:
+    """The first instant of the window at which there is a way; None: there is none in it."""
+    for interval in ways(geometry, source, destination, begin_sim_ns, end_sim_ns, step_ns):
+        if interval.path is not None:
+            return interval.begin_sim_ns
+    return None
+
+
+def _edge(at: _Look, here: _At, there: _At, tolerance_ns: int) -> tuple[_At, _At]:
+    """The last instant of the path at ``here``, and the first of another, at most the tolerance apart."""
+    last, first = here, there
+    while first.epoch.sim_ns - last.epoch.sim_ns > tolerance_ns:
+        middle = at((last.epoch.sim_ns + first.epoch.sim_ns) // 2, here.before)
+        last, first = (middle, first) if middle.path == here.path else (last, middle)
+    return last, first

@@ -1,0 +1,96 @@
+"""The one place that follows the power and heat of all satellites, from epoch to epoch.  Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..epoch import NS_PER_S, Float64, Platforms
+from ..orbit import sun_itrs_au
+from ..presets import Preset, preset
+from ..scenario import model
+from .advance import State, advance
+from .parameters import Platform
+from .surroundings import Surroundings, at_rest, surroundings
+
+EARTH_ROTATION_RAD_PER_S = 7.292_115e-5  # WGS84
+_AN_INSTANT_S = 1e-3  # the step of what has no step before it
+
+
+def chosen(section: model.Platform) -> tuple[Preset, Platform]:
+    """What a scenario says: its preset with its own figures; InputError for what is wrong."""
+    named = preset("platform", section.preset).with_own(section.figures)
+    return named, Platform.of(named)
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """What the next instant follows from."""
+
+    sim_ns: int
+    state: State
+    around: Surroundings
+
+
+class FleetPlatforms:
+    """``platform`` and ``preset``: what all satellites are; ``demand_w``: what each would draw unasked."""
+
+    def __init__(self, section: model.Platform, n_satellites: int, start_unix_ns: int, dut1_s: float) -> None:
+        self.preset, self.platform = chosen(section)
+        self.demand_w = self.platform.average_w if section.demand_w is None else section.demand_w
+        self._section, self._n = section, n_satellites
+        self._start_unix_ns, self._dut1_s = start_unix_ns, dut1_s
+
+    def at(
+        self,
+        before: Kept | None,
+        sim_ns: int,
+        position_itrs_km: Float64,
+        velocity_itrs_km_per_s: Float64,
+        demand_w: Float64,
+    ) -> tuple[Platforms, Kept]:
+        """At an instant, by (n, 3) places and velocities, Earth-fixed, and (n,) W asked for since.
+
+        Over the step from ``before`` all around is taken as the mean of its two ends.
+        """
+        around = self._around(sim_ns, position_itrs_km, velocity_itrs_km_per_s)
+        if before is None:
+            state = self._begin(around, demand_w)
+            _, out = advance(self.platform, state, around, demand_w, _AN_INSTANT_S)
+        else:
+            dt_s = (sim_ns - before.sim_ns) / NS_PER_S
+            state, out = advance(self.platform, before.state, before.around.between(around), demand_w, dt_s)
+        found = Platforms(
+            sunlit_ratio=around.sunlit_ratio.astype(np.float32),
+            battery_j=state.battery_j.astype(np.float32),
+            temperature_k=state.temperature_k.astype(np.float32),
+            demand_w=demand_w.astype(np.float32),
+            compute_w=out.compute_w.astype(np.float32),
+            power_w=(out.bus_w + out.compute_w).astype(np.float32),
+            capacity_ratio=out.capacity_ratio.astype(np.float32),
+            cause=out.cause,
+        )
+        return found, Kept(sim_ns, state, around)
+
+    def _around(
+        self, sim_ns: int, position_itrs_km: Float64, velocity_itrs_km_per_s: Float64
+    ) -> Surroundings:
+        sun_au = sun_itrs_au(np.array([self._start_unix_ns + sim_ns], np.int64), self._dut1_s)[0]
+        if self._section.pointing != "orbit-normal":
+            return surroundings(self.platform, position_itrs_km, sun_au, self._section.pointing)
+        turn = np.array([0.0, 0.0, EARTH_ROTATION_RAD_PER_S])
+        velocity = velocity_itrs_km_per_s + np.cross(
+            turn, position_itrs_km
+        )  # as one who does not turn sees it
+        return surroundings(self.platform, position_itrs_km, sun_au, "orbit-normal", velocity)
+
+    def _begin(self, around: Surroundings, demand_w: Float64) -> State:
+        platform, section = self.platform, self._section
+        battery_j = np.full(self._n, platform.battery_j * section.charge_ratio)
+        if section.temperature_k is not None:
+            return State(battery_j, np.full(self._n, section.temperature_k))
+        # as if it had drawn the demand in this light for long, but not beyond what throttling holds it at
+        drawn_w = platform.bus_w + np.where(around.sunlit_ratio + platform.grid_w > 0, demand_w, 0.0)
+        rest_k = at_rest(platform, drawn_w + around.absorbed_w)
+        return State(battery_j, np.minimum(rest_k, platform.warning_k))
