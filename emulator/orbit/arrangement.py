@@ -51,13 +51,13 @@ class Arrangement:
         how = "as in the file" if self.order == "file" else "found, since the file is not sorted by them"
         planes = f"planes {self.plane_said}" if self.planes > 1 else "one plane"
         return (
-            f"{self.shell}: planes and slots {how}; at most {self.fit.node_deg:.2g} deg from a plane's node "
-            f"and {self.fit.slot_deg:.2g} deg from an even slot, {planes}"
+            f"{self.shell}: planes and slots {how}; at most {self.fit.node_deg:.2f} deg from a plane's node "
+            f"and {self.fit.slot_deg:.2f} deg from an even slot, {planes}"
         )
 
     @property
     def plane_said(self) -> str:
-        return f"{self.fit.plane_deg:.2g} deg from every {self.spacing_deg:.3g} deg"
+        return f"{self.fit.plane_deg:.2f} deg from every {self.spacing_deg:.3g} deg"
 
     @property
     def problems(self) -> list[str]:
@@ -128,9 +128,10 @@ def arranged(
 
 def _found(node: Float64, latitude: Float64, n_planes: int, n_slots: int, star: bool) -> Int64:
     by_node = np.argsort(node, kind="stable")
+    direction = np.exp(1j * node[by_node])
     # where the first plane begins in that circle: where satellites of a plane lie nearest together
     together = [
-        np.abs(np.exp(1j * node[np.roll(by_node, -begin)]).reshape(n_planes, n_slots).sum(axis=1)).sum()
+        np.abs(np.roll(direction, -begin).reshape(n_planes, n_slots).sum(axis=1)).sum()
         for begin in range(n_slots if n_planes > 1 else 1)
     ]
     planes = np.roll(by_node, -int(np.argmax(together))).reshape(n_planes, n_slots)

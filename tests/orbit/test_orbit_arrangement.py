@@ -124,7 +124,7 @@ def test_the_fit_is_the_largest_distance_from_an_even_shell(tmp_path: Path) -> N
     assert arrangement.caution() == []
     assert str(arrangement) == (
         "flying: planes and slots found, since the file is not sorted by them; at most 0.54 deg from a "
-        "plane's node and 1.8 deg from an even slot, planes 0.05 deg from every 60 deg"
+        "plane's node and 1.80 deg from an even slot, planes 0.05 deg from every 60 deg"
     )
 
 

@@ -151,6 +151,7 @@ def test_mininet_gets_a_satellite_by_its_name_in_a_file() -> None:
         got = ["sat-0-0", "sat-0-0", "sat-0-0", "sat-0-1", "gw-station0"]
         assert [net.get(name).name for name in asked] == got
         assert "MYSAT-1" in net
-        assert "70003" not in net
+        assert "mysat-2" not in net
+        assert "70001" not in net, "a port in a line of Mininet's CLI would become an address"
         with pytest.raises(KeyError, match="no node 'MYSAT-2'"):
             net.get("MYSAT-2")

@@ -50,8 +50,8 @@ class FabricNet(MeshNet):
             self._ensure_host(self._nodes.index[name])
         return super().__getitem__(name)
 
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and self.own_name(name) in self._nodes.index
+    def _is_there(self, own_name: str) -> bool:
+        return own_name in self._nodes.index
 
     def __iter__(self) -> Iterator[str]:
         return iter([host.name for host in self.hosts])

@@ -58,7 +58,11 @@ class MeshNet(Mininet):  # type: ignore[misc]  # Mininet has no types
         return host
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and self.own_name(name) in self.nameToNode
+        """Mininet's CLI asks it of each word, and puts an address in its place: not so of numbers."""
+        return isinstance(name, str) and not name.isdecimal() and self._is_there(self.own_name(name))
+
+    def _is_there(self, own_name: str) -> bool:
+        return own_name in self.nameToNode
 
     def _some(self) -> list[str]:
         names = list(self.nameToNode)
