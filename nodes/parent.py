@@ -6,6 +6,9 @@ Protocol (SOCK_SEQPACKET, one JSON object a message).  To the parent::
     {"op": "assign", "name": "sat-3-7", "probe_peers": [{"name", "address"}, ...]}
     {"op": "assign", "name": "gw-london", "nearest": "sat-3-7" or null}
         either with "quiet_until_mono_ns": connect now, measure from then on
+    {"op": "serve", "name": "sat-3-7", "capacity_ratio": 0.8}      of its accelerators, from the next step on
+    {"op": "serve", "name": "sat-3-7", "background": [[arrival_mono_ns, prompt_tokens, output_tokens], ...]}
+        requests of others, which fill the batch and have no packets; in the order of their arrivals
     {"op": "end"}    all nodes: report nothing any more
     {"op": "stop"}
 
@@ -158,7 +161,7 @@ class Parent:
                 case "start":
                     name = str(order["spec"]["name"])
                     self._start(NodeSpec.from_json(json.dumps(order["spec"])), fds)
-                case "assign":
+                case "assign" | "serve":
                     name = order["name"]
                     self._forward(name, order)
                 case "end":

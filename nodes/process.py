@@ -22,6 +22,7 @@ from .outbox import Outbox
 from .probe_service import ProbeService
 from .prober import Prober
 from .server import NodeServer
+from .serving.service import ServingService
 from .statistics import Statistics
 from .task_sender import TaskSender
 from .udp_echo import UdpEchoClient, UdpEchoServer
@@ -84,11 +85,13 @@ async def _live(spec: NodeSpec, control: socket.socket, samples_fd: int, decoder
     statistics = Statistics()
     outbox = Outbox(spec.name, samples_fd, statistics)
     worker = Worker() if spec.kind == "satellite" else None
+    serving = None if spec.serving is None else ServingService(spec.serving)
     try:
         server = NodeServer(
             spec.address,
             ProbeService(spec.name, statistics),
             None if worker is None else ComputeService(worker, decoder),
+            serving=serving,
         )
         UdpEchoServer(spec.address)
         udp = UdpEchoClient(spec.address)
@@ -100,14 +103,20 @@ async def _live(spec: NodeSpec, control: socket.socket, samples_fd: int, decoder
         prober = Prober(spec, group, outbox, udp)
         sender = TaskSender(spec, group, outbox)
         _report(control, {"event": "ready", "name": spec.name, "pid": os.getpid()})
-        await _obey(control, prober, sender, outbox)
+        await _obey(control, prober, sender, outbox, serving)
         outbox.end()
         await server.stop(STOP_GRACE_S)
         # what is still being measured is not waited for: the mesh itself is going
         os._exit(0)
 
 
-async def _obey(control: socket.socket, prober: Prober, sender: TaskSender, outbox: Outbox) -> None:
+async def _obey(
+    control: socket.socket,
+    prober: Prober,
+    sender: TaskSender,
+    outbox: Outbox,
+    serving: ServingService | None,
+) -> None:
     """Follow the parent's messages until it says stop."""
     loop = asyncio.get_running_loop()
     while message := await loop.sock_recv(control, MAX_CONTROL_BYTES):
@@ -118,6 +127,9 @@ async def _obey(control: socket.socket, prober: Prober, sender: TaskSender, outb
             prober.cut_off()
             sender.cut_off()
             outbox.end()
+            continue
+        if order["op"] == "serve" and serving is not None:
+            serving.obey(order)
             continue
         if order["op"] != "assign":
             raise ValueError(f"unknown order {order}")

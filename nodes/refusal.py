@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
-from google.rpc.code_pb2 import DEADLINE_EXCEEDED, INVALID_ARGUMENT, RESOURCE_EXHAUSTED
+from google.rpc.code_pb2 import DEADLINE_EXCEEDED, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAVAILABLE
 from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
@@ -23,12 +23,24 @@ async def refuse_argument(context: Any, field: str, reason: str) -> NoReturn:
 
 
 async def refuse_busy(context: Any, busy: WorkerBusy) -> NoReturn:
-    delay = Duration(seconds=busy.retry_ns // _NS_PER_S, nanos=busy.retry_ns % _NS_PER_S)
-    await _abort(context, RESOURCE_EXHAUSTED, str(busy), RetryInfo(retry_delay=delay))
+    await refuse_for_now(context, str(busy), busy.retry_ns)
+
+
+async def refuse_for_now(context: Any, reason: str, retry_ns: int) -> NoReturn:
+    """There are too many at the moment."""
+    await _abort(context, RESOURCE_EXHAUSTED, reason, _retry(retry_ns))
+
+
+async def refuse_unpowered(context: Any, reason: str, retry_ns: int) -> NoReturn:
+    await _abort(context, UNAVAILABLE, reason, _retry(retry_ns))
 
 
 async def refuse_deadline(context: Any, error: DeadlineTooShort) -> NoReturn:
     await _abort(context, DEADLINE_EXCEEDED, str(error))
+
+
+def _retry(retry_ns: int) -> RetryInfo:
+    return RetryInfo(retry_delay=Duration(seconds=retry_ns // _NS_PER_S, nanos=retry_ns % _NS_PER_S))
 
 
 async def _abort(context: Any, code: int, message: str, *details: Any) -> NoReturn:

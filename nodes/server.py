@@ -10,15 +10,18 @@ from grpc_reflection.v1alpha import reflection
 
 from orbitmesh.compute.v1 import compute_pb2
 from orbitmesh.probe.v1 import probe_pb2
+from orbitmesh.serving.v1 import serving_pb2
 from orbitmesh.wire.limits import MAX_MESSAGE_BYTES
 from orbitmesh.wire.spec import GRPC_PORT
 
 from .compute_service import ComputeService
 from .probe_service import ProbeService
-from .stubs import add_compute_service, add_probe_service
+from .serving.service import ServingService
+from .stubs import add_compute_service, add_probe_service, add_serving_service
 
 _PROBE = probe_pb2.DESCRIPTOR.services_by_name["ProbeService"].full_name
 _COMPUTE = compute_pb2.DESCRIPTOR.services_by_name["ComputeService"].full_name
+_SERVING = serving_pb2.DESCRIPTOR.services_by_name["ServingService"].full_name
 _OPTIONS = [
     ("grpc.so_reuseport", 0),  # a port that is taken is an error, not half of the calls
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -29,10 +32,15 @@ _OPTIONS = [
 
 
 class NodeServer:
-    """Every node answers probes; with a compute service it also takes tasks."""
+    """Every node answers probes; with a compute service it takes tasks, with a serving service requests."""
 
     def __init__(
-        self, address: str, probe: ProbeService, compute: ComputeService | None, port: int = GRPC_PORT
+        self,
+        address: str,
+        probe: ProbeService,
+        compute: ComputeService | None,
+        port: int = GRPC_PORT,
+        serving: ServingService | None = None,
     ):
         """Raises OSError where the port cannot be had."""
         self._server: Any = grpc.aio.server(options=_OPTIONS)
@@ -42,6 +50,9 @@ class NodeServer:
         if compute is not None:
             names.append(_COMPUTE)
             add_compute_service(compute, self._server)
+        if serving is not None:
+            names.append(_SERVING)
+            add_serving_service(serving, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._services = names
         reflection.enable_server_reflection(

@@ -9,6 +9,10 @@ MAX_PROMPT_TOKENS = 512
 MAX_NEW_TOKENS = 1024
 MAX_TEMPERATURE = 10.0
 
+MAX_SERVED_PROMPT_BYTES = 4 * 2**20
+MAX_SERVED_TOKENS = 1_000_000  # of a prompt, or of an answer; the KV cache is mostly less
+MAX_NAME_CHARACTERS = 200  # of a session, a class, a prefix
+
 MAX_WAITING_TASKS = 16  # beyond it a task is refused with RESOURCE_EXHAUSTED
 LONGEST_TASK_S = 60.0  # for a caller that states no deadline
 

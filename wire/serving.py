@@ -6,6 +6,7 @@ Memory is what the driver shows of it, rates are bytes/s and FLOP/s of one accel
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 EMBEDDING_BYTES = 2  # input and output embeddings stay at 16 bits in every engine met
 SCALED_4_BIT_BYTES = 0.5625  # 4 bits and a scale of 8 bits for each 16 weights (NVFP4)
@@ -197,3 +198,33 @@ class Deployment:
 def usual_kv_bits(weight_bits: int) -> int:
     """Of the KV cache where nothing else is said: 8 beside quantised weights, as in the measured rows."""
     return 16 if weight_bits == 16 else 8
+
+
+@dataclass(frozen=True)
+class ServingSpec:
+    """What a node process serves: ``replicas`` groups of accelerators, each with a queue of its own.
+
+    ``message_tokens``: tokens of an answer that share a message (1: each is sent as it is made).
+    """
+
+    deployment: Deployment
+    step_tokens: int = 2048
+    requests: int = 128
+    waiting: int = 1000
+    prefix_caching: bool = False
+    replicas: int = 1
+    message_tokens: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("step_tokens", "requests", "waiting", "replicas", "message_tokens"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}: it must be above 0")
+
+    @classmethod
+    def from_dict(cls, raw: dict[str, Any]) -> ServingSpec:
+        """What ``dataclasses.asdict`` made of one."""
+        of = raw["deployment"]
+        deployment = Deployment(
+            **of | {"model": Model(**of["model"]), "accelerator": Accelerator(**of["accelerator"])}
+        )
+        return cls(**raw | {"deployment": deployment})

@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from .serving import ServingSpec
+
 GRPC_PORT = 50051
 UDP_ECHO_PORT = 7007
 
@@ -69,6 +71,7 @@ class NodeSpec:
     probe: ProbeSpec = field(default_factory=ProbeSpec)
     tasks: tuple[TaskSpec, ...] = ()
     peers: dict[str, str] = field(default_factory=dict)  # name -> address of the nodes that tasks may target
+    serving: ServingSpec | None = None
 
     def __post_init__(self) -> None:
         _one_of("kind of node", self.kind, NODE_KINDS)
@@ -82,7 +85,7 @@ class NodeSpec:
     @classmethod
     def from_json(cls, text: str) -> NodeSpec:
         raw: dict[str, Any] = json.loads(text)
-        probe = raw.pop("probe")
+        probe, serving = raw.pop("probe"), raw.pop("serving", None)
         return cls(
             **{k: v for k, v in raw.items() if k != "tasks"},
             probe=ProbeSpec(
@@ -92,6 +95,7 @@ class NodeSpec:
                 timeout_ns=probe["timeout_ns"],
             ),
             tasks=tuple(TaskSpec(**t) for t in raw["tasks"]),
+            serving=None if serving is None else ServingSpec.from_dict(serving),
         )
 
 

@@ -1,4 +1,4 @@
-"""Parameters with their origin: of platforms, accelerators, models, terminals and costs, from TOML files."""
+"""Parameters with their origin: platforms, accelerators, models, targets, terminals, costs; TOML files."""
 
 from .figures import FAMILIES, KINDS, Figure, Preset
 from .files import preset, presets, read_preset

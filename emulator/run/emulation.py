@@ -25,6 +25,7 @@ from ..plane.kernel import privileges
 from ..plane.kernel.awake import StayAwake
 from ..run_names import make_run_id
 from ..scenario import Scenario
+from ..scenario.serving import serving_spec
 from .assignment import Assignment
 from .books import Books
 from .clock import Clock, clock_named
@@ -228,7 +229,15 @@ class Emulation(RunningMesh):
     def _start_nodes(self) -> None:
         if self.backend.name == "fake":
             return  # there is no network that a process could be in
-        specs = node_specs(self.nodes, self.hosting, self.scenario.compute, self.seed, self._address)
+        served = self.scenario.serving
+        specs = node_specs(
+            self.nodes,
+            self.hosting,
+            self.scenario.compute,
+            self.seed,
+            self._address,
+            None if served is None else serving_spec(served),
+        )
         self._orders.start(specs, self.plane, self._on_progress)
         # All nodes connect at once; what is measured meanwhile would be that crowd, not the mesh.
         quiet_until_ns = time.monotonic_ns() + _WARM_UP_NS

@@ -85,6 +85,10 @@ class NodeProcesses:
                 name = None if nearest is None else nodes.names[nearest]
                 self._order({"op": "assign", "name": nodes.names[gateway], "nearest": name} | more)
 
+    def serve(self, name: str, **order: Any) -> None:
+        """What a satellite's accelerators are to be told: ``capacity_ratio``, or ``background`` requests."""
+        self._order({"op": "serve", "name": name} | order)
+
     def stop(self) -> None:
         # all first stop to report: a node that ends breaks off what another waits for
         self._order({"op": "end"})

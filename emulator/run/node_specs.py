@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from orbitmesh.wire.schedule import node_seed
+from orbitmesh.wire.serving import ServingSpec
 from orbitmesh.wire.spec import NEAREST, NodeSpec, Peer, ProbeSpec, TaskSpec
 
 from ..epoch import Bool, Nodes
@@ -18,8 +19,9 @@ def node_specs(
     compute: Compute,
     seed: int,
     address: Callable[[int], str],
+    serving: ServingSpec | None = None,
 ) -> list[NodeSpec]:
-    """One spec per hosting node; ``address`` gives a node's IPv4 address.
+    """One spec per hosting node; ``address`` gives a node's IPv4 address, ``serving`` what satellites serve.
 
     Whom to measure is not in it: that is said when all nodes are there, so that
     no measurement is lost to a peer that has not started.
@@ -48,6 +50,7 @@ def node_specs(
                 ),
                 tasks=tasks,
                 peers=peers if tasks else {},
+                serving=None if is_gateway else serving,
             )
         )
     return specs

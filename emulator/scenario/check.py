@@ -22,6 +22,7 @@ from ..shown import shown
 from ..toml_lines import Location
 from .code import LEAST_ALTITUDE_KM, MOST_ALTITUDE_KM, MOST_PLANES, MOST_SATELLITES, parse_code
 from .model import Content, Ground, Plane, Shell, Station
+from .serving import serving_problems
 from .units import LAST_YEAR
 
 MOST_PROBLEMS = 100
@@ -51,6 +52,7 @@ def problems(scenario: Content) -> tuple[Problem, ...]:
         _ground(scenario.ground),
         _compute(scenario),
         _platform(scenario),
+        _serving(scenario),
         _run(scenario),
     )
     return tuple(islice(found, MOST_PROBLEMS))
@@ -326,6 +328,17 @@ def _platform(scenario: Content) -> Iterator[Problem]:
     except InputError as error:
         where = ("figures", error.key) if error.key in section.figures else ("preset",)
         yield Problem(("platform", *where), error.message)
+
+
+def _serving(scenario: Content) -> Iterator[Problem]:
+    if scenario.serving is None:
+        return
+    for key, message in serving_problems(scenario.serving):
+        yield Problem(("serving",) if key is None else ("serving", key), message)
+    if scenario.compute.satellites in (0, ()):
+        yield Problem(
+            ("serving",), "no satellite runs a node process that could serve: set the satellites of [compute]"
+        )
 
 
 def _twice(names: Sequence[str], at: Location, what: str) -> Iterator[Problem]:

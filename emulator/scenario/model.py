@@ -245,6 +245,23 @@ class Platform(Section):
     temperature_k: TemperatureK | None = Field(None, alias="temperature", ge=1, le=2000)
 
 
+class Serving(Section):
+    """The language model that each satellite with a process serves; model and accelerator are presets."""
+
+    model: str
+    accelerator: str
+    tensor_parallel: StrictInt = Field(1, alias="tensor-parallel", ge=1)
+    replicas: StrictInt = Field(1, ge=1, le=1000)  # groups of accelerators, each with its queue
+    precision: Literal["bf16", "fp8", "fp4"] = "bf16"
+    kv_precision: Literal["bf16", "fp8"] | None = Field(None, alias="kv-precision")
+    engine: Literal["vllm", "trtllm", "sglang"] = "vllm"
+    step_tokens: StrictInt = Field(2048, alias="step-tokens", ge=1, le=1_000_000)
+    requests: StrictInt = Field(128, ge=1, le=100_000)
+    waiting: StrictInt = Field(1000, ge=1, le=1_000_000)
+    prefix_caching: StrictBool = Field(False, alias="prefix-caching")
+    message_tokens: StrictInt = Field(1, alias="message-tokens", ge=1, le=1000)
+
+
 class Background(Section):
     """Load of others on each direction of a link, as a share of its rate: a fluid, and the fabric's alone."""
 
@@ -284,6 +301,7 @@ class Content(Section):
     routing: Routing = Routing()
     compute: Compute = Compute()
     platform: Platform | None = None
+    serving: Serving | None = None
     background: Background = Background()
     engine: Engine = Engine()
     run: Run

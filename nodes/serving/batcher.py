@@ -156,6 +156,10 @@ class Batcher:
             return 0
         return self._waiting[0].arrival_ns + self.limits.before_queue_ns if self._waiting else None
 
+    def stood_still(self, duration_ns: int) -> None:
+        """No step began for so long, for want of power: it counts as throttled."""
+        self._throttled_ns += duration_ns
+
     def cancel(self, request: Request) -> None:
         """Nobody waits for it any more; no matter where it is."""
         if request in self._running:

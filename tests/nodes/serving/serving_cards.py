@@ -7,7 +7,7 @@ from pathlib import Path
 
 from orbitmesh.nodes.serving.batcher import Limits
 from orbitmesh.nodes.serving.request import Request
-from orbitmesh.wire.serving import Accelerator, Deployment, Model, usual_kv_bits
+from orbitmesh.wire.serving import Accelerator, Deployment, Model
 
 DATA = Path(__file__).parents[2] / "data"
 _MIB = 2**20
@@ -24,28 +24,10 @@ RTX_PRO_6000 = Accelerator("rtx-pro-6000", 503e12, 1007e12, 0.0, 97_887 * _MIB, 
 
 MODELS = {model.name: model for model in (LLAMA_8B, LLAMA_70B)}
 ACCELERATORS = {card.name: card for card in (H100, H200, B200, RTX_PRO_6000)}
-_BITS = {"fp8": 8, "fp4": 4, "unstated": 16}
 
 
 def limits_of(on: Deployment, step_tokens: int = 2048, requests: int = 128) -> Limits:
     return Limits(on.kv_blocks, step_tokens, requests, promise_answers=on.engine == "trtllm")
-
-
-def measured_rows() -> list[dict[str, str]]:
-    with (DATA / "llm_measured.csv").open() as file:
-        return list(csv.DictReader(file))
-
-
-def deployment_of(row: dict[str, str]) -> Deployment:
-    bits = _BITS[row["precision"]]
-    return Deployment(
-        MODELS[row["model"]],
-        ACCELERATORS[row["accelerator"]],
-        int(row["tensor_parallel"]),
-        bits,
-        usual_kv_bits(bits),
-        row["engine"],
-    )
 
 
 def replayed_rows() -> list[dict[str, float]]:

@@ -1,0 +1,143 @@
+"""One group of accelerators at the pace of the machine's clock: steps begin and end by a timer.
+
+The next step begins at the modelled end of the one before, however late the process was told of it, so
+that being late never adds up.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from ..timer import Timer
+from .batcher import Batcher, Refused, Step
+from .request import Request
+
+Sink = Callable[[Step], None]
+LONGEST_TURN_NS = 5_000_000  # of steps that are behind, before the event loop has its turn
+
+
+class Unpowered(Refused):
+    """The accelerators stand still."""
+
+
+class Replica:
+    def __init__(self, batcher: Batcher) -> None:
+        self.batcher = batcher
+        self.capacity_ratio = 1.0
+        self.refused_background = 0
+        self._timer = Timer(self._wake)
+        self._sinks: dict[Request, Sink] = {}
+        self._coming: deque[Request] = deque()  # background, by their arrivals
+        self._step: Step | None = None  # under way
+        self._free_ns = 0  # when the last step ended
+        self._stopped_ns: int | None = None  # since when there is no power
+
+    @property
+    def load(self) -> int:
+        return self.batcher.waiting + self.batcher.running
+
+    def ask(self, request: Request, sink: Sink) -> None:
+        """Take a request that has arrived; ``sink`` gets each step in which it gets a token.
+
+        Raises Refused.
+        """
+        if self._stopped_ns is not None:
+            raise Unpowered("the accelerators have no power now")
+        self._admit_coming(request.arrival_ns)
+        self.batcher.admit(request)
+        self._sinks[request] = sink
+        if self._step is None:
+            self._go(time.monotonic_ns())
+
+    def forget(self, request: Request) -> None:
+        """Whoever waited for it does so no more."""
+        if self._sinks.pop(request, None) is not None and request.result is None:
+            self.batcher.cancel(request)
+
+    def background(self, requests: Iterable[Request]) -> None:
+        """Requests of others, in the order of their arrivals, which follow on those told before."""
+        self._coming.extend(requests)
+        if self._step is None:
+            self._go(time.monotonic_ns())
+
+    def set_capacity(self, ratio: float) -> None:
+        """From the next step on; 0: none begins until there is power again."""
+        if not 0 <= ratio <= 1:
+            raise ValueError(f"a capacity of {ratio} is not 0 to 1")
+        now_ns = time.monotonic_ns()
+        if ratio > 0 and self._stopped_ns is not None:
+            self.batcher.stood_still(now_ns - self._stopped_ns)
+            self._free_ns = max(self._free_ns, now_ns)
+            self._stopped_ns = None
+        elif ratio == 0 and self._stopped_ns is None:
+            self._stopped_ns = now_ns
+        self.capacity_ratio = ratio
+        if self._step is None:
+            self._go(now_ns)
+
+    def close(self) -> None:
+        self._timer.close()
+
+    def _wake(self) -> None:
+        now_ns = turn_ns = time.monotonic_ns()
+        while True:
+            step = self._step
+            if step is None:
+                break
+            if step.end_ns > now_ns:
+                self._timer.set(step.end_ns)
+                return
+            self._step = None
+            self._free_ns = step.end_ns
+            sinks = self._sinks
+            for request in step.tokens:
+                if sink := sinks.get(request):
+                    sink(step)
+            for request in step.finished:
+                sinks.pop(request, None)
+            self._begin(now_ns)
+            now_ns = time.monotonic_ns()
+            if now_ns - turn_ns > LONGEST_TURN_NS and self._step is not None:
+                self._timer.set(self._step.end_ns)
+                return
+        self._go(now_ns)
+
+    def _go(self, now_ns: int) -> None:
+        """Begin a step where there is one to begin, and set the timer."""
+        if self._step is None:
+            self._begin(now_ns)
+        if self._step is not None:
+            self._timer.set(self._step.end_ns)
+            return
+        instants = [ns for ns in (self.batcher.ready_ns(), self._next_arrival_ns()) if ns is not None]
+        if instants and self._stopped_ns is None:
+            self._timer.set(max(min(instants), self._free_ns))
+        else:
+            self._timer.clear()
+
+    def _begin(self, now_ns: int) -> None:
+        """The next step begins where the last one ended, or when there was something to do again."""
+        if self._stopped_ns is not None:
+            return
+        ready = [ns for ns in (self.batcher.ready_ns(), self._next_arrival_ns()) if ns is not None]
+        if not ready:
+            return
+        start_ns = max(self._free_ns, min(ready))
+        if start_ns > now_ns:
+            return
+        self._admit_coming(start_ns)
+        self._step = self.batcher.step(start_ns, self.capacity_ratio)
+
+    def _next_arrival_ns(self) -> int | None:
+        if not self._coming:
+            return None
+        return self._coming[0].arrival_ns + self.batcher.limits.before_queue_ns
+
+    def _admit_coming(self, until_ns: int) -> None:
+        while self._coming and self._coming[0].arrival_ns <= until_ns:
+            try:
+                self.batcher.admit(self._coming.popleft())
+            except Refused:
+                self.refused_background += 1

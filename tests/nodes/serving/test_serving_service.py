@@ -1,0 +1,243 @@
+"""What a caller of the serving service meets; on loopback, in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+from google.rpc.error_details_pb2 import RetryInfo
+from grpc_status import rpc_status
+from serving_cards import H100, LLAMA_8B
+
+from orbitmesh.nodes.probe_service import ProbeService
+from orbitmesh.nodes.server import NodeServer
+from orbitmesh.nodes.serving.service import ServingService
+from orbitmesh.nodes.statistics import Statistics
+from orbitmesh.nodes.stubs import serving_stub
+from orbitmesh.nodes.timer import Timer
+from orbitmesh.serving.v1 import serving_pb2
+from orbitmesh.wire.serving import Deployment, ServingSpec
+
+TIMEOUT_S = 20.0
+SPEC = ServingSpec(Deployment(LLAMA_8B, H100))
+FRONT_NS = 15_563_200
+
+
+class Rig:
+    def __init__(self, spec: ServingSpec) -> None:
+        self.service = ServingService(spec)
+        probe = ProbeService("sat-0-0", Statistics())
+        self.server = NodeServer("127.0.0.1", probe, None, port=0, serving=self.service)
+        self.channel = grpc.aio.insecure_channel(f"ipv4:127.0.0.1:{self.server.port}")
+        self.stub: Any = serving_stub(self.channel)
+
+    def ask(self, tokens: int = 200, output: int = 5, **more: Any) -> Any:
+        request = serving_pb2.GenerateRequest(prompt_tokens=tokens, max_output_tokens=output, **more)
+        return self.stub.Generate(request, timeout=TIMEOUT_S)
+
+    async def state(self) -> Any:
+        return await self.stub.GetState(serving_pb2.GetStateRequest(), timeout=TIMEOUT_S)
+
+
+def serving(scenario: Callable[[Rig], Awaitable[None]], spec: ServingSpec = SPEC) -> None:
+    async def run() -> None:
+        rig = Rig(spec)
+        await rig.server.start()
+        try:
+            await scenario(rig)
+        finally:
+            await rig.channel.close()
+            await rig.server.stop(0)
+            rig.service.close()
+
+    asyncio.run(run())
+
+
+async def read(call: Any) -> tuple[list[tuple[int, Any]], Any]:
+    """Each message with the instant at which it came, and the totals."""
+    messages = [(time.monotonic_ns(), message) async for message in call]
+    assert [message.HasField("totals") for _, message in messages] == [False] * (len(messages) - 1) + [True]
+    return messages, messages[-1][1].totals
+
+
+def test_tokens_come_at_the_modelled_times_and_never_before() -> None:
+    async def scenario(rig: Rig) -> None:
+        await rig.channel.channel_ready()
+        sent_ns = time.monotonic_ns()
+        messages, totals = await read(rig.ask(2000, 20, scheduled_mono_ns=sent_ns - 1000))
+        tokens = [message.tokens for _, message in messages]
+        assert [(t.first_index, t.count, len(t.text)) for t in tokens] == [(i, 1, 4) for i in range(20)]
+        timing = totals.timing
+        assert (totals.prompt_tokens, totals.output_tokens) == (2000, 20)
+        assert timing.queue_ns == FRONT_NS
+        # a prompt of 2,000 tokens and 19 more, on one H100: 2 x 8 x 10^9 FLOPs a token, 16 GB read a step
+        assert 30e6 < timing.prefill_ns < 80e6
+        assert 19 * 6e6 < timing.decode_ns < 19 * 10e6
+        assert messages[0][0] - sent_ns >= timing.queue_ns + timing.prefill_ns
+        assert messages[-1][0] - sent_ns >= timing.queue_ns + timing.prefill_ns + timing.decode_ns
+        assert (timing.throttled_ns, timing.preempted) == (0, 0)
+        # between 70 W and 700 W, as long as steps lasted
+        busy_s = (timing.prefill_ns + timing.decode_ns) / 1e9
+        assert timing.energy_j == pytest.approx(700 * busy_s, rel=1e-6)
+        assert timing.since_scheduled_ns >= 1000
+        assert totals.lateness.messages == 19
+        assert 0 <= totals.lateness.p50_ns <= totals.lateness.p99_ns <= totals.lateness.max_ns
+
+    serving(scenario)
+
+
+def test_tokens_of_several_steps_share_a_message_where_the_scenario_says_so() -> None:
+    async def scenario(rig: Rig) -> None:
+        messages, _ = await read(rig.ask(100, 10))
+        counts = [message.tokens.count for _, message in messages]
+        assert sum(counts) == 10
+        assert all(count >= 4 for count in counts[:-1])
+
+    serving(scenario, replace(SPEC, message_tokens=4))
+
+
+def test_the_prompts_bytes_count_where_no_tokens_are_said() -> None:
+    async def scenario(rig: Rig) -> None:
+        _, totals = await read(rig.ask(0, 1, prompt=b"x" * 401))
+        assert totals.prompt_tokens == 101
+
+    serving(scenario)
+
+
+def test_others_without_packets_fill_the_batch() -> None:
+    """A request beside 60 of others sees their prompts and their batch."""
+
+    async def scenario(rig: Rig) -> None:
+        await rig.channel.channel_ready()
+        _, alone = await read(rig.ask(500, 10))
+        now = time.monotonic_ns()
+        rig.service.obey({"background": [[now + i, 1000, 60] for i in range(60)]})
+        _, beside = await read(rig.ask(500, 10))
+        assert beside.timing.prefill_ns + beside.timing.queue_ns > 2 * (
+            alone.timing.prefill_ns + alone.timing.queue_ns
+        )
+        assert (await rig.state()).running >= 30
+
+    serving(scenario)
+
+
+def test_less_power_is_slower_and_none_stands_still() -> None:
+    async def scenario(rig: Rig) -> None:
+        _, full = await read(rig.ask(500, 10))
+        rig.service.obey({"capacity_ratio": 0.5})
+        _, half = await read(rig.ask(500, 10))
+        assert half.timing.decode_ns == pytest.approx(2 * full.timing.decode_ns, rel=1e-6)
+        assert half.timing.throttled_ns == pytest.approx(
+            full.timing.decode_ns + full.timing.prefill_ns, rel=1e-6
+        )
+        assert half.timing.energy_j < 2 * full.timing.energy_j
+        waiting = asyncio.create_task(read(rig.ask(500, 10)))
+        await asyncio.sleep(0.05)  # it is under way
+        rig.service.obey({"capacity_ratio": 0})
+        stopped_ns = time.monotonic_ns()
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await read(rig.ask())
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert (await rig.state()).capacity_ratio == 0
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
+        stood_ns = time.monotonic_ns() - stopped_ns
+        rig.service.obey({"capacity_ratio": 1})
+        _, totals = await waiting
+        assert totals.timing.throttled_ns >= stood_ns * 0.9
+
+    serving(scenario)
+
+
+def test_refusals_say_what_to_do() -> None:
+    async def scenario(rig: Rig) -> None:
+        for request, field in (
+            ({"prompt_tokens": 0, "max_output_tokens": 1}, "prompt_tokens: 0 is not 1 to"),
+            ({"prompt_tokens": 1, "max_output_tokens": 0}, "max_output_tokens: 0 is not 1 to"),
+            ({"prompt_tokens": 900_000, "max_output_tokens": 1}, "more than the KV cache holds"),
+            ({"prompt_tokens": 5, "max_output_tokens": 1, "prefix_tokens": 6}, "prefix_tokens: 6 are more"),
+            ({"prompt_tokens": 5, "max_output_tokens": 1, "session": "x" * 201}, "session: 201 characters"),
+        ):
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await read(rig.stub.Generate(serving_pb2.GenerateRequest(**request), timeout=TIMEOUT_S))
+            assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+            assert field in (caught.value.details() or "")
+
+    serving(scenario)
+
+
+def test_a_full_queue_refuses_with_the_time_to_try_again() -> None:
+    async def scenario(rig: Rig) -> None:
+        calls = []
+        for running, waiting in ((1, 0), (1, 1), (1, 2)):
+            calls.append(asyncio.create_task(read(rig.ask(100, 2000))))
+            async with asyncio.timeout(TIMEOUT_S):
+                while ((state := await rig.state()).running, state.waiting) != (running, waiting):
+                    await asyncio.sleep(0.005)
+        call = rig.ask(100, 1)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await read(call)
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        status = rpc_status.from_call(caught.value)
+        assert status is not None
+        retry = RetryInfo()
+        assert status.details[0].Unpack(retry)
+        assert retry.retry_delay.ToNanoseconds() > 0
+        for made in calls:
+            made.cancel()
+
+    serving(scenario, replace(SPEC, requests=1, step_tokens=2048, waiting=2))
+
+
+def test_whoever_goes_away_leaves_the_batch() -> None:
+    async def scenario(rig: Rig) -> None:
+        call = rig.ask(100, 100_000)
+        assert (await call.read()).tokens.count >= 1
+        assert (await rig.state()).running == 1
+        call.cancel()
+        end = time.monotonic() + TIMEOUT_S
+        while (state := await rig.state()).running:
+            assert time.monotonic() < end
+            await asyncio.sleep(0.005)
+        assert state.free_kv_tokens == state.kv_tokens
+
+    serving(scenario)
+
+
+def test_replicas_share_the_requests() -> None:
+    async def scenario(rig: Rig) -> None:
+        one, two = await asyncio.gather(read(rig.ask(1500, 30)), read(rig.ask(1500, 30)))
+        # beside each other, not in one batch: neither sees the other's prompt
+        assert one[1].timing.decode_ns == two[1].timing.decode_ns
+        assert one[1].timing.prefill_ns == two[1].timing.prefill_ns
+
+    serving(scenario, replace(SPEC, replicas=2))
+
+
+def test_a_timer_fires_once_at_its_instant_and_one_in_the_past_at_once() -> None:
+    async def run() -> None:
+        fired: list[int] = []
+        timer = Timer(lambda: fired.append(time.monotonic_ns()))
+        try:
+            due = time.monotonic_ns() + 20_000_000
+            timer.set(due - 15_000_000)
+            timer.set(due)
+            await asyncio.sleep(0.05)
+            assert len(fired) == 1
+            assert fired[0] >= due
+            timer.set(1)
+            await asyncio.sleep(0.02)
+            timer.set(time.monotonic_ns() + 5_000_000)
+            timer.clear()
+            await asyncio.sleep(0.02)
+            assert len(fired) == 2
+        finally:
+            timer.close()
+
+    asyncio.run(run())
