@@ -12,7 +12,8 @@ from orbitmesh.wire import limits
 
 from . import work
 from .decoder import VOCABULARY, Decoder, encode
-from .refusal import refuse_argument, refuse_busy, refuse_deadline
+from .embedding import Embedder, NotInstalled
+from .refusal import refuse_argument, refuse_busy, refuse_deadline, refuse_missing
 from .worker import DeadlineTooShort, Done, Job, Worker, WorkerBusy
 
 T = TypeVar("T")
@@ -24,6 +25,7 @@ class ComputeService(compute_pb2_grpc.ComputeServiceServicer):
     def __init__(self, worker: Worker, decoder: Decoder) -> None:
         self._worker = worker
         self._decoder = decoder
+        self._embedder: Embedder | None = None  # made when it is first asked for: its modules are large
 
     async def MatMul(self, request: Any, context: Any) -> Any:  # noqa: N802 - as the .proto names it
         order, seed = request.order, request.seed
@@ -43,6 +45,25 @@ class ComputeService(compute_pb2_grpc.ComputeServiceServicer):
         return compute_pb2.ChecksumResponse(
             timing=_timing(done), sha256=sha256, crc32=crc32, payload_bytes=len(payload)
         )
+
+    async def Embed(self, request: Any, context: Any) -> Any:  # noqa: N802
+        text: str = request.text
+        size = len(text.encode())
+        if not 1 <= size <= limits.MAX_EMBEDDED_BYTES:
+            await refuse_argument(context, "text", f"{size} bytes are not 1 to {limits.MAX_EMBEDDED_BYTES}")
+        try:
+            done = await self._compute(context, "embed", size, lambda _: self._embedded(text))
+        except NotInstalled as error:
+            await refuse_missing(context, str(error))
+        vector, tokens = done.value
+        return compute_pb2.EmbedResponse(timing=_timing(done), vector=vector, tokens=tokens)
+
+    def _embedded(self, text: str) -> tuple[list[float], int]:
+        """On the worker's thread, the only one that asks."""
+        if self._embedder is None:
+            self._embedder = Embedder.installed()
+        vector, tokens = self._embedder.embed(text)
+        return vector.tolist(), tokens
 
     async def Generate(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
         prompt = encode(request.prompt)

@@ -6,7 +6,13 @@ from typing import Any, NoReturn
 
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
-from google.rpc.code_pb2 import DEADLINE_EXCEEDED, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAVAILABLE
+from google.rpc.code_pb2 import (
+    DEADLINE_EXCEEDED,
+    INVALID_ARGUMENT,
+    RESOURCE_EXHAUSTED,
+    UNAVAILABLE,
+    UNIMPLEMENTED,
+)
 from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
@@ -33,6 +39,11 @@ async def refuse_for_now(context: Any, reason: str, retry_ns: int) -> NoReturn:
 
 async def refuse_unpowered(context: Any, reason: str, retry_ns: int) -> NoReturn:
     await _abort(context, UNAVAILABLE, reason, _retry(retry_ns))
+
+
+async def refuse_missing(context: Any, reason: str) -> NoReturn:
+    """This node cannot do it at all, as it is installed."""
+    await _abort(context, UNIMPLEMENTED, reason)
 
 
 async def refuse_deadline(context: Any, error: DeadlineTooShort) -> NoReturn:

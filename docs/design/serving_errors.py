@@ -75,6 +75,27 @@ def deployment(row: Row, known: Cards) -> Deployment:
     )
 
 
+def known_rows(rows: list[Row], known: Cards) -> list[Row]:
+    """Those of which there are presets; the others are named on stderr."""
+    kept = []
+    for line, row in enumerate(rows, 2):
+        missing = [
+            f"{key} {row[key]!r}"
+            for key, names in (
+                ("model", known.models),
+                ("accelerator", known.accelerators),
+                ("precision", BITS),
+                ("engine", ENGINES),
+            )
+            if row[key] not in names
+        ]
+        if missing:
+            print(f"line {line} is left out: nothing is known of {', '.join(missing)}", file=sys.stderr)
+        else:
+            kept.append(row)
+    return kept
+
+
 def limits(on: Deployment, step_tokens: int = 2048, requests: int = 128) -> Limits:
     return Limits(on.kv_blocks, step_tokens, requests, promise_answers=on.engine == "trtllm")
 
@@ -285,7 +306,10 @@ def main(arguments: Iterable[str] | None = None) -> None:
     parser.add_argument("--fit", action="store_true", help="fit the constants, and without each group")
     parser.add_argument("--write", action="store_true", help="replace the table in docs/serving.md")
     given = parser.parse_args(None if arguments is None else list(arguments))
-    known, rows, replays = cards(), read(given.rows), read(given.replay)
+    known, replays = cards(), read(given.replay)
+    rows = known_rows(read(given.rows), known)
+    if not rows or given.card not in known.accelerators:
+        raise SystemExit("no row, or no card, of which there is a preset: orbitmesh presets lists them")
     if given.fit:
         print(fit(known, rows, replays, given.card), end="")
         return

@@ -42,7 +42,7 @@ class ServingService:
             before_queue_ns=BEFORE_QUEUE_NS,
         )
         times = StepTime(on)
-        self._spec = spec
+        self._spec, self._background = spec, 0
         self._replicas = [Replica(Batcher(times, kept, partial(power_w, on))) for _ in range(spec.replicas)]
 
     def obey(self, order: dict[str, Any]) -> None:
@@ -50,9 +50,10 @@ class ServingService:
         if "capacity_ratio" in order:
             for replica in self._replicas:
                 replica.set_capacity(order["capacity_ratio"])
-        for i, (arrival_ns, prompt_tokens, output_tokens) in enumerate(order.get("background", ())):
+        for arrival_ns, prompt_tokens, output_tokens in order.get("background", ()):
             # their queues are not known before they arrive: in turns
-            replica = self._replicas[i % len(self._replicas)]
+            replica = self._replicas[self._background % len(self._replicas)]
+            self._background += 1
             replica.background([Request(prompt_tokens, output_tokens, arrival_ns, background=True)])
 
     def close(self) -> None:

@@ -18,6 +18,7 @@ from serving_cards import H100, LLAMA_8B
 from orbitmesh.nodes.probe_service import ProbeService
 from orbitmesh.nodes.server import NodeServer
 from orbitmesh.nodes.serving.service import ServingService
+from orbitmesh.nodes.serving.step_time import StepTime
 from orbitmesh.nodes.statistics import Statistics
 from orbitmesh.nodes.stubs import serving_stub
 from orbitmesh.nodes.timer import Timer
@@ -216,6 +217,21 @@ def test_replicas_share_the_requests() -> None:
         # beside each other, not in one batch: neither sees the other's prompt
         assert one[1].timing.decode_ns == two[1].timing.decode_ns
         assert one[1].timing.prefill_ns == two[1].timing.prefill_ns
+
+    serving(scenario, replace(SPEC, replicas=2))
+
+
+def test_replicas_take_the_requests_of_others_in_turns() -> None:
+    async def scenario(rig: Rig) -> None:
+        now = time.monotonic_ns()
+        for i in range(4):  # told one by one
+            rig.service.obey({"background": [[now + i, 1000, 1000]]})
+        _, totals = await read(rig.ask(100, 30))
+        assert (await rig.state()).running == 4
+        # beside two of them: with all four in its batch each token would take longer still
+        alone = StepTime(SPEC.deployment).ns(0, 0.0, 1, 130)
+        beside_two = StepTime(SPEC.deployment).ns(0, 0.0, 3, 2 * 1030 + 130)
+        assert 29 * alone < totals.timing.decode_ns < 1.02 * 29 * beside_two
 
     serving(scenario, replace(SPEC, replicas=2))
 
