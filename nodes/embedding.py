@@ -97,12 +97,13 @@ def _gelu(x: Floats) -> Floats:
     """x times the normal distribution at x; by Abramowitz and Stegun 7.1.26, to 1.5e-7."""
     z = np.abs(x) / np.float32(np.sqrt(2))
     t = 1 / (1 + np.float32(0.3275911) * z)
-    series = np.zeros_like(t)
+    series = np.zeros(t.shape, np.float32)
     for factor in (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592):
-        series = (series + np.float32(factor)) * t
+        series += np.float32(factor)
+        series *= t
     erf = 1 - series * np.exp(-z * z)
-    made: Floats = x * (1 + np.sign(x) * erf) / 2
-    return made
+    made = x * (1 + np.sign(x) * erf) / 2
+    return made.astype(np.float32, copy=False)
 
 
 def _mapped(path: Path) -> dict[str, Floats]:

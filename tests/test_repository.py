@@ -174,6 +174,7 @@ HEADINGS = {
     "Probes": "[compute.probes]",
     "Task": "[[compute.tasks]]",
     "Platform": "[platform]",
+    "Serving": "[serving]",
     "Background": "[background]",
     "Engine": "[engine]",
     "Run": "[run]",

@@ -82,32 +82,22 @@ class Replica:
 
     def _wake(self) -> None:
         now_ns = turn_ns = time.monotonic_ns()
-        while True:
-            step = self._step
-            if step is None:
-                break
-            if step.end_ns > now_ns:
-                self._timer.set(step.end_ns)
-                return
-            self._step = None
+        while (step := self._step) is not None and step.end_ns <= now_ns:
             self._free_ns = step.end_ns
-            sinks = self._sinks
             for request in step.tokens:
-                if sink := sinks.get(request):
+                if sink := self._sinks.get(request):
                     sink(step)
             for request in step.finished:
-                sinks.pop(request, None)
-            self._begin(now_ns)
+                self._sinks.pop(request, None)
+            self._step = self._following(now_ns)
             now_ns = time.monotonic_ns()
-            if now_ns - turn_ns > LONGEST_TURN_NS and self._step is not None:
-                self._timer.set(self._step.end_ns)
-                return
+            if now_ns - turn_ns > LONGEST_TURN_NS:
+                break  # what is behind goes on at once, after whoever else waits
         self._go(now_ns)
 
     def _go(self, now_ns: int) -> None:
         """Begin a step where there is one to begin, and set the timer."""
-        if self._step is None:
-            self._begin(now_ns)
+        self._step = self._step or self._following(now_ns)
         if self._step is not None:
             self._timer.set(self._step.end_ns)
             return
@@ -117,18 +107,18 @@ class Replica:
         else:
             self._timer.clear()
 
-    def _begin(self, now_ns: int) -> None:
-        """The next step begins where the last one ended, or when there was something to do again."""
+    def _following(self, now_ns: int) -> Step | None:
+        """The next step, from where the last one ended, or from when there was something to do again."""
         if self._stopped_ns is not None:
-            return
+            return None
         ready = [ns for ns in (self.batcher.ready_ns(), self._next_arrival_ns()) if ns is not None]
         if not ready:
-            return
+            return None
         start_ns = max(self._free_ns, min(ready))
         if start_ns > now_ns:
-            return
+            return None
         self._admit_coming(start_ns)
-        self._step = self.batcher.step(start_ns, self.capacity_ratio)
+        return self.batcher.step(start_ns, self.capacity_ratio)
 
     def _next_arrival_ns(self) -> int | None:
         if not self._coming:
