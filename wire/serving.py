@@ -10,7 +10,9 @@ from typing import Any
 
 EMBEDDING_BYTES = 2  # input and output embeddings stay at 16 bits in every engine met
 SCALED_4_BIT_BYTES = 0.5625  # 4 bits and a scale of 8 bits for each 16 weights (NVFP4)
-RESERVED_BYTES = 1_500_000_000  # activations, CUDA context and graphs: what vLLM's profile run finds [est]
+CONTEXT_BYTES = (
+    500_000_000  # of an accelerator: the CUDA context and its libraries, outside of all pools [est]
+)
 MEMORY_RATIO = 0.9  # of an accelerator's memory that vLLM and SGLang take (their default)
 FREE_RATIO = 0.9  # of what the weights leave that TensorRT-LLM takes for the KV cache (its default)
 BLOCK_TOKENS = 16  # tokens of a block of KV cache (vLLM)
@@ -129,6 +131,7 @@ class Deployment:
     weight_bits: int = 16
     kv_bits: int = 16
     engine: str = "vllm"
+    step_tokens: int = 2048
 
     def __post_init__(self) -> None:
         for what, value, accepted in (
@@ -141,6 +144,16 @@ class Deployment:
                 raise ValueError(f"{what} {value!r}: give one of {', '.join(map(str, accepted))}")
         if self.kv_tokens < BLOCK_TOKENS:
             raise DoesNotFit(self._misfit())
+
+    @property
+    def reserved_bytes(self) -> int:
+        """Of each accelerator, beside weights and KV cache: as an engine finds by trying its largest step.
+
+        Activations at 16 bits: gate, up and their product, and about four times the width.
+        """
+        model = self.model
+        wide = 3 * model.ff_width * model.experts_active / self.tensor_parallel + 4 * model.width
+        return CONTEXT_BYTES + int(self.step_tokens * 2 * wide)
 
     @property
     def weight_bytes(self) -> int:
@@ -168,9 +181,9 @@ class Deployment:
         """For the KV cache, of all accelerators together; below 0 where the weights alone are too many."""
         memory = self.accelerator.memory_bytes * parallel
         if self.engine == "trtllm":
-            free = memory - RESERVED_BYTES * parallel - self.weight_bytes
+            free = memory - self.reserved_bytes * parallel - self.weight_bytes
             return int(free * FREE_RATIO) if free > 0 else free
-        return int(memory * MEMORY_RATIO) - RESERVED_BYTES * parallel - self.weight_bytes
+        return int(memory * MEMORY_RATIO) - self.reserved_bytes * parallel - self.weight_bytes
 
     def _misfit(self) -> str:
         tp = self.tensor_parallel
@@ -208,15 +221,14 @@ class ServingSpec:
     """
 
     deployment: Deployment
-    step_tokens: int = 2048
     requests: int = 128
     waiting: int = 1000
-    prefix_caching: bool = False
+    prefix_caching: bool = True
     replicas: int = 1
     message_tokens: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("step_tokens", "requests", "waiting", "replicas", "message_tokens"):
+        for name in ("requests", "waiting", "replicas", "message_tokens"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: it must be above 0")
 

@@ -72,6 +72,7 @@ def deployment(row: Row, known: Cards) -> Deployment:
         bits,
         usual_kv_bits(bits),
         row["engine"],
+        STEP_TOKENS,
     )
 
 
@@ -96,13 +97,13 @@ def known_rows(rows: list[Row], known: Cards) -> list[Row]:
     return kept
 
 
-def limits(on: Deployment, step_tokens: int = 2048, requests: int = 128) -> Limits:
-    return Limits(on.kv_blocks, step_tokens, requests, promise_answers=on.engine == "trtllm")
+def limits(on: Deployment, requests: int = 128) -> Limits:
+    return Limits(on.kv_blocks, on.step_tokens, requests, promise_answers=on.engine == "trtllm")
 
 
 def time_per_token_ms(row: Row, known: Cards, times: Callable[[Deployment], StepTime]) -> float:
     on = deployment(row, known)
-    batcher = Batcher(times(on), limits(on, STEP_TOKENS, REQUESTS))
+    batcher = Batcher(times(on), limits(on, REQUESTS))
     prompt, output = int(row["input_tokens"]), int(row["output_tokens"])
     return steady(batcher, int(row["concurrency"]), prompt, output).time_per_token_ns / 1e6
 

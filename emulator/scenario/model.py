@@ -258,7 +258,7 @@ class Serving(Section):
     step_tokens: StrictInt = Field(2048, alias="step-tokens", ge=1, le=1_000_000)
     requests: StrictInt = Field(128, ge=1, le=100_000)
     waiting: StrictInt = Field(1000, ge=1, le=1_000_000)
-    prefix_caching: StrictBool = Field(False, alias="prefix-caching")
+    prefix_caching: StrictBool = Field(True, alias="prefix-caching")
     message_tokens: StrictInt = Field(1, alias="message-tokens", ge=1, le=1000)
 
 

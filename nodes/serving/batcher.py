@@ -2,7 +2,8 @@
 
 First come first served; in each step every request that decodes gets a token, and what is left of the
 token budget goes to prompts, in chunks.  KV cache is given in blocks of 16 tokens as a request grows;
-where blocks run out, the youngest is preempted, and later computes its prompt and its tokens again.
+where blocks run out, the youngest is preempted, and later computes its prompt and its tokens again: with
+prefix caching only those whose blocks were given to others in the meantime.
 (TensorRT-LLM promises each request its whole answer before it begins: ``Limits.promise_answers``.)
 
 A request that decodes is touched only where something happens to it (it joins, ends, is preempted): when
@@ -55,7 +56,7 @@ class Limits:
     step_tokens: int = 2048
     requests: int = 128
     waiting: int = 100_000
-    prefix_caching: bool = False
+    prefix_caching: bool = True  # vLLM's default
     promise_answers: bool = False  # begin only what surely ends without preemption
     before_queue_ns: int = 0  # what a request takes before it can be scheduled
 
@@ -112,6 +113,9 @@ class Batcher:
         self._admitted = 0
         self._promised = 0  # blocks that the running need at their ends
         self._prefixes = Prefixes()
+        # blocks of the preempted that nobody has taken yet, the longest preempted first: they count as free
+        self._remains: dict[Request, int] = {}
+        self._n_remains = 0
         self._throttled_ns = 0
         self._decode_j = 0.0  # that one request would have spent, had it decoded in every step
         self._answer_ends: deque[int] = deque(maxlen=_RATE_OVER)
@@ -166,6 +170,7 @@ class Batcher:
             self._leave(request)
         elif request in self._waiting:
             self._waiting.remove(request)
+            self._n_remains -= self._remains.pop(request, 0)
 
     def step(self, start_ns: int, capacity_ratio: float = 1.0) -> Step | None:
         """The step that begins now, with the share of its speed that the accelerator has now.
@@ -179,7 +184,7 @@ class Batcher:
         opening = self._opening[self._number % BLOCK_TOKENS]
         while opening and not self._room(len(opening)):
             preempted.append(self._preempt())
-        self.free_blocks -= len(opening)
+        self._take(len(opening))
 
         chunks, budget = self._continue_prompts(self.limits.step_tokens - self._decodes, preempted)
         if not preempted:
@@ -254,7 +259,8 @@ class Batcher:
             if limits.promise_answers and self._promised + whole > limits.blocks:
                 return
             shared = self._prefixes.held(request) if limits.prefix_caching else 0
-            computed = min(shared * BLOCK_TOKENS, request.target - 1)
+            kept = self._remains.get(request, 0)
+            computed = min(max(shared, kept) * BLOCK_TOKENS, request.target - 1)
             n = min(request.target - computed, budget)
             needed = _blocks(computed + n) - shared
             if not self._room(needed, keep=request.prefix):
@@ -263,6 +269,8 @@ class Batcher:
             if shared:
                 self._prefixes.take(request)
             request.computed, request.blocks = computed, shared
+            if kept:
+                self._n_remains -= self._remains.pop(request)
             self._give(request, needed)
             if request.scheduled_ns < 0:
                 request.scheduled_ns = start_ns
@@ -357,7 +365,11 @@ class Batcher:
 
     def _preempt(self) -> Request:
         request = next(reversed(self._running))
+        before = self.free_blocks
         self._leave(request)
+        if self.limits.prefix_caching and self.free_blocks > before:
+            self._remains[request] = self.free_blocks - before
+            self._n_remains += self._remains[request]
         request.preempted += 1
         request.target = request.prompt_tokens + request.made
         request.computed = 0
@@ -365,8 +377,19 @@ class Batcher:
         return request
 
     def _give(self, request: Request, blocks: int) -> None:
-        self.free_blocks -= blocks
+        self._take(blocks)
         request.blocks += blocks
+
+    def _take(self, blocks: int) -> None:
+        """From what is free: last what remains of the preempted, of the longest preempted first."""
+        self.free_blocks -= blocks
+        while self._n_remains > self.free_blocks:
+            oldest = next(iter(self._remains))
+            gone = min(self._remains[oldest], self._n_remains - self.free_blocks)
+            self._remains[oldest] -= gone
+            self._n_remains -= gone
+            if not self._remains[oldest]:
+                del self._remains[oldest]
 
     def _room(self, blocks: int, keep: str = "") -> bool:
         """Whether there are so many, without prefixes that nobody uses if need be."""

@@ -34,7 +34,7 @@ class ServingService:
         on = spec.deployment
         kept = Limits(
             on.kv_blocks,
-            spec.step_tokens,
+            on.step_tokens,
             spec.requests,
             spec.waiting,
             spec.prefix_caching,

@@ -26,8 +26,8 @@ MODELS = {model.name: model for model in (LLAMA_8B, LLAMA_70B)}
 ACCELERATORS = {card.name: card for card in (H100, H200, B200, RTX_PRO_6000)}
 
 
-def limits_of(on: Deployment, step_tokens: int = 2048, requests: int = 128) -> Limits:
-    return Limits(on.kv_blocks, step_tokens, requests, promise_answers=on.engine == "trtllm")
+def limits_of(on: Deployment, requests: int = 128) -> Limits:
+    return Limits(on.kv_blocks, on.step_tokens, requests, promise_answers=on.engine == "trtllm")
 
 
 def replayed_rows() -> list[dict[str, float]]:

@@ -59,7 +59,7 @@ def test_first_come_first_served_within_a_bound() -> None:
 
 def test_the_youngest_is_preempted_and_computes_its_tokens_again() -> None:
     # two of 32 + 64 tokens need 12 blocks at their ends; there are 8
-    batcher = toy(blocks=8)
+    batcher = toy(blocks=8, prefix_caching=False)
     old, young = Request(32, 64, 0), Request(32, 64, 1)
     done = list(steps(batcher, [old, young]))
     preempted = [request for step in done for request in step.preempted]
@@ -70,6 +70,18 @@ def test_the_youngest_is_preempted_and_computes_its_tokens_again() -> None:
     assert again[0] > 32  # its prompt, and what it had made of its answer
     assert sum(young in step.tokens for step in done) == 64  # none is lost, none is sent twice
     assert batcher.free_blocks == 8
+
+
+def test_what_nobody_took_of_a_preempted_request_is_not_computed_again() -> None:
+    """Its blocks count as free, and are given away last: it comes back for those that are left."""
+    computed = {}
+    for caching in (False, True):
+        batcher = toy(blocks=40, prefix_caching=caching)
+        requests = [Request(200, 64, i) for i in range(3)]
+        computed[caching] = sum(step.prefill_tokens for step in steps(batcher, requests))
+        assert sum(request.preempted for request in requests) > 0
+        assert batcher.free_blocks == 40
+    assert 600 < computed[True] < computed[False]
 
 
 def test_an_engine_that_promises_answers_preempts_nobody() -> None:

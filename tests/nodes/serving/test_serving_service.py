@@ -193,7 +193,7 @@ def test_a_full_queue_refuses_with_the_time_to_try_again() -> None:
         for made in calls:
             made.cancel()
 
-    serving(scenario, replace(SPEC, requests=1, step_tokens=2048, waiting=2))
+    serving(scenario, replace(SPEC, requests=1, waiting=2))
 
 
 def test_whoever_goes_away_leaves_the_batch() -> None:
