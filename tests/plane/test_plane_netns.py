@@ -288,11 +288,12 @@ def test_a_refused_route_names_node_destination_and_next_hop() -> None:
     rig = Rig()
     try:
         rig.step(toys.torus(3, 4))
-        no_interface = 9_999
+        isl0 = rig.plane.kernel.ifindex(0, "isl0")
+        rig.net["sat-0-0"].cmd("ip addr flush dev lo")  # a route's source is an address that the node has
         with pytest.raises(
-            KernelError, match=r"sat-0-0: route to \S+ by sat-0-1 was refused: No such device"
+            KernelError, match=r"sat-0-0: route to \S+ by sat-0-1 was refused: Invalid argument"
         ):
-            rig.plane.kernel.route(*(np.array([x], np.int32) for x in (0, 5, 1, no_interface)))
+            rig.plane.kernel.route(*(np.array([x], np.int32) for x in (0, 5, 1, isl0)))
     finally:
         rig.plane.close()
 
