@@ -128,6 +128,22 @@ def test_what_cannot_be_started_is_named(node: Node) -> None:
     assert node(str(script))[0] == 4
 
 
+def test_what_the_caller_ignores_it_ignores_and_no_other(node: Node) -> None:
+    shown = f"exec {sys.executable} {CALLER} {node.netns_fd} {node.mntns_fd} grep SigIgn /proc/self/status"
+    masks = []
+    for before in ("", "trap '' HUP CHLD; "):
+        done = subprocess.run(
+            ["sh", "-c", before + shown],
+            pass_fds=[node.netns_fd, node.mntns_fd],
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        masks.append(int(done.stdout.split()[1], 16) & 0x7FFF_FFFF)  # 32 and 33 are the C library's own
+    assert [bin(mask) for mask in masks] == ["0b0", "0b1"], "SIGHUP is 1; by CHLD programs are reaped"
+
+
 @pytest.mark.parametrize(
     ("send", "got"),
     [

@@ -12,6 +12,7 @@ import ctypes
 import errno
 import os
 import selectors
+import shutil
 import signal
 import socket
 import struct
@@ -109,7 +110,6 @@ class _First:
         mask: Set[int],
     ) -> NoReturn:
         try:
-            ignored = [number for number in PASSED if signal.getsignal(number) is signal.SIG_IGN]
             came = self._listen()
             cwd = os.getcwd()  # noqa: PTH109 - no object needed
             namespaces.enter(netns_fd)
@@ -119,10 +119,8 @@ class _First:
             os.chdir(cwd)
             capabilities.confine()
             _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)  # not to be looked into by the program
-            self._program = os.fork()
-            if self._program == 0:
-                _become(argv, env, mask, ignored)
-            self._let_go(came)
+            self._close_others(came)
+            self._start(argv, env, mask)
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             self._stay(came)
         except BaseException as error:
@@ -136,20 +134,48 @@ class _First:
         came, into = socket.socketpair()
         into.setblocking(False)
         signal.set_wakeup_fd(into.detach(), warn_on_full_buffer=False)
-        for number in (*PASSED, signal.SIGCHLD):
-            signal.signal(number, lambda *_: None)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        for number in PASSED:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # the program is to ignore it too
+                signal.signal(number, lambda *_: None)
         return came
 
-    def _let_go(self, came: socket.socket) -> None:
-        """Of all files: who reads the program's output waits for its end alone."""
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        for fd in (0, 1, 2):
-            os.dup2(nowhere, fd)
+    def _close_others(self, came: socket.socket) -> None:
+        """All files but the program's three and what is needed here, which no program inherits."""
         wakeup = signal.set_wakeup_fd(-1)
         signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
         kept = sorted({2, self._said, self._told, came.fileno(), wakeup})
         for low, high in zip(kept, [*kept[1:], 1 << 20], strict=True):
             os.closerange(low + 1, high)
+
+    def _start(self, argv: Sequence[str], env: Mapping[str, str], mask: Set[int]) -> None:
+        """As a shell does: by PATH, a script without #! by sh; 127 where there is none, or 126."""
+
+        def spawn(words: Sequence[str]) -> int:
+            python_s = (signal.SIGPIPE, signal.SIGXFSZ)  # which Python ignores
+            return os.posix_spawnp(words[0], words, env, setsigmask=mask, setsigdef=python_s)
+
+        try:
+            try:
+                self._program = spawn(argv)
+            except OSError as error:
+                if error.errno != errno.ENOEXEC:
+                    raise
+                self._program = spawn(["/bin/sh", shutil.which(argv[0]) or argv[0], *argv[1:]])
+        except OSError as error:
+            is_missing = error.errno == errno.ENOENT
+            why = "there is no such program" if is_missing else error.strerror
+            words = f"orbitmesh: cannot start {plain(argv[0])}: {why}\n"
+            os.write(2, words.encode(errors="backslashreplace"))
+            self._say(127 if is_missing else 126)
+        # who reads the program's output waits for its end alone
+        nowhere = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        for fd in (0, 1, 2):
+            os.dup2(nowhere, fd)
+
+    def _say(self, status: int) -> None:
+        with contextlib.suppress(BrokenPipeError):  # nobody waits for it any more
+            os.write(self._said, struct.pack("cB", b"=", status))
 
     def _stay(self, came: socket.socket) -> None:
         """Until nothing is left here."""
@@ -182,8 +208,7 @@ class _First:
             if pid == self._program:
                 self._program = 0
                 status = os.waitstatus_to_exitcode(how)
-                with contextlib.suppress(BrokenPipeError):  # nobody waits for it any more
-                    os.write(self._said, struct.pack("cB", b"=", status if status >= 0 else 128 - status))
+                self._say(status if status >= 0 else 128 - status)
 
     def _pass(self, due_s: float, number: int) -> None:
         if self._program == 0:
@@ -193,27 +218,3 @@ class _First:
         if has_it and os.getpgid(self._program) == os.getpgid(0):
             return
         os.kill(self._program, number)
-
-
-def _become(argv: Sequence[str], env: Mapping[str, str], mask: Set[int], ignored: Sequence[int]) -> NoReturn:
-    """As a shell starts a program: by PATH, a script without #! by sh; or 127 where there is none, 126."""
-    try:
-        for number in ignored:
-            signal.signal(number, signal.SIG_IGN)
-        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them
-            signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        os.closerange(3, 1 << 20)
-        words = [*map(os.fsencode, argv), None]
-        settings = [*(os.fsencode(f"{name}={value}") for name, value in env.items()), None]
-        _libc.execvpe(
-            words[0],
-            (ctypes.c_char_p * len(words))(*words),
-            (ctypes.c_char_p * len(settings))(*settings),
-        )
-        number = ctypes.get_errno()
-        why = "there is no such program" if number == errno.ENOENT else os.strerror(number)
-        os.write(2, f"orbitmesh: cannot start {plain(argv[0])}: {why}\n".encode(errors="backslashreplace"))
-        os._exit(127 if number == errno.ENOENT else 126)
-    finally:
-        os._exit(126)
