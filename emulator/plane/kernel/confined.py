@@ -151,13 +151,13 @@ class _First:
     def _start(self, argv: Sequence[str], env: Mapping[str, str], mask: Set[int]) -> None:
         """As a shell does: by PATH, a script without #! by sh; 127 where there is none, or 126."""
 
-        def spawn(words: Sequence[str]) -> int:
+        def spawn(words: list[str]) -> int:
             python_s = (signal.SIGPIPE, signal.SIGXFSZ)  # which Python ignores
             return os.posix_spawnp(words[0], words, env, setsigmask=mask, setsigdef=python_s)
 
         try:
             try:
-                self._program = spawn(argv)
+                self._program = spawn(list(argv))
             except OSError as error:
                 if error.errno != errno.ENOEXEC:
                     raise
