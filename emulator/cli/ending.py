@@ -11,11 +11,11 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 import typer
 
-from ..errors import OrbitmeshError
+from ..errors import FailureError, OrbitmeshError
 from ..shown import sentence
 
 P = ParamSpec("P")
@@ -112,6 +112,14 @@ def in_words() -> Iterator[None]:
         said = ": ".join(str(part) for part in (place, error.strerror or error, step) if part is not None)
         complain(f"{said} (ORBITMESH_DEBUG=1 shows where)")
         raise typer.Exit(1) from None
+
+
+def refuse_losses(summary: dict[str, Any]) -> None:
+    """FailureError for a run without some of its nodes; ``summary``, or a status."""
+    dead = summary.get("dead_nodes")
+    if dead:
+        named = ", ".join(f"{name} ({how})" for name, how in list(dead.items())[:5])
+        raise FailureError(f"{len(dead)} node process{'es' if len(dead) > 1 else ''} died: {named}")
 
 
 def complain(message: str) -> None:

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import FailureError, InputError, OrbitmeshError
 from ..run_names import LOG_NAME
 from ..safe_files import Folder
-from .ending import interruptible
+from .ending import interruptible, refuse_losses
 from .options import Format, runs_folder
 from .report import print_report
 from .screen import Screen
@@ -63,13 +63,12 @@ def start(settings: Settings, *, keep: bool, detach: bool) -> None:
             raise FailureError(f"the background process ended without a word; {behind.last_words()}")
         screen.end_progress()
         screen.say(f"{ready['run_id']}: built in {ready['built_s']:.1f} s; {ready['plane_reason']}")
-        if not detach:
-            try:
-                _watch(screen, behind, ready)
-            except BaseException:
-                behind.end()
-                print_report(Path(ready["out"]), Format.TABLE)
-                raise
+        try:
+            last = _watched(screen, behind, ready, 0.0 if detach else ready["duration_s"])
+        except BaseException:
+            behind.end()
+            print_report(Path(ready["out"]), Format.TABLE)
+            raise
         behind.keep()
     run_id = ready["run_id"]
     a, b = ready["example_nodes"]
@@ -83,14 +82,18 @@ def start(settings: Settings, *, keep: bool, detach: bool) -> None:
         f"  orbitmesh exec {a} -- COMMAND\n"
         f"  orbitmesh down"
     )
+    refuse_losses(last)
 
 
-def _watch(screen: Screen, behind: _Behind, ready: dict[str, Any]) -> None:
-    """Until its duration is over; raises what ends it before."""
+def _watched(screen: Screen, behind: _Behind, ready: dict[str, Any], duration_s: float) -> dict[str, Any]:
+    """For so long; its status then.  Raises what ends it before."""
     from ..control.client import Client
 
-    with Client.connect(ready["run_id"]) as client, screen.watching(client.watching()):
-        behind.wait_until(time.monotonic() + ready["duration_s"])
+    with Client.connect(ready["run_id"]) as client:
+        if duration_s:
+            with screen.watching(client.watching()):
+                behind.wait_until(time.monotonic() + duration_s)
+        return client.status()
 
 
 class _Behind:

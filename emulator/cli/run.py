@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from ..errors import FailureError
 from . import kept
-from .ending import interruptible
+from .ending import interruptible, refuse_losses
 from .options import (
     ClockName,
     Format,
@@ -120,16 +119,12 @@ def run_here(settings: Settings, output: Format) -> None:
                 with screen.watching(mesh.feed.reader(present=True)):
                     mesh.wait()
                 screen.say("ending; writing the record")
+        except KeyboardInterrupt:
+            if mesh is not None:
+                refuse_losses(mesh.summary)
+            raise
         finally:
             screen.end_progress()
             if mesh is not None and (mesh.out / "run.json").is_file():
                 print_report(mesh.out, output)
         refuse_losses(mesh.summary)
-
-
-def refuse_losses(summary: dict[str, Any]) -> None:
-    """FailureError for a run that came to its end without some of its nodes."""
-    dead = summary.get("dead_nodes")
-    if dead:
-        named = ", ".join(f"{name} ({how})" for name, how in list(dead.items())[:5])
-        raise FailureError(f"{len(dead)} node process{'es' if len(dead) > 1 else ''} died: {named}")

@@ -103,13 +103,16 @@ class Screen:
             else:
                 arguments = (lambda now: self.say(one_line(now)), _LINE_EVERY_S)
             thread = threading.Thread(target=show, args=arguments, name="screen", daemon=True)
-            thread.start()
             try:
+                # one that is left behind may hold stderr's lock when the interpreter ends, which aborts it
+                with held_back():
+                    thread.start()
                 yield
             finally:
                 with held_back():  # it may be drawing, and must not when the interpreter ends
                     stop.set()
-                    thread.join()
+                    if thread.ident is not None:
+                        thread.join()
         if errors:
             raise errors[0]
 

@@ -106,6 +106,8 @@ class Emulation(RunningMesh):
             self._start()
         except BaseException as error:
             self._close(error)
+            if isinstance(error, KeyboardInterrupt):
+                self._supervision.check()
             raise
         return self
 
@@ -113,8 +115,8 @@ class Emulation(RunningMesh):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._close(error)
-        if error is None:
-            self._supervision.check()  # what the recorder found in the last samples
+        if error is None or isinstance(error, KeyboardInterrupt):  # a death goes before a Ctrl-C
+            self._supervision.check()  # what the recorder found in the last samples, too
 
     def wait(self, duration_ns: int | None = None) -> None:
         """Let the mesh run for a duration of emulated time, by default the rest of the run's.
@@ -317,7 +319,7 @@ class Emulation(RunningMesh):
                 tell_failure(self._folder.opened, self.summary, str(failure))
             release_ending(self._folder.opened, self.summary)
         # that one decides the exit status
-        if failure is not None and isinstance(error, KeyboardInterrupt | SystemExit):
+        if failure is not None and isinstance(error, SystemExit):
             log.error("%s", failure)
 
     # ---- what follows from ticks, routes and questions (in other threads)

@@ -54,7 +54,7 @@ class FakeClient:
     def __exit__(self, *_: object) -> None: ...
 
     def status(self) -> dict[str, Any]:
-        return NOW
+        return NOW | {"dead_nodes": {}}
 
 
 @pytest.fixture
@@ -114,6 +114,16 @@ def test_a_detached_run_is_left_once_it_is_built(
     assert said.out == "toy-1\n"
     assert f"in the background {'until orbitmesh down' if keep else 'for its 3600 s'} (log: " in said.err
     assert ("--keep" in json.loads((out / "arguments").read_text())) is keep
+
+
+@pytest.mark.parametrize("detach", [False, True])
+def test_nodes_that_died_are_told_and_the_mesh_stays(
+    start: Any, monkeypatch: pytest.MonkeyPatch, detach: bool
+) -> None:
+    monkeypatch.setattr(FakeClient, "status", lambda self: NOW | {"dead_nodes": {"sat-0-1": "signal 9"}})
+    with pytest.raises(FailureError, match=r"^1 node process died: sat-0-1 \(signal 9\)$"):
+        start("good", detach=detach)
+    assert heard(Path(os.environ["OUT"])) == kept.KEEP
 
 
 def test_ctrl_c_before_that_ends_it(start: Any, tmp_path: Path) -> None:

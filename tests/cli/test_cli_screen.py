@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import signal
 import threading
 import time
 from typing import Any
@@ -133,6 +134,20 @@ def test_a_watcher_that_fails_is_not_swallowed() -> None:
 
     with pytest.raises(ZeroDivisionError):
         watch()
+
+
+def test_a_signal_while_its_thread_starts_leaves_no_thread_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It holds stderr's lock now and then, and an interpreter that ends meanwhile aborts."""
+    original = threading.Thread.start
+
+    def start(self: threading.Thread) -> None:
+        original(self)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(KeyboardInterrupt), screen.Screen().watching(lambda: NOW):
+        pytest.fail("the signal was lost")
+    assert "screen" not in [thread.name for thread in threading.enumerate()]
 
 
 def test_warnings_of_the_program_are_shown_and_details_are_not(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import MeshProcess
 from e2e_lab import toy
 
 from orbitmesh.emulator import Emulation
 from orbitmesh.emulator.errors import ProcessDied
+from orbitmesh.emulator.plane.engine.backend import EngineBackend
 from orbitmesh.emulator.run.node_processes import NodeProcesses
 from orbitmesh.emulator.run.recorder_process import RecorderProcess
 
@@ -101,6 +103,70 @@ def test_what_dies_while_the_mesh_is_built_fails_it(victim: str, tmp_path: Path)
     summary = json.loads((tmp_path / "run/summary.json").read_text())
     assert summary["ended"] == "failed"
     assert victim in summary["reason"]
+
+
+def test_an_engine_that_dies_while_the_mesh_is_built_fails_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mesh = Emulation(toy(), duration_ns=500_000_000, out=tmp_path / "run")
+    after(EngineBackend, "start", lambda: kill(victim_of(mesh, "engine")), monkeypatch)
+    with pytest.raises(ProcessDied, match="engine"), mesh:
+        pytest.fail("it was built")
+    summary = json.loads((tmp_path / "run/summary.json").read_text())
+    assert summary["ended"] == "failed"
+    assert "engine" in summary["reason"]
+
+
+@pytest.mark.parametrize("victim", ["engine", "geometry", "recorder", "node parent"])
+def test_what_dies_in_the_warm_up_fails_the_run(victim: str, tmp_path: Path) -> None:
+    mesh: Emulation
+
+    def on_progress(stage: str, done: int, total: int) -> None:
+        if stage == "node processes" and done == total:
+            kill(victim_of(mesh, victim))
+
+    mesh = Emulation(toy(), duration_ns=500_000_000, out=tmp_path / "run", on_progress=on_progress)
+    with pytest.raises(ProcessDied, match=victim), mesh:
+        pytest.fail("the warm-up was over")
+    summary = json.loads((tmp_path / "run/summary.json").read_text())
+    assert (summary["ended"], summary["trusted"]) == ("failed", False)
+    assert victim in summary["reason"]
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_a_death_decides_the_exit_status_also_where_a_signal_ended_the_run(
+    signal_number: int, start_mesh: Callable[..., MeshProcess]
+) -> None:
+    """A plain signal gives 128 and its number: test_e2e_faults."""
+    mesh = start_mesh("--duration", "60 s")
+    mesh.wait_for_samples()
+    os.kill(mesh.children()["node"][0], signal.SIGKILL)
+    mesh.wait_for(lambda: bool(status_of(mesh)["dead_nodes"]), "word of the node's death")
+    os.kill(mesh.pid, signal_number)
+    assert mesh.wait() == 1, mesh.output()
+    last = mesh.output().splitlines()[-1]
+    assert last.startswith("orbitmesh: 1 node process died: ")
+    assert "SIGKILL" in last
+    assert json.loads((mesh.out / "summary.json").read_text())["ended"] == "interrupted"
+
+
+def status_of(mesh: MeshProcess) -> dict[str, Any]:
+    found = mesh.orbitmesh("status", "-o", "json")
+    return dict(json.loads(found.stdout))
+
+
+def test_a_failure_is_raised_also_where_ctrl_c_ended_the_block(tmp_path: Path) -> None:
+    def interrupted(mesh: Emulation, victim: str | None) -> None:
+        with mesh:
+            if victim is not None:
+                kill(victim_of(mesh, victim))
+                assert mesh._supervision.ended.wait(10)
+            raise KeyboardInterrupt
+
+    with pytest.raises(ProcessDied, match="the geometry process died"):
+        interrupted(Emulation(toy(), links="fake", out=tmp_path / "run"), "geometry")
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(Emulation(toy(), links="fake", out=tmp_path / "other"), None)
 
 
 def test_a_node_that_dies_before_the_first_measurement_is_told(tmp_path: Path) -> None:

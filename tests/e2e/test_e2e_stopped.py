@@ -1,4 +1,4 @@
-"""Nodes that are stopped for a while: what they did not measure is counted, and withdraws trust."""
+"""What is stopped for a while, and packets that are lost: that is counted and marked, and withdraws trust."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from conftest import MeshProcess
+from e2e_lab import toy
+
+from orbitmesh.emulator import Emulation
+from orbitmesh.emulator.record.results import load_run
 
 pytestmark = [pytest.mark.netns, pytest.mark.native, pytest.mark.timeout(120)]
 
@@ -34,3 +39,48 @@ def test_what_stopped_nodes_did_not_measure_is_told(start_mesh: Callable[..., Me
     (said,) = (doubt for doubt in summary["doubts"] if "were not made" in doubt)
     assert f"{measured['not_sent']['overslept']:,} because the node's process did not run" in said
     assert "were not made" in " ".join(mesh.output().split())
+
+
+def test_an_engine_that_stood_still_for_three_seconds_is_told(start_mesh: Callable[..., MeshProcess]):
+    mesh = start_mesh("--duration", "6 s")
+    mesh.wait_for_samples()
+    (engine,) = mesh.children()["engine"]
+    os.kill(engine, signal.SIGSTOP)
+    stopped_mono_ns = time.monotonic_ns()
+    time.sleep(3.0)
+    os.kill(engine, signal.SIGCONT)
+    went_on_mono_ns = time.monotonic_ns()
+    assert mesh.wait() == 0, mesh.output()
+    summary = json.loads((mesh.out / "summary.json").read_text())
+    sound = summary["soundness"]
+    assert not summary["trusted"]
+    assert summary["engine_lateness"]["max_ns"] > 2_500_000_000
+    assert sound["causes"]["late-engine"]["worst_ns"] > 2_500_000_000
+    assert sound["sound_ratio"] < 0.75
+    said = "\n".join(summary["doubts"])
+    assert f"only {100 * sound['sound_ratio']:.1f} % of the samples are sound" in said
+    # whatever was under way meanwhile is marked, and what was over before is not
+    samples = load_run(mesh.out).samples(["sent_mono_ns", "done_mono_ns", "sound"]).to_pydict()
+    during = [
+        is_sound
+        for sent, done, is_sound in zip(*samples.values(), strict=True)
+        if sent < went_on_mono_ns - 50_000_000 and done > stopped_mono_ns + 50_000_000
+    ]
+    assert len(during) > 50
+    assert not any(during)
+    assert "look at this before you trust the figures" in mesh.output()
+
+
+def test_a_storm_of_loss_is_told(tmp_path: Path):
+    scenario = toy(ground={"loss-ratio": 0.05}, lasers={"loss-ratio": 0.02})
+    with Emulation(scenario, duration_ns=3_000_000_000, out=tmp_path / "run") as mesh:
+        mesh.wait()
+    summary = mesh.summary
+    counts = summary["samples"]
+    assert summary["ended"] == "completed"
+    assert counts["lost_on_way"] > 0.01 * counts["samples"]
+    assert not summary["trusted"]
+    (said,) = (doubt for doubt in summary["doubts"] if "were lost although there was a way" in doubt)
+    assert said.startswith(f"{counts['lost_on_way']:,} of {counts['samples']:,} samples (")
+    lost = load_run(tmp_path / "run").samples(["ok"])["ok"].to_pylist().count(False)
+    assert lost == counts["lost"] >= counts["lost_on_way"]
