@@ -107,7 +107,7 @@ def calibrate(
 
         print_json([json.loads(calibration.to_json()) for calibration in found])
     elif output is Format.CSV:
-        print_rows(_COLUMNS, [row for calibration in found for row in _one_way(calibration)], output)
+        print_rows(_CSV_COLUMNS, [row for calibration in found for row in _one_way_ns(calibration)], output)
     else:
         for calibration in found:
             _print(calibration)
@@ -153,9 +153,24 @@ def _backends(links: Backends) -> list[str]:
 
 
 _COLUMNS = (
-    "plane", "links", "delay_ms", "per_second", "wait", "packets", "lost", "reordered",
-    "min_us", "p50_us", "p99_us", "max_us",
+    "plane", "links", "delay ms", "per second", "wait", "packets", "lost", "reordered",
+    "min us", "p50 us", "p99 us", "max us",
 )  # fmt: skip
+_CSV_COLUMNS = (
+    "plane", "links", "delay_ns", "per_second", "wait", "packets", "lost", "reordered",
+    "min_ns", "p50_ns", "p99_ns", "max_ns",
+)  # fmt: skip
+
+
+def _one_way_ns(calibration: Calibration) -> list[tuple[Any, ...]]:
+    return [
+        (
+            calibration.plane, row.links, row.delay_ns, row.per_second, row.wait,
+            row.errors.packets, row.errors.lost, row.errors.reordered,
+            row.errors.min_ns, row.errors.p50_ns, row.errors.p99_ns, row.errors.max_ns,
+        )
+        for row in calibration.one_way
+    ]  # fmt: skip
 
 
 def _one_way(calibration: Calibration) -> list[tuple[Any, ...]]:

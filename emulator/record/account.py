@@ -23,7 +23,7 @@ NO_WAY, UNHEARD = "no-way", "unheard"
 REASONS = (NO_WAY, missed.OVERSLEPT, UNHEARD, missed.CONNECTING, missed.STARTING, missed.CUT_OFF)
 
 # available_ratio, longest_gap_ns: of the time in which there was a way (of a task: to any satellite).
-# unheard: due, and neither a sample nor a reason came.
+# unheard: due, and neither a sample nor a reason came.  So due is what was sent and all that was not.
 PAIRS = pa.schema(
     [
         ("src", pa.string()),
@@ -66,6 +66,9 @@ def pairs_table(
         found, reasons = measured.get(key, {}), why.get(key, Counter())
         known = sum(reasons.values())
         unheard = None if n_due is None else max(0, n_due - found.get("sent", 0) - known)
+        if unheard is not None:
+            # what was measured at the ends of an assignment was due, too
+            n_due = found.get("sent", 0) + known + unheard
         rows.append(
             {
                 "src": key[0], "dst": key[1], "kind": key[2],

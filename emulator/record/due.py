@@ -5,7 +5,7 @@ each satellite with a process to each of the gateways that are its to measure.
 Where fewer gateways can be reached than it is to measure, those that lack are
 due too, and there was no way.  An order reaches a node some ms after the epoch
 that it follows from; so EDGE_NS at both ends of an assignment nothing counts as
-due.
+due here, and only what was measured then does in ``account``.
 """
 
 from __future__ import annotations

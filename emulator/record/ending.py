@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +44,8 @@ def release(record: Folder) -> None:
         record.remove(files.ENDING)
 
 
-def told(path: Path) -> tuple[str, str] | None:
-    """``ended`` and ``reason`` in the record at ``path``, where it says any; InputError: it is damaged."""
-    file = path / files.ENDING
-    if not os.path.lexists(file):
-        return None
+def told(file: Path) -> tuple[str, str] | None:
+    """``ended`` and ``reason``, where it says any; InputError: it is damaged."""
     value: Any = parse_json(read_text(file, RECORD), RECORD, file)
     if value == {}:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -13,6 +14,7 @@ from .results import RunResults
 from .tables import DueTable, PartsTable, StatisticsTable, has_parts, matrix_of
 from .verdict import percent
 
+_MOST_OUTAGES = 3  # that are named in the first lines; the remarks name more, the table all
 MOST_PATH_CHARACTERS = 4096  # as many as Linux takes: a folder is named in full
 
 
@@ -28,8 +30,7 @@ def to_table(results: RunResults) -> RenderableType:
         parts += [Text("\nWhere the time goes, means, which add up:"), PartsTable(gateways)]
     if any("available_ratio" in gateway for gateway in gateways):
         parts += [Text("\nWhat was due, and what came of it:"), DueTable(gateways)]
-    pairs = results.pairs()
-    if pairs is not None and (matrix := matrix_of(pairs, results.known_as)) is not None:
+    if results.pairs is not None and (matrix := matrix_of(results.pairs, results.known_as)) is not None:
         parts.append(matrix)
     if losses := _losses(summary):
         parts.append(losses)
@@ -96,14 +97,35 @@ def _header(results: RunResults) -> RenderableType:
         + (f" after {emulated / 1e9:.1f} s" if emulated is not None else ""),
         "samples": f"{samples['samples']:,}, of them {samples['lost']:,} without an answer; "
         f"{summary['path_changes']:,} changes of path",
+        "available": _available(summary["gateways"]),
         "links": f"{summary['backend']} backend, {summary['plane']} plane, {summary['clock']} clock, "
         f"on {machine.get('machine')}, kernel {machine.get('kernel')}, {machine.get('cpus')} CPUs, "
         f"{_awake(summary.get('awake', {}))}",
         "rates": _rates(summary),
     }
     for name, value in rows.items():
-        grid.add_row(Text(name, style="bold"), Text(value))
+        if value:
+            grid.add_row(Text(name, style="bold"), Text(value))
     return grid
+
+
+def _available(gateways: Sequence[dict[str, Any]]) -> str:
+    """Who had a way, and for how long; the worst by name.  Empty where that is not known."""
+    known = [gateway for gateway in gateways if gateway.get("available_ratio") is not None]
+    out = sorted((g for g in known if g["available_ratio"] < 1), key=lambda g: float(g["available_ratio"]))
+    if not out:
+        return f"all {len(known):,} gateways had a way, all of the time" if known else ""
+    lines = [
+        f"{gateway['gateway']}: {percent(gateway['available_ratio'])} of the time, "
+        f"longest gap {gateway['longest_gap_ns'] / 1e9:.1f} s"
+        for gateway in out[:_MOST_OUTAGES]
+    ]
+    others = [
+        (len(out) - _MOST_OUTAGES, "had outages too"),
+        (len(known) - len(out), "had a way all of the time"),
+    ]
+    lines += [f"{n:,} other{'s' if n > 1 else ''} {what}" for n, what in others if n > 0]
+    return "\n".join(lines)
 
 
 def _awake(awake: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,20 @@ import pyarrow.compute as pc
 
 from ..control.client import find_runs
 from ..errors import InputError
-from ..reading import EVENTS, RECORD, parse_json, read_text
+from ..reading import RECORD, parse_json, read_text
 from ..shown import plain, shown
 from . import account, ending, files, shape, soundness
+from .parts import Parts
 from .samples import PATH_CHANGES, SAMPLES
 from .statistics import COLUMNS, gateway_statistics
 from .summary import Recorded, build_summary
 
+# What a report lacks without a part.
+_LACKING = {
+    files.PAIRS: "what was due and sent by pair is missing",
+    files.WINDOWS: "moments in which the emulation was late may be missing",
+    files.EVENTS: "what happened to the record may be missing",
+}
 _RATES = ["narrowest_rate_bps", "narrowest_emulated_bps"]
 
 
@@ -34,6 +41,8 @@ class RunResults:
     is_finished: bool
     notes: tuple[str, ...] = ()
     known_as: Mapping[str, str] = field(default_factory=dict)  # what files call satellites, by own name
+    windows: tuple[soundness.Window, ...] = ()  # in which the emulation was late or the host stood still
+    pairs: pa.Table | None = None  # schema ``record.account.PAIRS``; None where there is none to be read
 
     def samples(self, columns: list[str] | None = None) -> pa.Table:
         """All samples (or some columns of them); schema ``record.samples.SAMPLES``.
@@ -47,22 +56,8 @@ class RunResults:
             wanted = list(dict.fromkeys([*columns, "sound", "doubt", "sent_mono_ns", "done_mono_ns"]))
         table = files.read_table(self.path / files.SAMPLES, SAMPLES, wanted)[0]
         if wanted is None or marks.intersection(wanted):
-            table = soundness.with_marks(table, self.windows())
+            table = soundness.with_marks(table, self.windows)
         return table if columns is None else table.select(columns)
-
-    def windows(self) -> list[soundness.Window]:
-        """The moments in which the emulation was late or the host stood still."""
-        return soundness.from_dicts(_lines(self.path / files.WINDOWS))
-
-    def pairs(self) -> pa.Table | None:
-        """Schema ``record.account.PAIRS``; None where the run did not end in order."""
-        path = self.path / files.PAIRS
-        if not path.exists():
-            return None
-        try:
-            return files.read_rows(path, account.PAIRS)
-        except InputError as error:
-            raise InputError(f"cannot be read: {error.message}", path=path) from None
 
     def path_changes(self) -> pa.Table:
         """Schema ``record.samples.PATH_CHANGES``."""
@@ -70,7 +65,7 @@ class RunResults:
 
 
 def load_run(path: Path | str) -> RunResults:
-    """InputError for a folder that is no run, or whose JSON files are damaged; damaged tables are noted."""
+    """InputError for a folder that is no run, or whose run.json is damaged; other damaged parts are noted."""
     path = Path(path)
     run = read_run_file(path)
     if not files.has_format(run, files.FORMAT):
@@ -87,20 +82,40 @@ def _known_as(run: dict[str, Any]) -> dict[str, str]:
 
 
 def _loaded(path: Path, run: dict[str, Any]) -> RunResults:
-    if (path / files.SUMMARY).exists():
-        summary = _read_json(path / files.SUMMARY)
-        if not isinstance(summary, dict) or summary.get("format") != files.FORMAT:
-            raise InputError("is damaged: it holds no summary of a run", path=path / files.SUMMARY)
-        _check(summary, shape.SUMMARY, path / files.SUMMARY)
-        unreadable = [
-            entry
-            for folder, schema in ((files.SAMPLES, SAMPLES), (files.PATH_CHANGES, PATH_CHANGES))
-            for entry in files.damaged_files(path / folder, schema)
-        ]
-        if (told := ending.told(path)) is not None and summary["ended"] != told[0]:
-            ended_otherwise(summary, *told)
-        return RunResults(path, summary, True, tuple(map(files.sentence, unreadable)))
-    return _rebuilt(path, run)
+    parts = Parts(path)
+    summary = parts.take(files.SUMMARY, _read_summary, "the figures are made anew from the tables")
+    if summary is None:
+        return _rebuilt(path, run, parts)
+    for folder, schema in ((files.SAMPLES, SAMPLES), (files.PATH_CHANGES, PATH_CHANGES)):
+        parts.notes += map(files.sentence, files.damaged_files(path / folder, schema))
+        if not (path / folder).exists():
+            parts.lack(f"{folder}.parquet", "its rows are missing")
+    for name, lacking in _LACKING.items():
+        parts.lack(name, lacking)
+    parts.lines(files.EVENTS, shape.EVENT, _LACKING[files.EVENTS], is_whole=True)
+    if (told := _told(parts)) is not None and summary["ended"] != told[0]:
+        ended_otherwise(summary, *told)
+    pairs = parts.table(files.PAIRS, account.PAIRS, _LACKING[files.PAIRS])
+    windows = _windows(parts, is_whole=True)
+    return RunResults(path, summary, True, tuple(parts.notes), windows, pairs)
+
+
+def _read_summary(path: Path) -> dict[str, Any]:
+    summary = parse_json(read_text(path, RECORD), RECORD, path)
+    if not isinstance(summary, dict) or summary.get("format") != files.FORMAT:
+        raise InputError("it holds no summary of a run", path=path)
+    if (wrong := shape.problem(summary, shape.SUMMARY)) is not None:
+        raise InputError(wrong, path=path)
+    return summary
+
+
+def _windows(parts: Parts, *, is_whole: bool) -> tuple[soundness.Window, ...]:
+    lines = parts.lines(files.WINDOWS, shape.WINDOW, _LACKING[files.WINDOWS], is_whole=is_whole)
+    return tuple(soundness.from_dicts(lines))
+
+
+def _told(parts: Parts) -> tuple[str, str] | None:
+    return parts.take(files.ENDING, ending.told, "how the run ended may have been in it")
 
 
 def read_run_file(path: Path) -> dict[str, Any]:
@@ -154,16 +169,19 @@ def _read_json(path: Path) -> Any:
 
 def summary_without_recorder(path: Path, facts: dict[str, Any]) -> dict[str, Any]:
     """Of a run whose recorder died: from what it had written, and the facts that the run itself knows."""
-    return _rebuilt(path, read_run_file(path), facts).summary
+    return _rebuilt(path, read_run_file(path), Parts(path), facts).summary
 
 
-def _rebuilt(path: Path, run: dict[str, Any], facts: dict[str, Any] | None = None) -> RunResults:
+def _rebuilt(
+    path: Path, run: dict[str, Any], parts: Parts, facts: dict[str, Any] | None = None
+) -> RunResults:
     _check(run, shape.RUN, path / files.RUN)
     rows, unreadable = files.read_table(
         path / files.SAMPLES, SAMPLES, [*COLUMNS, "sim_utc", "epoch_number", *_RATES]
     )
     changes, unreadable_changes = files.read_table(path / files.PATH_CHANGES, PATH_CHANGES)
-    rows = soundness.with_marks(rows, soundness.from_dicts(_lines(path / files.WINDOWS)))
+    windows = _windows(parts, is_whole=False)
+    rows = soundness.with_marks(rows, windows)
     lost = pc.invert(rows["ok"])
     recorded = Recorded(
         lost_on_way=pc.sum(pc.and_(lost, rows["propagation_ns"].is_valid())).as_py() or 0,
@@ -178,13 +196,18 @@ def _rebuilt(path: Path, run: dict[str, Any], facts: dict[str, Any] | None = Non
     is_running = facts is None and run["run_id"] in find_runs()
     last = pc.max(rows["sim_utc"]).cast(pa.int64()).as_py()
     until = "nothing was recorded" if last is None else f"recorded until {_utc_text(last)} of emulated time"
-    faults = _faults(path / files.EVENTS)
-    if (told := ending.told(path)) is not None:
+    events = parts.lines(files.EVENTS, shape.EVENT, _LACKING[files.EVENTS], is_whole=False)
+    faults, end = _faults(events), None
+    if (told := _told(parts)) is not None:
         faults = list(dict.fromkeys([told[1], *faults]))
+    if events and events[-1]["event"] == "ended":  # its summary has been lost since
+        end = {key: plain(events[-1].get(key) or "", ending.ROOM_BYTES) for key in ("ended", "reason")}
     if facts is not None:
         ended, first = str(facts["ended"]), f"the recorder died: counts are of what it had written; {until}"
     elif is_running:
         ended, first = "running", f"the run is still under way; {until}"
+    elif end is not None:
+        ended, first = end["ended"], f"the run has ended, and its summary is lost; {until}"
     elif faults:
         ended, first = "failed", f"the run failed, and its summary was not written; {until}"
     else:
@@ -192,18 +215,19 @@ def _rebuilt(path: Path, run: dict[str, Any], facts: dict[str, Any] | None = Non
         first = f"the run did not end in order (its processes were killed, or the machine stopped); {until}"
     summary = build_summary(
         run,
-        facts or ({"ended": ended, "reason": faults[0]} if ended == "failed" else None),
+        facts or end or ({"ended": ended, "reason": faults[0]} if ended == "failed" else None),
         recorded,
         gateway_statistics(rows, run["gateways"]),
         ended_without_facts=ended,
     )
     # the first is the reason of the failure, and said already
-    summary["doubts"] += faults[1:] if ended == "failed" and facts is None else faults
+    summary["doubts"] += [fault for fault in faults if facts is not None or fault != summary["reason"]]
     if facts is not None:
         summary["doubts"].append(first)
         summary["trusted"] = False
     damaged = map(files.sentence, [*unreadable, *unreadable_changes])
-    return RunResults(path, summary, False, (first, *damaged))
+    pairs = parts.table(files.PAIRS, account.PAIRS, _LACKING[files.PAIRS])
+    return RunResults(path, summary, False, (first, *parts.notes, *damaged), windows, pairs)
 
 
 def _narrowest(rows: pa.Table) -> dict[str, dict[str, int]]:
@@ -215,28 +239,10 @@ def _narrowest(rows: pa.Table) -> dict[str, dict[str, int]]:
     return {} if None in found.values() else {"narrowest of a path": found}
 
 
-def _faults(path: Path) -> list[str]:
-    """What failed the run while it ran; the last line may have been cut off when it was killed."""
-    return [
-        plain(str(event.get("text")), ending.ROOM_BYTES)
-        for event in _lines(path)
-        if event.get("event") == "fault"
-    ]
-
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The objects of a file of JSON lines; what is damaged is passed over."""
-    try:
-        lines = read_text(path, EVENTS, replace=True).splitlines()
-    except FileNotFoundError:
-        return
-    for line in lines:
-        try:
-            value = parse_json(line, EVENTS)
-        except InputError:
-            continue
-        if isinstance(value, dict):
-            yield value
+def _faults(events: list[dict[str, Any]]) -> list[str]:
+    """What failed the run while it ran."""
+    texts = (event.get("text") or "for no stated reason" for event in events if event["event"] == "fault")
+    return [plain(text, ending.ROOM_BYTES) for text in texts]
 
 
 def _utc_text(unix_ns: int) -> str:

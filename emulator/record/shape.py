@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..shown import plain, shown
+from .soundness import CAUSES
 from .statistics import PARTS
 
 
@@ -36,6 +37,13 @@ class Each:
     shape: Any
 
 
+@dataclass(frozen=True)
+class OneOf:
+    """One of those texts."""
+
+    texts: tuple[str, ...]
+
+
 # A shape is a type, {key: shape}, [shape of each member], one of the above, or a function from a value to one
 _WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", dict: "an object"}
 
@@ -44,6 +52,8 @@ def problem(value: Any, shape: Any, key: str = "") -> str | None:
     """What is wrong, with the key that it is wrong at; None where nothing is."""
     if isinstance(shape, Maybe | Optional):
         return None if value is None and isinstance(shape, Maybe) else problem(value, shape.shape, key)
+    if isinstance(shape, OneOf):
+        return None if value in shape.texts else _said(value, f"one of {', '.join(shape.texts)}", key)
     if isinstance(shape, Each | dict):
         return _of_object(value, shape, key)
     if isinstance(shape, list):
@@ -150,6 +160,10 @@ _GATEWAY = {
 _RATES = {f"{what}_{bound}_bps": float for what in ("physical", "emulated") for bound in ("min", "max")}
 
 ENDING = {"ended": str, "reason": str}
+
+EVENT = {"event": str, **dict.fromkeys(("text", "ended", "reason"), Optional(str))}
+
+WINDOW = {"from_mono_ns": int, "to_mono_ns": int, "cause": OneOf(CAUSES), "worst_ns": int}
 
 SUMMARY = {
     "run_id": str,

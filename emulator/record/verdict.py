@@ -141,6 +141,8 @@ def _lateness(it: Evidence, verdict: Verdict) -> None:
         if it.ended in ("killed", "running"):
             return  # said already
         why = "netem does not know its own error" if it.backend == "netem" else "no packet was timed"
+        if "lateness_p99_ns" not in it.facts:
+            why = "the run's own summary is lost, or was never written"
         verdict.not_known.append(f"how late the links were: {why}")
         return
     bound_ns = min(LATENESS_P99_BOUND_NS, it.budget.get("lateness_p99_bound_ns", LATENESS_P99_BOUND_NS))

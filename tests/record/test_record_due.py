@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from record_fakes import ROW, STEP_NS, facts, header, sample, small_world
 
-from orbitmesh.emulator.record.account import in_all
+from orbitmesh.emulator.record.account import REASONS, in_all
 from orbitmesh.emulator.record.due import EDGE_NS, DueCounter, Schedule, TaskDue
 from orbitmesh.emulator.record.host_watch import HostWatch
 from orbitmesh.emulator.record.recorder import Recorder
@@ -111,11 +111,44 @@ def test_a_run_that_measured_fewer_samples_than_its_schedule_says_so(tmp_path: P
     london = summary["gateways"][0]  # type: ignore[index]
     assert (london["available_ratio"], london["longest_gap_ns"]) == (1.0, 0)
     assert london["due"] > london["sent"] == london["answered"]
-    table = load_run(tmp_path).pairs()
+    table = load_run(tmp_path).pairs
     assert table is not None
     row = next(r for r in table.to_pylist() if (r["src"], r["dst"]) == ("sat-0-0", "gw-london"))
     assert row["unheard"] == row["due"] - row["sent"] - row["overslept"] > 0
     assert in_all(table, None) is None
+
+
+def test_nothing_is_sent_that_was_not_due(tmp_path: Path) -> None:
+    """All instants of the grid are measured, those at the ends of the assignment too."""
+    world = small_world()
+    recorder = Recorder(header(tmp_path, world.who, schedule=schedule(1)), lambda fault: None)
+    end = T0 + 4 * STEP_NS
+    for number in range(4):
+        t0 = T0 + number * STEP_NS
+        recorder.epoch(world.epoch(number, number * STEP_NS, ROW), t0, t0, t0)
+    for satellite, gateway in zip(SATELLITES, ("gw-london", "gw-tokyo"), strict=True):
+        for seq, at in enumerate(grid(satellite, gateway, T0, end + EDGE_NS)):
+            recorder.datagram(sample(satellite, gateway, seq, at, 6 * MS).to_json())
+    # a task is sent a second before the end of the run, one is missed, and the rest is not heard of
+    recorder.datagram(sample("gw-london", "sat-0-0", 0, end - STEP_NS, 6 * MS, kind="task").to_json())
+    recorder.datagram(missed.to_json("gw-london", Counter({("task", "", missed.OVERSLEPT): 1})))
+    summary = recorder.finish(facts(began_mono_ns=T0, ended_mono_ns=end))
+    pairs = load_run(tmp_path).pairs
+    assert pairs is not None
+    rows = pairs.to_pylist()
+    reasons = [reason.replace("-", "_") for reason in REASONS[1:]]
+    for row in rows:
+        assert row["due"] == row["sent"] + sum(row[reason] for reason in reasons), row
+    probes = [row for row in rows if row["sent"] and row["kind"] != "task"]
+    assert probes
+    assert [row["unheard"] for row in probes] == [0] * len(probes)
+    (task,) = (row for row in rows if row["kind"] == "task")
+    assert (task["sent"], task["overslept"]) == (1, 1)
+    assert task["unheard"] == task["due"] - 2 > 0
+    for gateway in summary["gateways"]:
+        assert gateway["sent"] <= gateway["due"]
+    measured = summary["measurements"]
+    assert measured["due"] == measured["sent"] + sum(measured["not_sent"].values())
 
 
 def test_a_message_of_what_was_missed_is_read_or_refused() -> None:

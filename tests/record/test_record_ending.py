@@ -82,12 +82,12 @@ def test_it_is_written_in_the_page_that_it_has(tmp_path: Path) -> None:
     with Folder.open(tmp_path) as folder:
         ending.reserve(folder)
         before = (tmp_path / files.ENDING).stat()
-        assert ending.told(tmp_path) is None
+        assert ending.told(tmp_path / files.ENDING) is None
         for reason in ("no room", "x" * 9_000, "\N{SNOWMAN}" * 9_000):
             assert ending.tell(folder, "failed", reason)
             after = (tmp_path / files.ENDING).stat()
             assert (after.st_size, after.st_ino) == (ending.ROOM_BYTES, before.st_ino)
-            told = ending.told(tmp_path)
+            told = ending.told(tmp_path / files.ENDING)
             assert told is not None
             assert told[0] == "failed"
             assert reason.startswith(told[1])

@@ -165,12 +165,31 @@ def test_what_is_no_run(tmp_path: Path, make: object, message: str) -> None:
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_damaged_summary_is_named(tmp_path: Path) -> None:
+def test_availability_is_in_the_first_lines(tmp_path: Path) -> None:
     record(tmp_path / "run", facts())
-    for content in ("{", "{}", "[]"):
-        (tmp_path / "run" / "summary.json").write_text(content)
-        with pytest.raises(InputError, match=r"summary\.json: is damaged"):
-            load_run(tmp_path / "run")
+    results = load_run(tmp_path / "run")
+    assert "available" not in text_of(tmp_path / "run").partition("measured")[0]  # it is not known here
+
+    def said(*ratios: float) -> list[str]:
+        row = results.summary["gateways"][0]
+        results.summary["gateways"] = [
+            row | {"gateway": f"gw-{k}", "available_ratio": ratio, "longest_gap_ns": 1_500_000_000}
+            for k, ratio in enumerate(ratios)
+        ]
+        console = Console(width=140, file=io.StringIO(), color_system=None)
+        console.print(to_table(results))
+        assert isinstance(console.file, io.StringIO)
+        lines = [line.strip() for line in console.file.getvalue().partition("links ")[0].splitlines()]
+        return lines[next(k for k, line in enumerate(lines) if line.startswith("available ")) :]
+
+    assert said(1.0, 1.0) == ["available  all 2 gateways had a way, all of the time"]
+    assert said(1.0, 0.0, 0.5, 1.0, 0.9, 0.8) == [
+        "available  gw-1: 0 % of the time, longest gap 1.5 s",
+        "gw-2: 50.0 % of the time, longest gap 1.5 s",
+        "gw-5: 80.0 % of the time, longest gap 1.5 s",
+        "1 other had outages too",
+        "2 others had a way all of the time",
+    ]
 
 
 def test_json_and_csv(tmp_path: Path) -> None:

@@ -47,8 +47,12 @@ def test_nothing_is_found_only_where_all_was_looked_at() -> None:
         ({"account": None}, "whether all was measured that was due"),
         ({"host_watched": False}, "whether the host stood still"),
         ({"budget": {"reason": "not calibrated"}}, "what error this machine's links have: not calibrated"),
-        ({"facts": {}, "backend": "netem"}, "how late the links were: netem does not know its own error"),
-        ({"facts": {}}, "how late the links were: no packet was timed"),
+        (
+            {"facts": {"lateness_p99_ns": None}, "backend": "netem"},
+            "how late the links were: netem does not know its own error",
+        ),
+        ({"facts": {"lateness_p99_ns": None}}, "how late the links were: no packet was timed"),
+        ({"facts": {}}, "how late the links were: the run's own summary is lost"),
         ({"budget": {"distrusted": "it is 90 days old"}}, "it is 90 days old"),
     ],
 )
