@@ -97,7 +97,7 @@ def _loaded(path: Path, run: dict[str, Any]) -> RunResults:
         ended_otherwise(summary, *told)
     pairs = parts.table(files.PAIRS, account.PAIRS, _LACKING[files.PAIRS])
     windows = _windows(parts, is_whole=True)
-    return RunResults(path, summary, True, tuple(parts.notes), windows, pairs)
+    return RunResults(path, summary, True, tuple(parts.notes), windows=windows, pairs=pairs)
 
 
 def _read_summary(path: Path) -> dict[str, Any]:
@@ -227,7 +227,7 @@ def _rebuilt(
         summary["trusted"] = False
     damaged = map(files.sentence, [*unreadable, *unreadable_changes])
     pairs = parts.table(files.PAIRS, account.PAIRS, _LACKING[files.PAIRS])
-    return RunResults(path, summary, False, (first, *parts.notes, *damaged), windows, pairs)
+    return RunResults(path, summary, False, (first, *parts.notes, *damaged), windows=windows, pairs=pairs)
 
 
 def _narrowest(rows: pa.Table) -> dict[str, dict[str, int]]:

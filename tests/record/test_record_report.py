@@ -309,7 +309,7 @@ def test_the_matrix_names_satellites_of_files_by_both_names(tmp_path: Path) -> N
     record(tmp_path / "run", facts())
     path = tmp_path / "run" / "run.json"
     run = json.loads(path.read_text())
-    pairs = load_run(tmp_path / "run").pairs()
+    pairs = load_run(tmp_path / "run").pairs
     assert pairs is not None
     name = pairs["src"][0].as_py()
     run["known_as"] = {name: {"name": "MYSAT-1", "catalog_number": 25544, "host_names": ["mysat-1"]}}
