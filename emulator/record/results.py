@@ -202,6 +202,8 @@ def _rebuilt(
         faults = list(dict.fromkeys([told[1], *faults]))
     if events and events[-1]["event"] == "ended":  # its summary has been lost since
         end = {key: plain(events[-1].get(key) or "", ending.ROOM_BYTES) for key in ("ended", "reason")}
+    if end is not None and faults and end["ended"] != "failed":
+        end = None  # what was told then had not been written yet
     if facts is not None:
         ended, first = str(facts["ended"]), f"the recorder died: counts are of what it had written; {until}"
     elif is_running:
