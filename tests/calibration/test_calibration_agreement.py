@@ -64,6 +64,7 @@ def test_a_fabric_that_is_wrong_is_found_out(monkeypatch: pytest.MonkeyPatch) ->
     assert any("of 20.00 Mbit/s carried 2" in sentence for sentence in said), said
 
 
+@pytest.mark.beside
 def test_a_way_that_is_not_the_computed_one_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = _plan(toy())
     plan.geometry.set_destinations(range(len(plan.geometry.nodes)))
@@ -77,6 +78,7 @@ def test_a_way_that_is_not_the_computed_one_is_found_out(monkeypatch: pytest.Mon
             assert seen.found != seen.planned
 
 
+@pytest.mark.beside
 def test_a_way_that_is_longer_than_allowed_is_named() -> None:
     with Line(EngineBackend(), 2) as line:
         netns_fd = line.kernel.netns_fd(0)

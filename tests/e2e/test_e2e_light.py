@@ -20,7 +20,7 @@ from orbitmesh.emulator.plane import shaping
 from orbitmesh.emulator.plane.backend import LinkParameters
 from orbitmesh.emulator.scenario import Scenario
 
-pytestmark = [pytest.mark.netns, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.netns, pytest.mark.beside, pytest.mark.timeout(120)]
 
 LONG_NS = 60 * 10**9  # the fault ends the run, not its duration
 

@@ -16,7 +16,7 @@ from conftest import TOY, MeshProcess
 from orbitmesh.emulator import Emulation, Scenario
 from orbitmesh.emulator.plane.kernel.awake import distrust
 
-pytestmark = [pytest.mark.netns, pytest.mark.native, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.netns, pytest.mark.beside, pytest.mark.native, pytest.mark.timeout(180)]
 
 
 @pytest.mark.parametrize("plane", ["wired", "fabric"])

@@ -16,7 +16,7 @@ from e2e_lab import toy
 from orbitmesh.emulator import Emulation
 from orbitmesh.emulator.record.results import load_run
 
-pytestmark = [pytest.mark.netns, pytest.mark.native, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.netns, pytest.mark.beside, pytest.mark.native, pytest.mark.timeout(120)]
 
 
 def test_what_stopped_nodes_did_not_measure_is_told(start_mesh: Callable[..., MeshProcess]):
