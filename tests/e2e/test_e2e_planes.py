@@ -82,7 +82,7 @@ def test_a_laser_and_a_node_can_be_captured(fabric: MeshProcess, tmp_path: Path)
     path = json.loads(fabric.orbitmesh("trace", "gw-london", "gw-tokyo", "-o", "json").stdout)["planned_path"]
     laser, node = tmp_path / "laser.pcapng", tmp_path / "node.pcapng"
     ping = subprocess.Popen(
-        [*COMMAND, "exec", "--run", fabric.run_id, "gw-london", "--", "ping", "-i0.1", "-c30", "gw-tokyo"],
+        [*COMMAND, "exec", "--run", fabric.run_id, "gw-london", "--", "ping", "-i0.1", "gw-tokyo"],
         stdout=subprocess.DEVNULL,
     )
     for what, file in ((f"{path[1]}:{path[2]}", laser), ("gw-tokyo", node)):
@@ -92,6 +92,7 @@ def test_a_laser_and_a_node_can_be_captured(fabric: MeshProcess, tmp_path: Path)
             ["tcpdump", "-nr", str(file)], capture_output=True, text=True, check=True
         ).stdout
         assert "172.16.0.1 > 172.16.0.2: ICMP echo request" in said
+    ping.terminate()
     ping.wait()
     apart = fabric.orbitmesh("capture", "gw-london:gw-tokyo", str(tmp_path / "none"))
     assert apart.returncode == 2
