@@ -19,6 +19,7 @@ from orbitmesh.emulator.cli.ending import Interrupted
 from orbitmesh.emulator.cli.settings import Settings
 from orbitmesh.emulator.control import client as control
 from orbitmesh.emulator.errors import FailureError, InputError
+from orbitmesh.emulator.feed.feed import Feed, Reader
 
 # stands in for the process behind: says what MODE wants, and writes down what it heard
 BEHIND = f"""#!{sys.executable}
@@ -55,6 +56,11 @@ class FakeClient:
 
     def status(self) -> dict[str, Any]:
         return NOW | {"dead_nodes": {}}
+
+    def watching(self) -> Reader:
+        feed = Feed()
+        feed.put("status", self.status(), stands=True)
+        return feed.reader(present=True)
 
 
 @pytest.fixture

@@ -145,7 +145,7 @@ def test_a_signal_while_its_thread_starts_leaves_no_thread_behind(monkeypatch: p
         signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(threading.Thread, "start", start)
-    with pytest.raises(KeyboardInterrupt), screen.Screen().watching(lambda: NOW):
+    with pytest.raises(KeyboardInterrupt), screen.Screen().watching(Feed().reader()):
         pytest.fail("the signal was lost")
     assert "screen" not in [thread.name for thread in threading.enumerate()]
 
