@@ -28,6 +28,7 @@ from ..scenario import Scenario
 from ..scenario.serving import serving_spec
 from .assignment import Assignment
 from .books import Books
+from .capacities import Capacities
 from .clock import Clock, clock_named
 from .conductor import Conductor, Tick
 from .endings import finish, release_ending, signals_noted, tell_failure
@@ -98,6 +99,7 @@ class Emulation(RunningMesh):
         self._questions = Questions(self, self._ask_for_routes, self._forget_routes)
         self.summary = {}
         self._assignment: Assignment | None = None
+        self._capacities = Capacities({}, self._tell_capacity)
 
     # ---- life cycle
 
@@ -212,11 +214,15 @@ class Emulation(RunningMesh):
 
     def _begin_ticks(self) -> None:
         """The first epoch comes into force here; those that follow, in the conductor's thread."""
+        if self.scenario.serving is not None:
+            satellites = (int(n) for n in self.hosting.nonzero()[0] if not self.nodes.is_gateway(int(n)))
+            self._capacities = Capacities({n: self.nodes.names[n] for n in satellites}, self._tell_capacity)
         self._news.on_tick = [
             lambda tick: self._geometry.more(),
             lambda tick: publish(self.feed, tick, self.nodes.names),
             self._steps.tick,
             self._assign,
+            lambda tick: self._capacities.tick(tick.epoch.platforms),
             lambda tick: self._questions.ticked(),
         ]
         self._conductor = Conductor(
@@ -241,6 +247,7 @@ class Emulation(RunningMesh):
             None if served is None else serving_spec(served),
         )
         self._orders.start(specs, self.plane, self._on_progress)
+        self._capacities.begin()
         # All nodes connect at once; what is measured meanwhile would be that crowd, not the mesh.
         quiet_until_ns = time.monotonic_ns() + _WARM_UP_NS
         assert self._assignment is not None
@@ -328,6 +335,9 @@ class Emulation(RunningMesh):
         before, self._assignment = self._assignment, tick.assignment
         if self.began_sim_ns is not None:
             self._orders.assign(before, tick.assignment, self.nodes, self._address)
+
+    def _tell_capacity(self, name: str, ratio: float) -> None:
+        self._orders.serve(name, capacity_ratio=ratio)
 
     def _more_routes(self, routes: dict[int, Any]) -> None:
         assert self._conductor is not None

@@ -42,6 +42,7 @@ def main() -> None:
                     "queue_ns": timing.queue_ns,
                     "prefill_ns": timing.prefill_ns,
                     "decode_ns": timing.decode_ns,
+                    "throttled_ns": timing.throttled_ns,
                     "since_scheduled_ns": timing.since_scheduled_ns,
                     "late_p50_ns": totals.lateness.p50_ns,
                     "late_p99_ns": totals.lateness.p99_ns,

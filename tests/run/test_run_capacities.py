@@ -1,0 +1,44 @@
+"""Which satellites are told of their accelerators' share of speed, and when.  Pure."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+
+from orbitmesh.emulator.epoch import Platforms
+from orbitmesh.emulator.run.capacities import Capacities
+
+
+def platforms(*ratios: float) -> Platforms:
+    zeros = np.zeros(len(ratios), np.float32)
+    parts = {field.name: zeros for field in fields(Platforms)}
+    return Platforms(**parts | {"capacity_ratio": np.array(ratios, np.float32)})  # type: ignore[arg-type]
+
+
+def test_each_that_serves_is_told_what_changes_once_it_is_there() -> None:
+    told: list[tuple[str, float]] = []
+    capacities = Capacities({0: "sat-0-0", 2: "sat-0-2"}, lambda name, ratio: told.append((name, ratio)))
+    capacities.tick(platforms(0.5, 0.1, 1.0))
+    assert told == []  # their processes have not started
+    capacities.begin()
+    assert told == [("sat-0-0", 0.5)]  # the other has all, as it starts
+    told.clear()
+    capacities.tick(platforms(0.5004, 0.9, 1.0))
+    assert told == []
+    capacities.tick(platforms(0.502, 0.9, 0.0))
+    assert told == [("sat-0-0", 0.502), ("sat-0-2", 0.0)]
+    told.clear()
+    capacities.tick(platforms(0.502, 0.9, 0.0005))
+    assert told == [("sat-0-2", 0.0005)]  # from nothing to little is no small change
+    capacities.tick(None)
+
+
+def test_small_changes_add_up() -> None:
+    told: list[float] = []
+    capacities = Capacities({0: "sat-0-0"}, lambda name, ratio: told.append(ratio))
+    capacities.begin()
+    for ratio in np.arange(1.0, 0.98, -0.0004):
+        capacities.tick(platforms(float(ratio)))
+    assert 10 < len(told) < 20
+    assert told[-1] < 0.982
