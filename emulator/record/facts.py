@@ -23,6 +23,7 @@ from typing import Any, Literal
 
 from ..epoch import Nodes
 from .due import Schedule
+from .platforms import PlatformFacts
 from .soundness import Window
 
 Ended = Literal["completed", "interrupted", "failed"]
@@ -67,6 +68,7 @@ class RunHeader:
     awake: dict[str, Any] = field(default_factory=lambda: {"held": False, "reason": "not asked for"})
     # ErrorBudget.to_dict() of the calibration, or {"reason": why there is none}
     error_budget: dict[str, Any] = field(default_factory=lambda: {"reason": "none was asked for"})
+    platform: PlatformFacts | None = None  # what satellites are as to power and heat
     schedule: Schedule | None = None  # None: nothing measures, since nothing carries its packets
     options: dict[str, Any] = field(default_factory=dict)  # what else the caller wants in run.json
 
@@ -96,6 +98,7 @@ class RunHeader:
             "awake": self.awake,
             "options": self.options,
             "error_budget": self.error_budget,
+            "platform": None if self.platform is None else self.platform.to_dict(),
             "schedule": None if self.schedule is None else self.schedule.to_dict(),
             "satellites": self.nodes.n_satellites,
             "gateways": list(self.nodes.names[self.nodes.n_satellites :]),

@@ -25,6 +25,7 @@ from . import account, ending, files, soundness
 from .due import DueCounter
 from .facts import RunFacts, RunHeader, utc_text
 from .light import TOLERANCE_NS, Light, shorter_than_light
+from .platforms import PLATFORMS, PlatformLog
 from .samples import PATH_CHANGES, SAMPLES, change_row, remainder_ns, sample_row, unix_ns
 from .soundness import Window
 from .statistics import COLUMNS, RecentWindow, gateway_statistics
@@ -63,6 +64,11 @@ class Recorder:
         self._run = {files.MARKER: files.FORMAT} | header.to_dict()
         self._history = History(header.nodes, header.rate_scale)
         self._recent = RecentWindow(self._gateways)
+        self._platforms = (
+            None
+            if header.platform is None
+            else PlatformLog(header.platform, header.nodes, self._start_unix_ns)
+        )
         self._still = Stillness(watch)
         self._due = None if header.schedule is None else DueCounter(header.schedule, header.nodes)
         self._told: Counter[tuple[str, str, str, str]] = Counter()  # missed: by src, dst, kind, why
@@ -80,6 +86,9 @@ class Recorder:
             ending.reserve(self.out)
             self._samples = TableWriter(self.out, files.SAMPLES, SAMPLES)
             self._changes = TableWriter(self.out, files.PATH_CHANGES, PATH_CHANGES)
+            self._tables = [self._samples, self._changes]
+            if self._platforms is not None:
+                self._tables.append(TableWriter(self.out, files.PLATFORMS, PLATFORMS))
         except HostError:
             self._leave_nothing()
             raise
@@ -88,7 +97,7 @@ class Recorder:
     def _leave_nothing(self) -> None:
         """Of a record that could not be opened."""
         with contextlib.suppress(OSError):
-            for name in (files.SAMPLES, files.PATH_CHANGES):
+            for name in (files.SAMPLES, files.PATH_CHANGES, files.PLATFORMS):
                 if self.out.is_there(name):
                     self.out.remove_folder(name)
             for name in (files.ENDING, files.RUN):
@@ -116,6 +125,9 @@ class Recorder:
         for change in self._look(lambda: list(self._history.changes(list(self._pairs)))) or ():
             self._changes.add(change_row(change, self._start_unix_ns))
             self.recorded.path_changes += 1
+        if self._platforms is not None:
+            for state in self._platforms.rows(epoch):
+                self._tables[-1].add(state)
 
     def missed(self, n_entries: int) -> None:
         """Epochs that came into force since the last one never came here: what flew then is not judged."""
@@ -177,7 +189,7 @@ class Recorder:
 
     def flush(self) -> None:
         """Write what waits; a disk that refuses is reported once, and tried again next time."""
-        for table in (self._samples, self._changes):
+        for table in self._tables:
             try:
                 table.flush()
             except HostError as error:
@@ -211,8 +223,9 @@ class Recorder:
         self.flush()
         windows = self._still.windows(facts)
         self._write(lambda: self._samples.merge(lambda rows: soundness.marked(rows, windows)))
-        self._write(self._changes.merge)
-        for table in (self._samples, self._changes):
+        for table in self._tables[1:]:
+            self._write(table.merge)
+        for table in self._tables:
             self.recorded.unwritten += table.rows_waiting + table.rows_lost
         rows, unreadable = files.read_table(self.out.anchored / files.SAMPLES, SAMPLES, COLUMNS)
         unreadable = [(self.out.path / path.relative_to(self.out.anchored), why) for path, why in unreadable]
@@ -220,8 +233,10 @@ class Recorder:
         ended["warnings"] = [*facts.warnings, *map(files.sentence, unreadable)]
         gateways = gateway_statistics(rows, self._gateways)
         summary = build_summary(
-            self._run, ended, self.recorded, gateways, **self._evidence(rows, facts, windows, gateways)
-        )
+            self._run, ended, self.recorded, gateways,
+            platform=None if self._platforms is None else self._platforms.summary(),
+            **self._evidence(rows, facts, windows, gateways),
+        )  # fmt: skip
         self._write(lambda: write_lines(self.out, files.WINDOWS, (w.to_dict() for w in windows)))
         self._write(lambda: write_json(self.out, files.SUMMARY, summary))
         self._event("ended", ended=summary["ended"], reason=summary["reason"])

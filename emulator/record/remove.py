@@ -16,13 +16,14 @@ _FILES = (
     files.SUMMARY,
     f"{files.SAMPLES}.parquet",
     f"{files.PATH_CHANGES}.parquet",
+    f"{files.PLATFORMS}.parquet",
     files.EVENTS,
     files.ENDING,
     files.WINDOWS,
     files.PAIRS,
     LOG_NAME,
 )
-_FOLDERS = (files.SAMPLES, files.PATH_CHANGES)
+_FOLDERS = (files.SAMPLES, files.PATH_CHANGES, files.PLATFORMS)
 _PART = "part-*.parquet"
 
 

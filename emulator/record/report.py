@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..shown import plain
+from .platforms import in_words
 from .results import RunResults
 from .tables import DueTable, PartsTable, StatisticsTable, has_parts, matrix_of
 from .verdict import percent
@@ -103,6 +104,8 @@ def _header(results: RunResults) -> RenderableType:
         f"{_awake(summary.get('awake', {}))}",
         "rates": _rates(summary),
     }
+    if summary.get("platform") is not None:
+        rows["platform"] = in_words(summary["platform"])
     for name, value in rows.items():
         if value:
             grid.add_row(Text(name, style="bold"), Text(value))

@@ -16,6 +16,7 @@ from ..reading import RECORD, parse_json, read_text
 from ..shown import plain, shown
 from . import account, ending, files, shape, soundness
 from .parts import Parts
+from .platforms import PLATFORMS
 from .samples import PATH_CHANGES, SAMPLES
 from .statistics import COLUMNS, gateway_statistics
 from .summary import Recorded, build_summary
@@ -63,6 +64,10 @@ class RunResults:
         """Schema ``record.samples.PATH_CHANGES``."""
         return files.read_table(self.path / files.PATH_CHANGES, PATH_CHANGES)[0]
 
+    def platforms(self) -> pa.Table:
+        """Schema ``record.platforms.PLATFORMS``; no rows where the scenario has none."""
+        return files.read_table(self.path / files.PLATFORMS, PLATFORMS)[0]
+
 
 def load_run(path: Path | str) -> RunResults:
     """InputError for a folder that is no run, or whose run.json is damaged; other damaged parts are noted."""
@@ -86,7 +91,10 @@ def _loaded(path: Path, run: dict[str, Any]) -> RunResults:
     summary = parts.take(files.SUMMARY, _read_summary, "the figures are made anew from the tables")
     if summary is None:
         return _rebuilt(path, run, parts)
-    for folder, schema in ((files.SAMPLES, SAMPLES), (files.PATH_CHANGES, PATH_CHANGES)):
+    tables = [(files.SAMPLES, SAMPLES), (files.PATH_CHANGES, PATH_CHANGES)]
+    if summary.get("platform") is not None:
+        tables.append((files.PLATFORMS, PLATFORMS))
+    for folder, schema in tables:
         parts.notes += map(files.sentence, files.damaged_files(path / folder, schema))
         if not (path / folder).exists():
             parts.lack(f"{folder}.parquet", "its rows are missing")

@@ -108,6 +108,12 @@ def _soundness(value: dict[str, Any]) -> Any:
     return {"samples": int, "sound": int, "sound_ratio": ratio, "bounds": bounds}
 
 
+def _platform(value: dict[str, Any]) -> Any:
+    known = {"preset": str, "figures": Each(int), "epochs": int, "held_back": Each(float)}
+    figures = dict.fromkeys(("sunlit_ratio", "capacity_ratio", "temperature_most_k"), float)
+    return known | figures if value.get("epochs") else known
+
+
 def _all_or_none(*names: str, shape: Any) -> Callable[[dict[str, Any]], Any]:
     """Where the first is known, the others are."""
     return lambda value: dict.fromkeys(names, Maybe(shape) if value.get(names[0]) is None else shape)
@@ -189,6 +195,7 @@ SUMMARY = {
     "error_budget": _budget,
     "samples": {"samples": int, "lost": int},
     "light": {"least_margin_ns": Maybe(float)},
+    "platform": Optional(Maybe(_platform)),
     "path_changes": int,
     "packets_dropped": Each(int),
     "gateways": [_GATEWAY],

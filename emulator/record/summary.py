@@ -51,6 +51,7 @@ def build_summary(
     account: dict[str, Any] | None = None,
     gaps: Sequence[tuple[str, int]] = (),
     host_watched: bool = False,
+    platform: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """From run.json, the facts of the end, the counts, the statistics, and what ``verdict.Evidence`` takes.
 
@@ -136,6 +137,7 @@ def build_summary(
             "least_margin_ns": recorded.least_margin_ns,
             "tolerance_ns": TOLERANCE_NS,
         },
+        "platform": platform,
         "path_changes": recorded.path_changes,
         "packets_dropped": dict(sorted(facts.get("packets_dropped", {}).items())),
         "dead_nodes": dict(sorted(facts.get("dead_nodes", {}).items())),

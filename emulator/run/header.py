@@ -11,8 +11,10 @@ from ..epoch import Nodes
 from ..plane.backend import Carrier
 from ..plane.kernel.awake import Awake
 from ..plane.mesh import MeshPlane
+from ..platform.fleet import chosen
 from ..record.due import Schedule
 from ..record.facts import RunHeader, machine_facts
+from ..record.platforms import PlatformFacts, facts_of
 from ..scenario import Scenario, scenario_hash
 from .account import error_budget
 from .clock import Clock
@@ -63,6 +65,7 @@ def run_header(mesh: DescribedMesh, awake: Awake, began_utc: datetime) -> RunHea
         machine=machine,
         awake=awake.to_dict(),
         error_budget=error_budget(mesh.plane.name, mesh.backend, machine, is_awake=awake.held),
+        platform=_platform(mesh),
         schedule=_schedule(mesh),
         addresses={mesh.nodes.names[node]: mesh.plane.addresses[node] for node in _recorded_nodes(mesh)},
     )
@@ -72,6 +75,13 @@ def _schedule(mesh: DescribedMesh) -> Schedule | None:
     if mesh.backend.name == "fake":
         return None
     return schedule_of(mesh.nodes, mesh.introduced.hosting, mesh.scenario.compute, mesh.seed)
+
+
+def _platform(mesh: DescribedMesh) -> PlatformFacts | None:
+    if mesh.scenario.platform is None:
+        return None
+    hosts = mesh.introduced.hosting[: mesh.nodes.n_satellites].nonzero()[0]
+    return facts_of(chosen(mesh.scenario.platform)[0], hosts.tolist())
 
 
 def _recorded_nodes(mesh: DescribedMesh) -> list[int]:
