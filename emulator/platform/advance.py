@@ -65,7 +65,12 @@ class Outputs:
 
 
 def advance(
-    platform: Platform, state: State, around: Surroundings, demand_w: Float64 | float, dt_s: float
+    platform: Platform,
+    state: State,
+    around: Surroundings,
+    demand_w: Float64 | float,
+    dt_s: float,
+    longest_step_s: float = LONGEST_STEP_S,
 ) -> tuple[State, Outputs]:
     """``dt_s`` seconds on, with ``demand_w`` (n,) what the computers would draw.
 
@@ -74,7 +79,7 @@ def advance(
     """
     n = len(state)
     demand = np.ascontiguousarray(np.broadcast_to(np.asarray(demand_w, np.float64), n))
-    steps = max(1, math.ceil(dt_s / LONGEST_STEP_S - 1e-9))
+    steps = max(1, math.ceil(dt_s / longest_step_s - 1e-9))
     after = State(state.battery_j.astype(np.float64), state.temperature_k.astype(np.float64))
     out, cause = np.empty((_N_OUT, n)), np.empty(n, np.uint8)
     _advance(

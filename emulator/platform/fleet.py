@@ -12,10 +12,11 @@ from ..presets import Preset, preset
 from ..scenario import model
 from .advance import State, advance
 from .parameters import Platform
-from .surroundings import Surroundings, at_rest, surroundings
+from .surroundings import Surroundings, surroundings
 
 EARTH_ROTATION_RAD_PER_S = 7.292_115e-5  # WGS84
 _AN_INSTANT_S = 1e-3  # the step of what has no step before it
+_TURN_STEP_S, _TURN_STEPS = 120.0, 50  # the turn before the start: at 600 km it takes 97 minutes
 
 
 def chosen(section: model.Platform) -> tuple[Preset, Platform]:
@@ -56,7 +57,7 @@ class FleetPlatforms:
         """
         around = self._around(sim_ns, position_itrs_km, velocity_itrs_km_per_s)
         if before is None:
-            state = self._begin(around, demand_w)
+            state = self._begin(sim_ns, position_itrs_km, velocity_itrs_km_per_s, demand_w)
             _, out = advance(self.platform, state, around, demand_w, _AN_INSTANT_S)
         else:
             dt_s = (sim_ns - before.sim_ns) / NS_PER_S
@@ -76,21 +77,48 @@ class FleetPlatforms:
     def _around(
         self, sim_ns: int, position_itrs_km: Float64, velocity_itrs_km_per_s: Float64
     ) -> Surroundings:
-        sun_au = sun_itrs_au(np.array([self._start_unix_ns + sim_ns], np.int64), self._dut1_s)[0]
-        if self._section.pointing != "orbit-normal":
-            return surroundings(self.platform, position_itrs_km, sun_au, self._section.pointing)
-        turn = np.array([0.0, 0.0, EARTH_ROTATION_RAD_PER_S])
-        velocity = velocity_itrs_km_per_s + np.cross(
-            turn, position_itrs_km
-        )  # as one who does not turn sees it
-        return surroundings(self.platform, position_itrs_km, sun_au, "orbit-normal", velocity)
+        velocity = None
+        if self._section.pointing == "orbit-normal":
+            velocity = _inertial(position_itrs_km, velocity_itrs_km_per_s)
+        return self._in_the_sun(self._sun_au(sim_ns), position_itrs_km, velocity)
 
-    def _begin(self, around: Surroundings, demand_w: Float64) -> State:
+    def _sun_au(self, sim_ns: int) -> Float64:
+        at = np.array([self._start_unix_ns + sim_ns], np.int64)
+        return np.asarray(sun_itrs_au(at, self._dut1_s)[0])
+
+    def _in_the_sun(self, sun_au: Float64, position_km: Float64, velocity: Float64 | None) -> Surroundings:
+        return surroundings(self.platform, position_km, sun_au, self._section.pointing, velocity)
+
+    def _begin(
+        self, sim_ns: int, position_km: Float64, velocity_itrs_km_per_s: Float64, demand_w: Float64
+    ) -> State:
+        """As the turn before leaves it, where the scenario does not say: on a circle, with the Sun at rest.
+
+        It begins full and warm, and after a turn hardly anything is left of that: heat comes and goes in a
+        quarter of an hour.
+        """
         platform, section = self.platform, self._section
-        battery_j = np.full(self._n, platform.battery_j * section.charge_ratio)
+        velocity = _inertial(position_km, velocity_itrs_km_per_s)
+        radius_km = np.linalg.norm(position_km, axis=1)[:, None]
+        normal = np.cross(position_km, velocity)
+        rate = np.linalg.norm(normal, axis=1)[:, None] / radius_km**2
+        ahead = np.cross(normal / np.linalg.norm(normal, axis=1)[:, None], position_km)
+        sun_au, turns = self._sun_au(sim_ns), section.pointing == "orbit-normal"
+        state = State(np.full(self._n, platform.battery_j), np.full(self._n, platform.warning_k))
+        for left in range(_TURN_STEPS, 0, -1):
+            angle = -rate * (left - 0.5) * _TURN_STEP_S
+            place = np.cos(angle) * position_km + np.sin(angle) * ahead
+            going = np.cross(normal, place) / radius_km**2 if turns else None
+            around = self._in_the_sun(sun_au, place, going)
+            state, _ = advance(platform, state, around, demand_w, _TURN_STEP_S, _TURN_STEP_S)
+        if section.charge_ratio is not None:
+            state = State(np.full(self._n, platform.battery_j * section.charge_ratio), state.temperature_k)
         if section.temperature_k is not None:
-            return State(battery_j, np.full(self._n, section.temperature_k))
-        # as if it had drawn the demand in this light for long, but not beyond what throttling holds it at
-        drawn_w = platform.bus_w + np.where(around.sunlit_ratio + platform.grid_w > 0, demand_w, 0.0)
-        rest_k = at_rest(platform, drawn_w + around.absorbed_w)
-        return State(battery_j, np.minimum(rest_k, platform.warning_k))
+            state = State(state.battery_j, np.full(self._n, section.temperature_k))
+        return state
+
+
+def _inertial(position_itrs_km: Float64, velocity_itrs_km_per_s: Float64) -> Float64:
+    """Velocities as one who does not turn with the Earth sees them."""
+    turn = np.array([0.0, 0.0, EARTH_ROTATION_RAD_PER_S])
+    return np.asarray(velocity_itrs_km_per_s + np.cross(turn, position_itrs_km))

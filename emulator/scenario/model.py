@@ -240,8 +240,8 @@ class Platform(Section):
     figures: dict[str, Any] = {}  # by the preset's names: check.py knows their units
     pointing: Literal["sun", "orbit-normal", "zenith"] = "sun"  # of the array
     demand_w: PowerW | None = Field(None, alias="demand", ge=0, le=1e12)  # default: the preset's average
-    charge_ratio: StrictFloat = Field(1.0, alias="charge", ge=0, le=1)  # of the battery, at the start
-    # at the start; default: at rest with its demand
+    # of battery and satellite at the start; default: as the turn before leaves them
+    charge_ratio: StrictFloat | None = Field(None, alias="charge", ge=0, le=1)
     temperature_k: TemperatureK | None = Field(None, alias="temperature", ge=1, le=2000)
 
 

@@ -1,4 +1,4 @@
-"""What the platforms of a constellation cost a tick: surroundings and state of each satellite.
+"""What the platforms of a constellation cost: all of a tick, its parts, and the turn before the start.
 
     python tests/bench/bench_platform.py [--satellites 100000 1000000] [--turns 21]
 
@@ -14,10 +14,12 @@ import time
 import numpy as np
 
 from orbitmesh.emulator.constants import EARTH_RADIUS_KM
-from orbitmesh.emulator.platform import Platform, State, advance, surroundings
-from orbitmesh.emulator.presets import preset
+from orbitmesh.emulator.epoch import NS_PER_S
+from orbitmesh.emulator.platform import FleetPlatforms, advance, surroundings
+from orbitmesh.emulator.scenario.model import Platform as Section
 
 SUN_AU = np.array([0.9, -0.35, -0.15])
+START_UNIX_NS = 1_793_491_200 * NS_PER_S  # 2026-11-01
 
 
 def places_km(n: int) -> np.ndarray:
@@ -37,21 +39,27 @@ def main() -> None:
     parser.add_argument("--satellites", type=int, nargs="+", default=[100_000, 1_000_000])
     parser.add_argument("--turns", type=int, default=21)
     options = parser.parse_args()
-    platform = Platform.of(preset("platform", "ai1"))
-    print("satellites  surroundings ms  advance ms  tick ms")
+    print("satellites  surroundings ms  advance ms  all of a tick ms  begin s")
     for n in options.satellites:
-        position_km = places_km(n)
-        state = State(np.full(len(position_km), platform.battery_j), np.full(len(position_km), 330.0))
+        place_km = places_km(n)
+        speed = np.cross([0.0, 0.0, 1e-3], place_km)
+        demand_w = np.full(len(place_km), 120e3)
+        fleet = FleetPlatforms(Section(), len(place_km), START_UNIX_NS, 0.0)
+        began = time.perf_counter()
+        _, kept = fleet.at(None, 0, place_km, speed, demand_w)
+        begin_s = time.perf_counter() - began
         took = []
-        for _ in range(options.turns):
-            began = time.perf_counter()
-            around = surroundings(platform, position_km, SUN_AU)
-            between = time.perf_counter()
-            state, _ = advance(platform, state, around, platform.average_w, 10.0)
-            took.append((between - began, time.perf_counter() - between))
-        first, second = np.median(np.array(took), axis=0) * 1e3
-        whole = np.median(np.sum(took, axis=1)) * 1e3
-        print(f"{len(position_km):10,}  {first:15.1f}  {second:10.1f}  {whole:7.1f}")
+        for turn in range(1, options.turns + 1):
+            at = [time.perf_counter()]
+            around = surroundings(fleet.platform, place_km, SUN_AU)
+            at.append(time.perf_counter())
+            advance(fleet.platform, kept.state, around, demand_w, 10.0)
+            at.append(time.perf_counter())
+            _, kept = fleet.at(kept, turn * 10 * NS_PER_S, place_km, speed, demand_w)
+            at.append(time.perf_counter())
+            took.append(np.diff(at))
+        parts = np.median(took, axis=0) * 1e3
+        print(f"{len(place_km):10,}  {parts[0]:15.1f}  {parts[1]:10.1f}  {parts[2]:16.1f}  {begin_s:7.2f}")
 
 
 if __name__ == "__main__":

@@ -133,6 +133,20 @@ def test_a_charge_and_a_temperature_of_ones_own() -> None:
     assert Geometry(sideways).epoch_at(0).platforms is not None
 
 
+def test_a_run_begins_as_the_turn_before_leaves_it() -> None:
+    """The first epoch of a later start is what the epochs until then have come to, but for coarser steps."""
+    later = SHELL.replace("start = 2026-11-01T00:00:00Z", "start = 2026-11-01T02:00:00Z").replace(
+        "shells =", "epoch = 2026-11-01T00:00:00Z\nshells ="
+    )
+    come, fresh = orbit(loads(SHELL), 721)[-1].platforms, Geometry(loads(later)).epoch_at(0).platforms
+    assert come is not None
+    assert fresh is not None
+    np.testing.assert_array_equal(fresh.sunlit_ratio, come.sunlit_ratio)
+    np.testing.assert_allclose(fresh.temperature_k, come.temperature_k, atol=12)  # of 90 K up and down
+    np.testing.assert_allclose(fresh.battery_j, come.battery_j, atol=0.08 * 72e6)  # a step of charging
+    assert np.ptp(fresh.temperature_k) > 60
+
+
 def test_an_epoch_counts_the_bytes_of_its_platforms() -> None:
     epoch = Geometry(loads(SHELL)).epoch_at(0)
     without = Epoch(epoch.number, epoch.sim_ns, epoch.positions_itrs_km, epoch.links, epoch.routes)
