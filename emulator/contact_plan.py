@@ -10,8 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from .epoch import Epoch
+import numpy as np
+
+from .constants import SPEED_OF_LIGHT_KM_PER_S
+from .epoch import NS_PER_S, Epoch, Int64
+from .errors import InputError
 from .geometry import Before, Geometry
+from .links.contacts import Contacts, laser_contacts, station_contacts
+from .links.passes import states_of
+from .orbit import States
 
 _Look = Callable[[int, Before], "_At"]
 
@@ -37,6 +44,43 @@ class _At:
 
     def delay_ns(self, path: tuple[int, ...] | None) -> float | None:
         return None if path is None else self.epoch.path_delay_ns(path)
+
+
+def sight(geometry: Geometry, a: int, b: int, begin_sim_ns: int, end_sim_ns: int) -> Contacts:
+    """When a station and a satellite, or two satellites, see each other; InputError for two stations.
+
+    Two satellites: past the Earth by the scenario's grazing altitude, and within its lasers' range.
+    """
+    n, fleet = geometry.nodes.n_satellites, geometry.fleet
+
+    def propagate(who: Int64, when: Int64) -> States:
+        return states_of(fleet, who, when)
+
+    low, high = np.array([min(a, b)]), np.array([max(a, b)])
+    if min(a, b) >= n or a == b:
+        names = [geometry.nodes.names[node] for node in (a, b)]
+        raise InputError(
+            f"{names[0]} and {names[1]} do not see each other: name a satellite, or ask for ways (--way)"
+        )
+    if max(a, b) >= n:
+        return station_contacts(geometry.stations, high - n, low, propagate, begin_sim_ns, end_sim_ns)
+    return laser_contacts(
+        low, high, propagate, begin_sim_ns, end_sim_ns,
+        grazing_altitude_km=geometry.grazing_altitude_km, max_range_km=geometry.laser_range_km,
+    )  # fmt: skip
+
+
+def rtt_ns(geometry: Geometry, a: int, b: int, sim_ns: int) -> int:
+    """What light needs there and back on the straight line between two nodes."""
+    at, n = np.array([sim_ns], np.int64), geometry.nodes.n_satellites
+    places = [
+        geometry.stations.position_itrs_km[node - n]
+        if node >= n
+        else geometry.fleet.states_of(np.array([node]), at).position_km[0, 0]
+        for node in (a, b)
+    ]
+    range_km = float(np.linalg.norm(places[0] - places[1]))
+    return round(2 * range_km / SPEED_OF_LIGHT_KM_PER_S * NS_PER_S)
 
 
 def ways(

@@ -26,7 +26,7 @@ from .epoch import (
     Routes,
     ground_ports,
 )
-from .errors import InputError
+from .hosting import who_hosts
 from .known_names import KnownAs
 from .links.coverage import Window, check_coverage
 from .links.ground import Selection, select
@@ -46,7 +46,6 @@ from .orbit import Arrangement, Fleet, Propagation, station_positions_itrs_km, s
 from .platform.fleet import FleetPlatforms, Kept
 from .routing.shortest import shortest_routes
 from .scenario import Scenario
-from .scenario.check import suggest
 
 _LOOKS_AHEAD = 17  # a satellite that has decayed stays down: the last instant decides, the others say when
 
@@ -100,7 +99,7 @@ class Geometry:
             station_zeniths_itrs(ground.stations),
         )
         self._mesh = LaserMesh(scenario, self._fleet)
-        self.hosting = _who_hosts(scenario, self.nodes)
+        self.hosting = _read_only(who_hosts(scenario, self.nodes))
         self.set_destinations(np.flatnonzero(self.hosting).tolist())
         self._hosts = standing_for(self.hosting, len(self._fleet))  # whom ground links are weighed for
         self._n_ways = len(self.nodes) * (len(self._hosts) + self.nodes.n_gateways)
@@ -183,8 +182,21 @@ class Geometry:
         self._demand_w = demand
 
     @property
-    def platforms(self) -> FleetPlatforms | None:
-        return self._platforms
+    def fleet(self) -> Fleet:
+        return self._fleet
+
+    @property
+    def grazing_altitude_km(self) -> float:
+        return self._scenario.lasers.grazing_altitude_km
+
+    @property
+    def laser_range_km(self) -> float:
+        """No laser of the scenario reaches further; inf where nothing says so."""
+        return self._mesh.max_range_km
+
+    @property
+    def stations(self) -> Stations:
+        return self._stations
 
     def check_orbits(self, begin_sim_ns: int, end_sim_ns: int) -> None:
         """ElementsError for a satellite that decays meanwhile, before hours have been spent on it."""
@@ -357,44 +369,6 @@ class Series(Iterator[Epoch]):
         self._number += 1
         self._sim_ns += self.step_ns
         return epoch
-
-
-def _who_hosts(scenario: Scenario, nodes: Nodes) -> Bool:
-    """(n_nodes,) bool: gateways, the satellites of ``compute.satellites`` (a number: spread evenly), and
-    those that a task is for."""
-    n = nodes.n_satellites
-    chosen = scenario.compute.satellites
-    hosting = np.ones(len(nodes), bool)
-    if chosen == "all":
-        return _read_only(hosting)
-    hosting[:n] = False
-
-    def mark(name: str, *location: str | int) -> None:
-        try:
-            index = nodes.named(name)
-        except InputError as error:
-            raise scenario.error(str(error), *location) from None
-        if not 0 <= index < n:
-            raise scenario.error(
-                f"there is no satellite {name!r}: {suggest(name, nodes.names[:n], 'satellites')}", *location
-            )
-        hosting[index] = True
-
-    for i, task in enumerate(scenario.compute.tasks):
-        if task.satellite != "nearest":
-            mark(task.satellite, "compute", "tasks", i, "satellite")
-    if isinstance(chosen, int):
-        if chosen > n:
-            raise scenario.error(
-                f"{chosen} satellites are to run node processes, and there are {n}: write at most {n}",
-                "compute",
-                "satellites",
-            )
-        hosting[np.arange(chosen) * n // max(chosen, 1)] = True
-        return _read_only(hosting)
-    for i, name in enumerate(chosen):
-        mark(name, "compute", "satellites", i)
-    return _read_only(hosting)
 
 
 def _read_only(array: NDArray[Scalar]) -> NDArray[Scalar]:

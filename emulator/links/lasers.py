@@ -67,12 +67,12 @@ class LaserMesh:
         optics = terminal(lasers.terminal)
         self._plane = fleet.plane
         limits = (lasers.max_range_km, optics.max_range_km)
-        self._max_range_km = min((limit for limit in limits if limit is not None), default=np.inf)
+        self.max_range_km = min((limit for limit in limits if limit is not None), default=np.inf)
         at_1_m_bps, ceiling_bps, self._ladder_bps = budget(optics)
         limit_rad = lasers.cross_plane_max_latitude_rad
         self._optics = np.array(
             [
-                self._max_range_km,
+                self.max_range_km,
                 EARTH_RADIUS_KM + lasers.grazing_altitude_km,
                 np.inf if limit_rad is None else np.sin(limit_rad),
                 at_1_m_bps,
@@ -156,7 +156,7 @@ class LaserMesh:
         )
         # a nanometre in a metre more, so that rounding does not cut what is just in sight
         in_sight_km = longest_chord_km(farthest_km, self._lasers.grazing_altitude_km) * (1 + 1e-9)
-        return float(min(self._max_range_km, in_sight_km))
+        return float(min(self.max_range_km, in_sight_km))
 
     def _rates(self, satellite_itrs_km: Float64, pairs: Int32 | Int64) -> Int64:
         """(m,) int64, bit/s; 0 where there is no laser."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..epoch import Bool, Nodes, RouteRows
@@ -54,6 +54,11 @@ class GeometryProcess:
 
     def lengthen_step(self, step_ns: int) -> None:
         tell(self._child, ("step", step_ns))
+
+    def demand(self, demand_w: Mapping[int, float]) -> None:
+        """What the computers of these satellites draw, where they are known to; felt from the next epoch on
+        that is computed, which is ``WINDOW`` ahead of the one in force."""
+        tell(self._child, ("demand", dict(demand_w)))
 
     def routed_from_the_start(self, nodes: Iterable[int]) -> None:
         self._destinations = set(nodes)

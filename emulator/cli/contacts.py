@@ -1,0 +1,102 @@
+"""``orbitmesh contacts``: when two nodes see each other, or have a way, from geometry alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import Format, FormatOption, ScenarioArgument, duration_ns, instant_utc
+from .output import print_rows
+
+if TYPE_CHECKING:
+    from ..geometry import Geometry
+
+EXAMPLE = "Example: orbitmesh contacts demo gw-london sat-0-3 --duration 24h"
+
+COLUMNS = ("begin_ns", "end_ns", "begins", "ends", "rtt_begin_ns", "rtt_end_ns", "path")
+FOR_PEOPLE = ("begin", "length s", "rtt ms", "until ms", "path")
+
+Row = tuple[int, int, bool, bool, int | None, int | None, str | None]
+
+
+def contacts(
+    scenario: ScenarioArgument,
+    a: Annotated[str, typer.Argument(metavar="A", help="A node.", show_default=False)],
+    b: Annotated[str, typer.Argument(metavar="B", help="Another.", show_default=False)],
+    way: Annotated[
+        bool, typer.Option("--way", help="When is there a way from A to B, and by which path?")
+    ] = False,
+    start: Annotated[
+        str | None,
+        typer.Option("--start", metavar="UTC", help="As 2026-11-01T00:00:00Z. [default: the scenario's]"),
+    ] = None,
+    duration: Annotated[
+        str | None,
+        typer.Option("--duration", metavar="TIME", help="How long: 24h. [default: the scenario's]"),
+    ] = None,
+    output: FormatOption = Format.TABLE,
+) -> None:
+    """Print when a station and a satellite, or two satellites, see each other.  Needs no root and no network.
+
+    Seeing is not being linked: --way follows the links, path by path, and shows an empty path where there
+    is no way.  For programs begin and end count in ns from the start; begins and ends say whether that edge
+    lies within the window.
+    """
+    from datetime import timedelta
+
+    start_utc = None if start is None else instant_utc(start, "--start")
+    long_ns = None if duration is None else duration_ns(duration, "--duration")
+    from ..scenario import Scenario
+
+    loaded = Scenario.load(scenario)  # before the slow imports
+    from ..geometry import Geometry
+    from ..links.coverage import Window
+    from ..plan import find_node
+
+    run = loaded.run
+    long_ns = run.duration_ns if long_ns is None else long_ns
+    begin_utc = run.start_utc if start_utc is None else start_utc
+    begin_ns = (begin_utc - run.start_utc) // timedelta(microseconds=1) * 1000
+    geometry = Geometry(loaded, Window(begin_ns, long_ns, "plan"))
+    ends = find_node(a, geometry.nodes), find_node(b, geometry.nodes)
+    rows = (_ways if way else _sight)(geometry, ends, begin_ns, begin_ns + long_ns, run.step_ns)
+    if output is not Format.TABLE:
+        print_rows(COLUMNS, rows, output)
+        return
+    cells = (
+        (
+            (begin_utc + timedelta(microseconds=row[0] // 1000)).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
+            f"{(row[1] - row[0]) / 1e9:.3f}",
+            *(None if each is None else f"{each / 1e6:.3f}" for each in row[4:6]),
+            row[6],
+        )
+        for row in rows
+    )
+    print_rows(FOR_PEOPLE, cells, output)
+
+
+def _sight(
+    geometry: Geometry, ends: tuple[int, int], begin_ns: int, end_ns: int, step_ns: int
+) -> Iterator[Row]:
+    from ..contact_plan import rtt_ns, sight
+
+    found = sight(geometry, *ends, begin_ns, end_ns)
+    path = ">".join(geometry.nodes.names[node] for node in ends)
+    for k, (first, last) in enumerate(found.of(0)):
+        edges = bool(found.begins[k]), bool(found.ends[k])
+        rtts = rtt_ns(geometry, *ends, first), rtt_ns(geometry, *ends, last)
+        yield first - begin_ns, last - begin_ns, *edges, *rtts, path
+
+
+def _ways(
+    geometry: Geometry, ends: tuple[int, int], begin_ns: int, end_ns: int, step_ns: int
+) -> Iterator[Row]:
+    from ..contact_plan import ways
+
+    for each in ways(geometry, *ends, begin_ns, end_ns, step_ns):
+        path = None if each.path is None else ">".join(geometry.nodes.names[node] for node in each.path)
+        rtts = [None if d is None else round(2 * d) for d in (each.begin_delay_ns, each.end_delay_ns)]
+        first, last = each.begin_sim_ns, each.end_sim_ns
+        yield first - begin_ns, last - begin_ns, first > begin_ns, last < end_ns, rtts[0], rtts[1], path

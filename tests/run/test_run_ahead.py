@@ -1,0 +1,56 @@
+"""The geometry process: what it is told reaches the epochs that it computes next."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from multiprocessing import Pipe
+
+import numpy as np
+
+from orbitmesh.emulator.feed.parcels import receive
+from orbitmesh.emulator.run.ahead import Server
+from orbitmesh.emulator.scenario.scenario import loads
+
+S = 10**9
+SHELL = """name = "shell"
+[constellation]
+shells = [{ code = "D:600:30:12/3/1" }]
+[platform]
+[run]
+start = 2026-11-01T00:00:00Z
+"""
+
+
+def test_what_computers_draw_is_in_the_next_epoch() -> None:
+    ours, its = Pipe()
+    ours.send(("open", loads(SHELL), 0, S, 60 * S))
+    server = Server(its)
+    assert receive(ours)[0] == "nodes"
+
+    def hear() -> None:
+        with contextlib.suppress(EOFError):
+            server.hear()
+
+    threads = [threading.Thread(target=each, daemon=True) for each in (hear, server.compute)]
+    for thread in threads:
+        thread.start()
+
+    def epoch() -> object:
+        ours.send(("more", 1))
+        verb, parcel, *_ = receive(ours)
+        assert verb == "epoch"
+        found = parcel.open()
+        parcel.close()
+        return found.platforms
+
+    first = epoch()
+    ours.send(("demand", {3: 55e3, 7: 140e3}))
+    then = epoch()
+    assert (first.demand_w == 120e3).all()  # type: ignore[attr-defined]
+    expected = np.full(12, 120e3, np.float32)
+    expected[[3, 7]] = 55e3, 140e3
+    np.testing.assert_array_equal(then.demand_w, expected)  # type: ignore[attr-defined]
+    ours.close()
+    threads[0].join(10)
+    assert not threads[0].is_alive()
