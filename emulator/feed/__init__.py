@@ -22,5 +22,7 @@ that reads for it and writes to its socket, so that a recorder that does not rea
 Kinds of entries: ``epoch`` (came into force; with its parcel), ``status`` (the run each second, as
 ``orbitmesh status`` has it), ``digest`` (the recorder's, each second), ``event``.  The first three stand.
 Events are ``laser lost`` and ``laser gained`` (pairs of nodes), ``handover`` (of gateways: satellites left
-and joined), ``late tick``, ``node died``, ``light breached`` and ``fault`` (the recorder's).
+and joined), ``eclipse``, ``sunlight`` and ``held back`` (of satellites with a process: what computing is held
+back by, None: nothing any more), ``late tick``, ``node died``, ``light breached`` and ``fault`` (the
+recorder's).
 """

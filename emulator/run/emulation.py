@@ -39,6 +39,7 @@ from .news import News, StatusNews, StepWatch, publish
 from .node_processes import NodeProcesses
 from .node_specs import node_specs
 from .planes import choose_plane, links_for, make_plane
+from .power_news import PowerNews
 from .processes import sample_sockets
 from .questions import Questions
 from .recorder_process import RecorderProcess
@@ -220,6 +221,7 @@ class Emulation(RunningMesh):
         self._news.on_tick = [
             lambda tick: self._geometry.more(),
             lambda tick: publish(self.feed, tick, self.nodes.names),
+            PowerNews(self.feed, self.nodes.names, self.hosting, self.nodes.n_satellites).tick,
             self._steps.tick,
             self._assign,
             lambda tick: self._capacities.tick(tick.epoch.platforms),
