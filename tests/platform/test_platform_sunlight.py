@@ -182,3 +182,45 @@ def test_what_the_radiator_takes_from_the_earth() -> None:
     direct = 1361 * 0.2 * 0.02 * 110
     assert dawn - night == pytest.approx(direct, rel=1e-3)
     assert day - dawn == pytest.approx(1361 * 0.29 * 0.2 * 220 * view, rel=1e-3)
+
+
+def sun_of_the_day(day: int) -> tuple[np.ndarray, float]:
+    """(3,) au of the equator, and the mean Sun's right ascension, rad: the Almanac's series, days of 2026."""
+    n = 9496.5 + day
+    g, mean = np.radians(357.528 + 0.9856003 * n), np.radians(280.460 + 0.9856474 * n)
+    longitude = mean + np.radians(1.915) * np.sin(g) + np.radians(0.020) * np.sin(2 * g)
+    obliquity = np.radians(23.439)
+    unit = [np.cos(longitude), np.cos(obliquity) * np.sin(longitude), np.sin(obliquity) * np.sin(longitude)]
+    return np.array(unit) * (1.00014 - 0.01671 * np.cos(g)), float(mean)
+
+
+def turn(altitude_km: float, inclination_deg: float, raan_rad: float) -> np.ndarray:
+    angle = np.linspace(0, 2 * np.pi, 360, endpoint=False)
+    i = np.radians(inclination_deg)
+    x, y, z = np.cos(angle), np.sin(angle) * np.cos(i), np.sin(angle) * np.sin(i)
+    cos, sin = np.cos(raan_rad), np.sin(raan_rad)
+    return (EARTH_RADIUS_KM + altitude_km) * np.column_stack([x * cos - y * sin, x * sin + y * cos, z])
+
+
+@pytest.mark.parametrize(
+    ("altitude_km", "inclination_deg", "expected"), [(600, 97.79, 0.956), (800, 98.60, 0.973)]
+)
+def test_a_year_between_dawn_and_dusk(altitude_km: float, inclination_deg: float, expected: float) -> None:
+    """The plane turns with the mean Sun, a quarter ahead of it: in the light but for weeks of shadows."""
+    share = []
+    for day in range(0, 365, 2):
+        sun_au, mean = sun_of_the_day(day)
+        places = turn(altitude_km, inclination_deg, mean + math.pi / 2)
+        share.append(surroundings(AI1, places, sun_au).sunlit_ratio.mean())
+    assert np.mean(share) == pytest.approx(expected, abs=0.005)
+    assert max(share) == 1
+    assert min(share) < 0.85
+
+
+def test_a_year_at_30_degrees_is_two_thirds_light() -> None:
+    share = [
+        surroundings(AI1, turn(600, 30, raan), sun_of_the_day(day)[0]).sunlit_ratio.mean()
+        for day in range(0, 365, 10)
+        for raan in np.arange(0, 2 * np.pi, np.pi / 6)
+    ]
+    assert np.mean(share) == pytest.approx(0.65, abs=0.01)
