@@ -25,7 +25,7 @@ from ..plane.kernel import privileges
 from ..plane.kernel.awake import StayAwake
 from ..run_names import make_run_id
 from ..scenario import Scenario
-from ..scenario.serving import serving_spec
+from ..scenario.serving import serving_cautions, serving_spec
 from .assignment import Assignment
 from .books import Books
 from .capacities import Capacities
@@ -208,7 +208,9 @@ class Emulation(RunningMesh):
     def _build(self) -> None:
         self._supervision.watch_over(self.backend.failure)
         self.plane.build()
-        cautions = (*self.backend.cautions(), *self.plane.kernel.cautions())
+        cautions = [*self.backend.cautions(), *self.plane.kernel.cautions()]
+        if self.scenario.serving is not None:
+            cautions += serving_cautions(self.scenario.serving)
         self._books.caution(*cautions)
         for caution in cautions:
             log.warning("%s", caution)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from orbitmesh.wire.serving import Deployment, ServingSpec, usual_kv_bits
 
 from ..errors import InputError
+from ..presets import preset
+from ..presets.figures import Family
 from ..presets.serving import accelerator, model
 from .model import Serving
 
@@ -64,3 +66,13 @@ def serving_problems(serving: Serving) -> Iterator[tuple[str | None, str]]:
                 f"and the {card.name} is a rack of {card.count}: write at most "
                 f"{card.count // serving.tensor_parallel}",
             )
+
+
+def serving_cautions(serving: Serving) -> list[str]:
+    """What to look at before one trusts its latencies: presets of which nothing measured was at hand."""
+    named: tuple[tuple[Family, str], ...] = (("model", serving.model), ("accelerator", serving.accelerator))
+    return [
+        f"the latencies of {name} are extrapolated: {note}"
+        for family, name in named
+        if "xtrapolated" in (note := preset(family, name).note)
+    ]

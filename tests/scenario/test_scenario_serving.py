@@ -10,7 +10,7 @@ from orbitmesh.emulator.errors import ScenarioError
 from orbitmesh.emulator.presets import presets
 from orbitmesh.emulator.presets.serving import accelerators, models
 from orbitmesh.emulator.scenario.scenario import loads
-from orbitmesh.emulator.scenario.serving import serving_spec
+from orbitmesh.emulator.scenario.serving import serving_cautions, serving_spec
 from orbitmesh.wire.serving import Deployment
 from orbitmesh.wire.spec import NodeSpec
 
@@ -90,6 +90,18 @@ def test_what_was_measured_nowhere_is_labelled() -> None:
         assert ("extrapolated" in presets("model")[name].note) >= model.extrapolated
     for name in ("gb300", "a100"):
         assert "extrapolated" in presets("accelerator")[name].note
+
+
+def test_a_run_warns_of_what_was_measured_nowhere() -> None:
+    def warned(text: str) -> list[str]:
+        serving = loads(text).serving
+        assert serving is not None
+        return serving_cautions(serving)
+
+    assert warned(GOOD) == []
+    (of_experts,) = warned(GOOD.replace("llama-3.1-70b", "mixtral-8x7b"))
+    assert of_experts.startswith("the latencies of mixtral-8x7b are extrapolated: A mixture of experts")
+    assert len(warned(GOOD.replace("llama-3.1-70b", "llama-3.1-405b").replace("h100", "gb300"))) == 2
 
 
 def test_targets_of_mlperf() -> None:

@@ -84,6 +84,22 @@ def test_what_nobody_took_of_a_preempted_request_is_not_computed_again() -> None
     assert 600 < computed[True] < computed[False]
 
 
+def test_one_that_lost_its_place_may_be_due_at_the_same_step_as_before() -> None:
+    """Its old end and its new one are told apart, and it ends once."""
+    batcher = toy()
+    stays, lost = Request(10, 30, 0), Request(10, 30, 0)
+    batcher.admit(stays)
+    batcher.admit(lost)
+    step = batcher.step(0)
+    assert batcher._preempt() is lost  # as if blocks had run out
+    finished: list[Request] = []
+    while step is not None:
+        finished += step.finished
+        step = batcher.step(step.end_ns)
+    assert finished == [stays, lost]
+    assert batcher.free_blocks == 1000
+
+
 def test_an_engine_that_promises_answers_preempts_nobody() -> None:
     batcher = toy(blocks=8, promise_answers=True)
     requests = [Request(32, 64, i) for i in range(3)]
