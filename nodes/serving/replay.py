@@ -54,22 +54,22 @@ def steady(batcher: Batcher, clients: int, prompt_tokens: int, output_tokens: in
     """So many clients that each ask again as soon as they have an answer, once they are out of step.
 
     Those that the KV cache has room for begin at even places within their answers: of their first ones a
-    part counts as made.  Once these are done, one length of an answer is measured (at most 4,000 steps).
+    part counts as made.  Once all of these decode, one length of an answer is measured (at most 4,000 steps).
     """
     tokens = batcher.limits.blocks * BLOCK_TOKENS
     begun = min(clients, batcher.limits.requests, max(1, tokens // (prompt_tokens + output_tokens)))
     now_ns = 0
-    unfinished: set[Request] = set()
+    waited_for: set[Request] = set()
     for i in range(clients):
         made = (output_tokens - 1) * i // begun if i < begun else 0
         batcher.admit(first := Request(prompt_tokens + made, output_tokens - made, 0))
         if i < begun:
-            unfinished.add(first)
+            waited_for.add(first)
     count = time_ns = tokens = 0
     first_ns: list[int] = []
     began: set[Request] = set()
     while count < min(_MOST_STEPS, max(output_tokens, 64)):
-        measuring = not unfinished
+        measuring = not waited_for
         step = batcher.step(now_ns)
         assert step is not None, "a closed loop never runs dry"
         now_ns = step.end_ns
@@ -78,8 +78,8 @@ def steady(batcher: Batcher, clients: int, prompt_tokens: int, output_tokens: in
             time_ns += (step.end_ns - step.start_ns) * step.decodes
             tokens += step.decodes
             first_ns += [r.first_token_ns - r.arrival_ns for r in step.first if r in began]
-        for done in step.finished:
-            unfinished.discard(done)
+        waited_for.difference_update(step.first)
+        for _ in step.finished:
             following = Request(prompt_tokens, output_tokens, now_ns)
             batcher.admit(following)
             if measuring:
