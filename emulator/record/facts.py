@@ -68,6 +68,7 @@ class RunHeader:
     awake: dict[str, Any] = field(default_factory=lambda: {"held": False, "reason": "not asked for"})
     # ErrorBudget.to_dict() of the calibration, or {"reason": why there is none}
     error_budget: dict[str, Any] = field(default_factory=lambda: {"reason": "none was asked for"})
+    presets: tuple[dict[str, Any], ...] = ()  # that the scenario leans on: scenario.presets_used
     platform: PlatformFacts | None = None  # what satellites are as to power and heat
     schedule: Schedule | None = None  # None: nothing measures, since nothing carries its packets
     options: dict[str, Any] = field(default_factory=dict)  # what else the caller wants in run.json
@@ -98,6 +99,7 @@ class RunHeader:
             "awake": self.awake,
             "options": self.options,
             "error_budget": self.error_budget,
+            "presets": list(self.presets),
             "platform": None if self.platform is None else self.platform.to_dict(),
             "schedule": None if self.schedule is None else self.schedule.to_dict(),
             "satellites": self.nodes.n_satellites,

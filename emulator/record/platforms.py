@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from ..epoch import Bool, Epoch, Float64, Nodes, Platforms
 from ..platform.advance import CAUSES
+from ..shown import plain
 from .samples import Row
 
 PLATFORMS = pa.schema(
@@ -106,12 +107,6 @@ class PlatformLog:
         n = sum(self._held)
         return {
             "preset": self.facts.preset,
-            "figures": _kinds(self.facts.figures.values()),
-            "own": {
-                name: f"{each['value']:g} {each['unit']}"
-                for name, each in self.facts.figures.items()
-                if each["kind"] == "own"
-            },
             "epochs": self.epochs,
             "sunlit_ratio": self._sunlit / self.epochs if self.epochs else None,
             "capacity_ratio": self._capacity / self.epochs if self.epochs else None,
@@ -140,18 +135,14 @@ def _together(p: Platforms, throttle: Float64, rows: Bool) -> Row:
     )  # fmt: skip
 
 
-def _kinds(figures: Any) -> dict[str, int]:
-    kinds = [each["kind"] for each in figures]
-    return {kind: kinds.count(kind) for kind in sorted(set(kinds))}
-
-
 def in_words(summary: dict[str, Any]) -> str:
     """What a report says of a summary's ``platform``."""
-    kinds = ", ".join(f"{n} {kind}" for kind, n in summary["figures"].items())
-    text = f"{summary['preset']} ({kinds} figures: orbitmesh presets {summary['preset']})"
+    text = plain(summary["preset"])
     if not summary["epochs"]:
         return text
-    held = ", ".join(f"{share:.1%} by {cause}" for cause, share in summary["held_back"].items() if share)
+    held = ", ".join(
+        f"{share:.1%} by {plain(cause)}" for cause, share in summary["held_back"].items() if share
+    )
     return (
         f"{text}: in sunlight {summary['sunlit_ratio']:.1%} of the time, capacity "
         f"{summary['capacity_ratio']:.1%} of the peak's, held back {held or 'never'}; "

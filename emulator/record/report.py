@@ -104,6 +104,8 @@ def _header(results: RunResults) -> RenderableType:
         f"{_awake(summary.get('awake', {}))}",
         "rates": _rates(summary),
     }
+    if summary.get("presets"):
+        rows["presets"] = _presets(summary["presets"])
     if summary.get("platform") is not None:
         rows["platform"] = in_words(summary["platform"])
     for name, value in rows.items():
@@ -129,6 +131,16 @@ def _available(gateways: Sequence[dict[str, Any]]) -> str:
     ]
     lines += [f"{n:,} other{'s' if n > 1 else ''} {what}" for n, what in others if n > 0]
     return "\n".join(lines)
+
+
+def _presets(presets: list[dict[str, Any]]) -> str:
+    """Each with the kinds of its figures, so that a guess is not taken for a fact."""
+    said = []
+    for each in presets:
+        kinds = ", ".join(f"{n} {plain(kind)}" for kind, n in each["figures"].items())
+        own = "".join(f", {plain(name)} {plain(value)}" for name, value in each["own"].items())
+        said.append(f"{plain(each['family'])} {plain(each['name'])} (figures: {kinds}{own})")
+    return f"{'; '.join(said)}: orbitmesh presets NAME prints one with its sources"
 
 
 def _awake(awake: dict[str, Any]) -> str:

@@ -109,7 +109,7 @@ def _soundness(value: dict[str, Any]) -> Any:
 
 
 def _platform(value: dict[str, Any]) -> Any:
-    known = {"preset": str, "figures": Each(int), "epochs": int, "held_back": Each(float)}
+    known = {"preset": str, "epochs": int, "held_back": Each(float)}
     figures = dict.fromkeys(("sunlit_ratio", "capacity_ratio", "temperature_most_k"), float)
     return known | figures if value.get("epochs") else known
 
@@ -124,6 +124,8 @@ _AWAKE = {"held": Optional(bool), "reason": Optional(str)}
 
 # what files call satellites, by their own names
 KNOWN_AS = Optional(Each({"name": Maybe(str), "catalog_number": Maybe(int)}))
+
+_PRESETS = Optional([{"family": str, "name": str, "figures": Each(int), "own": Each(str)}])
 
 RUN = {
     "run_id": str,
@@ -144,6 +146,7 @@ RUN = {
     "satellites": int,
     "gateways": [str],
     "known_as": KNOWN_AS,
+    "presets": _PRESETS,
 }
 
 _FIGURES = {
@@ -195,6 +198,7 @@ SUMMARY = {
     "error_budget": _budget,
     "samples": {"samples": int, "lost": int},
     "light": {"least_margin_ns": Maybe(float)},
+    "presets": _PRESETS,
     "platform": Optional(Maybe(_platform)),
     "path_changes": int,
     "packets_dropped": Each(int),

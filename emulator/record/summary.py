@@ -137,6 +137,7 @@ def build_summary(
             "least_margin_ns": recorded.least_margin_ns,
             "tolerance_ns": TOLERANCE_NS,
         },
+        "presets": run.get("presets", []),  # a record of before there were any
         "platform": platform,
         "path_changes": recorded.path_changes,
         "packets_dropped": dict(sorted(facts.get("packets_dropped", {}).items())),

@@ -16,6 +16,7 @@ from ..record.due import Schedule
 from ..record.facts import RunHeader, machine_facts
 from ..record.platforms import PlatformFacts, facts_of
 from ..scenario import Scenario, scenario_hash
+from ..scenario.presets_used import preset_facts, presets_used
 from .account import error_budget
 from .clock import Clock
 from .geometry_process import Introduction
@@ -65,6 +66,7 @@ def run_header(mesh: DescribedMesh, awake: Awake, began_utc: datetime) -> RunHea
         machine=machine,
         awake=awake.to_dict(),
         error_budget=error_budget(mesh.plane.name, mesh.backend, machine, is_awake=awake.held),
+        presets=tuple(map(preset_facts, presets_used(mesh.scenario))),
         platform=_platform(mesh),
         schedule=_schedule(mesh),
         addresses={mesh.nodes.names[node]: mesh.plane.addresses[node] for node in _recorded_nodes(mesh)},

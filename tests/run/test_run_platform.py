@@ -36,6 +36,7 @@ def test_the_record_of_a_run_is_what_its_scenario_says(tmp_path: Path) -> None:
         assert row["sunlit_ratio"] == np.float32(expected.sunlit_ratio)
     found = results.summary["platform"]
     assert found["preset"] == "ai1"
+    assert [each["name"] for each in results.summary["presets"]] == ["starlink-class", "ai1"]
     assert found["epochs"] >= len(rows)
     assert 0.3 < found["held_back"]["eclipse"] < 0.42
     others = next(row for row in results.platforms().to_pylist() if row["satellite"] is None)
