@@ -18,7 +18,7 @@ import grpc.aio
 from orbitmesh.probe.v1 import probe_pb2
 from orbitmesh.wire.spec import GRPC_PORT
 
-from .stubs import compute_stub, probe_stub
+from .stubs import compute_stub, probe_stub, serving_stub
 
 _OPTIONS = [
     ("grpc.enable_http_proxy", 0),
@@ -45,6 +45,7 @@ class PeerChannel:
         self._channel: Any = grpc.aio.insecure_channel(f"ipv4:{address}:{port}", options=_OPTIONS)
         self.probe: Any = probe_stub(self._channel)
         self.compute: Any = compute_stub(self._channel)
+        self.serving: Any = serving_stub(self._channel)
         self._warm = False
         self._warming = group.create_task(self._warm_up())
 

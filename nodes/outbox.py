@@ -9,6 +9,7 @@ import socket
 from collections import Counter, deque
 
 from orbitmesh.wire import missed
+from orbitmesh.wire.answers import Answer
 from orbitmesh.wire.spec import Sample
 
 from .statistics import Statistics
@@ -67,10 +68,18 @@ class Outbox:
         if self._ending:
             return
         self._statistics.add(sample)
+        self._put(sample.to_json())
+
+    def answer(self, answer: Answer) -> None:
+        """What a customer got."""
+        if not self._ending:
+            self._put(answer.to_json())
+
+    def _put(self, datagram: bytes) -> None:
         if len(self._kept) >= _MOST_KEPT:
             self._dropped += 1
         else:
-            self._kept.append(sample.to_json())
+            self._kept.append(datagram)
         if self._retry is None:
             self.flush()
 

@@ -18,6 +18,7 @@ from orbitmesh.wire.spec import NodeSpec, Peer
 from . import kernel
 from .compute_service import ComputeService
 from .decoder import Decoder
+from .load.sender import CustomerSender
 from .outbox import Outbox
 from .probe_service import ProbeService
 from .prober import Prober
@@ -101,9 +102,9 @@ async def _live(spec: NodeSpec, control: socket.socket, samples_fd: int, decoder
         raise StartFailed from error
     async with asyncio.TaskGroup() as group:  # an error in any measurement ends the node, visibly
         prober = Prober(spec, group, outbox, udp)
-        sender = TaskSender(spec, group, outbox)
+        sender, customers = TaskSender(spec, group, outbox), CustomerSender(spec, group, outbox)
         _report(control, {"event": "ready", "name": spec.name, "pid": os.getpid()})
-        await _obey(control, prober, sender, outbox, serving)
+        await _obey(control, prober, sender, customers, outbox, serving)
         outbox.end()
         await server.stop(STOP_GRACE_S)
         # what is still being measured is not waited for: the mesh itself is going
@@ -114,6 +115,7 @@ async def _obey(
     control: socket.socket,
     prober: Prober,
     sender: TaskSender,
+    customers: CustomerSender,
     outbox: Outbox,
     serving: ServingService | None,
 ) -> None:
@@ -126,6 +128,7 @@ async def _obey(
         if order["op"] == "end":
             prober.cut_off()
             sender.cut_off()
+            customers.cut_off()
             outbox.end()
             continue
         if order["op"] == "serve" and serving is not None:
@@ -139,6 +142,9 @@ async def _obey(
             prober.assign(tuple(Peer(**peer) for peer in order["probe_peers"]))
         if "nearest" in order:
             sender.assign_nearest(order["nearest"])
+            customers.assign(order["nearest"])
+        if "quiet_until_mono_ns" in order:
+            customers.begin(order["quiet_until_mono_ns"])
     os._exit(1)  # the parent is gone
 
 

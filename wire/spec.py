@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from .load import LoadSpec
 from .serving import ServingSpec
 
 GRPC_PORT = 50051
@@ -72,6 +73,7 @@ class NodeSpec:
     tasks: tuple[TaskSpec, ...] = ()
     peers: dict[str, str] = field(default_factory=dict)  # name -> address of the nodes that tasks may target
     serving: ServingSpec | None = None
+    loads: tuple[LoadSpec, ...] = ()  # of a gateway: its customers
 
     def __post_init__(self) -> None:
         _one_of("kind of node", self.kind, NODE_KINDS)
@@ -86,6 +88,7 @@ class NodeSpec:
     def from_json(cls, text: str) -> NodeSpec:
         raw: dict[str, Any] = json.loads(text)
         probe, serving = raw.pop("probe"), raw.pop("serving", None)
+        loads = tuple(LoadSpec.from_dict(load) for load in raw.pop("loads", ()))
         return cls(
             **{k: v for k, v in raw.items() if k != "tasks"},
             probe=ProbeSpec(
@@ -96,6 +99,7 @@ class NodeSpec:
             ),
             tasks=tuple(TaskSpec(**t) for t in raw["tasks"]),
             serving=None if serving is None else ServingSpec.from_dict(serving),
+            loads=loads,
         )
 
 

@@ -71,6 +71,8 @@ class RunHeader:
     presets: tuple[dict[str, Any], ...] = ()  # that the scenario leans on: scenario.presets_used
     platform: PlatformFacts | None = None  # what satellites are as to power and heat
     schedule: Schedule | None = None  # None: nothing measures, since nothing carries its packets
+    customers: list[dict[str, Any]] = field(default_factory=list)  # classes and their targets
+    serving: dict[str, Any] | None = None  # ServingSpec, as a dict
     options: dict[str, Any] = field(default_factory=dict)  # what else the caller wants in run.json
 
     def to_dict(self) -> dict[str, Any]:
@@ -98,6 +100,8 @@ class RunHeader:
             "machine": self.machine,
             "awake": self.awake,
             "options": self.options,
+            "customers": self.customers,
+            "serving": self.serving,
             "error_budget": self.error_budget,
             "presets": list(self.presets),
             "platform": None if self.platform is None else self.platform.to_dict(),

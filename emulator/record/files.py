@@ -24,6 +24,7 @@ PAIRS = "pairs.parquet"
 SAMPLES = "samples"
 PATH_CHANGES = "path-changes"
 PLATFORMS = "platforms"  # only of a scenario with platforms
+ANSWERS = "answers"
 
 # The key by which a folder is known to be a run of ours; its value is the format of all its files.
 # 2: sim_utc and host_utc in place of t_utc, marks of soundness, pairs, windows.

@@ -10,18 +10,22 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pyarrow as pa
 
+from orbitmesh.wire import answers as answers_wire
 from orbitmesh.wire import missed
+from orbitmesh.wire.answers import Answer
 from orbitmesh.wire.spec import Sample
 
 from ..epoch import Epoch, LinkKind
 from ..errors import FailureError, FasterThanLight, HostError, InputError, RunError
 from ..safe_files import Folder
 from . import account, ending, files, soundness
+from .answer_book import AnswerBook, customers_of
 from .due import DueCounter
 from .facts import RunFacts, RunHeader, utc_text
 from .light import TOLERANCE_NS, Light, shorter_than_light
@@ -89,6 +93,11 @@ class Recorder:
             self._tables = [self._samples, self._changes]
             if self._platforms is not None:
                 self._tables.append(TableWriter(self.out, files.PLATFORMS, PLATFORMS))
+            self._answers = (
+                AnswerBook(self.out, self._history, self._start_unix_ns) if header.customers else None
+            )
+            if self._answers is not None:
+                self._tables.append(self._answers.table)
         except HostError:
             self._leave_nothing()
             raise
@@ -97,7 +106,7 @@ class Recorder:
     def _leave_nothing(self) -> None:
         """Of a record that could not be opened."""
         with contextlib.suppress(OSError):
-            for name in (files.SAMPLES, files.PATH_CHANGES, files.PLATFORMS):
+            for name in (files.SAMPLES, files.PATH_CHANGES, files.PLATFORMS, files.ANSWERS):
                 if self.out.is_there(name):
                     self.out.remove_folder(name)
             for name in (files.ENDING, files.RUN):
@@ -146,6 +155,9 @@ class Recorder:
                 for (kind, dst, why), n in counts.items():
                     self._told[src, dst, kind, why] += n
                 return
+            if self._answers is not None and answers_wire.MARK in data:
+                self._answers.add(Answer.from_json(data), self._nodes)
+                return
             sample = Sample.from_json(data)
             # a task that had nobody to go to has no destination
             known = sample.src in self._nodes.index and (
@@ -186,6 +198,13 @@ class Recorder:
                 continue
             self._settle(sample, light)
         self._pending = waiting
+        if self._answers is not None:
+            self._look(lambda: self._advance_answers(now_mono_ns))
+
+    def _advance_answers(self, now_mono_ns: int) -> None:
+        assert self._answers is not None
+        decided_ns = self._history.decided_until_mono_ns or 0
+        self._answers.settle(max(decided_ns, now_mono_ns - HOLD_NS))
 
     def flush(self) -> None:
         """Write what waits; a disk that refuses is reported once, and tried again next time."""
@@ -222,12 +241,17 @@ class Recorder:
         self._settle_all(judge=facts.ended != "failed")
         self.flush()
         windows = self._still.windows(facts)
-        self._write(lambda: self._samples.merge(lambda rows: soundness.marked(rows, windows)))
+        mark = partial(soundness.marked, windows=windows)
+        self._write(lambda: self._samples.merge(mark))
         for table in self._tables[1:]:
-            self._write(table.merge)
+            is_marked = self._answers is not None and table is self._answers.table
+            self._write(partial(table.merge, mark) if is_marked else table.merge)
         for table in self._tables:
             self.recorded.unwritten += table.rows_waiting + table.rows_lost
         rows, unreadable = files.read_table(self.out.anchored / files.SAMPLES, SAMPLES, COLUMNS)
+        emulated_ns = facts.emulated_ns or self._run["duration_ns"]
+        customers, unreadable_answers = customers_of(self.out.anchored, self._run, emulated_ns)
+        unreadable += unreadable_answers
         unreadable = [(self.out.path / path.relative_to(self.out.anchored), why) for path, why in unreadable]
         ended = facts.to_dict()
         ended["warnings"] = [*facts.warnings, *map(files.sentence, unreadable)]
@@ -235,6 +259,7 @@ class Recorder:
         summary = build_summary(
             self._run, ended, self.recorded, gateways,
             platform=None if self._platforms is None else self._platforms.summary(),
+            customers=customers,
             **self._evidence(rows, facts, windows, gateways),
         )  # fmt: skip
         self._write(lambda: write_lines(self.out, files.WINDOWS, (w.to_dict() for w in windows)))
@@ -283,6 +308,9 @@ class Recorder:
     def _settle_all(self, *, judge: bool) -> None:
         decided_ns = self._history.decided_until_mono_ns or 0
         pending, self._pending = self._pending, []
+        if self._answers is not None:
+            answers = self._answers
+            self._look(lambda: answers.settle(None))
         for sample in pending:
             light = self._light(sample)
             if light is not None and light.is_violated and not judge and sample.done_mono_ns > decided_ns:

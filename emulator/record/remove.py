@@ -17,13 +17,14 @@ _FILES = (
     f"{files.SAMPLES}.parquet",
     f"{files.PATH_CHANGES}.parquet",
     f"{files.PLATFORMS}.parquet",
+    f"{files.ANSWERS}.parquet",
     files.EVENTS,
     files.ENDING,
     files.WINDOWS,
     files.PAIRS,
     LOG_NAME,
 )
-_FOLDERS = (files.SAMPLES, files.PATH_CHANGES, files.PLATFORMS)
+_FOLDERS = (files.SAMPLES, files.PATH_CHANGES, files.PLATFORMS, files.ANSWERS)
 _PART = "part-*.parquet"
 
 

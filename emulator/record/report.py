@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..shown import plain
+from .customer_table import customers_said
 from .platforms import in_words
 from .results import RunResults
 from .tables import DueTable, PartsTable, StatisticsTable, has_parts, matrix_of
@@ -39,6 +40,7 @@ def to_table(results: RunResults) -> RenderableType:
     parts.append(_expected_error(summary["error_budget"]))
     parts.extend(Text(f"note: {note}", style="yellow") for note in results.notes)
     parts.extend(_verdict(summary))
+    parts.extend(customers_said(summary.get("customers", [])))
     return Group(*parts)
 
 

@@ -15,6 +15,8 @@ from ..errors import InputError
 from ..reading import RECORD, parse_json, read_text
 from ..shown import plain, shown
 from . import account, ending, files, shape, soundness
+from .answer_book import customers_of
+from .answers import ANSWERS
 from .parts import Parts
 from .platforms import PLATFORMS
 from .samples import PATH_CHANGES, SAMPLES
@@ -59,6 +61,10 @@ class RunResults:
         if wanted is None or marks.intersection(wanted):
             table = soundness.with_marks(table, self.windows)
         return table if columns is None else table.select(columns)
+
+    def answers(self) -> pa.Table:
+        """What customers got; schema ``record.answers.ANSWERS``.  No rows where the scenario has none."""
+        return files.read_table(self.path / files.ANSWERS, ANSWERS)[0]
 
     def path_changes(self) -> pa.Table:
         """Schema ``record.samples.PATH_CHANGES``."""
@@ -223,19 +229,23 @@ def _rebuilt(
     else:
         ended = "killed"
         first = f"the run did not end in order (its processes were killed, or the machine stopped); {until}"
+    customers, unreadable_answers = customers_of(
+        path, run, None if facts is None else facts.get("emulated_ns")
+    )
     summary = build_summary(
         run,
         facts or end or ({"ended": ended, "reason": faults[0]} if ended == "failed" else None),
         recorded,
         gateway_statistics(rows, run["gateways"]),
         ended_without_facts=ended,
+        customers=customers,
     )
     # the first is the reason of the failure, and said already
     summary["doubts"] += [fault for fault in faults if facts is not None or fault != summary["reason"]]
     if facts is not None:
         summary["doubts"].append(first)
         summary["trusted"] = False
-    damaged = map(files.sentence, [*unreadable, *unreadable_changes])
+    damaged = map(files.sentence, [*unreadable, *unreadable_changes, *unreadable_answers])
     pairs = parts.table(files.PAIRS, account.PAIRS, _LACKING[files.PAIRS])
     return RunResults(path, summary, False, (first, *parts.notes, *damaged), windows=windows, pairs=pairs)
 

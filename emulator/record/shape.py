@@ -122,6 +122,41 @@ def _all_or_none(*names: str, shape: Any) -> Callable[[dict[str, Any]], Any]:
 _SCENARIO = {"name": str, "title": str, "sha256": str}
 _AWAKE = {"held": Optional(bool), "reason": Optional(str)}
 
+# classes of customers, and what they demand
+_TARGET = Maybe(
+    {
+        **dict.fromkeys(("ttft_ns", "tpot_ns", "answer_ns"), Maybe(int)),
+        "share": float,
+        "preset": Maybe(str),
+    }
+)
+_CLASS = {"name": str, "one_in": int, "target": _TARGET}
+_CAUSES = Each({"requests": int, "over_ns": Optional(int)})
+_SHARE = {"share": float, "low": float, "high": float}
+_QUANTILES = Each(Maybe({"value": int, "low": Maybe(int), "high": Maybe(int)}))
+
+
+def _customers(value: dict[str, Any]) -> Any:
+    none = {"customer_class": str, "one_in": int, "requests": int, "met": Maybe(bool), "target": _TARGET}
+    if not value.get("requests"):
+        return none
+    judged: dict[str, Any] = {}
+    if value.get("target"):
+        judged = {"within_target": _SHARE | {"asked_for": float}, "causes": _CAUSES}
+    return (
+        none
+        | judged
+        | {
+            **dict.fromkeys(("answered", "refused", "cut_off", "sound"), int),
+            "sent_late_p99_ns": Maybe(int),
+            "availability": _SHARE,
+            "confidence": float,
+            **dict.fromkeys(("ttft_ns", "tpot_ns", "answer_ns"), _QUANTILES),
+            **dict.fromkeys(("goodput_answers_per_s", "goodput_tokens_per_s", "delivered_bps"), float),
+        }
+    )
+
+
 # what files call satellites, by their own names
 KNOWN_AS = Optional(Each({"name": Maybe(str), "catalog_number": Maybe(int)}))
 
@@ -147,6 +182,8 @@ RUN = {
     "gateways": [str],
     "known_as": KNOWN_AS,
     "presets": _PRESETS,
+    "customers": Optional([_CLASS]),
+    "serving": Optional(Maybe(dict)),
 }
 
 _FIGURES = {
@@ -203,4 +240,5 @@ SUMMARY = {
     "path_changes": int,
     "packets_dropped": Each(int),
     "gateways": [_GATEWAY],
+    "customers": Optional([_customers]),
 }

@@ -52,6 +52,7 @@ def build_summary(
     gaps: Sequence[tuple[str, int]] = (),
     host_watched: bool = False,
     platform: dict[str, Any] | None = None,
+    customers: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     """From run.json, the facts of the end, the counts, the statistics, and what ``verdict.Evidence`` takes.
 
@@ -143,4 +144,5 @@ def build_summary(
         "packets_dropped": dict(sorted(facts.get("packets_dropped", {}).items())),
         "dead_nodes": dict(sorted(facts.get("dead_nodes", {}).items())),
         "gateways": gateways,
+        "customers": list(customers),
     }

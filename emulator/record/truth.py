@@ -38,6 +38,7 @@ from orbitmesh.wire.spec import Sample
 
 from ..constants import SPEED_OF_LIGHT_KM_PER_S
 from ..epoch import NS_PER_S, Epoch, Nodes
+from ..platform import CAUSES
 from .light import Light
 from .serialisation import packets_bytes, serialisation_ns
 from .spans import Span, Way, least_routed_ns, shortest_ns
@@ -186,6 +187,14 @@ class History:
                 for part, value_ns, _ in parts
             ]
         return min(found, key=lambda light: light.margin_ns, default=None)
+
+    def throttled_by(self, satellite: str, mono_ns: int) -> str:
+        """What held a satellite's computers back, as ``platform.CAUSES``; "" for nothing, or unknown."""
+        row = self._row(mono_ns)
+        if row < 0 or satellite not in self._nodes.index:
+            return ""
+        platforms = self._spans[row].epoch.platforms
+        return "" if platforms is None else CAUSES[int(platforms.cause[self._nodes.index[satellite]])]
 
     def changes(self, pairs: Sequence[tuple[str, str]]) -> Iterator[PathChange]:
         """How the routed paths of these pairs (src, dst) differ between the two latest epochs."""

@@ -25,8 +25,10 @@ from ..plane.kernel import privileges
 from ..plane.kernel.awake import StayAwake
 from ..run_names import make_run_id
 from ..scenario import Scenario
+from ..scenario.customers import loads_of
 from ..scenario.serving import serving_cautions, serving_spec
 from .assignment import Assignment
+from .background_requests import BackgroundRequests
 from .books import Books
 from .capacities import Capacities
 from .clock import Clock, clock_named
@@ -97,6 +99,8 @@ class Emulation(RunningMesh):
         self._steps = StepWatch(
             scenario.run, lambda step_ns: self._geometry.lengthen_step(step_ns), self._books.caution
         )
+        self._loads = loads_of(scenario, scenario.base, self.seed)
+        self._others: BackgroundRequests | None = None
         self._questions = Questions(self, self._ask_for_routes, self._forget_routes)
         self.summary = {}
         self._assignment: Assignment | None = None
@@ -227,6 +231,7 @@ class Emulation(RunningMesh):
             self._steps.tick,
             self._assign,
             lambda tick: self._capacities.tick(tick.epoch.platforms),
+            self._serve,
             lambda tick: self._questions.ticked(),
         ]
         self._conductor = Conductor(
@@ -249,11 +254,15 @@ class Emulation(RunningMesh):
             self.seed,
             self._address,
             None if served is None else serving_spec(served),
+            self._loads,
         )
         self._orders.start(specs, self.plane, self._on_progress)
         self._capacities.begin()
+        every = [load for loads in self._loads.values() for load in loads]
+        self._others = BackgroundRequests(self.nodes, every, self.scenario.run.step_ns, self._orders.serve)
         # All nodes connect at once; what is measured meanwhile would be that crowd, not the mesh.
         quiet_until_ns = time.monotonic_ns() + _WARM_UP_NS
+        self._others.begin(quiet_until_ns)
         assert self._assignment is not None
         self._orders.assign(
             None, self._assignment, self.nodes, self._address, quiet_until_mono_ns=quiet_until_ns
@@ -342,6 +351,10 @@ class Emulation(RunningMesh):
 
     def _tell_capacity(self, name: str, ratio: float) -> None:
         self._orders.serve(name, capacity_ratio=ratio)
+
+    def _serve(self, tick: Tick) -> None:
+        if self._others is not None:
+            self._others.tick(tick)
 
     def _more_routes(self, routes: dict[int, Any]) -> None:
         assert self._conductor is not None

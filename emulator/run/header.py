@@ -16,7 +16,9 @@ from ..record.due import Schedule
 from ..record.facts import RunHeader, machine_facts
 from ..record.platforms import PlatformFacts, facts_of
 from ..scenario import Scenario, scenario_hash
+from ..scenario.customers import described
 from ..scenario.presets_used import preset_facts, presets_used
+from ..scenario.serving import serving_spec
 from .account import error_budget
 from .clock import Clock
 from .geometry_process import Introduction
@@ -69,6 +71,8 @@ def run_header(mesh: DescribedMesh, awake: Awake, began_utc: datetime) -> RunHea
         presets=tuple(map(preset_facts, presets_used(mesh.scenario))),
         platform=_platform(mesh),
         schedule=_schedule(mesh),
+        customers=described(mesh.scenario),
+        serving=None if mesh.scenario.serving is None else asdict(serving_spec(mesh.scenario.serving)),
         addresses={mesh.nodes.names[node]: mesh.plane.addresses[node] for node in _recorded_nodes(mesh)},
     )
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+from orbitmesh.wire.load import LoadSpec
 from orbitmesh.wire.schedule import node_seed
 from orbitmesh.wire.serving import ServingSpec
 from orbitmesh.wire.spec import NEAREST, NodeSpec, Peer, ProbeSpec, TaskSpec
@@ -20,8 +21,10 @@ def node_specs(
     seed: int,
     address: Callable[[int], str],
     serving: ServingSpec | None = None,
+    loads: Mapping[str, tuple[LoadSpec, ...]] | None = None,
 ) -> list[NodeSpec]:
-    """One spec per hosting node; ``address`` gives a node's IPv4 address, ``serving`` what satellites serve.
+    """One spec per hosting node; ``address`` gives a node's IPv4 address, ``serving`` what satellites serve,
+    ``loads`` the customers of each gateway.
 
     Whom to measure is not in it: that is said when all nodes are there, so that
     no measurement is lost to a peer that has not started.
@@ -37,6 +40,7 @@ def node_specs(
         name = nodes.names[node]
         is_gateway = nodes.is_gateway(node)
         tasks = tasks_of(name, compute, nodes) if is_gateway else ()
+        customers = (loads or {}).get(name, ())
         specs.append(
             NodeSpec(
                 name=name,
@@ -49,8 +53,9 @@ def node_specs(
                     timeout_ns=compute.probes.timeout_ns,
                 ),
                 tasks=tasks,
-                peers=peers if tasks else {},
+                peers=peers if tasks or customers else {},
                 serving=None if is_gateway else serving,
+                loads=customers,
             )
         )
     return specs

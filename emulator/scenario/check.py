@@ -21,6 +21,7 @@ from ..presets import preset, presets
 from ..shown import shown
 from ..toml_lines import Location
 from .code import LEAST_ALTITUDE_KM, MOST_ALTITUDE_KM, MOST_PLANES, MOST_SATELLITES, parse_code
+from .customers import customer_problems
 from .model import Content, Ground, Plane, Shell, Station
 from .serving import serving_problems
 from .units import LAST_YEAR
@@ -53,6 +54,7 @@ def problems(scenario: Content) -> tuple[Problem, ...]:
         _compute(scenario),
         _platform(scenario),
         _serving(scenario),
+        _customers(scenario),
         _run(scenario),
     )
     return tuple(islice(found, MOST_PROBLEMS))
@@ -339,6 +341,31 @@ def _serving(scenario: Content) -> Iterator[Problem]:
         yield Problem(
             ("serving",), "no satellite runs a node process that could serve: set the satellites of [compute]"
         )
+
+
+def _customers(scenario: Content) -> Iterator[Problem]:
+    names = [customers.name for customers in scenario.customers]
+    yield from _twice(names, ("customers",), "class of customers")
+    if names and scenario.serving is None:
+        yield Problem(("customers", 0), "nothing serves them: add [serving] with a model and an accelerator")
+        return
+    stations = [station.name for station in scenario.ground.stations]
+    for i, customers in enumerate(scenario.customers):
+        at: Location = ("customers", i)
+        for key, message in customer_problems(customers, scenario):
+            yield Problem((*at, key), message)
+        if customers.gateways == "all":
+            if not stations:
+                yield Problem(at, "it has no gateway: add one under [[ground.stations]]")
+            continue
+        if not customers.gateways:
+            yield Problem((*at, "gateways"), "it has no gateway: name one, or leave the key out for all")
+        for gateway in customers.gateways:
+            if gateway.removeprefix("gw-") not in stations:
+                yield Problem(
+                    (*at, "gateways"),
+                    f"there is no station {shown(gateway)}: {suggest(gateway, stations, 'stations')}",
+                )
 
 
 def _twice(names: Sequence[str], at: Location, what: str) -> Iterator[Problem]:

@@ -262,6 +262,46 @@ class Serving(Section):
     message_tokens: StrictInt = Field(1, alias="message-tokens", ge=1, le=1000)
 
 
+class Tokens(Section):
+    """How many tokens a prompt or an answer has: fixed, or spread about a median."""
+
+    median: StrictFloat = Field(ge=1, le=1_000_000)
+    p95: StrictFloat | None = Field(None, ge=1, le=1_000_000)  # given: lognormal
+    spread: Literal["fixed", "exponential", "lognormal"] | None = None
+    most: StrictInt = Field(1_000_000, ge=1, le=1_000_000)
+
+
+class TargetTable(Section):
+    """What a class of customers demands, for a share of its requests."""
+
+    ttft_ns: DurationNs | None = Field(None, alias="ttft", gt=0)  # from when it was due to the first token
+    tpot_ns: DurationNs | None = Field(None, alias="tpot", gt=0)  # a token after the first, mean of an answer
+    answer_ns: DurationNs | None = Field(None, alias="answer", gt=0)
+    share: StrictFloat = Field(0.99, gt=0, lt=1)
+
+
+class Customers(Section):
+    """A class of customers: what they ask the satellites' model for, at which gateways, how often."""
+
+    name: Annotated[str, AfterValidator(checked_name)]
+    gateways: Annotated[
+        tuple[str, ...] | Literal["all"], BeforeValidator(partial(_names_or, "all", count=False))
+    ] = "all"
+    model: str | None = None  # default: the one of [serving]
+    rate_per_s: StrictFloat = Field(alias="rate", gt=0, le=1e6)  # at each gateway, the mean of a day
+    prompt: Tokens = Tokens(median=1020.0, p95=4083.0, most=32_768)  # Azure's conversations of 2023
+    output: Tokens = Tokens(median=129.0, spread="exponential", most=4096)
+    gaps_cv: StrictFloat = Field(1.0, alias="gaps-cv", ge=0.1, le=20)  # 1: Poisson
+    clients: StrictInt = Field(1, ge=1, le=10_000)
+    skew: StrictFloat = Field(1.0, ge=0, le=10)
+    hours: tuple[StrictFloat, ...] = (1.0,) * 24  # relative rate by local hour
+    trace: str | None = None  # in place of rate, prompt and output
+    one_in: StrictInt = Field(1, alias="one-in", ge=1, le=1_000_000)
+    bytes_per_token: StrictFloat = Field(4.0, alias="bytes-per-token", ge=0, le=1000)
+    bytes_per_image: SizeBytes = Field(0, alias="bytes-per-image", ge=0)
+    target: str | TargetTable | None = None  # a preset's name, or one's own
+
+
 class Background(Section):
     """Load of others on each direction of a link, as a share of its rate: a fluid, and the fabric's alone."""
 
@@ -302,6 +342,7 @@ class Content(Section):
     compute: Compute = Compute()
     platform: Platform | None = None
     serving: Serving | None = None
+    customers: tuple[Customers, ...] = ()
     background: Background = Background()
     engine: Engine = Engine()
     run: Run

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from ..errors import ScenarioError
 from ..reading import SCENARIO, parse_toml, read_text, what_instead
 from ..shown import plain
-from ..toml_lines import key_lines, key_of, line_of
+from ..toml_lines import Location, key_lines, key_of, line_of
 from .check import Problem, nearest, problems
 from .model import Content
 from .sentences import first_error, problems_said, syntax_error
@@ -115,10 +115,16 @@ def loads(text: str, *, path: Path | None = None, base: Path | None = None) -> S
 
 def _missing_files(scenario: Scenario) -> list[Problem]:
     found = []
-    for i, shell in enumerate(scenario.constellation.shells):
-        for key, file in (("tle", shell.tle), ("omm", shell.omm)):
-            if file is None:
-                continue
+    named: list[tuple[Location, str | None]] = [
+        *(
+            (("constellation", "shells", i, key), getattr(shell, key))
+            for i, shell in enumerate(scenario.constellation.shells)
+            for key in ("tle", "omm")
+        ),
+        *((("customers", i, "trace"), each.trace) for i, each in enumerate(scenario.customers)),
+    ]
+    for at, file in named:
+        if file is not None:
             try:
                 other = what_instead(scenario.base / file)
             except (OSError, ValueError):  # none there, no permission; a name that no file can have
@@ -128,5 +134,5 @@ def _missing_files(scenario: Scenario) -> list[Problem]:
                     continue
                 message = f"{plain(str(scenario.base / file))} is {other}: name a file"
             message += "; a relative path counts from the scenario's folder"
-            found.append(Problem(("constellation", "shells", i, key), message))
+            found.append(Problem(at, message))
     return found

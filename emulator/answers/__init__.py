@@ -1,0 +1,1 @@
+"""What customers asked for, what they got, and why not: answers judged against targets.  Pure."""

@@ -1,0 +1,68 @@
+"""The book of answers: kept until the epochs of their time are known, then put beside the truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from orbitmesh.wire.answers import Answer
+from orbitmesh.wire.serving import ServingSpec
+
+from ..epoch import Nodes
+from ..safe_files import Folder
+from . import files
+from .answers import ANSWERS, answer_row, as_done, as_sent
+from .customers import customer_rows
+from .truth import History
+from .writer import TableWriter
+
+
+class AnswerBook:
+    def __init__(self, out: Folder, history: History, start_unix_ns: int) -> None:
+        self.table = TableWriter(out, files.ANSWERS, ANSWERS)
+        self._history, self._start_unix_ns = history, start_unix_ns
+        self._pending: list[Answer] = []
+
+    def add(self, answer: Answer, nodes: Nodes) -> None:
+        """ValueError for one of a node that is none."""
+        if answer.src not in nodes.index or (answer.dst and answer.dst not in nodes.index):
+            raise ValueError(f"an answer from {answer.src!r} to {answer.dst!r}")
+        self._pending.append(answer)
+
+    def settle(self, until_mono_ns: int | None) -> None:
+        """Those that were done by then; None: all."""
+        pending, self._pending = self._pending, []
+        for answer in pending:
+            if until_mono_ns is not None and answer.done_mono_ns > until_mono_ns:
+                self._pending.append(answer)
+                continue
+            sent = done = None
+            by = ""
+            if answer.dst:
+                sent = self._history.truth(as_sent(answer))
+                done = self._history.truth(as_done(answer)) if answer.ok else None
+                by = self._throttled_by(answer)
+            self.table.add(answer_row(answer, sent, done, by, self._start_unix_ns))
+
+    def _throttled_by(self, answer: Answer) -> str:
+        """What held its satellite back while it was served: the first cause met at three instants."""
+        if not answer.throttled_ns:
+            return ""
+        middle = (answer.sent_mono_ns + answer.done_mono_ns) // 2
+        instants = (middle, answer.sent_mono_ns, answer.done_mono_ns)
+        return next((by for at in instants if (by := self._history.throttled_by(answer.dst, at))), "")
+
+
+def customers_of(
+    folder: Path, run: dict[str, Any], emulated_ns: int | None
+) -> tuple[list[dict[str, Any]], list[tuple[Path, str]]]:
+    """The rows of a summary's ``customers`` from what a folder holds, and what of it cannot be read."""
+    if not run.get("customers"):
+        return [], []
+    answers, unreadable = files.read_table(folder / files.ANSWERS, ANSWERS)
+    try:
+        deployment = ServingSpec.from_dict(run["serving"]).deployment
+    except (KeyError, TypeError, ValueError) as error:
+        return [], [*unreadable, (folder / files.RUN, f"its serving makes no sense: {type(error).__name__}")]
+    rows = customer_rows(answers, run["customers"], deployment, emulated_ns or run["duration_ns"])
+    return rows, unreadable

@@ -1,0 +1,123 @@
+"""The table of answers: one row a request of a customer, with what physics says of its way.
+
+A duration without an answer is null, never 0.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+from orbitmesh.wire.answers import Answer
+from orbitmesh.wire.spec import Sample
+
+from .truth import Truth
+
+_UTC_NS = pa.timestamp("ns", tz="UTC")
+
+# sim_utc, sim_ns: the emulated instant at which it was sent; latencies count from due_mono_ns.
+# propagation_ns: light along the path, there and back, when it was sent; _done: when the last token came.
+ANSWERS = pa.schema(
+    [
+        ("sim_utc", _UTC_NS),
+        ("sim_ns", pa.int64()),
+        ("customer_class", pa.string()),
+        ("src", pa.string()),
+        ("dst", pa.string()),
+        ("number", pa.int64()),
+        ("due_mono_ns", pa.int64()),
+        ("sent_mono_ns", pa.int64()),
+        ("done_mono_ns", pa.int64()),
+        ("ok", pa.bool_()),
+        ("refused", pa.bool_()),
+        ("error", pa.string()),
+        ("prompt_tokens", pa.int64()),
+        ("output_tokens", pa.int64()),
+        ("bytes_up", pa.int64()),
+        ("bytes_down", pa.int64()),
+        ("late_ns", pa.int64()),
+        ("ttft_ns", pa.int64()),
+        ("answer_ns", pa.int64()),
+        ("propagation_ns", pa.int64()),
+        ("propagation_done_ns", pa.int64()),
+        ("serialisation_ns", pa.int64()),
+        ("queue_ns", pa.int64()),
+        ("prefill_ns", pa.int64()),
+        ("decode_ns", pa.int64()),
+        ("throttled_ns", pa.int64()),
+        ("throttled_by", pa.string()),
+        ("preempted", pa.int64()),
+        ("energy_j", pa.float64()),
+        ("node_late_p50_ns", pa.int64()),
+        ("path", pa.string()),
+        ("path_done", pa.string()),
+        ("epoch_number", pa.int64()),
+        # filled when the run ends, as with samples
+        ("sound", pa.bool_()),
+        ("doubt", pa.string()),
+    ]
+)
+
+
+def as_sent(answer: Answer) -> Sample:
+    """Its first exchange, as a sample: what of it physics can be asked."""
+    first = answer.first_mono_ns or answer.done_mono_ns
+    return Sample(
+        "answer", answer.src, answer.dst, answer.number, answer.sent_mono_ns, first,
+        first - answer.sent_mono_ns, ok=answer.ok, bytes_up=answer.bytes_up, bytes_down=answer.bytes_first,
+    )  # fmt: skip
+
+
+def as_done(answer: Answer) -> Sample:
+    """The instant at which its last token came."""
+    done = answer.done_mono_ns
+    return Sample("answer", answer.src, answer.dst, answer.number, done, done, 0, ok=answer.ok)
+
+
+def answer_row(
+    answer: Answer, sent: Truth | None, done: Truth | None, throttled_by: str, start_unix_ns: int
+) -> tuple[Any, ...]:
+    """In the order of ``ANSWERS``."""
+    ok = answer.ok
+    return (
+        None if sent is None else start_unix_ns + sent.sim_ns,
+        None if sent is None else sent.sim_ns,
+        answer.customer_class,
+        answer.src,
+        answer.dst or None,
+        answer.number,
+        answer.due_mono_ns,
+        answer.sent_mono_ns,
+        answer.done_mono_ns,
+        ok,
+        answer.refused,
+        answer.error or None,
+        answer.prompt_tokens,
+        answer.output_tokens,
+        answer.bytes_up,
+        answer.bytes_down,
+        answer.sent_mono_ns - answer.due_mono_ns,
+        answer.first_mono_ns - answer.due_mono_ns if ok else None,
+        answer.done_mono_ns - answer.due_mono_ns if ok else None,
+        None if sent is None else _whole(sent.propagation_ns),
+        None if done is None else _whole(done.propagation_ns),
+        None if sent is None else _whole(sent.serialisation_ns),
+        answer.queue_ns if ok else None,
+        answer.prefill_ns if ok else None,
+        answer.decode_ns if ok else None,
+        answer.throttled_ns if ok else None,
+        throttled_by or None,
+        answer.preempted if ok else None,
+        answer.energy_j if ok else None,
+        answer.late_p50_ns if ok else None,
+        None if sent is None else sent.path,
+        None if done is None else done.path,
+        None if sent is None else sent.epoch_number,
+        None,
+        None,
+    )
+
+
+def _whole(ns: float | None) -> int | None:
+    return None if ns is None else round(ns)

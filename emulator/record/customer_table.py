@@ -1,0 +1,112 @@
+"""Customers in a report: what they got, in a table, and what it means, in a sentence for each class."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich import box
+from rich.console import RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from ..answers.parts import WORDS
+from .verdict import percent
+
+_METRICS = {"ttft": "first token", "tpot": "a token", "answer": "whole answer"}
+# A generator that is later than this at p99 hides what a customer would have waited.
+_LATE_NS = 20_000_000
+_BOUNDS = {"ttft_ns": "first token within", "tpot_ns": "time per token within", "answer_ns": "answer within"}
+
+
+def customers_said(customers: list[dict[str, Any]]) -> list[RenderableType]:
+    """Nothing where nobody asked."""
+    if not customers:
+        return []
+    return [
+        Text("\nWhat customers got, from when each request was due:"),
+        _table(customers),
+        *map(_sentence, customers),
+    ]
+
+
+def _table(customers: list[dict[str, Any]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("customers", no_wrap=True)
+    for title in ("requests", "one\nin", "answered", "refused"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for words in _METRICS.values():
+        for quantile in ("p50", "p99"):
+            table.add_column(f"{words}\n{quantile} ms", justify="right", no_wrap=True)
+    table.add_column("tokens/s\nin target", justify="right", no_wrap=True)
+    for row in customers:
+        n = row["requests"]
+        if not n:
+            table.add_row(escape(row["customer_class"]), "0", str(row["one_in"]), *["-"] * 9)
+            continue
+        figures = [_ms(row[f"{metric}_ns"][q]) for metric in _METRICS for q in ("p50", "p99")]
+        table.add_row(
+            escape(row["customer_class"]), f"{n:,}", str(row["one_in"]), f"{row['answered']:,}",
+            f"{row['refused']:,}", *figures, f"{row['goodput_tokens_per_s']:,.0f}",
+        )  # fmt: skip
+    return table
+
+
+def _ms(figure: dict[str, Any] | None) -> str:
+    """The value; where its interval has no upper end, more requests would have to tell: marked."""
+    if figure is None:
+        return "-"
+    return f"{figure['value'] / 1e6:.1f}" + ("" if figure["high"] is not None else "?")
+
+
+def _sentence(row: dict[str, Any]) -> Text:
+    name = row["customer_class"]
+    if not row["requests"]:
+        return Text(f"{name}: no request was due in this run", style="yellow")
+    if row["target"] is None:
+        return Text(f"{name}: no target was set, so nothing is judged")
+    share = row["within_target"]
+    wanted = ", ".join(
+        f"{words} {row['target'][key] / 1e6:g} ms" for key, words in _BOUNDS.items() if row["target"].get(key)
+    )
+    of = f" ({row['target']['preset']})" if row["target"].get("preset") else ""
+    met = row["met"]
+    verdict = "not known, for that more requests are needed" if met is None else "met" if met else "MISSED"
+    style = {True: "green", False: "bold red", None: "yellow"}[met]
+    text = (
+        f"{name}: {verdict}. {percent(share['share'])} of its requests were within the target, at least "
+        f"{percent(share['asked_for'])} are asked for; with {percent(row['confidence'])} confidence it is "
+        f"{percent(share['low'])} to {percent(share['high'])}. Target{of}: {wanted}."
+    )
+    if row["causes"]:
+        causes = [_cause(cause, what) for cause, what in row["causes"].items()]
+        text += f" What missed it: {'; '.join(causes)}."
+    return Text(text + _quality(row), style=style)
+
+
+def _quality(row: dict[str, Any]) -> str:
+    """What to know of the measurement before one believes the verdict."""
+    said = ""
+    if row["sound"] < row["requests"]:
+        said += (
+            f" {row['requests'] - row['sound']:,} of the requests were under way while this machine was slow."
+        )
+    if row["sent_late_p99_ns"] > _LATE_NS:
+        said += (
+            f" Do not believe it: one in a hundred left {row['sent_late_p99_ns'] / 1e6:.0f} ms late or more, "
+            "since this machine could not ask so fast."
+        )
+    if row["cut_off"]:
+        said += f" {row['cut_off']:,} more were under way when the run ended, and are not judged."
+    return said
+
+
+def _cause(cause: str, row: dict[str, Any]) -> str:
+    said = (
+        f"{row['requests']:,} by {WORDS.get(cause, cause)}"
+        if cause not in ("refused", "no answer")
+        else (f"{row['requests']:,}: {WORDS.get(cause, cause)}")
+    )
+    if "over_ns" in row:
+        said += f", by {row['over_ns'] / row['requests'] / 1e6:.1f} ms on average"
+    return said

@@ -1,0 +1,186 @@
+"""Classes of customers in a summary: their answers, taken apart and judged against their targets.
+
+Where the time went: propagation, sending, queue and the model's steps are known; what is left is the
+network's and the host's.  Where the path changed between request and last token, that rest is laid on the
+change; else on this machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from orbitmesh.nodes.serving.published import BEFORE_QUEUE_NS
+from orbitmesh.nodes.serving.step_time import StepTime
+from orbitmesh.wire.answers import CUT_OFF
+from orbitmesh.wire.serving import Deployment
+
+from ..answers.judge import Asked, judge
+from ..answers.parts import PARTS, Parts, least_of
+from ..answers.targets import Target
+
+_COLUMN = {name: place for place, name in enumerate(PARTS)}
+
+
+def customer_rows(
+    answers: pa.Table,
+    classes: Sequence[Mapping[str, Any]],
+    deployment: Deployment,
+    duration_ns: int,
+) -> list[dict[str, Any]]:
+    """A row for each class of run.json's ``customers``; answers in any order."""
+    times = StepTime(deployment)
+    found = []
+    for each in classes:
+        of_class = answers.filter(pc.equal(answers["customer_class"], each["name"])).sort_by("due_mono_ns")
+        cut_off = pc.equal(of_class["error"].fill_null(""), CUT_OFF)
+        of_class = of_class.filter(pc.invert(cut_off))
+        target = None if each["target"] is None else Target(**each["target"])
+        asked = _asked(of_class, times, duration_ns, each["one_in"])
+        # judged also where nothing is demanded: what it got is what people ask first
+        row = judge(asked, target or _ANYTHING)
+        if target is None:
+            row.pop("within_target", None)
+            row.pop("causes", None)
+            row["met"] = None
+        # of a class that asked for nothing there is nothing to say
+        more = _quality(of_class) if row["requests"] else {}
+        n_cut_off = int(pc.sum(cut_off).as_py() or 0)
+        found.append(
+            {"customer_class": each["name"], "target": each["target"], **row, "cut_off": n_cut_off, **more}
+        )
+    return found
+
+
+_ANYTHING = Target(answer_ns=2**62)
+
+
+def _quality(table: pa.Table) -> dict[str, Any]:
+    """Of the measurement: how many requests met no slow moment of this machine, and how late they left."""
+    late_ns = _ints(table, "late_ns")
+    return {
+        "sound": int(np.count_nonzero(table["sound"].fill_null(True).to_numpy())),
+        "sent_late_p99_ns": round(float(np.quantile(late_ns, 0.99))),
+    }
+
+
+def _asked(table: pa.Table, times: StepTime, duration_ns: int, one_in: int) -> Asked:
+    ok = _bools(table, "ok")
+    answered = table.filter(pa.array(ok))
+    refused = _bools(table, "refused")
+    return Asked(
+        answered=ok,
+        refused=refused,
+        metrics=_metrics(answered, times),
+        tokens=_ints(table, "output_tokens"),
+        bytes=_ints(table, "bytes_down"),
+        duration_ns=duration_ns,
+        one_in=one_in,
+        reasons=tuple(table.filter(pa.array(refused))["error"].to_pylist()),
+    )
+
+
+def _metrics(answered: pa.Table, times: StepTime) -> dict[str, Parts]:
+    ints = {
+        name: _ints(answered, name)
+        for name in (
+            "ttft_ns", "answer_ns", "late_ns", "propagation_ns", "propagation_done_ns", "serialisation_ns",
+            "queue_ns", "prefill_ns", "decode_ns", "throttled_ns", "prompt_tokens", "output_tokens",
+        )
+    }  # fmt: skip
+    changed = _changed(answered)
+    heat = np.array([by == "heat" for by in answered["throttled_by"].to_pylist()], bool)
+    prefill_alone, decode_alone = _alone(times, ints["prompt_tokens"], ints["output_tokens"])
+    model = np.maximum(ints["prefill_ns"] + ints["decode_ns"], 1)
+    # the node tells the whole of it: shared out as the steps' own times are
+    throttled_first = ints["throttled_ns"] * ints["prefill_ns"] / model
+    throttled_rest = ints["throttled_ns"] - throttled_first
+    home = ints["propagation_ns"] + (ints["propagation_done_ns"] - ints["propagation_ns"]) / 2
+
+    ttft = _parts(ints, throttled_first, heat, ints["prefill_ns"], ints["propagation_ns"])
+    answer = _parts(ints, ints["throttled_ns"], heat, ints["prefill_ns"] + ints["decode_ns"], home)
+    more = np.maximum(ints["output_tokens"] - 1, 1)
+    rest = _zeros(ints)
+    rest[:, _COLUMN["compute"]] = (ints["decode_ns"] - throttled_rest) / more
+    _throttle(rest, throttled_rest / more, heat)
+    several = ints["output_tokens"] > 1
+    found = {
+        "ttft": _whole(ttft, ints["ttft_ns"], changed, prefill_alone),
+        "answer": _whole(answer, ints["answer_ns"], changed, prefill_alone + decode_alone),
+    }
+    tpot_ns = (ints["answer_ns"] - ints["ttft_ns"]) / more
+    rest[~several] = 0  # an answer of one token has no time between tokens: it misses no bound on it
+    found["tpot"] = _whole(rest, np.where(several, tpot_ns, 0), changed, decode_alone / more)
+    return found
+
+
+def _zeros(ints: Mapping[str, np.ndarray]) -> np.ndarray:
+    return np.zeros((len(ints["ttft_ns"]), len(PARTS)))
+
+
+def _parts(
+    ints: Mapping[str, np.ndarray],
+    throttled: np.ndarray,
+    heat: np.ndarray,
+    steps: np.ndarray,
+    propagation: np.ndarray,
+) -> np.ndarray:
+    parts = _zeros(ints)
+    parts[:, _COLUMN["propagation"]] = propagation
+    parts[:, _COLUMN["links"]] = ints["serialisation_ns"]
+    # what each request takes before it can wait for anyone is work, not waiting
+    before = np.minimum(ints["queue_ns"], BEFORE_QUEUE_NS)
+    parts[:, _COLUMN["waiting"]] = ints["queue_ns"] - before
+    parts[:, _COLUMN["compute"]] = before + steps - throttled
+    parts[:, _COLUMN["host"]] = ints["late_ns"]
+    _throttle(parts, throttled, heat)
+    return parts
+
+
+def _throttle(parts: np.ndarray, throttled: np.ndarray, heat: np.ndarray) -> None:
+    parts[:, _COLUMN["heat"]] = np.where(heat, throttled, 0)
+    parts[:, _COLUMN["eclipse"]] = np.where(heat, 0, throttled)
+
+
+def _whole(parts: np.ndarray, measured: np.ndarray, changed: np.ndarray, alone: np.ndarray) -> Parts:
+    """With what is left, laid where it belongs, so that the parts are the whole."""
+    left = measured - parts.sum(axis=1)
+    for name in ("handover", "reroute"):
+        parts[:, _COLUMN[name]] += np.where(changed == name, left, 0)
+    parts[:, _COLUMN["host"]] += np.where(changed == "", left, 0)
+    return Parts(np.asarray(measured, np.float64), parts, least_of(parts, alone))
+
+
+def _changed(table: pa.Table) -> np.ndarray:
+    """What became of each answer's path under way: "", "handover" of its gateway, or "reroute"."""
+    found = []
+    for old, new in zip(table["path"].to_pylist(), table["path_done"].to_pylist(), strict=True):
+        if old is None or new is None or old == new:
+            found.append("")
+        else:
+            ends = [path.split(">")[1:2] for path in (old, new)]
+            found.append("reroute" if ends[0] == ends[1] else "handover")
+    return np.array(found, dtype="U8")
+
+
+def _alone(times: StepTime, prompt: np.ndarray, output: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What prompt and answer would take at full power with nobody else there, (n,) ns each."""
+    prefill = np.array([BEFORE_QUEUE_NS + times.ns(int(p), p * p / 2, 0, 0) for p in prompt], np.float64)
+    # a step's time grows linearly with the context: that of the middle one, for all
+    decode = np.array(
+        [(n - 1) * times.ns(0, 0.0, 1, int(p + n / 2)) for p, n in zip(prompt, output, strict=True)],
+        np.float64,
+    )
+    return prefill, np.maximum(decode, 0)
+
+
+def _ints(table: pa.Table, name: str) -> np.ndarray:
+    return np.asarray(table[name].fill_null(0).to_numpy(), np.float64)
+
+
+def _bools(table: pa.Table, name: str) -> np.ndarray:
+    return np.array(table[name].to_pylist(), bool)

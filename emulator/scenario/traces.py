@@ -1,0 +1,107 @@
+"""Traces of requests, as people publish them: CSV with a header, a row each.
+
+Azure's: ``TIMESTAMP,ContextTokens,GeneratedTokens``, of images with ``NumImages`` too; and
+``arrival_s,input_tokens,output_tokens``.  Rows may be out of order, as public ones are: they are sorted.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import datetime
+from pathlib import Path
+
+from orbitmesh.wire.load import Trace
+
+from ..errors import InputError
+from ..numbers import real, whole
+from ..reading import Kind, MiB, read_text
+from ..shown import shown
+
+TRACE = Kind("a trace of requests", 256 * MiB)
+MOST_REQUESTS = 200_000
+MOST_TOKENS = 1_000_000
+
+# columns by what they hold, in lower case
+_COLUMNS = {
+    "arrival": ("timestamp", "arrival_s"),
+    "prompt": ("contexttokens", "input_tokens"),
+    "output": ("generatedtokens", "output_tokens"),
+    "images": ("numimages", "images"),
+}
+_NS_PER_S = 10**9
+
+
+def read_trace(path: Path) -> Trace:
+    """InputError with file and line where a row is not what its column says."""
+    lines = csv.reader(io.StringIO(read_text(path, TRACE)))
+    try:
+        header = [name.strip().lower() for name in next(lines)]
+    except StopIteration:
+        raise InputError("is empty: a trace begins with the names of its columns", path=path) from None
+    at = {what: header.index(name) for what, names in _COLUMNS.items() for name in names if name in header}
+    for what in ("arrival", "prompt", "output"):
+        if what not in at:
+            raise InputError(
+                f"has no column {' or '.join(_COLUMNS[what])}: it names {shown(','.join(header))}",
+                path=path, line=1,
+            )  # fmt: skip
+    rows = []
+    for row in lines:
+        if not row:
+            continue
+        line = lines.line_num
+        if len(row) != len(header):
+            raise InputError(f"has {len(row)} values, the header {len(header)}", path=path, line=line)
+        try:
+            arrival_ns = _instant_ns(row[at["arrival"]])
+            prompt, output = (_tokens(row[at[what]]) for what in ("prompt", "output"))
+            images = 0 if "images" not in at else _count(row[at["images"]], 0, 10_000, "images")
+        except ValueError as error:
+            raise InputError(str(error), path=path, line=line) from None
+        rows.append((arrival_ns, prompt, output, images))
+        if len(rows) > MOST_REQUESTS:
+            raise InputError(
+                f"holds more than {MOST_REQUESTS:,} requests: cut it to those of the run",
+                path=path,
+                line=line,
+            )
+    if not rows:
+        raise InputError("holds no request below its header", path=path)
+    rows.sort(key=lambda row: row[0])
+    first_ns = rows[0][0]
+    return Trace(
+        tuple(row[0] - first_ns for row in rows),
+        tuple(row[1] for row in rows),
+        tuple(row[2] for row in rows),
+        tuple(row[3] for row in rows) if "images" in at else (),
+    )
+
+
+def _instant_ns(text: str) -> int:
+    """Seconds, or a date and time; ValueError."""
+    text = text.strip()
+    if ":" not in text:
+        seconds = real(text)
+        if not 0 <= seconds <= 1e9:
+            raise ValueError(f"an arrival of {shown(text)} s is not 0 to 1e9")
+        return round(seconds * _NS_PER_S)
+    whole_text, _, fraction = text.removesuffix("Z").partition(".")
+    fraction = fraction.split("+")[0]
+    try:
+        instant = datetime.fromisoformat(whole_text)
+    except ValueError:
+        raise ValueError(f"{shown(text)} is no instant: write seconds, or 2023-11-16 18:15:46.68") from None
+    part = round(real("0." + fraction) * _NS_PER_S) if fraction else 0
+    return round((instant.replace(tzinfo=None) - datetime(1970, 1, 1)).total_seconds()) * _NS_PER_S + part
+
+
+def _tokens(text: str) -> int:
+    return max(_count(text, 0, MOST_TOKENS, "tokens"), 1)  # an answer of none still ends a stream
+
+
+def _count(text: str, least: int, most: int, what: str) -> int:
+    number = whole(text.strip())
+    if not least <= number <= most:
+        raise ValueError(f"{number} {what} are not {least} to {most:,}")
+    return number

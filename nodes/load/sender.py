@@ -1,0 +1,180 @@
+"""The customers of a gateway: their requests leave when they are due, however many are still unanswered."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from orbitmesh.serving.v1 import serving_pb2
+from orbitmesh.wire.answers import CUT_OFF, Answer
+from orbitmesh.wire.load import LoadSpec
+from orbitmesh.wire.spec import NodeSpec
+
+from ..channels import PeerChannel
+from ..outbox import Outbox
+from .arrivals import Asked, requests
+
+_NS_PER_S = 1_000_000_000
+# Longer than any answer that a customer would wait for; beyond it the request is lost.
+TIMEOUT_S = 120.0
+# of the node's own words: these say no, all others that none came
+_REFUSALS = {"RESOURCE_EXHAUSTED", "INVALID_ARGUMENT", "FAILED_PRECONDITION"}
+_MOST_PROMPT_BYTES = 4 * 2**20
+
+
+class CustomerSender:
+    """One task for each class; a request goes to the satellite that is assigned when it is due.
+
+    Latency counts from when it was due: if this process is late, or the connection to a satellite just
+    assigned is still being made, that is in it.
+    """
+
+    def __init__(self, spec: NodeSpec, group: asyncio.TaskGroup, outbox: Outbox) -> None:
+        self._spec, self._group, self._outbox = spec, group, outbox
+        self._satellite: str | None = None
+        self._channels: dict[str, PeerChannel] = {}
+        self._users: dict[str, int] = {}
+        self._began = False
+        self._over = False
+        self._under_way: set[_Came] = set()
+
+    def assign(self, satellite: str | None) -> None:
+        if not self._spec.loads:
+            return
+        if satellite is not None and satellite not in self._channels:
+            if satellite not in self._spec.peers:
+                raise ValueError(f"{self._spec.name} is to ask {satellite!r}, whose address it was not told")
+            self._channels[satellite] = PeerChannel(self._group, self._spec.peers[satellite])
+        before, self._satellite = self._satellite, satellite
+        if before is not None:
+            self._close_unused(before)
+
+    def begin(self, at_mono_ns: int) -> None:
+        """Emulated 0 of the loads."""
+        if self._began:
+            return
+        self._began = True
+        for load in self._spec.loads:
+            self._group.create_task(self._ask_all(load, at_mono_ns))
+
+    def cut_off(self) -> None:
+        """The run ends: what is under way is told as such, and judged by nobody."""
+        self._over = True
+        for came in self._under_way:
+            self._outbox.answer(came.lost(CUT_OFF))
+        self._under_way.clear()
+
+    async def _ask_all(self, load: LoadSpec, at_mono_ns: int) -> None:
+        for asked in requests(load):
+            if not asked.real:
+                continue
+            due_mono_ns = at_mono_ns + asked.due_ns
+            left_ns = due_mono_ns - time.monotonic_ns()
+            if left_ns > 0:
+                await asyncio.sleep(left_ns / _NS_PER_S)
+            if self._over:
+                return
+            self._group.create_task(self._ask(load, asked, due_mono_ns))
+
+    async def _ask(self, load: LoadSpec, asked: Asked, due_mono_ns: int) -> None:
+        satellite = self._satellite
+        came = _Came(load, self._spec.name, satellite or "", asked, due_mono_ns)
+        self._under_way.add(came)
+        answer = await self._answer(came, satellite)
+        if came in self._under_way:  # else the run has ended meanwhile
+            self._under_way.remove(came)
+            self._outbox.answer(answer)
+
+    async def _answer(self, came: _Came, satellite: str | None) -> Answer:
+        if satellite is None:
+            return came.lost("unassigned")
+        load, asked = came.load, came.asked
+        channel = self._channels[satellite]
+        self._users[satellite] = self._users.get(satellite, 0) + 1
+        try:
+            if not await channel.until_ready(TIMEOUT_S):
+                return came.lost("UNAVAILABLE")
+            prompt_bytes = min(
+                round(asked.prompt_tokens * load.bytes_per_token) + asked.images * load.bytes_per_image,
+                _MOST_PROMPT_BYTES,
+            )
+            request = serving_pb2.GenerateRequest(
+                customer_class=load.customer_class,
+                prompt_tokens=asked.prompt_tokens,
+                prompt=bytes(prompt_bytes),
+                max_output_tokens=asked.output_tokens,
+                scheduled_mono_ns=came.due_mono_ns,
+            )
+            came.sent(request.ByteSize())
+            try:
+                async for message in channel.serving.Generate(request, timeout=TIMEOUT_S):
+                    came.message(message)
+            except grpc.aio.AioRpcError as error:
+                name = error.code().name
+                return came.lost(name, refused=name in _REFUSALS)
+        finally:
+            self._users[satellite] -= 1
+            self._close_unused(satellite)
+        return came.answer()
+
+    def _close_unused(self, satellite: str) -> None:
+        if satellite != self._satellite and not self._users.get(satellite) and satellite in self._channels:
+            self._group.create_task(self._channels.pop(satellite).close())
+
+
+@dataclass(eq=False)
+class _Came:
+    """A request, and what has come of its answer."""
+
+    load: LoadSpec
+    src: str
+    dst: str
+    asked: Asked
+    due_mono_ns: int
+    sent_mono_ns: int = 0
+    first_mono_ns: int = 0
+    done_mono_ns: int = 0
+    bytes_up: int = 0
+    bytes_first: int = 0
+    bytes_down: int = 0
+    tokens: int = 0
+    totals: Any = None
+
+    def sent(self, bytes_up: int) -> None:
+        self.bytes_up, self.sent_mono_ns = bytes_up, time.monotonic_ns()
+
+    def message(self, message: Any) -> None:
+        self.done_mono_ns = time.monotonic_ns()
+        size = message.ByteSize()
+        if not self.first_mono_ns:
+            self.first_mono_ns, self.bytes_first = self.done_mono_ns, size
+        self.bytes_down += size
+        self.tokens += message.tokens.count
+        if message.HasField("totals"):
+            self.totals = message.totals
+
+    def lost(self, why: str, *, refused: bool = False) -> Answer:
+        now = time.monotonic_ns()
+        return Answer(
+            self.load.customer_class, self.src, self.dst, self.asked.number, self.due_mono_ns,
+            self.sent_mono_ns or now, self.first_mono_ns, now, self.asked.prompt_tokens, self.tokens,
+            self.bytes_up, self.bytes_first, self.bytes_down, error=why, refused=refused,
+        )  # fmt: skip
+
+    def answer(self) -> Answer:
+        if self.totals is None or self.tokens != self.asked.output_tokens:
+            return self.lost("CUT_SHORT")
+        timing = self.totals.timing
+        return Answer(
+            self.load.customer_class, self.src, self.dst, self.asked.number, self.due_mono_ns,
+            self.sent_mono_ns, self.first_mono_ns, self.done_mono_ns, self.asked.prompt_tokens, self.tokens,
+            self.bytes_up, self.bytes_first, self.bytes_down,
+            queue_ns=timing.queue_ns, prefill_ns=timing.prefill_ns, decode_ns=timing.decode_ns,
+            throttled_ns=timing.throttled_ns, preempted=timing.preempted, energy_j=timing.energy_j,
+            late_p50_ns=self.totals.lateness.p50_ns,
+        )  # fmt: skip
