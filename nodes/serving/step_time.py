@@ -43,18 +43,18 @@ class Calibration:
 
 
 CALIBRATED = Calibration(
-    weights_ratio=0.80,
+    weights_ratio=0.795,
     arithmetic_ratio=0.755,
-    attention_ratio=0.433,
-    peer_ratio=0.626,
-    layer_s=47.8e-6,
+    attention_ratio=0.381,
+    peer_ratio=0.654,
+    layer_s=47.4e-6,
     layer_4bit_s=14.9e-6,
-    all_reduce_s=1.09e-6,
-    parallel_request_s=5.76e-6,
+    all_reduce_s=1.15e-6,
+    parallel_request_s=6.15e-6,
     engines={
-        "vllm": EngineCost(kv_ratio=0.887, request_s=53.5e-6),
-        "trtllm": EngineCost(kv_ratio=0.919, request_s=18.8e-6),
-        "sglang": EngineCost(kv_ratio=0.376, request_s=16e-6),
+        "vllm": EngineCost(kv_ratio=0.892, request_s=53.5e-6),
+        "trtllm": EngineCost(kv_ratio=0.867, request_s=17.2e-6),
+        "sglang": EngineCost(kv_ratio=0.380, request_s=15.6e-6),
     },
 )
 
