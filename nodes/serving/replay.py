@@ -45,6 +45,7 @@ class Steady:
     time_per_token_ns: float
     first_token_ns: float
     requests: int  # whose first token was measured
+    tokens_per_s: float  # of all together
 
 
 _MOST_STEPS = 4_000
@@ -65,7 +66,7 @@ def steady(batcher: Batcher, clients: int, prompt_tokens: int, output_tokens: in
         batcher.admit(first := Request(prompt_tokens + made, output_tokens - made, 0))
         if i < begun:
             waited_for.add(first)
-    count = time_ns = tokens = 0
+    count = time_ns = tokens = all_tokens = spent_ns = 0
     first_ns: list[int] = []
     began: set[Request] = set()
     while count < min(_MOST_STEPS, max(output_tokens, 64)):
@@ -77,6 +78,8 @@ def steady(batcher: Batcher, clients: int, prompt_tokens: int, output_tokens: in
             count += 1
             time_ns += (step.end_ns - step.start_ns) * step.decodes
             tokens += step.decodes
+            spent_ns += step.end_ns - step.start_ns
+            all_tokens += step.decodes + len(step.first)
             first_ns += [r.first_token_ns - r.arrival_ns for r in step.first if r in began]
         waited_for.difference_update(step.first)
         for _ in step.finished:
@@ -84,4 +87,5 @@ def steady(batcher: Batcher, clients: int, prompt_tokens: int, output_tokens: in
             batcher.admit(following)
             if measuring:
                 began.add(following)
-    return Steady(time_ns / tokens, sum(first_ns) / len(first_ns) if first_ns else 0.0, len(first_ns))
+    first_mean_ns = sum(first_ns) / len(first_ns) if first_ns else 0.0
+    return Steady(time_ns / tokens, first_mean_ns, len(first_ns), all_tokens * 1e9 / spent_ns)
