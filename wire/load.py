@@ -6,10 +6,12 @@ alone (``nodes/load/arrivals.py``), so they need not be sent the requests that h
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 HOURS = 24
+_Z95 = 1.6448536269514722  # the standard normal's 95th percentile
 LENGTH_KINDS = ("fixed", "exponential", "lognormal")
 
 
@@ -35,6 +37,17 @@ class Lengths:
             raise ValueError(
                 f"a 95th percentile of {self.p95_tokens} tokens is not above the median, {self.middle_tokens}"
             )
+
+    @property
+    def mean_tokens(self) -> float:
+        """Of those that are drawn, before they are cut; at most ``most_tokens``."""
+        mean = self.middle_tokens
+        if self.kind == "exponential":
+            mean /= math.log(2)
+        elif self.kind == "lognormal":
+            sigma = math.log(self.p95_tokens / self.middle_tokens) / _Z95
+            mean *= math.exp(sigma * sigma / 2)
+        return min(mean, self.most_tokens)
 
 
 @dataclass(frozen=True)
@@ -93,6 +106,22 @@ class LoadSpec:
             raise ValueError(f"a day's curve needs {HOURS} factors of 0 or more, not all 0")
         if self.one_in < 1:
             raise ValueError(f"one in {self.one_in} requests cannot be real")
+
+    @property
+    def mean_rate_per_s(self) -> float:
+        """Over a day, or the trace."""
+        if self.trace is None:
+            return self.rate_per_s
+        arrivals = self.trace.arrival_ns
+        return (len(arrivals) - 1) * 1e9 / max(1, arrivals[-1] - arrivals[0]) if len(arrivals) > 1 else 0.0
+
+    @property
+    def mean_tokens(self) -> tuple[float, float]:
+        """Of a prompt, and of an answer."""
+        if self.trace is None:
+            return self.prompt.mean_tokens, self.output.mean_tokens
+        n = max(1, len(self.trace.arrival_ns))
+        return sum(self.trace.prompt_tokens) / n, sum(self.trace.output_tokens) / n
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> LoadSpec:

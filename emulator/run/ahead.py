@@ -34,6 +34,7 @@ from ..links.coverage import Window
 from ..memory_files import MemoryFiles
 from ..priority import go_before_nodes
 from .assignment import assign
+from .placing import placer_of
 from .processes import keep_capabilities
 
 # Epochs under way between the two processes: enough to ride out a slow tick,
@@ -63,6 +64,7 @@ class Server:
             )
         )  # fmt: skip
         self._epochs = geometry.epochs(start_sim_ns, step_ns)
+        self._placer = placer_of(self._scenario, geometry)
         self._recent: deque[Epoch] = deque(maxlen=WINDOW + 1)  # the one in force, and those under way
         self._files = MemoryFiles()
         self._credit = threading.Semaphore(0)
@@ -106,7 +108,8 @@ class Server:
         lacking = np.setdiff1d(geometry.destinations, epoch.routes.destinations).tolist()
         if lacking:  # asked for since it was begun
             epoch = _with(epoch, geometry.more_routes(epoch, lacking))
-        assignment = assign(epoch, geometry.nodes.n_satellites, geometry.hosting, compute.probes.gateways)
+        n_satellites, gateways_each = geometry.nodes.n_satellites, compute.probes.gateways
+        assignment = assign(epoch, n_satellites, geometry.hosting, gateways_each, self._placer)
         last = self._recent[-1] if self._recent else None
         changes = NOTHING_CHANGED if last is None else link_changes(last.links, epoch.links)
         parcel = Parcel.pack(epoch, self._files)

@@ -1,25 +1,46 @@
-"""Who measures whom, and who serves whom: the nearest by path delay.  Pure."""
+"""Who measures whom, and who serves whom: the nearest by path delay, or by a policy.  Pure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
 from ..epoch import Bool, Epoch
+from ..placement.placer import Placer
+from ..placement.view import Refusal
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """``probe_gateways[satellite]``: whom it measures, nearest first; ``nearest[gateway]``: who serves it."""
+    """``probe_gateways[satellite]``: whom it measures, nearest first; ``nearest[gateway]``: who serves it.
+
+    ``placed[gateway][class]`` and ``refused``: where a policy of its own says who serves a class's requests.
+    """
 
     probe_gateways: dict[int, tuple[int, ...]]
     nearest: dict[int, int | None]
+    placed: Mapping[int, Mapping[str, int | None]] = field(default_factory=dict)
+    refused: Mapping[int, Mapping[str, Refusal]] = field(default_factory=dict)
+
+    def serves(self, gateway: int, customer_class: str) -> int | None:
+        """Who serves a class's requests; None: nobody."""
+        return self.placed.get(gateway, {}).get(customer_class, self.nearest.get(gateway))
 
 
-def assign(epoch: Epoch, n_satellites: int, hosting: Bool, gateways_each: int | Literal["all"]) -> Assignment:
-    """The assignment at an epoch, over the satellites that host a node; nodes with no way are left out."""
+def assign(
+    epoch: Epoch,
+    n_satellites: int,
+    hosting: Bool,
+    gateways_each: int | Literal["all"],
+    placer: Placer | None = None,
+) -> Assignment:
+    """The assignment at an epoch, over the satellites that host a node; nodes with no way are left out.
+
+    ``placer``: of these satellites and all gateways.
+    """
     n_nodes = len(hosting)
     gateways = np.arange(n_satellites, n_nodes, dtype=np.int32)
     satellites = np.flatnonzero(hosting[:n_satellites])
@@ -37,4 +58,7 @@ def assign(epoch: Epoch, n_satellites: int, hosting: Bool, gateways_each: int | 
         int(gateway): int(satellites[best[row]]) if np.isfinite(delay_ns[row, best[row]]) else None
         for row, gateway in enumerate(gateways)
     }
-    return Assignment(probe, nearest)
+    if placer is None:
+        return Assignment(probe, nearest)
+    placed = placer.place(epoch, delay_ns)
+    return Assignment(probe, nearest, placed.satellites, placed.refusals)

@@ -29,7 +29,9 @@ class BackgroundRequests:
     def __init__(self, nodes: Nodes, loads: Sequence[LoadSpec], step_ns: int, order: Order) -> None:
         self._nodes, self._order, self._step_ns = nodes, order, step_ns
         self._began_mono_ns: int | None = None
-        self._streams = [(nodes.index[load.gateway], _Due(load)) for load in loads if load.one_in > 1]
+        self._streams = [
+            (nodes.index[load.gateway], load.customer_class, _Due(load)) for load in loads if load.one_in > 1
+        ]
         self.unassigned = 0  # requests without packets that had no satellite to go to
 
     def begin(self, at_mono_ns: int) -> None:
@@ -43,8 +45,8 @@ class BackgroundRequests:
 
     def _tell_background(self, tick: Tick, until_ns: int, began_mono_ns: int) -> None:
         rows: dict[int, list[list[int]]] = defaultdict(list)
-        for gateway, stream in self._streams:
-            satellite = tick.assignment.nearest.get(gateway)
+        for gateway, customer_class, stream in self._streams:
+            satellite = tick.assignment.serves(gateway, customer_class)
             way_ns = None if satellite is None else _one_way_ns(tick.epoch, gateway, satellite)
             for asked in stream.until(until_ns):
                 if satellite is None or way_ns is None:

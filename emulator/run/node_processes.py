@@ -81,9 +81,20 @@ class NodeProcesses:
                 peers = [asdict(peer) for peer in probe_peers(nodes, gateways, address)]
                 self._order({"op": "assign", "name": nodes.names[satellite], "probe_peers": peers} | more)
         for gateway, nearest in now.nearest.items():
-            if before is None or before.nearest.get(gateway) != nearest:
-                name = None if nearest is None else nodes.names[nearest]
-                self._order({"op": "assign", "name": nodes.names[gateway], "nearest": name} | more)
+            placed = now.placed.get(gateway)
+            if (
+                before is None
+                or before.nearest.get(gateway) != nearest
+                or before.placed.get(gateway) != placed
+            ):
+                order: dict[str, Any] = {
+                    "op": "assign",
+                    "name": nodes.names[gateway],
+                    "nearest": _name(nodes, nearest),
+                }
+                if placed is not None:
+                    order["placed"] = {each: _name(nodes, node) for each, node in placed.items()}
+                self._order(order | more)
 
     def serve(self, name: str, **order: Any) -> None:
         """What a satellite's accelerators are to be told: ``capacity_ratio``, or ``background`` requests."""
@@ -121,6 +132,10 @@ class NodeProcesses:
         log.warning("node %s died: %s", event["name"], _how(event))
         self.dead[event["name"]] = _how(event)
         self._feed.put("event", {"event": "node died", "name": event["name"], "how": _how(event)})
+
+
+def _name(nodes: Nodes, node: int | None) -> str | None:
+    return None if node is None else nodes.names[node]
 
 
 def _how(event: dict[str, Any]) -> str:

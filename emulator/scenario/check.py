@@ -337,6 +337,12 @@ def _serving(scenario: Content) -> Iterator[Problem]:
         return
     for key, message in serving_problems(scenario.serving):
         yield Problem(("serving",) if key is None else ("serving", key), message)
+    if scenario.serving.placement != "nearest":
+        from ..placement.known import problem  # numpy: only where a scenario asks for it
+
+        wrong = problem(scenario.serving.placement, has_platforms=scenario.platform is not None)
+        if wrong is not None:
+            yield Problem(("serving", "placement"), wrong)
     if scenario.compute.satellites in (0, ()):
         yield Problem(
             ("serving",), "no satellite runs a node process that could serve: set the satellites of [compute]"

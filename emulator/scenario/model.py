@@ -260,6 +260,7 @@ class Serving(Section):
     waiting: StrictInt = Field(1000, ge=1, le=1_000_000)
     prefix_caching: StrictBool = Field(True, alias="prefix-caching")
     message_tokens: StrictInt = Field(1, alias="message-tokens", ge=1, le=1000)
+    placement: str = "nearest"  # of ours, or a plug-in's: check.py knows which there are
 
 
 class Tokens(Section):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +29,7 @@ _MOST_PROMPT_BYTES = 4 * 2**20
 
 
 class CustomerSender:
-    """One task for each class; a request goes to the satellite that is assigned when it is due.
+    """One task for each class; a request goes to the satellite that its class has when it is due.
 
     Latency counts from when it was due: if this process is late, or the connection to a satellite just
     assigned is still being made, that is in it.
@@ -36,23 +37,25 @@ class CustomerSender:
 
     def __init__(self, spec: NodeSpec, group: asyncio.TaskGroup, outbox: Outbox) -> None:
         self._spec, self._group, self._outbox = spec, group, outbox
-        self._satellite: str | None = None
+        self._satellites: dict[str, str | None] = {}  # by class
         self._channels: dict[str, PeerChannel] = {}
         self._users: dict[str, int] = {}
         self._began = False
         self._over = False
         self._under_way: set[_Came] = set()
 
-    def assign(self, satellite: str | None) -> None:
-        if not self._spec.loads:
-            return
-        if satellite is not None and satellite not in self._channels:
+    def assign(self, nearest: str | None, placed: Mapping[str, str | None]) -> None:
+        """``placed``: by class, where that is not the nearest's to serve."""
+        classes = [load.customer_class for load in self._spec.loads]
+        self._satellites = {each: placed.get(each, nearest) for each in classes}
+        for satellite in self._satellites.values():
+            if satellite is None or satellite in self._channels:
+                continue
             if satellite not in self._spec.peers:
                 raise ValueError(f"{self._spec.name} is to ask {satellite!r}, whose address it was not told")
             self._channels[satellite] = PeerChannel(self._group, self._spec.peers[satellite])
-        before, self._satellite = self._satellite, satellite
-        if before is not None:
-            self._close_unused(before)
+        for satellite in tuple(self._channels):
+            self._close_unused(satellite)
 
     def begin(self, at_mono_ns: int) -> None:
         """Emulated 0 of the loads."""
@@ -82,7 +85,7 @@ class CustomerSender:
             self._group.create_task(self._ask(load, asked, due_mono_ns))
 
     async def _ask(self, load: LoadSpec, asked: Asked, due_mono_ns: int) -> None:
-        satellite = self._satellite
+        satellite = self._satellites.get(load.customer_class)
         came = _Came(load, self._spec.name, satellite or "", asked, due_mono_ns)
         self._under_way.add(came)
         answer = await self._answer(came, satellite)
@@ -123,7 +126,9 @@ class CustomerSender:
         return came.answer()
 
     def _close_unused(self, satellite: str) -> None:
-        if satellite != self._satellite and not self._users.get(satellite) and satellite in self._channels:
+        if satellite in self._satellites.values() or self._users.get(satellite):
+            return
+        if satellite in self._channels:
             self._group.create_task(self._channels.pop(satellite).close())
 
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orbitmesh.emulator.epoch import UNREACHABLE, Epoch, Links, Routes
+from orbitmesh.emulator.placement import Placer, RequestClass, Work, load
 from orbitmesh.emulator.run.assignment import assign
 
 
@@ -101,3 +102,31 @@ def test_assigned_gateways_are_the_nearest_reachable_ones(case: tuple[Epoch, int
 def test_no_gateways_gives_no_peers():
     epoch = ring(3, 0, [1.0, 1.0, 1.0], [])
     assert assign(epoch, 3, np.ones(3, bool), "all").probe_gateways == {0: (), 1: (), 2: ()}
+
+
+def _placer(policy: str, n_satellites: int, n_gateways: int) -> Placer:
+    gateways = np.arange(n_satellites, n_satellites + n_gateways, dtype=np.int32)
+    classes = [RequestClass("chat", 1.0, 1.0, np.ones(n_gateways))]
+    work = Work([1.0], [1.0], [1.0], lambda *step: 1e6, requests=1)
+    return Placer(load(policy), np.arange(n_satellites, dtype=np.int32), gateways, classes, work, 10**9)
+
+
+@given(rings())
+def test_the_policy_nearest_is_the_assignment_that_there_is_without_one(case: tuple[Epoch, int]):
+    epoch, n_satellites = case
+    hosting = np.ones(epoch.routes.ports.n_nodes, bool)
+    without = assign(epoch, n_satellites, hosting, "all")
+    placer = _placer("nearest", n_satellites, len(hosting) - n_satellites)
+    with_it = assign(epoch, n_satellites, hosting, "all", placer)
+    assert (without.probe_gateways, without.nearest) == (with_it.probe_gateways, with_it.nearest)
+    for gateway, nearest in without.nearest.items():
+        assert without.serves(gateway, "chat") == with_it.serves(gateway, "chat") == nearest
+        assert (nearest is None) == (gateway in with_it.refused)
+
+
+def test_a_policy_serves_its_classes_and_leaves_probes_and_tasks_to_the_nearest():
+    epoch = ring(4, 1, [1e6] * 4 + [1e6], [2])
+    placer = _placer("round-robin", 4, 1)
+    found = [assign(epoch, 4, np.ones(5, bool), 1, placer) for _ in range(5)]
+    assert [each.serves(4, "chat") for each in found] == [0, 1, 2, 3, 0]
+    assert {each.nearest[4] for each in found} == {2} == {each.serves(4, "other") for each in found}

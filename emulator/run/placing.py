@@ -1,0 +1,92 @@
+"""The policy of a scenario at work in its run: its classes, what their answers take, who rises when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from orbitmesh.nodes.serving.step_time import StepTime
+from orbitmesh.wire.load import LoadSpec
+from orbitmesh.wire.serving import ServingSpec
+
+from ..epoch import Int64
+from ..geometry import Geometry
+from ..links.contacts import Contacts, station_contacts
+from ..links.passes import states_of
+from ..placement import Placer, RequestClass, Work, load
+from ..placement.rises import Rises
+from ..platform import chosen
+from ..scenario import Scenario
+from ..scenario.customers import loads_of
+from ..scenario.serving import serving_spec
+
+
+def placer_of(scenario: Scenario, geometry: Geometry) -> Placer | None:
+    """None where the nearest serves, as is usual, or nobody asks."""
+    serving = scenario.serving
+    if serving is None or serving.placement == "nearest" or not scenario.customers:
+        return None
+    loads = loads_of(scenario, scenario.base, scenario.run.seed)  # means alone are taken: of any seed
+    nodes = geometry.nodes
+    classes = classes_of(loads, nodes.names[nodes.n_satellites :])
+    rises = Rises(lambda *asked: _passes(geometry, *asked))
+    return Placer(
+        load(serving.placement),
+        np.flatnonzero(geometry.hosting[: nodes.n_satellites]).astype(np.int32),
+        np.arange(nodes.n_satellites, len(nodes), dtype=np.int32),
+        classes,
+        work_of(serving_spec(serving), classes),
+        scenario.run.step_ns,
+        floor_j=0.0 if scenario.platform is None else chosen(scenario.platform)[1].floor_j,
+        next_rise=rises.next_sim_ns,
+    )
+
+
+def classes_of(loads: Mapping[str, Sequence[LoadSpec]], gateways: Sequence[str]) -> tuple[RequestClass, ...]:
+    """In the order in which they are first met; tokens are means over the gateways, by their rates."""
+    rates: dict[str, list[float]] = {}
+    tokens: dict[str, list[tuple[float, tuple[float, float]]]] = {}
+    for row, gateway in enumerate(gateways):
+        for each in loads.get(gateway, ()):
+            name = each.customer_class
+            # of a class that is hardly ever asked for there is still somebody who serves it
+            rate = max(each.mean_rate_per_s, 1e-9)
+            rates.setdefault(name, [0.0] * len(gateways))[row] += rate
+            tokens.setdefault(name, []).append((rate, each.mean_tokens))
+    found = []
+    for name, of in rates.items():
+        total = sum(rate for rate, _ in tokens[name])
+        prompt, output = (sum(rate * mean[i] for rate, mean in tokens[name]) / total for i in (0, 1))
+        found.append(RequestClass(name, prompt, max(output, 1.0), np.array(of)))
+    return tuple(found)
+
+
+def work_of(spec: ServingSpec, classes: Sequence[RequestClass]) -> Work:
+    """A batch is as many as ``requests`` say, or as the KV cache has room for."""
+    rates = [float(each.rate_per_s.sum()) for each in classes]
+    total = sum(rates) or 1.0
+    held = sum(
+        rate / total * (each.prompt_tokens + each.output_tokens / 2)
+        for rate, each in zip(rates, classes, strict=True)
+    )
+    room = int(spec.deployment.kv_tokens / max(held, 1.0))
+    return Work(
+        [each.prompt_tokens for each in classes],
+        [each.output_tokens for each in classes],
+        rates,
+        StepTime(spec.deployment).ns,
+        requests=max(1, min(spec.requests, room)),
+        replicas=spec.replicas,
+        step_tokens=spec.deployment.step_tokens,
+    )
+
+
+def _passes(
+    geometry: Geometry, gateway: int, satellites: Int64, begin_sim_ns: int, end_sim_ns: int
+) -> Contacts:
+    rows = np.full(len(satellites), gateway - geometry.nodes.n_satellites, np.int64)
+    return station_contacts(
+        geometry.stations, rows, satellites, lambda who, when: states_of(geometry.fleet, who, when),
+        begin_sim_ns, end_sim_ns,
+    )  # fmt: skip

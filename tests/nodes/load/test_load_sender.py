@@ -1,0 +1,58 @@
+"""Where a gateway's customers are sent: one satellite for each class, and no connection that is not used."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, ClassVar
+
+import pytest
+
+from orbitmesh.nodes.load import sender
+from orbitmesh.wire.load import Lengths, LoadSpec
+from orbitmesh.wire.spec import NodeSpec
+
+LOADS = tuple(
+    LoadSpec(name, "gw-a", 1, 1.0, Lengths("fixed", 10), Lengths("fixed", 10)) for name in ("chat", "code")
+)
+SPEC = NodeSpec(
+    "gw-a", "gateway", "10.0.0.9", 1, peers={f"sat-0-{i}": f"10.0.0.{i}" for i in range(3)}, loads=LOADS
+)
+
+
+class Channel:
+    """In a real one's place: open until it is closed."""
+
+    open: ClassVar[set[str]] = set()
+
+    def __init__(self, group: Any, address: str) -> None:
+        self.address = address
+        self.open.add(address)
+
+    async def close(self) -> None:
+        self.open.discard(self.address)
+
+
+def test_each_class_has_its_satellite_and_the_others_connections_are_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sender, "PeerChannel", Channel)
+    Channel.open.clear()
+
+    async def told(*orders: tuple[str | None, dict[str, str | None]]) -> tuple[Any, set[str]]:
+        async with asyncio.TaskGroup() as group:
+            customers = sender.CustomerSender(SPEC, group, None)  # type: ignore[arg-type]
+            for order in orders:
+                customers.assign(*order)
+        return customers._satellites, set(Channel.open)
+
+    nearest = {"chat": "sat-0-0", "code": "sat-0-0"}
+    assert asyncio.run(told(("sat-0-0", {}))) == (nearest, {"10.0.0.0"})
+    Channel.open.clear()
+    apart = ("sat-0-0", {"chat": "sat-0-1", "code": None})
+    assert asyncio.run(told(apart)) == ({"chat": "sat-0-1", "code": None}, {"10.0.0.1"})
+    Channel.open.clear()
+    assert asyncio.run(told(apart, ("sat-0-2", {"chat": "sat-0-1"}))) == (
+        {"chat": "sat-0-1", "code": "sat-0-2"}, {"10.0.0.1", "10.0.0.2"},
+    )  # fmt: skip
+    with pytest.raises(ExceptionGroup):
+        asyncio.run(told((None, {"chat": "sat-9-9"})))

@@ -1,0 +1,109 @@
+"""From a scenario and its gateways' loads to a policy at work."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from orbitmesh.emulator.geometry import Geometry
+from orbitmesh.emulator.run.assignment import Assignment, assign
+from orbitmesh.emulator.run.placing import classes_of, placer_of
+from orbitmesh.emulator.scenario.scenario import loads
+from orbitmesh.wire.load import Lengths, LoadSpec, Trace
+
+SCENARIO = """name = "placed"
+[constellation]
+shells = [{ code = "D:600:30:24/4/1" }]
+[[ground.stations]]
+name = "quito"
+latitude = "-0.2 deg"
+longitude = "-78.5 deg"
+min-elevation = "10 deg"
+[[ground.stations]]
+name = "madrid"
+latitude = "40.4 deg"
+longitude = "-3.7 deg"
+min-elevation = "10 deg"
+[platform]
+demand = "120 kW"
+[run]
+start = 2026-11-01T17:00:00Z
+duration = "1 h"
+step = "10 s"
+[serving]
+model = "llama-3.1-8b"
+accelerator = "h100"
+placement = "PLACEMENT"
+[[customers]]
+name = "chat"
+rate = 20.0
+"""
+
+
+def spec(gateway: str, name: str = "chat", rate: float = 20.0, trace: Trace | None = None) -> LoadSpec:
+    return LoadSpec(name, gateway, 1, rate, Lengths("fixed", 1000), Lengths("exponential", 200), trace=trace)
+
+
+def assignments(policy: str, n_epochs: int = 40, *, powered: bool = True) -> list[Assignment]:
+    text = SCENARIO.replace("PLACEMENT", policy)
+    if powered:
+        text = text.replace("24/4/1", "240/12/1")
+    else:
+        text = text.replace('[platform]\ndemand = "120 kW"\n', "")
+    scenario = loads(text)
+    geometry = Geometry(scenario)
+    placer = placer_of(scenario, geometry)
+    epochs = geometry.epochs(0, scenario.run.step_ns)
+    n = geometry.nodes.n_satellites
+    return [assign(next(epochs), n, geometry.hosting, 1, placer) for _ in range(n_epochs)]
+
+
+def test_classes_are_the_gateways_together() -> None:
+    trace = Trace((0, 10**9, 4 * 10**9), (10, 20, 30), (1, 2, 3))
+    chat, traced = classes_of(
+        {
+            "gw-a": [spec("gw-a", rate=1.0)],
+            "gw-c": [spec("gw-c", rate=3.0), spec("gw-c", "traced", trace=trace)],
+        },
+        ["gw-a", "gw-b", "gw-c"],
+    )
+    assert (chat.name, chat.rate_per_s.tolist(), chat.prompt_tokens) == ("chat", [1.0, 0.0, 3.0], 1000)
+    assert chat.output_tokens == pytest.approx(200 / np.log(2))
+    assert (traced.rate_per_s.tolist(), traced.prompt_tokens, traced.output_tokens) == ([0, 0, 0.5], 20, 2)
+    assert Lengths("lognormal", 100, 300).mean_tokens == pytest.approx(124.99, abs=0.01)
+
+
+def test_the_nearest_is_placed_without_a_policy_of_its_own() -> None:
+    scenario = loads(SCENARIO.replace("PLACEMENT", "nearest"))
+    geometry = Geometry(scenario)
+    assert placer_of(scenario, geometry) is None
+    nobody = SCENARIO.replace("PLACEMENT", "sticky").partition("[[customers]]")[0]
+    assert placer_of(loads(nobody), geometry) is None
+
+
+@pytest.mark.parametrize("policy", ["least-completion", "sunlit", "coolest", "round-robin", "sticky"])
+def test_placements_are_the_same_in_each_run(policy: str) -> None:
+    first, second = assignments(policy), assignments(policy)
+    assert first == second
+    went = {each.serves(240, "chat") for each in first}
+    assert None not in went
+    assert len(went) > 1
+
+
+def test_a_gateway_without_a_way_is_told_when_a_satellite_rises() -> None:
+    """And that is when it has one: at the first step from then on, and at none before."""
+    step_ns, told = 10 * 10**9, 0
+    found = assignments("sticky", 360, powered=False)
+    placed = [each.placed[25]["chat"] is not None for each in found]
+    assert True in placed
+    for k, each in enumerate(found):
+        assert placed[k] == (25 not in each.refused)
+        if not placed[k]:
+            why = each.refused[25]["chat"]
+            assert why.reason == "no satellite that serves has a way to the gateway"
+            if why.retry_sim_ns is not None and why.retry_sim_ns < 359 * step_ns:
+                told += 1
+                first = -(-why.retry_sim_ns // step_ns)
+                assert placed[first]
+                assert not any(placed[k:first])
+    assert told > 0
