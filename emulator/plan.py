@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -54,6 +55,37 @@ def plan_rows(
     ``say`` is told what was chosen, as which slots lasers join across planes.
     Raises InputError at once for what is wrong.
     """
+    if not pairs:
+        raise InputError("no pair of nodes is given: name one, as in gw-london:gw-tokyo")
+    window = window_of(scenario, start_utc, duration_ns, step_ns, len(pairs))
+    geometry = planned(scenario, window, say)
+    ends = [parse_pair(pair, geometry.nodes) for pair in pairs]
+    geometry.set_destinations({destination for _, destination in ends})
+    return _rows(geometry, ends, window)
+
+
+@dataclass(frozen=True)
+class PlanWindow:
+    """The instants ``start_sim_ns`` + k · ``step_ns`` before the end."""
+
+    start_sim_ns: int
+    duration_ns: int
+    step_ns: int
+
+    @property
+    def instants_ns(self) -> range:
+        """From the start."""
+        return range(0, self.duration_ns, self.step_ns)
+
+
+def window_of(
+    scenario: Scenario,
+    start_utc: datetime | None,
+    duration_ns: int | None,
+    step_ns: int | None,
+    rows_each: int,
+) -> PlanWindow:
+    """What is not given is the scenario's run.  InputError for what is wrong, and for too many rows."""
     run = scenario.run
     duration_ns = run.duration_ns if duration_ns is None else duration_ns
     step_ns = run.step_ns if step_ns is None else step_ns
@@ -64,35 +96,34 @@ def plan_rows(
         raise InputError(
             f"the start {start_utc.isoformat()} has no offset from UTC: write {start_utc.isoformat()}Z"
         )
-    if not pairs:
-        raise InputError("no pair of nodes is given: name one, as in gw-london:gw-tokyo")
-    n_rows = -(-duration_ns // step_ns) * len(pairs)
+    n_rows = -(-duration_ns // step_ns) * rows_each
     if n_rows > MOST_ROWS:
         raise InputError(
             f"a step of {step_ns} ns in {duration_ns} ns makes {n_rows:,} rows, more than {MOST_ROWS:,}: "
             "take a longer step, or a shorter duration"
         )
     start_sim_ns = (start_utc - run.start_utc) // timedelta(microseconds=1) * 1000
-    geometry = Geometry(scenario, Window(start_sim_ns, duration_ns, "plan"))
+    return PlanWindow(start_sim_ns, duration_ns, step_ns)
+
+
+def planned(scenario: Scenario, window: PlanWindow, say: Callable[[str], None] | None) -> Geometry:
+    """The geometry of a plan; ``say`` is told what was chosen in it."""
+    geometry = Geometry(scenario, Window(window.start_sim_ns, window.duration_ns, "plan"))
     for caution in geometry.cautions:
         log.warning("%s", caution)
-    if geometry.arrangements and say is not None:
-        say(f"satellites of files: {'; '.join(map(str, geometry.arrangements))}")
-    if geometry.offsets and say is not None:
-        say(f"lasers across planes: {'; '.join(geometry.offsets)}")
     if say is not None:
+        if geometry.arrangements:
+            say(f"satellites of files: {'; '.join(map(str, geometry.arrangements))}")
+        if geometry.offsets:
+            say(f"lasers across planes: {'; '.join(geometry.offsets)}")
         say(f"ground links: {geometry.ground_links}")
-    ends = [parse_pair(pair, geometry.nodes) for pair in pairs]
-    geometry.set_destinations({destination for _, destination in ends})
-    return _rows(geometry, ends, start_sim_ns, duration_ns, step_ns)
+    return geometry
 
 
-def _rows(
-    geometry: Geometry, ends: Iterable[tuple[int, int]], start_sim_ns: int, duration_ns: int, step_ns: int
-) -> Iterator[PlanRow]:
+def _rows(geometry: Geometry, ends: Iterable[tuple[int, int]], window: PlanWindow) -> Iterator[PlanRow]:
     names, known = geometry.nodes.names, geometry.nodes.known_as.by_node
-    epochs = geometry.epochs(start_sim_ns, step_ns)
-    for ahead_ns in range(0, duration_ns, step_ns):
+    epochs = geometry.epochs(window.start_sim_ns, window.step_ns)
+    for ahead_ns in window.instants_ns:
         epoch = next(epochs)
         for source, destination in ends:
             path = epoch.path(source, destination)

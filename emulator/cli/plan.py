@@ -11,7 +11,10 @@ from .options import Format, FormatOption, ScenarioArgument, duration_ns, instan
 from .output import print_rows, stderr
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from ..plan import PlanRow
+    from ..plan_customers import ClassAhead
     from ..scenario import Scenario
 
 EXAMPLE = (
@@ -20,15 +23,28 @@ EXAMPLE = (
 )
 
 COLUMNS = ("t_ns", "src", "dst", "rtt_ns", "hops", "path")
+OF_CUSTOMERS = (
+    "class", "gateway", "rtt_least_ns", "rtt_most_ns", "satellite", "t_ns", "no_way_ratio", "ttft_ns",
+    "answer_ns", "below_light", "below_light_ratio",
+)  # fmt: skip
+FOR_CUSTOMERS = (
+    "class", "gateway", "rtt least ms", "most ms", "to", "no way", "first token within ms",
+    "answer within ms", "below light for", "light forbids",
+)  # fmt: skip
 FOR_PEOPLE = ("t_s", "src", "dst", "rtt_ms", "hops", "path")
 
 
 def plan(
     scenario: ScenarioArgument,
     pairs: Annotated[
-        list[str],
-        typer.Option("--pair", metavar="A:B", help="From node A to node B; may be given several times."),
-    ],
+        list[str] | None,
+        typer.Option(
+            "--pair",
+            metavar="A:B",
+            help="From node A to node B; may be given several times. [default: what light allows customers]",
+            show_default=False,
+        ),
+    ] = None,
     start: Annotated[
         str | None,
         typer.Option("--start", metavar="UTC", help="As 2026-11-01T00:00:00Z. [default: the scenario's]"),
@@ -44,11 +60,14 @@ def plan(
 ) -> None:
     """Print paths over time, and the round trip that light allows on them.  Needs no root and no network.
 
+    Without a pair: for each class of customers and gateway the least and the most, over the instants, of the
+    round trip to the nearest satellite that serves, and which bounds of its target light alone forbids.
+
     Nodes may be named by a station's name, a satellite's name in its file, or its catalogue number.
     In ns for programs (-o json, -o csv); known_as, of files: the path by their names.  An empty round
     trip, hops and path: no way at that instant.
     """
-    for text in pairs:
+    for text in pairs or ():
         pair(text, "--pair")  # says which option is wrong, before anything is loaded
     start_utc = None if start is None else instant_utc(start, "--start")
     long_ns = None if duration is None else duration_ns(duration, "--duration")
@@ -56,12 +75,69 @@ def plan(
     from ..scenario import Scenario
 
     loaded = Scenario.load(scenario)  # before the slow imports: a wrong file is told at once
+    if not pairs:
+        _print_customers(loaded, start_utc, long_ns, step_ns, output)
+        return
     from ..plan import plan_rows
 
     rows = plan_rows(loaded, pairs, start_utc=start_utc, duration_ns=long_ns, step_ns=step_ns, say=_say)
     for_people = output is Format.TABLE
     names = () if for_people or not has_files(loaded) else ("known_as",)
     print_rows((*(FOR_PEOPLE if for_people else COLUMNS), *names), _cells(rows, for_people, *names), output)
+
+
+def _print_customers(
+    scenario: Scenario, start_utc: datetime | None, long_ns: int | None, step_ns: int | None, output: Format
+) -> None:
+    from ..errors import InputError
+
+    if not scenario.customers:
+        raise InputError(
+            "no pair of nodes is given, and the scenario has no [[customers]]: name one, as in "
+            "--pair gw-london:gw-tokyo",
+            key="--pair",
+        )
+    from ..plan_customers import customers_ahead
+
+    found = customers_ahead(scenario, start_utc=start_utc, duration_ns=long_ns, step_ns=step_ns, say=_say)
+    if output is not Format.TABLE:
+        print_rows(OF_CUSTOMERS, (_of_programs(each) for each in found), output)
+    else:
+        print_rows(FOR_CUSTOMERS, (_of_people(each) for each in found), output)
+    for each in found:
+        for metric, above_ns in each.below_light_ns.items():
+            rtt_ns = each.rtt_least_ns or 0
+            _say(
+                f"light alone forbids {metric} of {(rtt_ns - above_ns) / 1e6:g} ms for {each.customer_class} "
+                f"at {each.gateway}: the least round trip is {rtt_ns / 1e6:.3f} ms, to {each.satellite}"
+            )
+
+
+def _of_programs(each: ClassAhead) -> tuple[object, ...]:
+    target = each.target
+    return (
+        each.customer_class, each.gateway, each.rtt_least_ns, each.rtt_most_ns, each.satellite, each.t_ns,
+        each.no_way_ratio, None if target is None else target.ttft_ns,
+        None if target is None else target.answer_ns, " ".join(each.below_light_ns) or None,
+        each.below_light_ratio,
+    )  # fmt: skip
+
+
+def _of_people(each: ClassAhead) -> tuple[object, ...]:
+    def ms(value_ns: int | None) -> str | None:
+        return None if value_ns is None else f"{value_ns / 1e6:.3f}"
+
+    def percent(ratio: float) -> str:
+        return f"{100 * ratio:.3g} %"
+
+    target = each.target
+    bounds = (None, None) if target is None else (target.ttft_ns, target.answer_ns)
+    return (
+        each.customer_class, each.gateway, ms(each.rtt_least_ns), ms(each.rtt_most_ns), each.satellite,
+        percent(each.no_way_ratio), *(None if b is None else f"{b / 1e6:g}" for b in bounds),
+        percent(each.below_light_ratio),
+        None if target is None else ", ".join(each.below_light_ns) or "nothing",
+    )  # fmt: skip
 
 
 def _say(text: str) -> None:

@@ -89,7 +89,7 @@ def test_debugging_shows_the_traceback() -> None:
     [
         (["run"], "missing argument 'SCENARIO'; see: orbitmesh run --help"),
         (["fly"], "no such command 'fly'; see: orbitmesh --help"),
-        (["plan", "demo"], "missing option '--pair'; see: orbitmesh plan --help"),
+        (["plan", "pocket"], "--pair: no pair of nodes is given, and the scenario has no [[customers]]"),
         (["scenarios", "-o", "xml"], "invalid value for '--output' / '-o': 'xml' is not one of"),
         (["status", "--quickly"], "no such option: --quickly"),
     ],
