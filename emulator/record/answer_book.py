@@ -46,7 +46,7 @@ class AnswerBook:
 
     def _throttled_by(self, answer: Answer) -> str:
         """What held its satellite back while it was served: the first cause met at three instants."""
-        if not answer.throttled_ns:
+        if not answer.throttled_ns and not answer.refused:
             return ""
         middle = (answer.sent_mono_ns + answer.done_mono_ns) // 2
         instants = (middle, answer.sent_mono_ns, answer.done_mono_ns)

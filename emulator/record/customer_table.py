@@ -107,6 +107,8 @@ def _cause(cause: str, row: dict[str, Any]) -> str:
         if cause not in ("refused", "no answer")
         else (f"{row['requests']:,}: {WORDS.get(cause, cause)}")
     )
+    if reasons := row.get("by_reason"):
+        said += f" ({', '.join(f'{n:,} {why}' for why, n in reasons.items())})"
     if "over_ns" in row:
         said += f", by {row['over_ns'] / row['requests'] / 1e6:.1f} ms on average"
     return said

@@ -56,6 +56,7 @@ def customer_rows(
     return found
 
 
+_HELD_BACK = {"heat": "too warm", "eclipse": "no power in eclipse", "energy": "no power"}
 _ANYTHING = Target(answer_ns=2**62)
 
 
@@ -80,8 +81,14 @@ def _asked(table: pa.Table, times: StepTime, duration_ns: int, one_in: int) -> A
         bytes=_ints(table, "bytes_down"),
         duration_ns=duration_ns,
         one_in=one_in,
-        reasons=tuple(table.filter(pa.array(refused))["error"].to_pylist()),
+        reasons=_reasons(table.filter(pa.array(refused))),
     )
+
+
+def _reasons(refused: pa.Table) -> tuple[str, ...]:
+    """What held the satellite back, where something did; else the status that it answered with."""
+    columns = (refused[name].to_pylist() for name in ("throttled_by", "error"))
+    return tuple(_HELD_BACK.get(by, error) for by, error in zip(*columns, strict=True))
 
 
 def _metrics(answered: pa.Table, times: StepTime) -> dict[str, Parts]:

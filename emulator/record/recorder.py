@@ -91,8 +91,11 @@ class Recorder:
             self._samples = TableWriter(self.out, files.SAMPLES, SAMPLES)
             self._changes = TableWriter(self.out, files.PATH_CHANGES, PATH_CHANGES)
             self._tables = [self._samples, self._changes]
-            if self._platforms is not None:
-                self._tables.append(TableWriter(self.out, files.PLATFORMS, PLATFORMS))
+            self._platform_rows = (
+                TableWriter(self.out, files.PLATFORMS, PLATFORMS) if self._platforms else None
+            )
+            if self._platform_rows is not None:
+                self._tables.append(self._platform_rows)
             self._answers = (
                 AnswerBook(self.out, self._history, self._start_unix_ns) if header.customers else None
             )
@@ -134,9 +137,9 @@ class Recorder:
         for change in self._look(lambda: list(self._history.changes(list(self._pairs)))) or ():
             self._changes.add(change_row(change, self._start_unix_ns))
             self.recorded.path_changes += 1
-        if self._platforms is not None:
+        if self._platforms is not None and self._platform_rows is not None:
             for state in self._platforms.rows(epoch):
-                self._tables[-1].add(state)
+                self._platform_rows.add(state)
 
     def missed(self, n_entries: int) -> None:
         """Epochs that came into force since the last one never came here: what flew then is not judged."""

@@ -131,7 +131,7 @@ _TARGET = Maybe(
     }
 )
 _CLASS = {"name": str, "one_in": int, "target": _TARGET}
-_CAUSES = Each({"requests": int, "over_ns": Optional(int)})
+_CAUSES = Each({"requests": int, "over_ns": Optional(int), "by_reason": Optional(Each(int))})
 _SHARE = {"share": float, "low": float, "high": float}
 _QUANTILES = Each(Maybe({"value": int, "low": Maybe(int), "high": Maybe(int)}))
 

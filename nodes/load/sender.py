@@ -119,7 +119,7 @@ class CustomerSender:
                     came.message(message)
             except grpc.aio.AioRpcError as error:
                 name = error.code().name
-                return came.lost(name, refused=name in _REFUSALS)
+                return came.lost(name, refused=name in _REFUSALS or _has_reason(error))
         finally:
             self._users[satellite] -= 1
             self._close_unused(satellite)
@@ -130,6 +130,11 @@ class CustomerSender:
             return
         if satellite in self._channels:
             self._group.create_task(self._channels.pop(satellite).close())
+
+
+def _has_reason(error: grpc.aio.AioRpcError) -> bool:
+    """A status with details is the node's own; one without may be its connection's."""
+    return any(key == "grpc-status-details-bin" for key, _ in error.trailing_metadata() or ())
 
 
 @dataclass(eq=False)

@@ -22,6 +22,9 @@ pytestmark = [pytest.mark.netns, pytest.mark.beside]
 
 DURATION_S = 8
 CUSTOMERS = """
+[platform]
+preset = "rack"
+
 [serving]
 model = "llama-3.1-8b"
 accelerator = "h100"
@@ -106,6 +109,14 @@ def test_the_summary_judges_each_class(served: tuple[Scenario, Path]) -> None:
     assert (hasty["met"], hasty["within_target"]["share"]) == (False, 0.0)
     assert set(hasty["causes"]) <= {"propagation", "compute", "host", "waiting"}
     assert sum(cause["requests"] for cause in hasty["causes"].values()) == hasty["requests"]
+
+
+def test_the_record_holds_platforms_beside_answers(served: tuple[Scenario, Path]) -> None:
+    results = load_run(served[1])
+    states = results.platforms()
+    assert set(states["satellite"].to_pylist()) > {"sat-0-0"}
+    assert min(states["capacity_ratio"].to_pylist()) > 0
+    assert len(results.answers()) > 20
 
 
 def test_the_same_seed_asks_for_the_same(served: tuple[Scenario, Path]) -> None:

@@ -15,7 +15,7 @@ def names(scenario: Scenario, **sections: object) -> list[str]:
 
 
 def test_terminal_platform_model_and_accelerator() -> None:
-    demo = Scenario.load("demo")
+    demo = Scenario.load("pocket")
     serving = Serving.model_validate({"model": "llama-3.1-8b", "accelerator": "h100"})
     assert names(demo) == ["starlink-class"]
     assert names(demo, platform=Platform(), serving=serving) == [

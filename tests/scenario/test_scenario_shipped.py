@@ -15,7 +15,7 @@ from orbitmesh.emulator.orbit import (
 )
 from orbitmesh.emulator.scenario import Scenario, load, loads, scenario_hash, shipped
 
-NAMES = ["ai1-eclipse", "ai1-million", "ai1-pilot", "demo", "pocket", "starlink-shell1"]
+NAMES = ["ai1-eclipse", "ai1-inference", "ai1-million", "ai1-pilot", "demo", "pocket", "starlink-shell1"]
 
 
 def test_what_is_shipped() -> None:
