@@ -113,7 +113,7 @@ def test_a_quantity_of_twenty_thousand_digits_takes_no_time() -> None:
         ("margin-db", "4000.0", "at most 100"),
         ("pointing-error", '"1e300 urad"', "at most 0.1 rad"),
         ("wavelength", '"1e-300 m"', "at least 1e-08 m"),
-        ("power", '"1e300 W"', r"at most 1e\+06 W"),
+        ("power", '"1e300 W"', "at most 1000000 W"),
     ],
 )
 def test_a_terminal_that_the_link_budget_cannot_hold(key: str, value: str, said: str) -> None:

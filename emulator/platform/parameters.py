@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from ..constants import STEFAN_BOLTZMANN_W_PER_M2_K4
 from ..errors import InputError
 from ..presets import Preset
+from ..presets.units import base_of
 
 YEAR_S = 365.25 * 86_400.0
 
@@ -44,8 +45,11 @@ class Platform:
         """From a preset's figures; InputError for one that is lacking, or against another."""
         value = preset.value
         for figure, least, most in _BOUNDS:
-            if figure in preset.figures and not least <= value(figure, preset.figures[figure].unit) <= most:
-                raise _wrong(preset, figure, f"write {least:g} to {most:g}")
+            if figure not in preset.figures:
+                continue
+            unit, _ = base_of(preset.figures[figure].unit)
+            if not least <= value(figure, unit) <= most:
+                raise _wrong(preset, figure, f"write {least:g} to {_with_unit(most, unit)}")
         area_m2, sides = value("radiator-area", "m2"), value("radiating-sides", "1")
         capacity_j = value("battery-capacity", "J")
         aged = 1 - value("array-aging", "1/s") * value("array-age", "s")
@@ -89,7 +93,7 @@ class Platform:
 
 
 _RATIO = (0.0, 1.0)
-_BOUNDS: tuple[tuple[str, float, float], ...] = (  # in the unit of the figure
+_BOUNDS: tuple[tuple[str, float, float], ...] = (  # in base units: W, J, K, s, 1 and not %
     *((name, 0.0, 1e12) for name in (
         "peak-power", "idle-power", "average-power", "bus-power", "grid-power", "array-area", "array-output",
         "array-aging", "array-age", "battery-capacity", "battery-rate", "radiator-area", "sink-temperature",
@@ -127,6 +131,9 @@ def _or_none(preset: Preset, name: str, unit: str) -> float:
 
 def _wrong(preset: Preset, figure: str, said: str) -> InputError:
     named = preset.figures[figure]
-    return InputError(
-        f"the {figure} of platform {preset.name!r} is {named.value:g} {named.unit}: {said}", key=figure
-    )
+    stated = _with_unit(named.value, named.unit)
+    return InputError(f"the {figure} of platform {preset.name!r} is {stated}: {said}", key=figure)
+
+
+def _with_unit(value: float, unit: str) -> str:
+    return f"{value:g}" if unit == "1" else f"{value:g} {unit}"

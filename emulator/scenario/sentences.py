@@ -14,6 +14,7 @@ from typing import Any
 from pydantic_core import ErrorDetails
 
 from ..errors import ScenarioError
+from ..presets import preset, presets
 from ..shown import shown
 from ..toml_lines import Location, key_lines, key_of, line_of
 from .check import Problem, nearest, suggest
@@ -77,6 +78,8 @@ def _meant(location: Location) -> Location | None:
 def _sentence(kind: str, location: Location, value: Any, context: Mapping[str, Any], said: str) -> str:
     key = location[-1] if location else "scenario"
     section = _section_at(location[:-1])
+    if kind == "extra_forbidden" and location[:-1] == ("platform",) and key in _figures():
+        return f"{shown(str(key))} is a figure of the preset: write it within figures = {{ {key} = … }}"
     if kind == "extra_forbidden":
         return f"unknown key {shown(str(key))}: {suggest(str(key), _keys(section), 'keys here')}"
     if kind == "missing":
@@ -140,7 +143,13 @@ def _bound(key: str | int, location: Location, bound: Any) -> str:
         "rad": "rad",
         "s": "s",
     }.get(suffix)
-    return f"{bound:g} {unit}" if unit is not None else f"{bound:g}"
+    number = f"{bound:.0f}" if 1e6 <= bound < 1e12 else f"{bound:g}"
+    return f"{number} {unit}" if unit is not None else number
+
+
+def _figures() -> set[str]:
+    """What [platform] takes in its table of figures."""
+    return {figure for name in presets("platform") for figure in preset("platform", name).figures}
 
 
 def _keys(section: type[Section] | None) -> list[str]:

@@ -268,15 +268,24 @@ def test_ai1_and_jpl_are_three_times_apart_in_radiator_for_each_kilowatt() -> No
         ({"radiator-area": "0 m2"}, "nothing takes the heat away"),
         ({"array-area": "0 m2"}, "there is neither an array nor grid-power"),
         ({"array-age": "50 year"}, "the array has aged to nothing"),
-        ({"emissivity": 1.2}, "emissivity of platform 'ai1' is 1.2 1: write 0 to 1"),
+        ({"emissivity": 1.2}, "emissivity of platform 'ai1' is 1.2: write 0 to 1$"),
         ({"charge-efficiency": "0 %"}, "write 0.01 to 1"),
-        ({"peak-power": "-3 kW"}, "write 0 to 1e"),
+        ({"emissivity": "120 %"}, "emissivity of platform 'ai1' is 120 %: write 0 to 1$"),
+        ({"depth-of-discharge": "101 %"}, "is 101 %: write 0 to 1$"),
+        ({"peak-power": "-3 kW"}, r"is -3 kW: write 0 to 1e\+12 W$"),
         ({"radiating-sides": 3}, "write 1 to 2"),
     ],
 )
 def test_figures_that_cannot_be_are_refused_in_words(values: dict[str, object], said: str) -> None:
     with pytest.raises(InputError, match=said):
         Platform.of(preset("platform", "ai1").with_own(values))
+
+
+def test_a_share_may_be_written_in_percent() -> None:
+    own = {"emissivity": "80 %", "charge-efficiency": "97 %", "depth-of-discharge": "30 %"}
+    made = Platform.of(preset("platform", "ai1").with_own(own))
+    assert (made.emissivity_ratio, made.charge_ratio) == (pytest.approx(0.8), pytest.approx(0.97))
+    assert made.floor_j == pytest.approx(0.7 * made.battery_j)
 
 
 def test_a_preset_without_the_value_that_is_asked() -> None:

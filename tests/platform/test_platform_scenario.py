@@ -55,6 +55,11 @@ step = "10 s"
         ('preset = "ai1"', "charge = 1.5", "the value is out of range: it must be at most 1"),
         ('preset = "ai1"', 'temperature = "20 C"', "has the unit 'C': write a number and one of K"),
         ('preset = "ai1"', 'temperature = "0 K"', "it must be at least 1 K"),
+        (
+            'preset = "ai1"',
+            'peak-power = "9 kW"',
+            r"line 5: platform\.peak-power: 'peak-power' is a figure of the preset: write it within figures",
+        ),
         ('preset = "ai1"', 'pre-set = "ai1"', "unknown key 'pre-set': did you mean 'preset'"),
     ],
 )
