@@ -37,6 +37,7 @@ from . import (
     trace,
 )
 from .ending import INTERRUPTED_STATUS, complain, guarded, in_words, stand_in_for_closed, to_nowhere
+from .environment import check_completion, leave_out_nonsense
 from .literal import LiteralCommand, LiteralGroup
 from .output import say_what_can_be_said
 
@@ -147,12 +148,14 @@ def _in_one_sentence(error: Any) -> str:
 def main() -> None:
     stand_in_for_closed()
     say_what_can_be_said()
-    if os.environ.get(_COMPLETE):
-        from typer._completion_classes import completion_init
-
-        completion_init()  # typer knows the shells only where it offers completion itself
+    leave_out_nonsense()
     try:
         with in_words():
+            if asked := os.environ.get(_COMPLETE):
+                from typer._completion_classes import completion_init
+
+                check_completion(asked)
+                completion_init()  # typer knows the shells only where it offers completion itself
             status = app(sys.argv[1:] or ["--help"], prog_name=_NAME, standalone_mode=False)
     except typer.Exit as error:
         status = error.exit_code

@@ -119,3 +119,41 @@ def test_bash_completes_a_verb() -> None:
     asked = {"_ORBITMESH_COMPLETE": "complete_bash", "COMP_WORDS": "orbitmesh ca", "COMP_CWORD": "1"}
     shown = subprocess.run(ORBITMESH, env={**os.environ, **asked}, capture_output=True, text=True, timeout=60)
     assert shown.stdout.split() == ["calibrate", "capture"]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"TERMINAL_WIDTH": "abc"},
+        {"TERMINAL_WIDTH": "99999999"},
+        {"COLUMNS": "9" * 26},
+        {"COLUMNS": "²"},
+    ],
+)
+def test_a_terminal_of_no_size_has_help_all_the_same(asked: dict[str, str]) -> None:
+    shown = subprocess.run(
+        [*ORBITMESH, "exec", "--help"],
+        env={**os.environ, **asked},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "Run a program inside a node" in shown.stdout
+    assert max(map(len, shown.stdout.splitlines())) <= 200
+
+
+@pytest.mark.parametrize("asked", [{}, {"COMP_WORDS": "orbitmesh ", "COMP_CWORD": "x"}])
+def test_completion_without_its_words_is_refused_in_a_sentence(asked: dict[str, str]) -> None:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("COMP_")}
+    done = subprocess.run(
+        [*ORBITMESH, "scenarios"],
+        env={**env, "_ORBITMESH_COMPLETE": "complete_bash", **asked},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "orbitmesh: bash asks for completions without COMP_WORDS and COMP_CWORD: unset _ORBITMESH_COMPLETE\n"
+    )
