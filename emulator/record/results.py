@@ -206,10 +206,12 @@ def _rebuilt(
         without_truth=(pc.sum(pc.and_(rows["epoch_number"].is_null(), rows["dst"].is_valid())).as_py() or 0),
         path_changes=len(changes),
         rates=_narrowest(rows),
+        unread=bool(unreadable),
     )
     is_running = facts is None and run["run_id"] in find_runs()
     last = pc.max(rows["sim_utc"]).cast(pa.int64()).as_py()
-    until = "nothing was recorded" if last is None else f"recorded until {_utc_text(last)} of emulated time"
+    nothing = "none of its samples can be read" if unreadable else "nothing was recorded"
+    until = nothing if last is None else f"recorded until {_utc_text(last)} of emulated time"
     events = parts.lines(files.EVENTS, shape.EVENT, _LACKING[files.EVENTS], is_whole=False)
     faults, end = _faults(events), None
     if (told := _told(parts)) is not None:

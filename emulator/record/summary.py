@@ -28,6 +28,7 @@ class Recorded:
     dropped: int = 0  # datagrams the nodes could not send to the recorder
     malformed: int = 0  # datagrams that were no sample of this run
     unwritten: int = 0  # rows the disk did not take
+    unread: bool = False  # rows that were written are damaged or gone: figures made anew lack them
     unreachable: int = 0  # samples whose far end had no way at the instant of sending
     without_truth: int = 0  # samples of an instant whose epoch is not known
     missed_entries: int = 0  # of the feed: epochs among them, in whose time nothing is judged

@@ -90,7 +90,9 @@ def _end(it: Evidence, verdict: Verdict) -> None:
 
 
 def _samples(it: Evidence, verdict: Verdict) -> None:
-    if it.ended == "completed" and it.recorded.samples == 0:
+    if it.recorded.unread:
+        verdict.doubts.append("samples that were recorded cannot be read: no figure here holds them")
+    elif it.ended == "completed" and it.recorded.samples == 0:
         verdict.doubts.append(
             "nothing was measured: no sample came (compute.probes, compute.tasks; links = fake?)"
         )

@@ -87,3 +87,16 @@ def test_a_summary_that_is_lost_is_made_anew(tmp_path: Path, content: str | None
     assert "its summary is lost" in results.notes[0]
     assert [str(summary) in note for note in results.notes[1:]] == [True] * (content is not None)
     assert "how late the links were: the run's own summary is lost" in " ".join(found["not_known"])
+
+
+def test_samples_that_cannot_be_read_were_measured_all_the_same(tmp_path: Path) -> None:
+    record(tmp_path, facts())
+    for name in ("summary.json", "pairs.parquet"):
+        (tmp_path / name).unlink()
+    (tmp_path / "samples.parquet").write_bytes(b"PAR1 and no more")
+    results = load_run(tmp_path)
+    said = text_of(tmp_path)
+    assert "none of its samples can be read" in results.notes[0]
+    assert "samples that were recorded cannot be read" in " ".join(results.summary["doubts"])
+    assert not results.summary["trusted"]
+    assert "nothing was" not in said
