@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from .options import RunOption
 from .output import stderr
 
@@ -15,4 +17,5 @@ def down(run: RunOption = None) -> None:
     with Client.connect(run) as client:
         out = client.status()["out"]
         client.down()
-    stderr().print(f"{client.run_id} has ended; its record: orbitmesh report {out}", soft_wrap=True)
+    report = f"orbitmesh report {shlex.quote(out)}"
+    stderr().print(f"{client.run_id} has ended; its record: {report}", soft_wrap=True, markup=False)

@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any, ParamSpec
 
@@ -109,6 +110,8 @@ def in_words() -> Iterator[None]:
         if place is None and error.errno in _OF_OUTPUT:
             to_nowhere([1])  # what was not written would fail once more, as the interpreter ends
             place = "the output"
+        if place is None and error.errno == errno.ENOENT and not _has_working_directory():
+            place, step = "the working directory", "it was removed: change to another one (cd)"
         said = ": ".join(str(part) for part in (place, error.strerror or error, step) if part is not None)
         complain(f"{said} (ORBITMESH_DEBUG=1 shows where)")
         raise typer.Exit(1) from None
@@ -126,6 +129,14 @@ def complain(message: str) -> None:
     """One line on stderr, or none where that cannot be written either."""
     with contextlib.suppress(OSError):
         print(f"orbitmesh: {sentence(message)}", file=sys.stderr, flush=True)
+
+
+def _has_working_directory() -> bool:
+    try:
+        Path.cwd()
+    except OSError:
+        return False
+    return True
 
 
 def _debugging() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ def planned_path(client: Client, a: str, b: str) -> dict[str, Any]:
     if planned["path"] is None:
         raise FailureError(
             f"there is no way from {a} to {b} now; "
-            f"to see when there is one: orbitmesh plan SCENARIO --pair {a}:{b}"
+            f"to see when there is one: orbitmesh plan SCENARIO --pair {shlex.quote(f'{a}:{b}')}"
         )
     return planned
 

@@ -138,6 +138,24 @@ def test_exec_gives_a_containers_capabilities(mesh: Kept) -> None:
         assert mesh.ask("exec", "sat-0-0", "--", *program.split()).returncode != 0
 
 
+def test_a_working_directory_that_is_gone_is_named(mesh: Kept, tmp_path: Path) -> None:
+    (folder := tmp_path / "gone").mkdir()
+    program = [sys.executable, "-P", "-m", "orbitmesh.emulator.cli", "exec", "--run", mesh.run_id]
+    for option in ([], ["--privileged"]):
+        done = subprocess.run(
+            ["sh", "-c", 'rmdir ../gone; exec "$@"', "sh", *program, *option, "sat-0-0", "--", "true"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 1
+        assert done.stderr.startswith(
+            "orbitmesh: the working directory: No such file or directory: it was removed: change to another"
+        )
+        folder.mkdir()
+
+
 def test_exec_takes_proxies_out_of_the_environment(mesh: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://nowhere:1")
     monkeypatch.setenv("NO_PROXY", "x")

@@ -47,6 +47,7 @@ class Confined:
 
     def __init__(self, netns_fd: int, mntns_fd: int, argv: Sequence[str], env: Mapping[str, str]) -> None:
         """HostError where this kernel makes no such namespace."""
+        cwd = os.getcwd()  # noqa: PTH109 - no object needed
         self.fd, said = os.pipe()
         told, self._tell = os.pipe()
         sys.stdout.flush()
@@ -57,7 +58,7 @@ class Confined:
             namespaces.unshare_children_pids()
             self._pid = os.fork()
             if self._pid == 0:
-                _First(said, told).run(netns_fd, mntns_fd, argv, env, mask)
+                _First(said, told).run(netns_fd, mntns_fd, argv, env, cwd, mask)
             namespaces.enter_children_pids(own_pids)
         except BaseException:
             os.close(self.fd)
@@ -107,11 +108,11 @@ class _First:
         mntns_fd: int,
         argv: Sequence[str],
         env: Mapping[str, str],
+        cwd: str,
         mask: Set[int],
     ) -> NoReturn:
         try:
             came = self._listen()
-            cwd = os.getcwd()  # noqa: PTH109 - no object needed
             namespaces.enter(netns_fd)
             namespaces.enter(mntns_fd)
             os.close(namespaces.unshare_mounts())
