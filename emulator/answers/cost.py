@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from ..errors import InputError
 from ..presets import Figure, Preset
@@ -224,19 +225,28 @@ HELD_ACCELERATORS = ("h100", "h200", "b200", "rtx-pro-6000")
 
 
 def token_rate(tokens_per_s: float, model: str, accelerator: str) -> Figure:
-    """The serving model's, with its error: 90 % of 229 measured rows are within 14.2 % of its times."""
+    """The serving model's, with its error."""
+    error, kind, source = _error_of(model, accelerator)
+    ends = tokens_per_s / (1 + error), tokens_per_s / (1 - error)
+    return Figure(tokens_per_s, "token/s", source, "2026-11", kind, *ends)
+
+
+def run_joules(joules: float, model: str, accelerator: str) -> Figure:
+    """What accelerators drew in a run, whose steps take the serving model's times, with its error."""
+    error, kind, source = _error_of(model, accelerator)
+    return Figure(joules, "J", source, "2026-11", kind, joules * (1 - error), joules * (1 + error))
+
+
+def _error_of(model: str, accelerator: str) -> tuple[float, Literal["calibrated", "estimated"], str]:
+    """Of a step's time, as a ratio; its kind and source."""
     if model in HELD_MODELS and accelerator in HELD_ACCELERATORS:
-        low, high = tokens_per_s / 1.142, tokens_per_s / 0.858
-        source = (
-            "the serving model; 90 % of 229 measured rows are within 14.2 % of its times (docs/serving.md)"
-        )
-        return Figure(tokens_per_s, "token/s", source, "2026-11", "calibrated", low, high)
-    source = (
-        "the serving model, extrapolated: nothing measured of this pair was at hand; 30 % either way is "
-        "twice the largest median error of a group left out of its fit (docs/serving.md)"
-    )
-    return Figure(
-        tokens_per_s, "token/s", source, "2026-11", "estimated", tokens_per_s * 0.7, tokens_per_s * 1.3
+        held = "90 % of 229 measured rows are within 14.2 % of its times (docs/serving.md)"
+        return 0.142, "calibrated", f"the serving model; {held}"
+    return (
+        0.3,
+        "estimated",
+        "the serving model, extrapolated: nothing measured of this pair was at hand; 30 % either way is over "
+        "twice the largest median error of a group left out of its fit (docs/serving.md)",
     )
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any
@@ -94,6 +91,15 @@ def cost(
             "may be given several times.",
         ),
     ] = None,
+    run: Annotated[
+        str | None,
+        typer.Option(
+            "--run",
+            metavar="RUN",
+            help="What the answers of a run cost, class by class, by its own joules, in place of a model, "
+            "accelerators and requests: its id in ./runs, or its folder.",
+        ),
+    ] = None,
     output: FormatOption = Format.TABLE,
 ) -> None:
     """Print what a million tokens cost on a satellite and on the ground, and which assumptions carry that.
@@ -109,6 +115,11 @@ def cost(
     satellite, launched = _with_own(own or (), preset("platform", platform), preset("cost", prices))
     rack, site = _with_own(own or (), preset("platform", "rack"), preset("cost", ground), prefix="ground.")
     places = model_of.in_orbit(satellite, launched), model_of.on_the_ground(rack, site)
+    if run is not None:
+        from .cost_of_run import print_cost_of_run
+
+        print_cost_of_run(run, *places, output)
+        return
     served = _served(
         language_model_of(model),
         accelerator_of(accelerator),
@@ -169,10 +180,11 @@ def _told(preset: Preset, name: str) -> Preset:
 def _served(
     model: Any, accelerator: Any, parallel: int, precision: Precision, requests: int, prompt: int, answer: int
 ) -> _Served:
-    """Asked of the nodes' own model, in a process: what plans a mesh does not know what runs in a node."""
+    """InputError where it cannot be: a model that does not fit, a request that is too long."""
     from orbitmesh.wire.serving import Deployment, usual_kv_bits
 
-    from ..errors import FailureError, InputError
+    from ..answers.serving_rate import serving_rate
+    from ..errors import InputError
     from ..scenario.serving import BITS
 
     bits = BITS[precision.value]
@@ -188,18 +200,8 @@ def _served(
             f"({on.kv_tokens:,}): ask for fewer, or take more accelerators (--tensor-parallel)",
             key="--prompt",
         )
-    asked = {
-        "deployment": asdict(on), "clients": requests, "prompt_tokens": prompt, "output_tokens": answer,
-    }  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "orbitmesh.nodes.serving.rate"],
-        input=json.dumps(asked), capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode != 0:
-        said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise FailureError(f"the serving model ended with status {done.returncode}: {said}")
-    found = json.loads(done.stdout)
-    return _Served(on, requests, prompt, answer, found["tokens_per_s"], found["time_per_token_ns"])
+    made = serving_rate(on, requests, prompt, answer)
+    return _Served(on, requests, prompt, answer, made.tokens_per_s, made.time_per_token_ns)
 
 
 def _outcome(name: str, place: Place, work: Work) -> _Outcome:

@@ -87,6 +87,8 @@ def _sentence(row: dict[str, Any]) -> Text:
 def _quality(row: dict[str, Any]) -> str:
     """What to know of the measurement before one believes the verdict."""
     said = ""
+    if row.get("joules_per_request") is not None:
+        said += f" Accelerators drew {row['joules_per_request']:.3g} J for each answer."
     if row["sound"] < row["requests"]:
         said += (
             f" {row['requests'] - row['sound']:,} of the requests were under way while this machine was slow."

@@ -48,7 +48,7 @@ def customer_rows(
             row.pop("causes", None)
             row["met"] = None
         # of a class that asked for nothing there is nothing to say
-        more = _quality(of_class) if row["requests"] else {}
+        more = _quality(of_class) | _joules(of_class) if row["requests"] else {}
         n_cut_off = int(pc.sum(cut_off).as_py() or 0)
         found.append(
             {"customer_class": each["name"], "target": each["target"], **row, "cut_off": n_cut_off, **more}
@@ -66,6 +66,16 @@ def _quality(table: pa.Table) -> dict[str, Any]:
     return {
         "sound": int(np.count_nonzero(table["sound"].fill_null(True).to_numpy())),
         "sent_late_p99_ns": round(float(np.quantile(late_ns, 0.99))),
+    }
+
+
+def _joules(table: pa.Table) -> dict[str, float | None]:
+    """Of the accelerators' energy while they compute, by each request's own part of every step it was in."""
+    answered = table.filter(pa.array(_bools(table, "ok")))
+    joules, tokens = float(_ints(answered, "energy_j").sum()), float(_ints(answered, "output_tokens").sum())
+    return {
+        "joules_per_request": joules / len(answered) if len(answered) else None,
+        "joules_per_token": joules / tokens if tokens else None,
     }
 
 

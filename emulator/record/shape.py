@@ -149,6 +149,7 @@ def _customers(value: dict[str, Any]) -> Any:
         | {
             **dict.fromkeys(("answered", "refused", "cut_off", "sound"), int),
             "sent_late_p99_ns": Maybe(int),
+            **dict.fromkeys(("joules_per_request", "joules_per_token"), Optional(Maybe(float))),
             "availability": _SHARE,
             "confidence": float,
             **dict.fromkeys(("ttft_ns", "tpot_ns", "answer_ns"), _QUANTILES),

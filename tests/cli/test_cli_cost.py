@@ -5,13 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import asdict
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from orbitmesh.emulator.answers.cost import cost as cost_of
+from orbitmesh.emulator.answers.cost import in_orbit, measured, run_joules
 from orbitmesh.emulator.cli.main import app
 from orbitmesh.emulator.presets import KINDS, preset
+from orbitmesh.emulator.record import results
+from orbitmesh.emulator.scenario.model import Serving
+from orbitmesh.emulator.scenario.serving import serving_spec
 
 ENDS = ("least", "low", "value", "high", "most")
 
@@ -103,3 +111,33 @@ def test_what_cannot_be_is_told(arguments: tuple[str, ...], said: str) -> None:
     assert result.exit_code == 2
     assert said in result.stderr
     assert result.stdout == ""
+
+
+def test_what_a_run_cost_by_its_own_joules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """40 J a request of ten tokens: as many dollars as the model says of as many joules."""
+    spec = serving_spec(Serving(model="llama-3.1-8b", accelerator="h100"))
+    rows = [
+        {"customer_class": "chat", "joules_per_request": 40.0, "joules_per_token": 4.0},
+        {"customer_class": "nobody", "requests": 0},
+    ]
+    monkeypatch.setattr(results, "load_run", lambda path: SimpleNamespace(summary={"customers": rows}))
+    monkeypatch.setattr(results, "read_run_file", lambda path: {"serving": asdict(spec)})
+    (tmp_path / "run.json").write_text("{}")
+    made = told("--run", str(tmp_path))
+    (chat,) = made["customers"]
+    place = in_orbit(preset("platform", "ai1"), preset("cost", "orbit-2026"))
+    one = cost_of(place, measured(run_joules(40, "llama-3.1-8b", "h100")))
+    assert chat["orbit"]["dollars_per_request"]["value"] == pytest.approx(one.value)
+    assert chat["orbit"]["dollars_per_request"]["most"] == pytest.approx(one.most)
+    per_million = chat["orbit"]["dollars_per_million_tokens"]["value"]
+    assert per_million == pytest.approx(one.value / 10 * 1e6)
+    assert chat["ground"]["dollars_per_request"]["value"] < one.value
+    text = cost("--run", str(tmp_path)).stdout
+    assert "chat: 40 J of accelerators a request, 4 J a token (calibrated)" in text
+    assert f"{per_million:.3g}" in text
+    assert cost("--run", str(tmp_path), "-o", "csv").stdout.startswith("customer_class,place,cost,least,low,")
+    rows.pop(0)
+    refused = cost("--run", str(tmp_path))
+    assert refused.exit_code == 2
+    assert "no customer was answered in this run" in refused.stderr
+    assert "holds no run" in cost("--run", "./nowhere").stderr

@@ -130,3 +130,15 @@ def test_an_answer_s_instants_as_samples() -> None:
     first, done = as_sent(FINE), as_done(FINE)
     assert (first.sent_mono_ns, first.measured_ns, first.bytes_down) == (MS, 117 * MS, 30)
     assert (done.sent_mono_ns, done.done_mono_ns) == (190 * MS, 190 * MS)
+
+
+def test_joules_are_those_of_the_answered() -> None:
+    fed = [replace(FINE, number=i, energy_j=joules) for i, joules in enumerate((30.0, 50.0))]
+    lost = replace(FINE, number=2, error="DEADLINE_EXCEEDED", first_mono_ns=0, energy_j=1e9)
+    row = judged(rows(*fed, lost))
+    assert (row["joules_per_request"], row["joules_per_token"]) == (40, 4)
+    assert judged(rows(lost))["joules_per_request"] is None
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(*customers_said([row]))
+    assert "Accelerators drew 40 J for each answer." in " ".join(capture.get().split())

@@ -1,0 +1,90 @@
+"""``orbitmesh cost --run``: what the answers that customers got in a run cost, class by class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .options import Format, run_folder
+from .output import print_json, print_rows, stdout
+
+if TYPE_CHECKING:
+    from ..answers.cost import Estimate, Place
+
+_ENDS = ("least", "low", "value", "high", "most")
+_UNITS = (("dollars_per_request", "request", 1.0), ("dollars_per_million_tokens", "token", 1e6))
+
+
+def print_cost_of_run(run: str, orbit: Place, ground: Place, output: Format) -> None:
+    """InputError where no customer was answered."""
+    from ..answers.cost import ratio
+
+    found = costs_of_run(run_folder(run), orbit, ground)
+    over = ratio(orbit, ground)
+    if output is Format.JSON:
+        print_json({"orbit": orbit.title, "ground": ground.title, "customers": found, "ratio": _ends(over)})
+        return
+    rows = [
+        (row["customer_class"], place, name, *row[place][name].values())
+        for row in found
+        for name, _, _ in _UNITS
+        for place in ("orbit", "ground")
+    ]
+    if output is Format.CSV:
+        print_rows(("customer_class", "place", "cost", *_ENDS), rows, output)
+        return
+    stdout().print(f"orbit: {orbit.title}; ground: {ground.title}\n", markup=False, soft_wrap=True)
+    cells = [
+        (
+            name, f"$ a {'request' if cost == 'dollars_per_request' else 'million tokens'}", place,
+            *("no bound" if end is None else f"{end:.3g}" for end in ends),
+        )
+        for name, place, cost, *ends in rows
+    ]  # fmt: skip
+    print_rows(("customers", "", "", *_ENDS), cells, output)
+    for row in found:
+        stdout().print(
+            f"{row['customer_class']}: {row['joules_per_request']:.3g} J of accelerators a request, "
+            f"{row['joules_per_token']:.3g} J a token ({row['kind']})",
+            markup=False,
+            soft_wrap=True,
+        )
+    stdout().print(
+        "low to high: as if the assumptions erred independently; least to most: all at one end at once; "
+        "without --run: which matter most",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def costs_of_run(folder: Path, orbit: Place, ground: Place) -> list[dict[str, Any]]:
+    """A row for each class with an answer."""
+    from orbitmesh.wire.serving import ServingSpec
+
+    from ..answers.cost import cost, measured, run_joules
+    from ..errors import InputError
+    from ..record.files import RUN
+    from ..record.results import load_run, read_run_file
+
+    answered = [row for row in load_run(folder).summary.get("customers", []) if row.get("joules_per_request")]
+    if not answered:
+        raise InputError(
+            "no customer was answered in this run, or its record is of before their joules were kept: "
+            "name a run of a scenario with [[customers]]",
+            path=folder / RUN,
+        )
+    on = ServingSpec.from_dict(read_run_file(folder)["serving"]).deployment
+    found = []
+    for row in answered:
+        made: dict[str, Any] = {"customer_class": row["customer_class"]}
+        for name, of, factor in _UNITS:
+            joules = run_joules(row[f"joules_per_{of}"], on.model.name, on.accelerator.name)
+            made |= {f"joules_per_{of}": joules.value, "kind": joules.kind}
+            for key, place in (("orbit", orbit), ("ground", ground)):
+                made.setdefault(key, {})[name] = _ends(cost(place, measured(joules)).times(factor))
+        found.append(made)
+    return found
+
+
+def _ends(made: Estimate) -> dict[str, float | None]:
+    return {end: value if (value := getattr(made, end)) != float("inf") else None for end in _ENDS}
