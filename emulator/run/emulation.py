@@ -289,13 +289,13 @@ class Emulation(RunningMesh):
         with signals_noted(), contextlib.ExitStack() as last_first:
             if self._awake is not None:
                 last_first.callback(self._awake.close)
+            last_first.callback(self.feed.drop)
+            if self._control is not None:  # its end tells waiting clients that all is written and gone
+                last_first.callback(self._control.close)
             last_first.callback(self._folder.close)
             last_first.callback(self._folder.give_to_user)
             last_first.callback(self._folder.remove_if_empty)
             last_first.callback(self._end_as_it_ended, error)
-            last_first.callback(self.feed.drop)
-            if self._control is not None:
-                last_first.callback(self._control.close)  # its end tells waiting clients that all is gone
             for child in self._supervision.children:
                 last_first.callback(child.stop, 5.0)
             if hasattr(self, "backend"):
