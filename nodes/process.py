@@ -142,7 +142,7 @@ async def _obey(
             prober.assign(tuple(Peer(**peer) for peer in order["probe_peers"]))
         if "nearest" in order:
             sender.assign_nearest(order["nearest"])
-            customers.assign(order["nearest"], order.get("placed", {}))
+            customers.assign(order["nearest"], order.get("placed", {}), order.get("refused", {}))
         if "quiet_until_mono_ns" in order:
             customers.begin(order["quiet_until_mono_ns"])
     os._exit(1)  # the parent is gone

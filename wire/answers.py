@@ -18,7 +18,8 @@ class Answer:
     when the first and the last token came (without an answer: when that was known).  ``queue_ns`` to
     ``decode_ns`` are the serving node's, by its model, and ``throttled_ns`` is part of them.
     ``late_p50_ns``: how much later than modelled it sent its tokens.  ``error``: "" where it was answered,
-    a gRPC status name, "unassigned" (``dst`` ""), "CUT_SHORT" or "cut-off"; ``refused``: the node said no.
+    a gRPC status name, "unassigned" (``dst`` ""), "CUT_SHORT", "cut-off" or a policy's reason;
+    ``refused``: the node said no, or the policy that places requests.
     """
 
     customer_class: str

@@ -23,6 +23,6 @@ Kinds of entries: ``epoch`` (came into force; with its parcel), ``status`` (the 
 ``orbitmesh status`` has it), ``digest`` (the recorder's, each second), ``event``.  The first three stand.
 Events are ``laser lost`` and ``laser gained`` (pairs of nodes), ``handover`` (of gateways: satellites left
 and joined), ``eclipse``, ``sunlight`` and ``held back`` (of satellites with a process: what computing is held
-back by, None: nothing any more), ``late tick``, ``node died``, ``light breached`` and ``fault`` (the
-recorder's).
+back by, None: nothing any more), ``refused`` and ``served again`` (gateways' classes, by the policy
+that places requests), ``late tick``, ``node died``, ``light breached`` and ``fault`` (the recorder's).
 """

@@ -40,6 +40,7 @@ from .header import run_header
 from .news import News, StatusNews, StepWatch, publish
 from .node_processes import NodeProcesses
 from .node_specs import node_specs
+from .placement_news import PlacementNews
 from .planes import choose_plane, links_for, make_plane
 from .power_news import PowerNews
 from .processes import sample_sockets
@@ -227,6 +228,7 @@ class Emulation(RunningMesh):
         self._news.on_tick = [
             lambda tick: self._geometry.more(),
             lambda tick: publish(self.feed, tick, self.nodes.names),
+            PlacementNews(self.feed, self.nodes.names).tick,
             PowerNews(self.feed, self.nodes.names, self.hosting, self.nodes.n_satellites).tick,
             self._steps.tick,
             self._assign,

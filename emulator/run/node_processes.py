@@ -17,6 +17,7 @@ from orbitmesh.wire.spec import NodeSpec
 from ..epoch import Nodes
 from ..errors import ProcessDied
 from ..feed.feed import Feed
+from ..placement.view import NO_WAY
 from ..plane.mesh import MeshPlane
 from .assignment import Assignment
 from .node_specs import probe_peers
@@ -80,21 +81,10 @@ class NodeProcesses:
             if before is None or before.probe_gateways.get(satellite) != gateways:
                 peers = [asdict(peer) for peer in probe_peers(nodes, gateways, address)]
                 self._order({"op": "assign", "name": nodes.names[satellite], "probe_peers": peers} | more)
-        for gateway, nearest in now.nearest.items():
-            placed = now.placed.get(gateway)
-            if (
-                before is None
-                or before.nearest.get(gateway) != nearest
-                or before.placed.get(gateway) != placed
-            ):
-                order: dict[str, Any] = {
-                    "op": "assign",
-                    "name": nodes.names[gateway],
-                    "nearest": _name(nodes, nearest),
-                }
-                if placed is not None:
-                    order["placed"] = {each: _name(nodes, node) for each, node in placed.items()}
-                self._order(order | more)
+        for gateway in now.nearest:
+            order = served(nodes, now, gateway)
+            if before is None or served(nodes, before, gateway) != order:
+                self._order({"op": "assign", "name": nodes.names[gateway]} | order | more)
 
     def serve(self, name: str, **order: Any) -> None:
         """What a satellite's accelerators are to be told: ``capacity_ratio``, or ``background`` requests."""
@@ -132,6 +122,18 @@ class NodeProcesses:
         log.warning("node %s died: %s", event["name"], _how(event))
         self.dead[event["name"]] = _how(event)
         self._feed.put("event", {"event": "node died", "name": event["name"], "how": _how(event)})
+
+
+def served(nodes: Nodes, by: Assignment, gateway: int) -> dict[str, Any]:
+    """What a gateway is told: the nearest; by class, where a policy says so, who serves or why nobody does.
+
+    A gateway that has no way is told no reason: nobody refuses it, nobody hears it.
+    """
+    order: dict[str, Any] = {"nearest": _name(nodes, by.nearest.get(gateway))}
+    if gateway in by.placed:
+        order["placed"] = {each: _name(nodes, node) for each, node in by.placed[gateway].items()}
+    reasons = {each: why.reason for each, why in by.refused.get(gateway, {}).items() if why.reason != NO_WAY}
+    return order | ({"refused": reasons} if reasons else {})
 
 
 def _name(nodes: Nodes, node: int | None) -> str | None:

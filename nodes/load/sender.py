@@ -38,14 +38,18 @@ class CustomerSender:
     def __init__(self, spec: NodeSpec, group: asyncio.TaskGroup, outbox: Outbox) -> None:
         self._spec, self._group, self._outbox = spec, group, outbox
         self._satellites: dict[str, str | None] = {}  # by class
+        self._refused: Mapping[str, str] = {}
         self._channels: dict[str, PeerChannel] = {}
         self._users: dict[str, int] = {}
         self._began = False
         self._over = False
         self._under_way: set[_Came] = set()
 
-    def assign(self, nearest: str | None, placed: Mapping[str, str | None]) -> None:
-        """``placed``: by class, where that is not the nearest's to serve."""
+    def assign(
+        self, nearest: str | None, placed: Mapping[str, str | None], refused: Mapping[str, str]
+    ) -> None:
+        """``placed``: by class, where a policy of its own says so; ``refused``: and why nobody serves it."""
+        self._refused = refused
         classes = [load.customer_class for load in self._spec.loads]
         self._satellites = {each: placed.get(each, nearest) for each in classes}
         for satellite in self._satellites.values():
@@ -95,7 +99,8 @@ class CustomerSender:
 
     async def _answer(self, came: _Came, satellite: str | None) -> Answer:
         if satellite is None:
-            return came.lost("unassigned")
+            reason = self._refused.get(came.load.customer_class)
+            return came.lost(reason or "unassigned", refused=reason is not None)
         load, asked = came.load, came.asked
         channel = self._channels[satellite]
         self._users[satellite] = self._users.get(satellite, 0) + 1

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from orbitmesh.emulator.geometry import Geometry
+from orbitmesh.emulator.placement import NO_POWER, NO_WAY, Refusal
 from orbitmesh.emulator.run.assignment import Assignment, assign
+from orbitmesh.emulator.run.node_processes import served
+from orbitmesh.emulator.run.placement_news import placement_events
 from orbitmesh.emulator.run.placing import classes_of, placer_of
 from orbitmesh.emulator.scenario.scenario import loads
 from orbitmesh.wire.load import Lengths, LoadSpec, Trace
@@ -107,3 +112,26 @@ def test_a_gateway_without_a_way_is_told_when_a_satellite_rises() -> None:
                 assert placed[first]
                 assert not any(placed[k:first])
     assert told > 0
+
+
+def test_gateways_and_watchers_are_told_of_refusals() -> None:
+    scenario = loads(SCENARIO.replace("PLACEMENT", "sticky"))
+    nodes, none = Geometry(scenario).nodes, Assignment({}, {24: 3, 25: None})
+    refused = {24: {"chat": Refusal(NO_POWER)}, 25: {"chat": Refusal(NO_WAY, 7)}}
+    both = replace(none, placed={24: {"chat": None}, 25: {"chat": None}}, refused=refused)
+    assert served(nodes, none, 24) == {"nearest": "sat-0-3"}
+    assert served(nodes, both, 24) == {
+        "nearest": "sat-0-3", "placed": {"chat": None}, "refused": {"chat": NO_POWER}
+    }  # fmt: skip
+    assert served(nodes, both, 25) == {"nearest": None, "placed": {"chat": None}}
+
+    assert placement_events(none, none, nodes.names) == placement_events(both, both, nodes.names) == []
+    (event,) = placement_events(none, both, nodes.names)
+    assert (event["event"], event["n"]) == ("refused", 2)
+    assert event["of"][1] == {
+        "gateway": "gw-madrid", "customer_class": "chat", "reason": NO_WAY, "retry_sim_ns": 7
+    }  # fmt: skip
+    (event,) = placement_events(both, replace(both, refused={24: refused[24]}), nodes.names)
+    assert event == {
+        "event": "served again", "n": 1, "of": [{"gateway": "gw-madrid", "customer_class": "chat"}]
+    }  # fmt: skip

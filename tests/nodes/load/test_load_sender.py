@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import pytest
 
 from orbitmesh.nodes.load import sender
+from orbitmesh.nodes.load.arrivals import requests
 from orbitmesh.wire.load import Lengths, LoadSpec
 from orbitmesh.wire.spec import NodeSpec
 
@@ -42,7 +43,7 @@ def test_each_class_has_its_satellite_and_the_others_connections_are_closed(
         async with asyncio.TaskGroup() as group:
             customers = sender.CustomerSender(SPEC, group, None)  # type: ignore[arg-type]
             for order in orders:
-                customers.assign(*order)
+                customers.assign(*order, {})
         return customers._satellites, set(Channel.open)
 
     nearest = {"chat": "sat-0-0", "code": "sat-0-0"}
@@ -56,3 +57,23 @@ def test_each_class_has_its_satellite_and_the_others_connections_are_closed(
     )  # fmt: skip
     with pytest.raises(ExceptionGroup):
         asyncio.run(told((None, {"chat": "sat-9-9"})))
+
+
+def test_who_is_refused_is_lost_with_the_reason_and_who_has_no_way_without_one() -> None:
+    class Outbox:
+        told: ClassVar[list[Any]] = []
+
+        def answer(self, answer: Any) -> None:
+            self.told.append(answer)
+
+    async def asked() -> None:
+        async with asyncio.TaskGroup() as group:
+            customers = sender.CustomerSender(SPEC, group, Outbox())  # type: ignore[arg-type]
+            customers.assign("sat-0-0", {"chat": None, "code": None}, {"chat": "too warm"})
+            for load in LOADS:
+                await customers._ask(load, next(iter(requests(load))), 0)
+
+    asyncio.run(asked())
+    chat, code = Outbox.told
+    assert (chat.error, chat.refused, chat.dst) == ("too warm", True, "")
+    assert (code.error, code.refused, code.dst) == ("unassigned", False, "")
