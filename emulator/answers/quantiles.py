@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binom, norm
+from scipy.special import bdtr, bdtrik, ndtri  # scipy.stats takes a second to import
 
 CONFIDENCE = 0.95
 
@@ -55,9 +55,15 @@ def _bounds(draws: float, at: float, confidence: float) -> tuple[float | None, f
     """As shares of all, so that they can be looked up among more values than there are draws."""
     m = max(round(draws), 1)
     tail = (1 - confidence) / 2
-    low = int(binom.ppf(tail, m, at)) - 1  # P(fewer than low + 1 of m are below the quantile) <= tail
-    high = int(binom.ppf(1 - tail, m, at))
+    low = _binomial_quantile(tail, m, at) - 1  # P(fewer than low + 1 of m are below the quantile) <= tail
+    high = _binomial_quantile(1 - tail, m, at)
     return (None if low < 0 else low / m), (None if high >= m else high / m)
+
+
+def _binomial_quantile(share: float, n: int, p: float) -> int:
+    """The smallest k with P(at most k of n) >= share."""
+    k = max(int(np.ceil(bdtrik(share, n, p))), 0)
+    return k - 1 if k > 0 and bdtr(k - 1, n, p) >= share else k
 
 
 def share_interval(hits: np.ndarray, *, confidence: float = CONFIDENCE) -> tuple[float, float, float]:
@@ -66,7 +72,7 @@ def share_interval(hits: np.ndarray, *, confidence: float = CONFIDENCE) -> tuple
     if len(hits) == 0:
         raise ValueError("a share of nothing")
     p, m = float(hits.mean()), max(len(hits) / autocorrelation_time(hits), 1.0)
-    z = float(norm.ppf(1 - (1 - confidence) / 2))
+    z = float(ndtri(1 - (1 - confidence) / 2))
     middle = (p + z * z / (2 * m)) / (1 + z * z / m)
     half = z / (1 + z * z / m) * np.sqrt(p * (1 - p) / m + z * z / (4 * m * m))
     return p, max(middle - half, 0.0), min(middle + half, 1.0)

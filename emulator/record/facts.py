@@ -23,6 +23,7 @@ from typing import Any, Literal
 
 from ..epoch import Nodes
 from .due import Schedule
+from .files import FORMAT, MARKER
 from .platforms import PlatformFacts
 from .soundness import Window
 
@@ -74,6 +75,10 @@ class RunHeader:
     customers: list[dict[str, Any]] = field(default_factory=list)  # classes and their targets
     serving: dict[str, Any] | None = None  # ServingSpec, as a dict
     options: dict[str, Any] = field(default_factory=dict)  # what else the caller wants in run.json
+
+    def as_file(self) -> dict[str, Any]:
+        """All of run.json."""
+        return {MARKER: FORMAT} | self.to_dict()
 
     def to_dict(self) -> dict[str, Any]:
         """For run.json; a JSON object with a unit in every key that has one."""

@@ -65,7 +65,7 @@ class Recorder:
         self._nodes, self._rate_scale, self._on_fault = header.nodes, header.rate_scale, on_fault
         self._gateways = header.nodes.names[header.nodes.n_satellites :]
         self._start_unix_ns = unix_ns(header.start_utc)
-        self._run = {files.MARKER: files.FORMAT} | header.to_dict()
+        self._run = header.as_file()
         self._history = History(header.nodes, header.rate_scale)
         self._recent = RecentWindow(self._gateways)
         self._platforms = (

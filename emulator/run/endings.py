@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import OrbitmeshError
 from ..reading import RECORD
 from ..record import ending, files
-from ..record.facts import RunFacts
+from ..record.facts import RunFacts, RunHeader
 from ..record.writer import write_json
 from ..safe_files import Folder
 from .recorder_process import RecorderProcess
@@ -45,14 +45,19 @@ def finish(record: RecorderProcess, folder: Folder, facts: Callable[[], RunFacts
     """The summary, as the recorder wrote it, or without it where it is no more."""
     if record.finish(facts()):
         return record.summary
-    return summarise_without_recorder(folder, facts())
+    return summarise_without_recorder(folder, facts(), record.header)
 
 
-def summarise_without_recorder(out: Folder, facts: RunFacts) -> dict[str, Any]:
-    """Write what is known; empty, and said, where that is nothing or cannot be written."""
+def summarise_without_recorder(out: Folder, facts: RunFacts, header: RunHeader | None) -> dict[str, Any]:
+    """Write what is known; empty, and said, where that is nothing or cannot be written.
+
+    A recorder that died at once had not even written what is run: ``header`` says it.
+    """
     from ..record.results import summary_without_recorder  # it reads tables: only here they are wanted
 
     try:
+        if header is not None and not out.is_there(files.RUN):
+            write_json(out, files.RUN, header.as_file())
         summary = summary_without_recorder(out.anchored, facts.to_dict())
         write_json(out, files.SUMMARY, summary)
     except OrbitmeshError as error:

@@ -31,12 +31,14 @@ class RecorderProcess:
         )
         supervision.hear(self._child, self._heard)
         supervision.at_death(self._died)
+        self.header: RunHeader | None = None  # of the record, once it has been opened
         self.digest: dict[str, Any] = {}
         self.summary: dict[str, Any] = {}
         self._recorded = threading.Event()
 
     def open(self, header: RunHeader) -> None:
         """From now on it is sent what is put into the feed."""
+        self.header = header
         tell(self._child, ("open", header))
         self._forwarder = Forwarder(
             self._feed.reader(), self._send, "to the recorder", self._supervision.fail
