@@ -219,6 +219,8 @@ class Emulation(RunningMesh):
         self._books.caution(*cautions)
         for caution in cautions:
             log.warning("%s", caution)
+        # building took longer than that, but for a handful of nodes: nothing is measured before
+        self._supervision.answer(self._record.opened, _READY_TIMEOUT_S, "the recorder")
 
     def _begin_ticks(self) -> None:
         """The first epoch comes into force here; those that follow, in the conductor's thread."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import socket
 import threading
 import time
@@ -34,6 +35,8 @@ class RecorderProcess:
         self.header: RunHeader | None = None  # of the record, once it has been opened
         self.digest: dict[str, Any] = {}
         self.summary: dict[str, Any] = {}
+        self.opened: queue.Queue[None] = queue.Queue()  # told once, when the record is open
+        self._is_open = False
         self._recorded = threading.Event()
 
     def open(self, header: RunHeader) -> None:
@@ -72,10 +75,15 @@ class RecorderProcess:
     def _heard(self) -> None:
         message = self._child.control.recv()
         match message[0]:
+            case "ready":
+                self._is_open = True
+                self.opened.put(None)
             case "digest":
                 self.digest = message[1]
                 self._feed.put("digest", message[1], stands=True)
             case "fault":
+                if not self._is_open:  # it could not be opened, and leaves nothing
+                    self.header = None
                 event = "light breached" if isinstance(message[1], FasterThanLight) else "fault"
                 self._feed.put("event", {"event": event, "text": str(message[1])})
                 self._supervision.fail(message[1])
