@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -67,6 +68,10 @@ def guest_part(folder: Path) -> Part | str:
 
 def main() -> int:
     os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    # who starts this in the background, or by nohup, has these ignored, and tests send them
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     with tempfile.TemporaryDirectory(prefix="orbitmesh-tests-") as name:
         folder = Path(name)
         together = Part(
