@@ -13,7 +13,7 @@ from rich.text import Text
 from ..answers.parts import WORDS
 from .verdict import percent
 
-_METRICS = {"ttft": "first token", "tpot": "a token", "answer": "whole answer"}
+_METRICS = {"ttft": "first", "tpot": "a token", "answer": "answer"}
 # A generator that is later than this at p99 hides what a customer would have waited.
 _LATE_NS = 20_000_000
 _BOUNDS = {"ttft_ns": "first token within", "tpot_ns": "time per token within", "answer_ns": "answer within"}
@@ -33,7 +33,7 @@ def customers_said(customers: list[dict[str, Any]]) -> list[RenderableType]:
 def _table(customers: list[dict[str, Any]]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("customers", no_wrap=True)
-    for title in ("requests", "one\nin", "answered", "refused"):
+    for title in ("asked", "one\nin", "got", "refused"):
         table.add_column(title, justify="right", no_wrap=True)
     for words in _METRICS.values():
         for quantile in ("p50", "p99"):
