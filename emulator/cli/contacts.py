@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Format, FormatOption, ScenarioArgument, duration_ns, instant_utc
+from .options import DurationOption, Format, FormatOption, ScenarioArgument, StartOption, window
 from .output import print_rows
 
 if TYPE_CHECKING:
@@ -28,14 +28,8 @@ def contacts(
     way: Annotated[
         bool, typer.Option("--way", help="When is there a way from A to B, and by which path?")
     ] = False,
-    start: Annotated[
-        str | None,
-        typer.Option("--start", metavar="UTC", help="As 2026-11-01T00:00:00Z. [default: the scenario's]"),
-    ] = None,
-    duration: Annotated[
-        str | None,
-        typer.Option("--duration", metavar="TIME", help="How long: 24h. [default: the scenario's]"),
-    ] = None,
+    start: StartOption = None,
+    duration: DurationOption = None,
     output: FormatOption = Format.TABLE,
 ) -> None:
     """Print when a station and a satellite, or two satellites, see each other.  Needs no root and no network.
@@ -46,19 +40,17 @@ def contacts(
     """
     from datetime import timedelta
 
-    start_utc = None if start is None else instant_utc(start, "--start")
-    long_ns = None if duration is None else duration_ns(duration, "--duration")
+    start_utc, long_ns, _ = window(start, duration)
     from ..scenario import Scenario
 
     loaded = Scenario.load(scenario)  # before the slow imports
     from ..geometry import Geometry
     from ..links.coverage import Window
-    from ..plan import find_node
+    from ..plan import find_node, window_of
 
     run = loaded.run
-    long_ns = run.duration_ns if long_ns is None else long_ns
-    begin_utc = run.start_utc if start_utc is None else start_utc
-    begin_ns = (begin_utc - run.start_utc) // timedelta(microseconds=1) * 1000
+    asked = window_of(loaded, start_utc, long_ns, None, 1)
+    begin_utc, begin_ns, long_ns = start_utc or run.start_utc, asked.start_sim_ns, asked.duration_ns
     geometry = Geometry(loaded, Window(begin_ns, long_ns, "plan"))
     ends = find_node(a, geometry.nodes), find_node(b, geometry.nodes)
     rows = (_ways if way else _sight)(geometry, ends, begin_ns, begin_ns + long_ns, run.step_ns)

@@ -51,10 +51,33 @@ RunOption = Annotated[
         "--run", metavar="ID", envvar="ORBITMESH_RUN", help="Which mesh, where several are running."
     ),
 ]
+StartOption = Annotated[
+    str | None,
+    typer.Option("--start", metavar="UTC", help="As 2026-11-01T00:00:00Z. [default: the scenario's]"),
+]
+DurationOption = Annotated[
+    str | None,
+    typer.Option("--duration", metavar="TIME", help="How long: 200s, 10min, 24h. [default: the scenario's]"),
+]
+StepOption = Annotated[
+    str | None,
+    typer.Option("--step", metavar="TIME", help="How often: 100ms, 60s. [default: the scenario's]"),
+]
 RunFolderArgument = Annotated[
     str,
     typer.Argument(metavar="RUN", help="A run's id in ./runs, or its folder's path.", show_default=False),
 ]
+
+
+def window(
+    start: str | None, duration: str | None, step: str | None = None
+) -> tuple[datetime | None, int | None, int | None]:
+    """What these three options say: start (UTC), duration and step (ns); None: the scenario's."""
+    return (
+        None if start is None else instant_utc(start, "--start"),
+        None if duration is None else duration_ns(duration, "--duration"),
+        None if step is None else duration_ns(step, "--step"),
+    )
 
 
 def duration_ns(text: str, option: str) -> int:

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Format, FormatOption, ScenarioArgument, duration_ns, instant_utc, pair
+from .options import (
+    DurationOption,
+    Format,
+    FormatOption,
+    ScenarioArgument,
+    StartOption,
+    StepOption,
+    pair,
+    window,
+)
 from .output import print_rows, stderr
 
 if TYPE_CHECKING:
@@ -45,17 +54,9 @@ def plan(
             show_default=False,
         ),
     ] = None,
-    start: Annotated[
-        str | None,
-        typer.Option("--start", metavar="UTC", help="As 2026-11-01T00:00:00Z. [default: the scenario's]"),
-    ] = None,
-    duration: Annotated[
-        str | None,
-        typer.Option("--duration", metavar="TIME", help="How long: 200s, 10min. [default: the scenario's]"),
-    ] = None,
-    step: Annotated[
-        str | None, typer.Option("--step", metavar="TIME", help="How often: 100ms. [default: the scenario's]")
-    ] = None,
+    start: StartOption = None,
+    duration: DurationOption = None,
+    step: StepOption = None,
     output: FormatOption = Format.TABLE,
 ) -> None:
     """Print paths over time, and the round trip that light allows on them.  Needs no root and no network.
@@ -69,9 +70,7 @@ def plan(
     """
     for text in pairs or ():
         pair(text, "--pair")  # says which option is wrong, before anything is loaded
-    start_utc = None if start is None else instant_utc(start, "--start")
-    long_ns = None if duration is None else duration_ns(duration, "--duration")
-    step_ns = None if step is None else duration_ns(step, "--step")
+    start_utc, long_ns, step_ns = window(start, duration, step)
     from ..scenario import Scenario
 
     loaded = Scenario.load(scenario)  # before the slow imports: a wrong file is told at once

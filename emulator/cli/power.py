@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Format, FormatOption, ScenarioArgument, duration_ns, instant_utc
+from .options import DurationOption, Format, FormatOption, ScenarioArgument, StartOption, StepOption, window
 from .output import print_rows, stderr
 
 if TYPE_CHECKING:
@@ -33,17 +33,9 @@ def power(
         str | None,
         typer.Option("--demand", metavar="POWER", help="Of its computers: 150kW. [default: the scenario's]"),
     ] = None,
-    start: Annotated[
-        str | None,
-        typer.Option("--start", metavar="UTC", help="As 2026-11-01T00:00:00Z. [default: the scenario's]"),
-    ] = None,
-    duration: Annotated[
-        str | None,
-        typer.Option("--duration", metavar="TIME", help="How long: 97min. [default: the scenario's]"),
-    ] = None,
-    step: Annotated[
-        str | None, typer.Option("--step", metavar="TIME", help="How often: 60s. [default: the scenario's]")
-    ] = None,
+    start: StartOption = None,
+    duration: DurationOption = None,
+    step: StepOption = None,
     output: FormatOption = Format.TABLE,
 ) -> None:
     """Print a satellite's sunlight, battery, temperature and computing over time.  Needs no root.
@@ -55,9 +47,7 @@ def power(
     from ..scenario import Scenario
     from ..scenario.units import POWER_W, parse
 
-    start_utc = None if start is None else instant_utc(start, "--start")
-    long_ns = None if duration is None else duration_ns(duration, "--duration")
-    step_ns = None if step is None else duration_ns(step, "--step")
+    start_utc, long_ns, step_ns = window(start, duration, step)
     try:
         demand_w = None if demand is None else parse(demand, POWER_W)
     except ValueError as error:

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from orbitmesh.wire.schedule import node_seed, phase_ns, probe_stream, task_stream
 
+from ..assignment import assign
 from ..epoch import Bool, Epoch, Int64, Nodes
-from ..run.assignment import assign
 
 EDGE_NS = 100_000_000
 

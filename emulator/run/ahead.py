@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from ..assignment import assign
 from ..epoch import Epoch, RouteRows
 from ..errors import OrbitmeshError, RunError
 from ..feed.parcels import Parcel, send
@@ -33,7 +34,6 @@ from ..links.changes import NOTHING_CHANGED, link_changes
 from ..links.coverage import Window
 from ..memory_files import MemoryFiles
 from ..priority import go_before_nodes
-from .assignment import assign
 from .placing import placer_of
 from .processes import keep_capabilities
 

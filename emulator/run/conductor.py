@@ -10,12 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from ..assignment import Assignment
 from ..epoch import Epoch, RouteRows
 from ..feed.parcels import Parcel
 from ..links.changes import NOTHING_CHANGED, LinkChanges
 from ..plane.mesh import CommitReport
 from ..priority import go_before_nodes
-from .assignment import Assignment
 from .clock import Clock
 
 log = logging.getLogger(__name__)

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from ..assignment import Assignment
 from ..control.server import ControlServer
 from ..feed.feed import Feed
 from ..plane.backend import LinkBackend
@@ -27,7 +28,6 @@ from ..run_names import make_run_id
 from ..scenario import Scenario
 from ..scenario.customers import loads_of
 from ..scenario.serving import serving_cautions, serving_spec
-from .assignment import Assignment
 from .background_requests import BackgroundRequests
 from .books import Books
 from .capacities import Capacities

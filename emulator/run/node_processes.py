@@ -14,12 +14,12 @@ from typing import Any
 
 from orbitmesh.wire.spec import NodeSpec
 
+from ..assignment import Assignment
 from ..epoch import Nodes
 from ..errors import ProcessDied
 from ..feed.feed import Feed
 from ..placement.view import NO_WAY
 from ..plane.mesh import MeshPlane
-from .assignment import Assignment
 from .node_specs import probe_peers
 from .processes import Child, describe_status
 from .supervision import Supervision

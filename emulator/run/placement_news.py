@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..assignment import Assignment
 from ..feed.feed import Feed
-from .assignment import Assignment
 from .conductor import Tick
 
 

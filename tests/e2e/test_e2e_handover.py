@@ -15,10 +15,10 @@ import pytest
 from e2e_lab import Commanded, Conversation, HeldClock, lost, toy, until
 
 from orbitmesh.emulator import Emulation, Scenario
+from orbitmesh.emulator.assignment import assign
 from orbitmesh.emulator.control.client import Client
 from orbitmesh.emulator.feed.feed import Entry
 from orbitmesh.emulator.plan import PlanRow, plan_rows
-from orbitmesh.emulator.run.assignment import assign
 from orbitmesh.emulator.run.node_specs import node_specs
 from orbitmesh.wire.schedule import phase_ns
 

@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orbitmesh.emulator.assignment import assign
 from orbitmesh.emulator.epoch import UNREACHABLE, Epoch, Links, Routes
 from orbitmesh.emulator.placement import Placer, RequestClass, Work, load
-from orbitmesh.emulator.run.assignment import assign
 
 
 def ring(n_satellites: int, n_gateways: int, delay_ns: list[float], attached: list[int | None]) -> Epoch:

@@ -7,8 +7,8 @@ from itertools import takewhile
 from types import SimpleNamespace
 from typing import Any
 
+from orbitmesh.emulator.assignment import assign
 from orbitmesh.emulator.geometry import Geometry
-from orbitmesh.emulator.run.assignment import assign
 from orbitmesh.emulator.run.background_requests import BackgroundRequests
 from orbitmesh.emulator.scenario import Scenario
 from orbitmesh.nodes.load.arrivals import requests

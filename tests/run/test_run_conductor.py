@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from orbitmesh.emulator.assignment import Assignment
 from orbitmesh.emulator.epoch import Epoch, Links, RouteRows, Routes
-from orbitmesh.emulator.run.assignment import Assignment
 from orbitmesh.emulator.run.clock import RealClock, SteppedClock
 from orbitmesh.emulator.run.conductor import LATE_NS, Ahead, Conductor, Tick
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from orbitmesh.emulator.assignment import Assignment, assign
 from orbitmesh.emulator.geometry import Geometry
 from orbitmesh.emulator.placement import NO_POWER, NO_WAY, Refusal
-from orbitmesh.emulator.run.assignment import Assignment, assign
 from orbitmesh.emulator.run.node_processes import served
 from orbitmesh.emulator.run.placement_news import placement_events
 from orbitmesh.emulator.run.placing import classes_of, placer_of

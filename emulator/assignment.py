@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from ..epoch import Bool, Epoch
-from ..placement.placer import Placer
-from ..placement.view import Refusal
+from .epoch import Bool, Epoch
+
+if TYPE_CHECKING:
+    from .placement.placer import Placer
+    from .placement.view import Refusal
 
 
 @dataclass(frozen=True)
