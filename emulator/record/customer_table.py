@@ -16,6 +16,11 @@ from .verdict import percent
 _METRICS = {"ttft": "first", "tpot": "a token", "answer": "answer"}
 # A generator that is later than this at p99 hides what a customer would have waited.
 _LATE_NS = 20_000_000
+_EXPLAINED = (
+    "first: until the first token came; a token: each after it, mean of an answer; answer: until the last.\n"
+    "?: too few were asked to bound it.  one in: how many requests each of these stands for.\n"
+    "tokens/s in target: of all for which they stand, in answers within the target.\n"
+)
 _BOUNDS = {"ttft_ns": "first token within", "tpot_ns": "time per token within", "answer_ns": "answer within"}
 
 
@@ -26,6 +31,7 @@ def customers_said(customers: list[dict[str, Any]]) -> list[RenderableType]:
     return [
         Text("\nWhat customers got, from when each request was due:"),
         _table(customers),
+        Text(_EXPLAINED),
         *map(_sentence, customers),
     ]
 

@@ -121,7 +121,8 @@ def _available(gateways: Sequence[dict[str, Any]]) -> str:
     known = [gateway for gateway in gateways if gateway.get("available_ratio") is not None]
     out = sorted((g for g in known if g["available_ratio"] < 1), key=lambda g: float(g["available_ratio"]))
     if not out:
-        return f"all {len(known):,} gateways had a way, all of the time" if known else ""
+        many = f"all {len(known):,} gateways" if len(known) > 1 else "the one gateway"
+        return f"{many} had a way, all of the time" if known else ""
     lines = [
         f"{gateway['gateway']}: {percent(gateway['available_ratio'])} of the time, "
         f"longest gap {gateway['longest_gap_ns'] / 1e9:.1f} s"
