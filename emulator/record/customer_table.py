@@ -21,17 +21,19 @@ _EXPLAINED = (
     "?: too few were asked to bound it.  one in: how many requests each of these stands for.\n"
     "tokens/s in target: of all for which they stand, in answers within the target.\n"
 )
+_DOUBTED = "The figures of this run are in doubt, as said above: so is what follows."
 _BOUNDS = {"ttft_ns": "first token within", "tpot_ns": "time per token within", "answer_ns": "answer within"}
 
 
-def customers_said(customers: list[dict[str, Any]]) -> list[RenderableType]:
-    """Nothing where nobody asked."""
+def customers_said(customers: list[dict[str, Any]], *, trusted: bool = True) -> list[RenderableType]:
+    """Nothing where nobody asked.  ``trusted``: does nothing speak against the run as a whole?"""
     if not customers:
         return []
     return [
         Text("\nWhat customers got, from when each request was due:"),
         _table(customers),
         Text(_EXPLAINED),
+        *([] if trusted else [Text(_DOUBTED, style="red")]),
         *map(_sentence, customers),
     ]
 

@@ -40,7 +40,7 @@ def to_table(results: RunResults) -> RenderableType:
     parts.append(_expected_error(summary["error_budget"]))
     parts.extend(Text(f"note: {note}", style="yellow") for note in results.notes)
     parts.extend(_verdict(summary))
-    parts.extend(customers_said(summary.get("customers", [])))
+    parts.extend(customers_said(summary.get("customers", []), trusted=summary["trusted"]))
     return Group(*parts)
 
 

@@ -120,6 +120,12 @@ def test_the_report_says_it_in_a_sentence() -> None:
     assert customers_said([]) == []
 
 
+def test_classes_of_a_run_in_doubt_are_in_doubt() -> None:
+    said = [str(part) for part in customers_said([judged(rows(FINE))], trusted=False)]
+    assert any("so is what follows" in text for text in said)
+    assert not any("so is what follows" in str(part) for part in customers_said([judged(rows(FINE))]))
+
+
 def test_a_generator_that_fell_behind_is_not_believed() -> None:
     behind = replace(FINE, sent_mono_ns=50 * MS)
     (text,) = [str(part) for part in customers_said([judged(rows(behind))]) if "chat:" in str(part)]
