@@ -59,21 +59,23 @@ def print_cost_of_run(run: str, orbit: Place, ground: Place, output: Format) -> 
 
 def costs_of_run(folder: Path, orbit: Place, ground: Place) -> list[dict[str, Any]]:
     """A row for each class with an answer."""
-    from orbitmesh.wire.serving import ServingSpec
-
     from ..answers.cost import cost, measured, run_joules
     from ..errors import InputError
+    from ..record.answer_book import served
     from ..record.files import RUN
     from ..record.results import load_run, read_run_file
 
-    answered = [row for row in load_run(folder).summary.get("customers", []) if row.get("joules_per_request")]
+    answered = [row for row in load_run(folder).summary.get("customers", []) if _has_joules(row)]
     if not answered:
         raise InputError(
             "no customer was answered in this run, or its record is of before their joules were kept: "
             "name a run of a scenario with [[customers]]",
             path=folder / RUN,
         )
-    on = ServingSpec.from_dict(read_run_file(folder)["serving"]).deployment
+    try:
+        on = served(read_run_file(folder))
+    except InputError as error:
+        raise InputError(f"is damaged: {error.message}", path=folder / RUN) from None
     found = []
     for row in answered:
         made: dict[str, Any] = {"customer_class": row["customer_class"]}
@@ -84,6 +86,11 @@ def costs_of_run(folder: Path, orbit: Place, ground: Place) -> list[dict[str, An
                 made.setdefault(key, {})[name] = _ends(cost(place, measured(joules)).times(factor))
         found.append(made)
     return found
+
+
+def _has_joules(row: dict[str, Any]) -> bool:
+    joules = (row.get("joules_per_request"), row.get("joules_per_token"))
+    return all(each is not None and 0 < each < float("inf") for each in joules)
 
 
 def _ends(made: Estimate) -> dict[str, float | None]:

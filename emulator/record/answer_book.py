@@ -5,16 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from orbitmesh.nodes.serving.step_time import StepTime
 from orbitmesh.wire.answers import Answer
-from orbitmesh.wire.serving import ServingSpec
+from orbitmesh.wire.serving import Deployment, ServingSpec
 
+from ..answers.targets import Target
 from ..epoch import Nodes
+from ..errors import InputError
 from ..safe_files import Folder
 from . import files
-from .answers import ANSWERS, answer_row, as_done, as_sent
+from .answers import ANSWERS, answer_row, as_done, as_sent, beyond_measure
 from .customers import customer_rows
 from .truth import History
 from .writer import TableWriter
+
+LONGEST_STEP_NS = 3600 * 10**9  # a step of one token; no accelerator is so slow
 
 
 class AnswerBook:
@@ -61,8 +66,29 @@ def customers_of(
         return [], []
     answers, unreadable = files.read_table(folder / files.ANSWERS, ANSWERS)
     try:
+        deployment = served(run)
+        for each in run["customers"]:
+            _ = each["target"] and Target(**each["target"])
+        duration_ns = emulated_ns or run["duration_ns"]
+        if not duration_ns > 0:
+            raise ValueError(f"a duration of {duration_ns} ns")
+    except InputError as error:
+        return [], [*unreadable, (folder / files.RUN, error.message)]
+    except (TypeError, ValueError) as error:
+        return [], [*unreadable, (folder / files.RUN, f"its customers make no sense: {error}")]
+    if (wrong := beyond_measure(answers)) is not None:
+        return [], [*unreadable, (folder / files.ANSWERS, wrong)]
+    return customer_rows(answers, run["customers"], deployment, duration_ns), unreadable
+
+
+def served(run: dict[str, Any]) -> Deployment:
+    """By whom customers were answered, of run.json; InputError where it is damaged."""
+    try:
         deployment = ServingSpec.from_dict(run["serving"]).deployment
-    except (KeyError, TypeError, ValueError) as error:
-        return [], [*unreadable, (folder / files.RUN, f"its serving makes no sense: {type(error).__name__}")]
-    rows = customer_rows(answers, run["customers"], deployment, emulated_ns or run["duration_ns"])
-    return rows, unreadable
+        times = StepTime(deployment)
+        steps_ns = [times.ns(1, 0.5, 0, 0), times.ns(0, 0.0, 1, 1)]
+        if not 0 < min(steps_ns) <= max(steps_ns) < LONGEST_STEP_NS:
+            raise ValueError(f"its steps take {max(steps_ns):g} ns")
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"its serving makes no sense: {type(error).__name__}: {error}") from None
+    return deployment

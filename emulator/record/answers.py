@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from orbitmesh.wire.answers import Answer
@@ -117,6 +118,22 @@ def answer_row(
         None,
         None,
     )
+
+
+_MOST = 2**53  # that a float holds exactly: 104 days of ns
+
+
+def beyond_measure(answers: pa.Table) -> str | None:
+    """Which column of a damaged table holds what no run can have measured."""
+    for field in ANSWERS:
+        if field.type not in (pa.int64(), pa.float64()):
+            continue
+        most = _MOST if not field.name.endswith("_mono_ns") else 2**63 - 1
+        least = -_MOST if field.name == "late_ns" else 0
+        values = answers[field.name].drop_null().to_numpy()
+        if not np.all((values >= least) & (values <= most)):  # not a number is neither
+            return f"its column {field.name} holds what cannot have been measured"
+    return None
 
 
 def _whole(ns: float | None) -> int | None:

@@ -70,7 +70,7 @@ def _ms(figure: dict[str, Any] | None) -> str:
 def _sentence(row: dict[str, Any]) -> Text:
     name = row["customer_class"]
     if not row["requests"]:
-        return Text(f"{name}: no request was due in this run", style="yellow")
+        return Text(f"{name}: {_nothing(row.get('cut_off', 0))}", style="yellow")
     if row["target"] is None:
         return Text(f"{name}: no target was set, so nothing is judged")
     share = row["within_target"]
@@ -90,6 +90,12 @@ def _sentence(row: dict[str, Any]) -> Text:
         causes = [_cause(cause, what) for cause, what in row["causes"].items()]
         text += f" What missed it: {'; '.join(causes)}."
     return Text(text + _quality(row), style=style)
+
+
+def _nothing(cut_off: int) -> str:
+    if not cut_off:
+        return "no request was due in this run, or nothing could carry one (links = fake)"
+    return f"{cut_off:,} were under way when the run ended, and no other was asked: run longer, or ask less"
 
 
 def _quality(row: dict[str, Any]) -> str:
@@ -120,5 +126,5 @@ def _cause(cause: str, row: dict[str, Any]) -> str:
     if reasons := row.get("by_reason"):
         said += f" ({', '.join(f'{n:,} {why}' for why, n in reasons.items())})"
     if "over_ns" in row:
-        said += f", by {row['over_ns'] / row['requests'] / 1e6:.1f} ms on average"
+        said += f", by {row['over_ns'] / max(1, row['requests']) / 1e6:.1f} ms on average"
     return said

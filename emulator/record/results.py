@@ -100,6 +100,8 @@ def _loaded(path: Path, run: dict[str, Any]) -> RunResults:
     tables = [(files.SAMPLES, SAMPLES), (files.PATH_CHANGES, PATH_CHANGES)]
     if summary.get("platform") is not None:
         tables.append((files.PLATFORMS, PLATFORMS))
+    if summary.get("customers"):
+        tables.append((files.ANSWERS, ANSWERS))
     for folder, schema in tables:
         parts.notes += map(files.sentence, files.damaged_files(path / folder, schema))
         if not (path / folder).exists():

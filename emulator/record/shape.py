@@ -133,7 +133,9 @@ _TARGET = Maybe(
 _CLASS = {"name": str, "one_in": int, "target": _TARGET}
 _CAUSES = Each({"requests": int, "over_ns": Optional(int), "by_reason": Optional(Each(int))})
 _SHARE = {"share": float, "low": float, "high": float}
-_QUANTILES = Each(Maybe({"value": int, "low": Maybe(int), "high": Maybe(int)}))
+_QUANTILES = dict.fromkeys(
+    ("p50", "p90", "p99", "p99_9"), Maybe({"value": int, "low": Maybe(int), "high": Maybe(int)})
+)
 
 
 def _customers(value: dict[str, Any]) -> Any:
@@ -148,7 +150,7 @@ def _customers(value: dict[str, Any]) -> Any:
         | judged
         | {
             **dict.fromkeys(("answered", "refused", "cut_off", "sound"), int),
-            "sent_late_p99_ns": Maybe(int),
+            "sent_late_p99_ns": int,
             **dict.fromkeys(("joules_per_request", "joules_per_token"), Optional(Maybe(float))),
             "availability": _SHARE,
             "confidence": float,

@@ -21,7 +21,7 @@ from ..presets import preset, presets
 from ..shown import shown
 from ..toml_lines import Location
 from .code import LEAST_ALTITUDE_KM, MOST_ALTITUDE_KM, MOST_PLANES, MOST_SATELLITES, parse_code
-from .customers import customer_problems
+from .customers import MOST_SILENT_PER_S, customer_problems, silent_rate_per_s
 from .model import Content, Ground, Plane, Shell, Station
 from .serving import serving_problems
 from .units import LAST_YEAR
@@ -356,6 +356,13 @@ def _customers(scenario: Content) -> Iterator[Problem]:
         yield Problem(("customers", 0), "nothing serves them: add [serving] with a model and an accelerator")
         return
     stations = [station.name for station in scenario.ground.stations]
+    silent_per_s = silent_rate_per_s(scenario)
+    if silent_per_s > MOST_SILENT_PER_S:
+        yield Problem(
+            ("customers", 0),
+            f"all classes together ask {silent_per_s:,.0f} times a second without packets, and a run tells "
+            f"its satellites of {MOST_SILENT_PER_S:,} at most: lower rate",
+        )
     for i, customers in enumerate(scenario.customers):
         at: Location = ("customers", i)
         for key, message in customer_problems(customers, scenario):

@@ -22,6 +22,21 @@ from .traces import read_trace
 # of a target preset: figure, and what it bounds
 _FIGURES = {"first-token-p99": "ttft_ns", "per-token-p99": "tpot_ns", "answer-p99": "answer_ns"}
 
+# Requests without packets: what tells satellites of them takes some 10 us of a core for each.
+MOST_SILENT_PER_S = 50_000
+
+
+def silent_rate_per_s(scenario: Content) -> float:
+    """Of requests without packets, of all classes and gateways in their busiest hour; traces have few."""
+    found = 0.0
+    for each in scenario.customers:
+        if each.rate_per_s is None or each.trace is not None or not sum(each.hours) > 0:
+            continue
+        n = len(scenario.ground.stations) if each.gateways == "all" else len(each.gateways)
+        busiest = max(each.hours) * len(each.hours) / sum(each.hours)
+        found += n * each.rate_per_s * busiest * (1 - 1 / each.one_in)
+    return found
+
 
 def load_specs(
     customers: Sequence[Customers], station: Station, seed: int, start_utc: datetime, base: Path
@@ -41,7 +56,7 @@ def load_specs(
                 customer_class=each.name,
                 gateway=gateway,
                 seed=node_seed(seed, f"{gateway}/{each.name}"),
-                rate_per_s=each.rate_per_s,
+                rate_per_s=each.rate_per_s or 1.0,  # a trace has its own
                 prompt=lengths(each.prompt),
                 output=lengths(each.output),
                 gaps_cv=each.gaps_cv,
@@ -102,6 +117,8 @@ def target_of(customers: Customers) -> Target | None:
 
 def customer_problems(customers: Customers, scenario: Content) -> Iterator[tuple[str, str]]:
     """What is wrong with a class: the key and a sentence."""
+    if customers.rate_per_s is None and customers.trace is None:
+        yield "rate", "the key 'rate' is missing: add it, or name a trace"
     for key in ("prompt", "output"):
         try:
             lengths(getattr(customers, key))

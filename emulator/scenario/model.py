@@ -289,7 +289,8 @@ class Customers(Section):
         tuple[str, ...] | Literal["all"], BeforeValidator(partial(_names_or, "all", count=False))
     ] = "all"
     model: str | None = None  # default: the one of [serving]
-    rate_per_s: StrictFloat = Field(alias="rate", gt=0, le=1e6)  # at each gateway, the mean of a day
+    # at each gateway, the mean of a day; a trace has its own
+    rate_per_s: StrictFloat | None = Field(None, alias="rate", gt=0, le=1e6)
     prompt: Tokens = Tokens(median=1020.0, p95=4083.0, most=32_768)  # Azure's conversations of 2023
     output: Tokens = Tokens(median=129.0, spread="exponential", most=4096)
     gaps_cv: StrictFloat = Field(1.0, alias="gaps-cv", ge=0.1, le=20)  # 1: Poisson

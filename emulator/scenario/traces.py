@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import datetime
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from orbitmesh.wire.load import Trace
@@ -30,13 +32,14 @@ _COLUMNS = {
     "images": ("numimages", "images"),
 }
 _NS_PER_S = 10**9
+_INSTANT = re.compile(r"(?P<second>.*?)(?:\.(?P<fraction>\d{1,12}))?(?P<offset>Z|[+-]\d\d:?\d\d)?")
 
 
 def read_trace(path: Path) -> Trace:
     """InputError with file and line where a row is not what its column says."""
-    lines = csv.reader(io.StringIO(read_text(path, TRACE)))
+    lines = _lines(path, read_text(path, TRACE))
     try:
-        header = [name.strip().lower() for name in next(lines)]
+        header = [name.strip().lower() for name in next(lines)[1]]
     except StopIteration:
         raise InputError("is empty: a trace begins with the names of its columns", path=path) from None
     at = {what: header.index(name) for what, names in _COLUMNS.items() for name in names if name in header}
@@ -47,10 +50,9 @@ def read_trace(path: Path) -> Trace:
                 path=path, line=1,
             )  # fmt: skip
     rows = []
-    for row in lines:
+    for line, row in lines:
         if not row:
             continue
-        line = lines.line_num
         if len(row) != len(header):
             raise InputError(f"has {len(row)} values, the header {len(header)}", path=path, line=line)
         try:
@@ -78,22 +80,33 @@ def read_trace(path: Path) -> Trace:
     )
 
 
+def _lines(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
+    """(line, values), whichever way lines end; InputError where csv can make nothing of one."""
+    lines = csv.reader(io.StringIO(text, newline=None))
+    try:
+        for row in lines:
+            yield lines.line_num, row
+    except csv.Error as error:
+        raise InputError(f"is no CSV there: {error}", path=path, line=lines.line_num) from None
+
+
 def _instant_ns(text: str) -> int:
-    """Seconds, or a date and time; ValueError."""
+    """Seconds, or a date and time, in UTC where it states no offset; ValueError."""
     text = text.strip()
     if ":" not in text:
         seconds = real(text)
         if not 0 <= seconds <= 1e9:
             raise ValueError(f"an arrival of {shown(text)} s is not 0 to 1e9")
         return round(seconds * _NS_PER_S)
-    whole_text, _, fraction = text.removesuffix("Z").partition(".")
-    fraction = fraction.split("+")[0]
+    parts = _INSTANT.fullmatch(text)
     try:
-        instant = datetime.fromisoformat(whole_text)
+        if parts is None:
+            raise ValueError
+        instant = datetime.fromisoformat(parts["second"] + (parts["offset"] or "Z"))
     except ValueError:
         raise ValueError(f"{shown(text)} is no instant: write seconds, or 2023-11-16 18:15:46.68") from None
-    part = round(real("0." + fraction) * _NS_PER_S) if fraction else 0
-    return round((instant.replace(tzinfo=None) - datetime(1970, 1, 1)).total_seconds()) * _NS_PER_S + part
+    part = round(real("0." + parts["fraction"]) * _NS_PER_S) if parts["fraction"] else 0
+    return round((instant - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()) * _NS_PER_S + part
 
 
 def _tokens(text: str) -> int:

@@ -26,6 +26,9 @@ TIMEOUT_S = 120.0
 # of the node's own words: these say no, all others that none came
 _REFUSALS = {"RESOURCE_EXHAUSTED", "INVALID_ARGUMENT", "FAILED_PRECONDITION"}
 _MOST_PROMPT_BYTES = 4 * 2**20
+# More streams at once no machine carries; the next wait for room, and count from when they were due.
+MOST_UNDER_WAY = 4096
+_ROOM_S = 0.01
 
 
 class CustomerSender:
@@ -82,8 +85,10 @@ class CustomerSender:
                 continue
             due_mono_ns = at_mono_ns + asked.due_ns
             left_ns = due_mono_ns - time.monotonic_ns()
-            if left_ns > 0:
-                await asyncio.sleep(left_ns / _NS_PER_S)
+            # also where it is behind: else nothing would be sent, nor the run's end be heard
+            await asyncio.sleep(max(0, left_ns) / _NS_PER_S)
+            while len(self._under_way) >= MOST_UNDER_WAY and not self._over:
+                await asyncio.sleep(_ROOM_S)
             if self._over:
                 return
             self._group.create_task(self._ask(load, asked, due_mono_ns))

@@ -136,6 +136,10 @@ def test_what_a_run_cost_by_its_own_joules(tmp_path: Path, monkeypatch: pytest.M
     assert "chat: 40 J of accelerators a request, 4 J a token (calibrated)" in text
     assert f"{per_million:.3g}" in text
     assert cost("--run", str(tmp_path), "-o", "csv").stdout.startswith("customer_class,place,cost,least,low,")
+    monkeypatch.setattr(results, "read_run_file", lambda path: {"serving": {}})
+    damaged = cost("--run", str(tmp_path))
+    assert damaged.exit_code == 2
+    assert "run.json: is damaged: its serving makes no sense" in damaged.stderr
     rows.pop(0)
     refused = cost("--run", str(tmp_path))
     assert refused.exit_code == 2

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
 from orbitmesh.emulator.answers.parts import PARTS
+from orbitmesh.emulator.record.answer_book import customers_of
 from orbitmesh.emulator.record.answers import ANSWERS, answer_row, as_done, as_sent
 from orbitmesh.emulator.record.customer_table import customers_said
 from orbitmesh.emulator.record.customers import _asked, customer_rows
@@ -148,3 +152,49 @@ def test_joules_are_those_of_the_answered() -> None:
     with console.capture() as capture:
         console.print(*customers_said([row]))
     assert "Accelerators drew 40 J for each answer." in " ".join(capture.get().split())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("target", TARGET | {"share": 7.0}, "its customers make no sense: a target for a share of 7.0"),
+        (
+            "target",
+            TARGET | {"ttft_ns": None, "tpot_ns": None},
+            "its customers make no sense: a target bounds",
+        ),
+        ("serving", {}, "its serving makes no sense: KeyError"),
+        ("memory", 1e-300, "its serving makes no sense"),
+        ("duration_ns", 0, "its customers make no sense: a duration of 0 ns"),
+        ("energy_j", float("nan"), "its column energy_j holds what cannot have been measured"),
+        ("ttft_ns", 2**62, "its column ttft_ns holds what cannot have been measured"),
+    ],
+)
+def test_a_damaged_record_of_customers_is_said_in_a_sentence(
+    tmp_path: Path, name: str, value: object, words: str
+) -> None:
+    run: dict[str, Any] = {
+        "customers": [{"name": "chat", "one_in": 1, "target": TARGET}],
+        "serving": asdict(serving_spec(Serving(model="llama-3.1-8b", accelerator="h100"))),
+        "duration_ns": 10**9,
+    }
+    found = rows(FINE)
+    if name in found.column_names:
+        place = found.column_names.index(name)
+        found = found.set_column(place, found.field(place), pa.array([value], found.field(place).type))
+    elif name == "target":
+        run["customers"][0]["target"] = value
+    elif name == "memory":
+        run["serving"]["deployment"]["accelerator"]["memory_bytes_per_s"] = value
+    else:
+        run[name] = value
+    pq.write_table(found, tmp_path / "answers.parquet")
+    said, wrong = customers_of(tmp_path, run, None)
+    assert (said, len(wrong)) == ([], 1)
+    assert words in wrong[0][1]
+
+
+def test_a_class_of_which_nothing_came_in_time_is_not_said_to_have_been_quiet() -> None:
+    row = {"customer_class": "chat", "requests": 0, "one_in": 1, "met": None, "target": TARGET, "cut_off": 7}
+    (sentence,) = customers_said([row])[3:]
+    assert "7 were under way when the run ended, and no other was asked" in str(sentence)

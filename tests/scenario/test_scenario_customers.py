@@ -96,6 +96,8 @@ def test_a_scenario_with_customers_survives_its_dump() -> None:
         (CHAT % "" + '[[customers]]\nname = "chat"\nrate = 1.0\n', "chat"),
         (CHAT.replace("2.0", "0.0") % "", "rate"),
         (CHAT % "gaps-cv = 100.0", "gaps-cv"),
+        (CHAT.replace("rate = 2.0\n", "") % "", "the key 'rate' is missing: add it, or name a trace"),
+        (CHAT.replace("2.0", "30000.0") % "one-in = 1000", "all classes together ask 59,940 times a second"),
     ],
 )
 def test_what_is_wrong_is_said_by_key(text: str, words: str) -> None:
@@ -139,6 +141,7 @@ def test_traces_of_seconds_and_of_images(tmp_path: Path) -> None:
         ("arrival_s,input_tokens,output_tokens\n0,-5,1\n", ":2: -5 tokens are not 0 to 1,000,000"),
         ("arrival_s,input_tokens,output_tokens\n-1,5,1\n", ":2: an arrival of"),
         ("TIMESTAMP,ContextTokens,GeneratedTokens\n16:00:99,5,1\n", ":2: '16:00:99' is no instant"),
+        ("arrival_s,input_tokens,output_tokens\n0,1,1\n1," + "1" * 200_000 + ",1\n", ":3: is no CSV there"),
     ],
 )
 def test_a_trace_with_a_bad_row_is_refused_by_file_and_line(tmp_path: Path, text: str, words: str) -> None:
@@ -146,6 +149,25 @@ def test_a_trace_with_a_bad_row_is_refused_by_file_and_line(tmp_path: Path, text
         read_trace(trace(tmp_path, text))
     assert words in str(failed.value)
     assert "trace.csv" in str(failed.value)
+
+
+def test_instants_of_a_trace_keep_their_offsets_and_lines_may_end_in_any_way(tmp_path: Path) -> None:
+    found = read_trace(trace(tmp_path, (
+        "TIMESTAMP,ContextTokens,GeneratedTokens\r"
+        "2024-05-10 02:00:01.5+02:00,1,1\r"
+        "2024-05-10 00:00:00.009930-05:00,3,1\r"
+        "2024-05-10 00:00:01Z,2,1\r"
+    )))  # fmt: skip
+    assert (found.prompt_tokens, found.arrival_ns[1]) == ((2, 1, 3), 500_000_000)
+    assert found.arrival_ns[2] == 5 * 3600 * 10**9 - 990_070_000
+
+
+def test_a_trace_needs_no_rate(tmp_path: Path) -> None:
+    trace(tmp_path, "arrival_s,input_tokens,output_tokens\n0,1,1\n2,1,1\n")
+    chat = CHAT.replace("rate = 2.0\n", "") % 'trace = "trace.csv"'
+    (tmp_path / "s.toml").write_text(SERVED % chat)
+    (load,) = of(Scenario.load(str(tmp_path / "s.toml")), 1)["gw-london"]
+    assert load.mean_rate_per_s == 0.5
 
 
 def test_a_trace_is_found_beside_its_scenario(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any, ClassVar
 
 import pytest
@@ -77,3 +78,38 @@ def test_who_is_refused_is_lost_with_the_reason_and_who_has_no_way_without_one()
     chat, code = Outbox.told
     assert (chat.error, chat.refused, chat.dst) == ("too warm", True, "")
     assert (code.error, code.refused, code.dst) == ("unassigned", False, "")
+
+
+def test_a_load_too_fast_for_the_machine_is_sent_late_within_bounds_and_hears_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A million a second: nothing else had a turn before, not even what was to be sent."""
+    fast = LoadSpec("chat", "gw-a", 1, 1e6, Lengths("fixed", 10), Lengths("fixed", 10))
+    monkeypatch.setattr(sender, "MOST_UNDER_WAY", 64)
+    most, told = 0, []
+
+    class Never(sender.CustomerSender):
+        async def _answer(self, came: Any, satellite: str | None) -> Any:
+            nonlocal most
+            most = max(most, len(self._under_way))
+            await asyncio.Event().wait()
+
+    class Outbox:
+        def answer(self, answer: Any) -> None:
+            told.append(answer)
+
+    async def asked() -> None:
+        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+            customers = Never(SPEC, group, Outbox())  # type: ignore[arg-type]
+            asking = group.create_task(customers._ask_all(fast, time.monotonic_ns()))
+            while len(customers._under_way) < 64:
+                await asyncio.sleep(0.001)
+            await asyncio.sleep(0.05)
+            customers.cut_off()
+            await asking
+            raise asyncio.CancelledError  # what never ends is given up
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(asked())
+    assert most == 64
+    assert len(told) == 64
