@@ -29,6 +29,13 @@ pytestmark = [pytest.mark.netns, pytest.mark.timeout(180)]
 BOUND_NS = 2_000_000
 
 
+@pytest.fixture(autouse=True)
+def _shorter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shared queue is full after 0.4 s; a calibration looks for longer."""
+    monkeypatch.setattr(agreement, "_SHARING_S", 2.0)
+    monkeypatch.setattr(agreement, "_WARM_UP_S", 0.7)
+
+
 def _plan(scenario: Scenario) -> Plan:
     return Plan.of(scenario, n_streams=3, n_satellites=2)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from orbitmesh.emulator.calibration import measure
+from orbitmesh.emulator.calibration import agreement, measure
 from orbitmesh.emulator.calibration.lab import Line, Setting
 from orbitmesh.emulator.calibration.measure import Calibrator, PlaneName
 from orbitmesh.emulator.calibration.traffic import PROGRAM, Streaming
@@ -67,6 +67,8 @@ def test_a_quick_calibration_finds_what_physics_and_the_settings_demand(
     # the kernel takes half a minute to make and unmake the 6,336 devices of 1,584 satellites
     sizes = (72, 200) if plane == "wired" else measure.SIZES
     monkeypatch.setattr(measure, "SIZES", sizes)
+    monkeypatch.setattr(agreement, "_SHARING_S", 2.0)
+    monkeypatch.setattr(agreement, "_WARM_UP_S", 0.7)
     seen: list[str] = []
     found = Calibrator("engine", plane=plane, quick=True).run(lambda what, done, total: seen.append(what))
     assert len(seen) > 5

@@ -74,7 +74,7 @@ def test_mtr_sees_every_node() -> None:
     with Row(5) as row:
         row.set(2 * MS)
         for prefix in ("10.0.0.", "fd6f::a00:"):
-            said = row.run(0, "mtr", "--json", "-n", "-c", "3", "-i", "0.2", f"{prefix}5")
+            said = row.run(0, "mtr", "--json", "-n", "-c", "3", "-i", "0.2", "-G", "1", f"{prefix}5")
             hubs = json.loads(said)["report"]["hubs"]
             assert [hub["host"] for hub in hubs] == [f"{prefix}{node}" for node in (2, 3, 4, 5)]
             for i, hub in enumerate(hubs):
