@@ -165,6 +165,7 @@ HEADINGS = {
     "Constellation": "[constellation]",
     "Shell": "[[constellation.shells]]",
     "Plane": "planes",
+    "Formation": "formation",
     "Lasers": "[lasers]",
     "Terminal": "[lasers.terminal]",
     "Ground": "[ground]",

@@ -19,6 +19,8 @@ def gaps(shells: Sequence[ShellLayout]) -> list[str]:
 
 
 def _gaps(shell: ShellLayout) -> list[str]:
+    if shell.lattice is not None:  # its edge is no gap
+        return []
     found, n = [], shell.n_planes
     names = [f"plane {shell.first_plane + p}" for p in range(n)]
     short = [f"{names[p]} ({shell.slots[p]})" for p in range(n) if shell.slots[p] < _RING]

@@ -23,6 +23,8 @@ from .pattern import nearest_neighbours, plus_grid
 from .presets import terminal
 from .visibility import longest_chord_km
 
+_WITH_DIAGONALS = 8  # terminals of a satellite from which on a formation's grid has them
+
 _lasers_between = function("lasers_between", f64, size, f64, size, i32, f64, i32, i64)
 
 
@@ -87,7 +89,9 @@ class LaserMesh:
         if lasers.pattern == "+grid":
             grid = offset_grid(fleet, lasers.cross_plane_offset)
             self.offsets = grid.chosen
-            self._grid, self._grid_terminals = plus_grid(grid.shells)
+            self._grid, self._grid_terminals = plus_grid(
+                grid.shells, diagonals=lasers.terminals >= _WITH_DIAGONALS
+            )
             self.gaps = gaps(fleet.shells)
             needed = int(np.bincount(self._grid.ravel(), minlength=1).max())
             if needed > lasers.terminals:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from ..epoch import Bool, Float64, Int32, Int64, UInt8
 from ..orbit import ShellLayout
-from .terminals import AHEAD, BEHIND, LEFT, RIGHT
+from .terminals import AHEAD, BEHIND, DIAGONALS, LEFT, RIGHT
 
 # two neighbours whose ranges differ by less are equally near, and the index decides: else those ahead and
 # behind in a plane would change places with the rounding of each tick
@@ -19,7 +19,7 @@ _TIE_KM = 1e-6
 Joinable = Callable[[Int64, Float64], Bool]
 
 
-def plus_grid(shells: Sequence[ShellLayout]) -> tuple[Int32, UInt8]:
+def plus_grid(shells: Sequence[ShellLayout], *, diagonals: bool = False) -> tuple[Int32, UInt8]:
     """Neighbours in the plane and in the planes beside it, shell by shell; no laser joins two shells.
 
     Returns (m, 2) int32 pairs a < b, sorted, each once; and (m, 2) uint8, the
@@ -28,11 +28,16 @@ def plus_grid(shells: Sequence[ShellLayout]) -> tuple[Int32, UInt8]:
     each satellite has up to two neighbours in the other one (wrapped both ways, unless that is the same
     one).  What neighbours across planes is ``ShellLayout.cross_plane_pairs``:
     the slot shift at the wrap, no pairs across a star's seam, and planes of
-    unequal sizes.
+    unequal sizes.  In a formation neighbours are those of its lattice: four, and with ``diagonals`` eight.
     """
     pairs: list[Int64 | Int32] = [np.empty((0, 2), np.int64)]
     terminals: list[UInt8] = [np.empty((0, 2), np.uint8)]
     for shell in shells:
+        if shell.lattice is not None:
+            for steps, ends_at in _of_lattice(shell.first, shell.lattice, diagonals):
+                pairs.append(steps)
+                terminals.append(ends_at)
+            continue
         size = np.repeat(shell.slots, shell.slots)
         first = shell.first + np.repeat(np.cumsum((0, *shell.slots[:-1])), shell.slots)
         here = shell.first + np.arange(len(shell))
@@ -51,6 +56,18 @@ def plus_grid(shells: Sequence[ShellLayout]) -> tuple[Int32, UInt8]:
     joined, at = np.concatenate(pairs).astype(np.int32), np.concatenate(terminals)
     order = np.lexsort((joined[:, 1], joined[:, 0]))
     return joined[order], at[order]
+
+
+def _of_lattice(first: int, lattice: Int32, diagonals: bool) -> Iterator[tuple[Int64, UInt8]]:
+    """Pairs a step apart, direction by direction, and the terminals at their ends."""
+    place = {(p, q): first + row for row, (p, q) in enumerate(lattice.tolist())}
+    ways = [((1, 0), (AHEAD, BEHIND)), ((0, 1), (RIGHT, LEFT))]
+    if diagonals:
+        ways += [((1, 1), DIAGONALS[:2]), ((-1, 1), DIAGONALS[2:])]
+    for (dp, dq), ends in ways:
+        found = [(a, place[p + dp, q + dq]) for (p, q), a in place.items() if (p + dp, q + dq) in place]
+        # rows are in order, so a < b
+        yield np.array(found, np.int64).reshape(-1, 2), np.tile(np.array(ends, np.uint8), (len(found), 1))
 
 
 def _leads_left(shell: ShellLayout, across: Int32) -> Bool:

@@ -14,6 +14,7 @@ from ..epoch import LEAST_LASER_SLOTS, UNUSED, Int32, Int64, UInt8
 from ..scenario.model import Lasers
 
 AHEAD, BEHIND, RIGHT, LEFT = range(4)
+DIAGONALS = (4, 5, 6, 7)  # of a formation
 
 
 def laser_slots(lasers: Lasers) -> int:

@@ -122,7 +122,7 @@ class Generated(ElementSets):
     def __init__(self, planes: Iterable[OrbitalPlane], epoch_utc: datetime, gravity: Gravity) -> None:
         self.planes = tuple(planes)
         self._gravity = gravity
-        self._epoch_days = unix_ns(epoch_utc) / DAY_NS + (UNIX_EPOCH_JD - SGP4_EPOCH_JD)
+        self._epoch_days = epoch_days(epoch_utc)
         super().__init__(plane.n_slots for plane in self.planes)
 
     def _made(self, part: int, place: int) -> ElementSet:
@@ -143,6 +143,11 @@ class Generated(ElementSets):
             ),
             raan_rad=raan_rad,
         )
+
+
+def epoch_days(epoch_utc: datetime) -> float:
+    """As sgp4init takes it, from 1949-12-31: to 0.4 µs."""
+    return unix_ns(epoch_utc) / DAY_NS + (UNIX_EPOCH_JD - SGP4_EPOCH_JD)
 
 
 def make_satrec(

@@ -17,7 +17,15 @@ from ..node_names import NodeNames
 from ..scenario.code import parse_code
 from ..scenario.model import Constellation, Shell
 from .arrangement import Arrangement, arranged
-from .elements import ElementSet, Generated, argument_of_latitude_rad, from_planes, from_walker
+from .elements import (
+    ElementSet,
+    Generated,
+    argument_of_latitude_rad,
+    epoch_days,
+    from_planes,
+    from_walker,
+)
+from .formation import formation_elements, lattice_of
 from .gravity import GRAVITY, Gravity
 from .omm import read_omm
 from .propagate import States, failure_words
@@ -205,6 +213,7 @@ class _Part:
     star: bool
     walker_wrap: int | None  # slots by which the wrap of a Walker shell shifts; None: from the elements
     arrangement: Arrangement | None = None  # of a file
+    lattice: Int32 | None = None  # of a formation
 
 
 def _parts(
@@ -227,10 +236,13 @@ def _parts(
         planes = from_planes(shell.planes)
         sizes = tuple(plane.n_slots for plane in planes)
         return [_Part(name, Generated(planes, epoch_utc, gravity), sizes, shell.star, None)]
+    if shell.formation is not None:
+        flock = formation_elements(shell.formation, epoch_days(epoch_utc), gravity)
+        return [_Part(name, flock, (len(flock),), False, None, lattice=lattice_of(shell.formation))]
     file = shell.tle or shell.omm
     if file is None:
         raise ValueError(
-            "a shell gives none of code, planes, tle, omm"
+            "a shell gives none of code, planes, formation, tle, omm"
         )  # the scenario's own check refuses it
     path = base / file
     elements = read_tle(path, gravity) if shell.tle is not None else read_omm(path, gravity)
@@ -289,6 +301,7 @@ def _layouts(parts: Sequence[_Part], start_unix_ns: int) -> tuple[ShellLayout, .
                 name=part.name,
                 argument_of_latitude_rad=latitude_rad,
                 walker=part.walker_wrap is not None,
+                lattice=part.lattice,
             )
         )
     return tuple(layouts)

@@ -35,6 +35,7 @@ class ShellLayout:
     name: str
     argument_of_latitude_rad: Float64 = field(repr=False)  # (len,), mean, at the start of the run
     walker: bool = False  # from a constellation code: all pairs of neighbouring planes are alike
+    lattice: Int32 | None = None  # (len, 2), of a formation: steps of each satellite from its middle
 
     def __len__(self) -> int:
         return sum(self.slots)

@@ -22,13 +22,14 @@ from ..shown import shown
 from ..toml_lines import Location
 from .code import LEAST_ALTITUDE_KM, MOST_ALTITUDE_KM, MOST_PLANES, MOST_SATELLITES, parse_code
 from .customers import MOST_SILENT_PER_S, customer_problems, silent_rate_per_s
+from .formation import formation_problems, formation_size
 from .model import Content, Ground, Plane, Shell, Station
 from .serving import serving_problems
 from .units import LAST_YEAR
 
 MOST_PROBLEMS = 100
 _MOST_COMPARED, _MOST_COMPARED_CHARACTERS = 20_000, 80  # of names, for one that is meant: a second of work
-SOURCES = ("code", "planes", "tle", "omm")
+SOURCES = ("code", "planes", "formation", "tle", "omm")
 LOWEST_STATION_KM, HIGHEST_STATION_KM = -0.5, 30.0  # the shore of the Dead Sea; a balloon
 MOST_OF_TASK = {
     "matmul": limits.MAX_MATMUL_ORDER,
@@ -93,6 +94,8 @@ def plane_sizes(shells: Sequence[Shell]) -> list[int | None]:
                 sizes += [walker.n_slots] * walker.n_planes
         elif shell.planes is not None:
             sizes += [plane.satellites for plane in shell.planes]
+        elif shell.formation is not None:
+            sizes.append(formation_size(shell.formation) or 0)
         elif shell.shape is not None:
             sizes += [shell.shape[1]] * shell.shape[0]
         else:
@@ -135,7 +138,7 @@ def _shell(shell: Shell, at: Location) -> Iterator[Problem]:
         what = "none of" if not given else f"{' and '.join(given)}, where only one is allowed of"
         yield Problem((*at, *given[1:2]), f"the shell gives {what} {', '.join(SOURCES)}: give exactly one")
         return
-    if shell.shape is not None and given[0] in ("code", "planes"):
+    if shell.shape is not None and given[0] not in ("tle", "omm"):
         yield Problem(
             (*at, "shape"), f"shape is for tle and omm files: {given[0]!r} already says the planes and slots"
         )
@@ -148,6 +151,11 @@ def _shell(shell: Shell, at: Location) -> Iterator[Problem]:
             parse_code(shell.code)
         except ValueError as error:
             yield Problem((*at, "code"), str(error))
+    if shell.formation is not None:
+        for key, message in formation_problems(shell.formation):
+            yield Problem((*at, "formation", key), message)
+        if shell.star:
+            yield Problem((*at, "star"), "a formation is one plane, and no star: remove the key 'star'")
     if shell.planes == ():
         yield Problem((*at, "planes"), "there is no plane: add one")
     for j, plane in enumerate(shell.planes or ()):

@@ -95,8 +95,24 @@ class Plane(Section):
     satellites: StrictInt = Field(gt=0)
 
 
+class Formation(Section):
+    """Satellites that fly as one flock, within ``radius`` of its middle along the track: orbit/formation.py.
+
+    ``spacing``: the least distance of neighbours, which are up to twice as far; without an inclination the
+    orbit follows the Sun.
+    """
+
+    altitude_km: LengthKm = Field(alias="altitude")
+    raan_rad: AngleRad = Field(alias="raan")
+    inclination_rad: AngleRad | None = Field(None, alias="inclination")
+    phase_rad: AngleRad = Field(0.0, alias="phase")  # mean argument of latitude
+    spacing_km: LengthKm = Field(0.1, alias="spacing")
+    radius_km: LengthKm = Field(1.0, alias="radius")
+
+
 class Shell(Section):
-    """Satellites given in exactly one of four ways: ``code``, ``planes`` as tables, ``tle`` or ``omm``.
+    """Satellites given in exactly one of five ways: ``code``, ``planes`` as tables, ``formation``, ``tle``
+    or ``omm``.
 
     For a file, ``shape = [planes, slots]`` says how its satellites are arranged,
     in the file's order; without it they are one plane.  A relative file path
@@ -106,6 +122,7 @@ class Shell(Section):
     name: str = ""
     code: str | None = None
     planes: tuple[Plane, ...] | None = None
+    formation: Formation | None = None
     star: StrictBool = False  # planes over 180 deg: no lasers across the seam
     tle: Path | None = None
     omm: Path | None = None

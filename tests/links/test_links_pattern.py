@@ -71,6 +71,28 @@ def test_a_delta_shell_gives_each_satellite_four_neighbours() -> None:
     assert frozenset(("sat-71-3", "sat-0-3")) not in links
 
 
+def test_a_formation_joins_the_neighbours_of_its_lattice() -> None:
+    flock = fleet({"formation": {"altitude": "650 km", "raan": "306 deg"}})
+    pairs, at = plus_grid(flock.shells)
+    assert well_formed(pairs)
+    lattice = flock.shells[0].lattice
+    assert lattice is not None
+    steps = np.abs(lattice[pairs[:, 1]] - lattice[pairs[:, 0]])
+    assert (steps.sum(axis=1) == 1).all()
+    # rows and columns of 1, 7, 9, 9, 9, 11, 9, 9, 9, 7, 1: so many less one each
+    assert len(pairs) == 2 * (81 - 11)
+    assert degrees(pairs, 81).tolist().count(4) == 53  # the edge has fewer
+    for end in (0, 1):  # a terminal points at one neighbour
+        assert (
+            len({(node, terminal) for node, terminal in zip(pairs[:, end], at[:, end], strict=True)}) == 140
+        )
+    across, at = plus_grid(flock.shells, diagonals=True)
+    assert well_formed(across)
+    assert degrees(across, 81).max() == 8
+    ends = set(zip(across.ravel().tolist(), at.ravel().tolist(), strict=True))
+    assert len(ends) == 2 * len(across)
+
+
 def test_a_star_has_no_lasers_across_its_seam() -> None:
     star = fleet({"code": "S:780:86.4:66/6/1"})
     pairs, is_between = grid(star.shells)

@@ -85,8 +85,8 @@ FAULTS: dict[str, tuple[str, str, int | None, str | None, str]] = {
     "station name": ("\"new-york\"", "\"New York\"", 21, "ground.stations[1].name", "write lower-case letters, digits and hyphens, as in 'new-york'"),
     "two stations of one name": ("\"new-york\"", "\"london\"", 21, "ground.stations[1].name", "a second station is named 'london': give each its own name"),
     "two shells of one name": ("\"two\"", "\"one\"", 7, "constellation.shells[1].name", "a second shell is named 'one'"),
-    "two sources": ("name = \"one\"", "tle = \"x.tle\"", 4, "constellation.shells[0].tle", "the shell gives code and tle, where only one is allowed of code, planes, tle, omm"),
-    "no source": ("code = \"D:550:53:66/6/1\"\n", "", 3, "constellation.shells[0]", "the shell gives none of code, planes, tle, omm: give exactly one"),
+    "two sources": ("name = \"one\"", "tle = \"x.tle\"", 4, "constellation.shells[0].tle", "the shell gives code and tle, where only one is allowed of code, planes, formation, tle, omm"),
+    "no source": ("code = \"D:550:53:66/6/1\"\n", "", 3, "constellation.shells[0]", "the shell gives none of code, planes, formation, tle, omm: give exactly one"),
     "shape for a code": ("name = \"one\"", "shape = [6, 11]", 4, "constellation.shells[0].shape", "shape is for tle and omm files"),
     "star for a code": ("name = \"one\"", "star = true", 4, "constellation.shells[0].star", "a code says itself whether it is a star"),
     "code": ("D:550:53:66/6/1", "D:550:53:66/6", 5, "constellation.shells[0].code", "is not a constellation code: write D (delta) or S (star)"),
@@ -297,3 +297,28 @@ def test_a_scenario_made_in_python_is_checked_as_well() -> None:
     raw["ground"]["stations"][1]["name"] = "london"
     with pytest.raises(ValueError, match="a second station is named 'london'"):
         Scenario.model_validate(raw)
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        (
+            'altitude = "650 km", raan = "0 deg", spacing = "0.1 m"',
+            "neighbours are 0.1 m apart: write at least 1 m",
+        ),
+        ('altitude = "650 km", raan = "0 deg", radius = "60 km"', "the radius is 60 km: write one between"),
+        ('altitude = "650 km", raan = "0 deg", radius = "20 km"', "more than 2000 satellites within 20 km"),
+        (
+            'altitude = "9000 km", raan = "0 deg"',
+            "no orbit at 9000 km is sun-synchronous: write an inclination",
+        ),
+        ('altitude = "50 km", raan = "0 deg"', "the altitude is 50 km: write one between 100 km"),
+    ],
+)
+def test_a_formation_that_cannot_be(keys: str, said: str) -> None:
+    text = f"""name = "flock"
+constellation = {{ shells = [{{ formation = {{ {keys} }} }}] }}
+run = {{ start = 2026-11-01T00:00:00Z }}
+"""
+    with pytest.raises(ScenarioError, match=said):
+        loads(text)
