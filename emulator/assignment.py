@@ -20,12 +20,14 @@ class Assignment:
     """``probe_gateways[satellite]``: whom it measures, nearest first; ``nearest[gateway]``: who serves it.
 
     ``placed[gateway][class]`` and ``refused``: where a policy of its own says who serves a class's requests.
+    ``power_again``: of satellites that serve and have no power, the emulated instant from which on they will.
     """
 
     probe_gateways: dict[int, tuple[int, ...]]
     nearest: dict[int, int | None]
     placed: Mapping[int, Mapping[str, int | None]] = field(default_factory=dict)
     refused: Mapping[int, Mapping[str, Refusal]] = field(default_factory=dict)
+    power_again: Mapping[int, int | None] = field(default_factory=dict)
 
     def serves(self, gateway: int, customer_class: str) -> int | None:
         """Who serves a class's requests; None: nobody."""

@@ -124,6 +124,11 @@ class Geometry:
         return [*unfit, *self.nodes.known_as.hidden(), *self._mesh.gaps]
 
     @property
+    def platforms(self) -> FleetPlatforms | None:
+        """What follows power and heat; None where the scenario has none."""
+        return self._platforms
+
+    @property
     def arrangements(self) -> tuple[Arrangement, ...]:
         """How the satellites of each file lie in planes and slots."""
         return self._fleet.arrangements

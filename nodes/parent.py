@@ -6,7 +6,8 @@ Protocol (SOCK_SEQPACKET, one JSON object a message).  To the parent::
     {"op": "assign", "name": "sat-3-7", "probe_peers": [{"name", "address"}, ...]}
     {"op": "assign", "name": "gw-london", "nearest": "sat-3-7" or null}
         either with "quiet_until_mono_ns": connect now, measure from then on
-    {"op": "serve", "name": "sat-3-7", "capacity_ratio": 0.8}      of its accelerators, from the next step on
+    {"op": "serve", "name": "sat-3-7", "capacity_ratio": 0.8}      of its accelerators, from the next step on;
+        with "power_again_mono_ns" where it is 0: when it is expected to be more, or null
     {"op": "serve", "name": "sat-3-7", "background": [[arrival_mono_ns, prompt_tokens, output_tokens], ...]}
         requests of others, which fill the batch and have no packets; in the order of their arrivals
     {"op": "end"}    all nodes: report nothing any more
@@ -15,7 +16,8 @@ Protocol (SOCK_SEQPACKET, one JSON object a message).  To the parent::
 and back::
 
     {"event": "ready", "name", "pid"}           the node's server listens
-    {"event": "failed", "name", "reason"}       it could not start, or an order made no sense
+    {"event": "failed", "name", "reason"}       it could not start
+    {"event": "refused", "name", "reason"}      an order made no sense, and nothing was done for it
     {"event": "exited", "name", "pid", "status"}  unasked; a negative status is a signal
     {"event": "stopped"}                        all nodes have ended
 
@@ -152,13 +154,14 @@ class Parent:
                 os.close(fd)
 
     def _obey(self, message: bytes, fds: list[int], flags: int) -> None:
-        name = ""
+        name, event = "", "refused"
         try:
             if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
                 raise ValueError(f"a message was cut short: at most {MAX_CONTROL_BYTES} bytes")
             order = json.loads(message)
             match order["op"]:
                 case "start":
+                    event = "failed"
                     name = str(order["spec"]["name"])
                     self._start(NodeSpec.from_json(json.dumps(order["spec"])), fds)
                 case "assign" | "serve":
@@ -173,7 +176,7 @@ class Parent:
                     raise ValueError(f"unknown op {unknown!r}")
         except (KeyError, TypeError, ValueError) as error:
             reason = f"no such key: {error}" if isinstance(error, KeyError) else str(error)
-            self._control.put({"event": "failed", "name": name, "reason": reason})
+            self._control.put({"event": event, "name": name, "reason": reason})
 
     def _start(self, spec: NodeSpec, fds: list[int]) -> None:
         from .process import Descriptors, live

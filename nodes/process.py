@@ -19,6 +19,7 @@ from . import kernel
 from .compute_service import ComputeService
 from .decoder import Decoder
 from .load.sender import CustomerSender
+from .orders import BadOrder, read_order
 from .outbox import Outbox
 from .probe_service import ProbeService
 from .prober import Prober
@@ -104,7 +105,7 @@ async def _live(spec: NodeSpec, control: socket.socket, samples_fd: int, decoder
         prober = Prober(spec, group, outbox, udp)
         sender, customers = TaskSender(spec, group, outbox), CustomerSender(spec, group, outbox)
         _report(control, {"event": "ready", "name": spec.name, "pid": os.getpid()})
-        await _obey(control, prober, sender, customers, outbox, serving)
+        await _obey(spec, control, prober, sender, customers, outbox, serving)
         outbox.end()
         await server.stop(STOP_GRACE_S)
         # what is still being measured is not waited for: the mesh itself is going
@@ -112,6 +113,7 @@ async def _live(spec: NodeSpec, control: socket.socket, samples_fd: int, decoder
 
 
 async def _obey(
+    spec: NodeSpec,
     control: socket.socket,
     prober: Prober,
     sender: TaskSender,
@@ -119,10 +121,14 @@ async def _obey(
     outbox: Outbox,
     serving: ServingService | None,
 ) -> None:
-    """Follow the parent's messages until it says stop."""
+    """Follow the parent's messages until it says stop; of one that makes no sense nothing is done."""
     loop = asyncio.get_running_loop()
     while message := await loop.sock_recv(control, MAX_CONTROL_BYTES):
-        order: dict[str, Any] = json.loads(message)
+        try:
+            order = read_order(message, spec)
+        except BadOrder as error:
+            _report(control, {"event": "refused", "name": spec.name, "reason": str(error)})
+            continue
         if order["op"] == "stop":
             return
         if order["op"] == "end":
@@ -134,15 +140,18 @@ async def _obey(
         if order["op"] == "serve" and serving is not None:
             serving.obey(order)
             continue
-        if order["op"] != "assign":
-            raise ValueError(f"unknown order {order}")
         if "quiet_until_mono_ns" in order:
             prober.quiet_until_mono_ns = sender.quiet_until_mono_ns = order["quiet_until_mono_ns"]
         if "probe_peers" in order:
             prober.assign(tuple(Peer(**peer) for peer in order["probe_peers"]))
         if "nearest" in order:
             sender.assign_nearest(order["nearest"])
-            customers.assign(order["nearest"], order.get("placed", {}), order.get("refused", {}))
+            customers.assign(
+                order["nearest"],
+                order.get("placed", {}),
+                order.get("refused", {}),
+                order.get("retry_mono_ns", {}),
+            )
         if "quiet_until_mono_ns" in order:
             customers.begin(order["quiet_until_mono_ns"])
     os._exit(1)  # the parent is gone

@@ -19,7 +19,8 @@ class Answer:
     ``decode_ns`` are the serving node's, by its model, and ``throttled_ns`` is part of them.
     ``late_p50_ns``: how much later than modelled it sent its tokens.  ``error``: "" where it was answered,
     a gRPC status name, "unassigned" (``dst`` ""), "CUT_SHORT", "cut-off" or a policy's reason;
-    ``refused``: the node said no, or the policy that places requests.
+    ``refused``: the node said no, or the policy that places requests; ``retry_ns``: in how long it, or the
+    policy, said that it may be worth asking again, -1 where nothing was said.
     """
 
     customer_class: str
@@ -44,6 +45,7 @@ class Answer:
     late_p50_ns: int = 0
     error: str = ""
     refused: bool = False
+    retry_ns: int = -1
 
     @property
     def ok(self) -> bool:

@@ -19,6 +19,8 @@ from .work import Work
 
 # (gateway, satellites, from sim_ns) -> when the next of them rises over it, if that is known
 NextRise = Callable[[int, Int32, int], int | None]
+# (epoch, satellites without power) -> when the first of them has some again, if that is known
+PowerAgain = Callable[[Epoch, Int32], int | None]
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 _GAVE_NO_REASON = "the policy refuses it, and gives no reason"
@@ -35,12 +37,13 @@ class Placed:
 class Placer:
     """``place`` for each epoch, in order.
 
+    ``named``: the policy of all classes, or of each.  One that several have is shown these alone, and once.
     ``floor_j``: what computing leaves in a battery.
     """
 
     def __init__(
         self,
-        named: Named,
+        named: Named | Sequence[Named],
         satellites: Int32,
         gateways: Int32,
         classes: Sequence[RequestClass],
@@ -49,11 +52,17 @@ class Placer:
         *,
         floor_j: float = 0.0,
         next_rise: NextRise | None = None,
+        power_again: PowerAgain | None = None,
     ) -> None:
-        self._named, self._work, self._floor_j, self._next_rise = named, work, floor_j, next_rise
+        self._work, self._floor_j, self._next_rise, self._power_again = work, floor_j, next_rise, power_again
         self._satellites = _read_only(np.array(satellites, np.int32))
         self._gateways = _read_only(np.array(gateways, np.int32))
         self._classes = tuple(classes)
+        each = [named] * len(self._classes) if isinstance(named, Named) else list(named)
+        self._columns: dict[str, list[int]] = {}  # by policy, in the order of their first classes
+        for column, of in enumerate(each):
+            self._columns.setdefault(of.name, []).append(column)
+        self._named = {of.name: of for of in ([named] if isinstance(named, Named) else named)}
         shape = (len(gateways), len(self._classes))
         self._rates = np.array([each.rate_per_s for each in self._classes], float).reshape(shape[::-1]).T
         self._before = _read_only(np.full(shape, REFUSED, np.int32))
@@ -64,7 +73,7 @@ class Placer:
     def place(self, epoch: Epoch, delay_ns: Float64) -> Placed:
         """``delay_ns``, (g, h): one way from each satellite that hosts; inf where there is none."""
         view = self._view(epoch, delay_ns)
-        placement = self._asked(view)
+        placement = self._together(view)
         self._keep(view, placement.satellite)
         return self._told(placement)
 
@@ -83,7 +92,7 @@ class Placer:
             with np.errstate(divide="ignore", invalid="ignore"):
                 lasts_s = np.maximum(platforms.battery_j - self._floor_j, 0.0) / platforms.power_w
             energy_s = np.where((platforms.sunlit_ratio > 0) | (platforms.power_w <= 0), np.inf, lasts_s)
-        rising, rise = self._rising(epoch), self._next_rise
+        rising, rise, again = self._rising(epoch), self._next_rise, self._power_again
         return View(
             epoch,
             self._satellites,
@@ -98,6 +107,7 @@ class Placer:
             self._step_ns,
             self._work,
             (lambda gateway: None) if rise is None else lambda gateway: rise(gateway, rising, epoch.sim_ns),
+            (lambda satellites: None) if again is None else lambda satellites: again(epoch, satellites),
         )
 
     def _rising(self, epoch: Epoch) -> Int32:
@@ -106,14 +116,26 @@ class Placer:
         joined = bool((ports.laser_neighbour >= 0).any())
         return np.arange(ports.n_satellites, dtype=np.int32) if joined else self._satellites
 
-    def _asked(self, view: View) -> Placement:
-        if not self._named.origin:
-            return self._named.policy.place(view)
-        said = self._named.said
-        found = guarded(said, f"failed at epoch {view.epoch.number}", lambda: self._named.policy.place(view))
+    def _together(self, view: View) -> Placement:
+        """What the policies say, each of its own classes."""
+        if len(self._columns) < 2:
+            return self._asked(next(iter(self._named.values())), view)
+        satellite = np.full(self._before.shape, REFUSED, np.int32)
+        refused: dict[tuple[int, int], Refusal] = {}
+        for name, columns in self._columns.items():
+            part = self._asked(self._named[name], view.only(columns))
+            satellite[:, columns] = part.satellite
+            refused |= {(row, columns[column]): why for (row, column), why in part.refusals.items()}
+        return Placement(satellite, refused)
+
+    def _asked(self, named: Named, view: View) -> Placement:
+        if not named.origin:
+            return named.policy.place(view)
+        said = named.said
+        found = guarded(said, f"failed at epoch {view.epoch.number}", lambda: named.policy.place(view))
         if not isinstance(found, Placement):
             raise RunError(f"{said} answered with {shown(type(found).__name__)}: it must be a Placement")
-        satellite, shape = guarded(said, "answered", lambda: np.asarray(found.satellite)), self._before.shape
+        satellite, shape = guarded(said, "answered", lambda: np.asarray(found.satellite)), view.before.shape
         if satellite.shape != shape or satellite.dtype.kind not in "iu":
             raise RunError(
                 f"{said} answered with an array {satellite.shape} of {satellite.dtype}: it must be {shape}, "

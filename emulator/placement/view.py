@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from ..epoch import Bool, Epoch, Float64, Int32, Platforms
 from .work import Capacity, Work
 
 REFUSED = -1  # in place of a satellite
+_ASKED_FOR_POWER = 32  # of the satellites without any that a gateway has a way to, the nearest so many
 NO_WAY = "no satellite that serves has a way to the gateway"
 NO_POWER = "no satellite with a way to the gateway has power to compute"
 
@@ -70,6 +71,8 @@ class View:
     step_ns: int  # until the next epoch
     work: Work
     next_rise: Callable[[int], int | None] = field(default=lambda gateway: None)
+    # the first instant at which one of these satellites, which have no power, has some again
+    power_again: Callable[[Int32], int | None] = field(default=lambda satellites: None)
 
     @cached_property
     def capacity_ratio(self) -> Float64:
@@ -92,14 +95,26 @@ class View:
         """(c,) the same at one satellite."""
         return self._capacity.finishes_at_ns(self.work.at_ns(in_flight), column)
 
+    def only(self, columns: Sequence[int]) -> View:
+        """What the policy of some of the classes is shown."""
+        return replace(
+            self,
+            classes=tuple(self.classes[column] for column in columns),
+            before=self.before[:, list(columns)],
+            work=self.work.only(columns),
+        )
+
     @cached_property
     def _capacity(self) -> Capacity:
         return Capacity(self.capacity_ratio, self.capacity_slope_per_s, self.energy_s)
 
     def refusal(self, row: int) -> Refusal:
         """Why a gateway has no satellite, by its row."""
-        if np.isfinite(self.delay_ns[row]).any():
-            return Refusal(NO_POWER)
+        delay_ns = self.delay_ns[row]
+        if np.isfinite(delay_ns).any():
+            nearest = np.argsort(delay_ns, kind="stable")[:_ASKED_FOR_POWER]
+            reached = self.satellites[nearest[np.isfinite(delay_ns[nearest])]]
+            return Refusal(NO_POWER, self.power_again(reached))
         return Refusal(NO_WAY, self.next_rise(int(self.gateways[row])))
 
 

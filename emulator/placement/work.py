@@ -8,6 +8,7 @@ waits for as many to end as are before it.
 
 from __future__ import annotations
 
+import copy
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
@@ -69,6 +70,13 @@ class Work:
         self._rise = np.diff(self._table, axis=1) / np.diff(self._before)
         self._points = self._before.tolist()
         self._lines = list(zip(self._table.tolist(), self._rise.tolist(), strict=True))
+
+    def only(self, columns: Sequence[int]) -> Work:
+        """Of some of the classes, in batches that are still made of all."""
+        found = copy.copy(self)
+        found._table, found._rise = self._table[columns], self._rise[columns]
+        found._lines = [self._lines[column] for column in columns]
+        return found
 
     def ns(self, in_flight: Float64) -> Float64:
         """(c, h) of a request of each class, with so many, (h,), before it at the satellite."""

@@ -74,6 +74,11 @@ class FleetPlatforms:
         )
         return found, Kept(sim_ns, state, around)
 
+    def offered_w(self, sim_ns: int, position_itrs_km: Float64, velocity_itrs_km_per_s: Float64) -> Float64:
+        """(n,) W from arrays and the grid, of satellites at (n, 3) places at an instant."""
+        around = self._around(sim_ns, position_itrs_km, velocity_itrs_km_per_s)
+        return around.array_ratio * self.platform.array_w + self.platform.grid_w
+
     def _around(
         self, sim_ns: int, position_itrs_km: Float64, velocity_itrs_km_per_s: Float64
     ) -> Surroundings:

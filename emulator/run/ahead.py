@@ -34,7 +34,7 @@ from ..links.changes import NOTHING_CHANGED, link_changes
 from ..links.coverage import Window
 from ..memory_files import MemoryFiles
 from ..priority import go_before_nodes
-from .placing import placer_of
+from .placing import forecast_of, placer_of, with_forecast
 from .processes import keep_capabilities
 
 # Epochs under way between the two processes: enough to ride out a slow tick,
@@ -64,7 +64,8 @@ class Server:
             )
         )  # fmt: skip
         self._epochs = geometry.epochs(start_sim_ns, step_ns)
-        self._placer = placer_of(self._scenario, geometry)
+        self._forecast = forecast_of(self._scenario, geometry)
+        self._placer = placer_of(self._scenario, geometry, self._forecast)
         self._recent: deque[Epoch] = deque(maxlen=WINDOW + 1)  # the one in force, and those under way
         self._files = MemoryFiles()
         self._credit = threading.Semaphore(0)
@@ -110,6 +111,7 @@ class Server:
             epoch = _with(epoch, geometry.more_routes(epoch, lacking))
         n_satellites, gateways_each = geometry.nodes.n_satellites, compute.probes.gateways
         assignment = assign(epoch, n_satellites, geometry.hosting, gateways_each, self._placer)
+        assignment = with_forecast(assignment, epoch, geometry, self._forecast)
         last = self._recent[-1] if self._recent else None
         changes = NOTHING_CHANGED if last is None else link_changes(last.links, epoch.links)
         parcel = Parcel.pack(epoch, self._files)

@@ -234,7 +234,7 @@ class Emulation(RunningMesh):
             PowerNews(self.feed, self.nodes.names, self.hosting, self.nodes.n_satellites).tick,
             self._steps.tick,
             self._assign,
-            lambda tick: self._capacities.tick(tick.epoch.platforms),
+            lambda tick: self._capacities.tick(tick.epoch.platforms, tick.assignment.power_again),
             self._serve,
             lambda tick: self._questions.ticked(),
         ]
@@ -269,8 +269,9 @@ class Emulation(RunningMesh):
         self._others.begin(quiet_until_ns)
         assert self._assignment is not None
         self._orders.assign(
-            None, self._assignment, self.nodes, self._address, quiet_until_mono_ns=quiet_until_ns
-        )
+            None, self._assignment, self.nodes, self._address, self.clock.mono_ns,
+            quiet_until_mono_ns=quiet_until_ns,
+        )  # fmt: skip
         while (left_ns := quiet_until_ns - time.monotonic_ns()) > 0:
             self._supervision.ended.wait(left_ns / 1e9)
             self._supervision.check()
@@ -351,10 +352,11 @@ class Emulation(RunningMesh):
     def _assign(self, tick: Tick) -> None:
         before, self._assignment = self._assignment, tick.assignment
         if self.began_sim_ns is not None:
-            self._orders.assign(before, tick.assignment, self.nodes, self._address)
+            self._orders.assign(before, tick.assignment, self.nodes, self._address, self.clock.mono_ns)
 
-    def _tell_capacity(self, name: str, ratio: float) -> None:
-        self._orders.serve(name, capacity_ratio=ratio)
+    def _tell_capacity(self, name: str, ratio: float, again_sim_ns: int | None) -> None:
+        again = None if again_sim_ns is None else self.clock.mono_ns(again_sim_ns)
+        self._orders.serve(name, capacity_ratio=ratio, **{"power_again_mono_ns": again} if ratio == 0 else {})
 
     def _serve(self, tick: Tick) -> None:
         if self._others is not None:

@@ -74,9 +74,13 @@ class NodeProcesses:
         now: Assignment,
         nodes: Nodes,
         address: Callable[[int], str],
+        mono_ns: Callable[[int], int],
         **more: int,
     ) -> None:
-        """Tell each node what is new to it: whom it measures, who serves it; ``more`` goes into each."""
+        """Tell each node what is new to it: whom it measures, who serves it; ``more`` goes into each.
+
+        ``mono_ns``: the machine's instant of an emulated one.
+        """
         for satellite, gateways in now.probe_gateways.items():
             if before is None or before.probe_gateways.get(satellite) != gateways:
                 peers = [asdict(peer) for peer in probe_peers(nodes, gateways, address)]
@@ -84,6 +88,8 @@ class NodeProcesses:
         for gateway in now.nearest:
             order = served(nodes, now, gateway)
             if before is None or served(nodes, before, gateway) != order:
+                if retry := order.pop("retry_sim_ns", None):
+                    order["retry_mono_ns"] = {each: max(0, mono_ns(sim_ns)) for each, sim_ns in retry.items()}
                 self._order({"op": "assign", "name": nodes.names[gateway]} | order | more)
 
     def serve(self, name: str, **order: Any) -> None:
@@ -113,6 +119,10 @@ class NodeProcesses:
         match event["event"]:
             case "stopped":
                 self._stopped.set()
+            case "refused":
+                log.warning("node %s refused an order of this run: %s", event["name"], event["reason"])
+                told = {"event": "order refused", "name": event["name"], "reason": event["reason"]}
+                self._feed.put("event", told)
             case "exited" | "failed" if self._are_there:
                 self._lost(event)
             case _:
@@ -127,13 +137,17 @@ class NodeProcesses:
 def served(nodes: Nodes, by: Assignment, gateway: int) -> dict[str, Any]:
     """What a gateway is told: the nearest; by class, where a policy says so, who serves or why nobody does.
 
+    Where nobody does, also when it may be worth asking again.
+
     A gateway that has no way is told no reason: nobody refuses it, nobody hears it.
     """
     order: dict[str, Any] = {"nearest": _name(nodes, by.nearest.get(gateway))}
     if gateway in by.placed:
         order["placed"] = {each: _name(nodes, node) for each, node in by.placed[gateway].items()}
-    reasons = {each: why.reason for each, why in by.refused.get(gateway, {}).items() if why.reason != NO_WAY}
-    return order | ({"refused": reasons} if reasons else {})
+    refused = by.refused.get(gateway, {})
+    reasons = {each: why.reason for each, why in refused.items() if why.reason != NO_WAY}
+    retry = {each: why.retry_sim_ns for each, why in refused.items() if why.retry_sim_ns is not None}
+    return order | ({"refused": reasons} if reasons else {}) | ({"retry_sim_ns": retry} if retry else {})
 
 
 def _name(nodes: Nodes, node: int | None) -> str | None:

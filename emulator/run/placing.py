@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,29 +11,35 @@ from orbitmesh.nodes.serving.step_time import StepTime
 from orbitmesh.wire.load import LoadSpec
 from orbitmesh.wire.serving import ServingSpec
 
-from ..epoch import Int64
+from ..assignment import Assignment
+from ..epoch import Epoch, Int64
 from ..geometry import Geometry
 from ..links.contacts import Contacts, station_contacts
 from ..links.passes import states_of
 from ..placement import Placer, RequestClass, Work, load
 from ..placement.rises import Rises
 from ..platform import chosen
+from ..platform.forecast import PowerForecast
 from ..scenario import Scenario
 from ..scenario.customers import loads_of
 from ..scenario.serving import serving_spec
 
 
-def placer_of(scenario: Scenario, geometry: Geometry) -> Placer | None:
+def placer_of(scenario: Scenario, geometry: Geometry, forecast: PowerForecast | None = None) -> Placer | None:
     """None where the nearest serves, as is usual, or nobody asks."""
     serving = scenario.serving
-    if serving is None or serving.placement == "nearest" or not scenario.customers:
+    if serving is None or not scenario.customers:
+        return None
+    policies = {each.name: each.placement or serving.placement for each in scenario.customers}
+    if set(policies.values()) == {"nearest"}:
         return None
     loads = loads_of(scenario, scenario.base, scenario.run.seed)  # means alone are taken: of any seed
     nodes = geometry.nodes
     classes = classes_of(loads, nodes.names[nodes.n_satellites :])
     rises = Rises(lambda *asked: _passes(geometry, *asked))
+    named = {name: load(name) for name in dict.fromkeys(policies.values())}
     return Placer(
-        load(serving.placement),
+        [named[policies[each.name]] for each in classes],
         np.flatnonzero(geometry.hosting[: nodes.n_satellites]).astype(np.int32),
         np.arange(nodes.n_satellites, len(nodes), dtype=np.int32),
         classes,
@@ -40,7 +47,27 @@ def placer_of(scenario: Scenario, geometry: Geometry) -> Placer | None:
         scenario.run.step_ns,
         floor_j=0.0 if scenario.platform is None else chosen(scenario.platform)[1].floor_j,
         next_rise=rises.next_sim_ns,
+        power_again=None if forecast is None else forecast.first_again,
     )
+
+
+def forecast_of(scenario: Scenario, geometry: Geometry) -> PowerForecast | None:
+    """None where nothing is served, or no power is followed."""
+    if scenario.serving is None or geometry.platforms is None:
+        return None
+    fleet = geometry.fleet
+    return PowerForecast(geometry.platforms, lambda who, when: states_of(fleet, who, when))
+
+
+def with_forecast(
+    assignment: Assignment, epoch: Epoch, geometry: Geometry, forecast: PowerForecast | None
+) -> Assignment:
+    """With the instants at which satellites without power have some again."""
+    if forecast is None or epoch.platforms is None:
+        return assignment
+    serving = np.flatnonzero(geometry.hosting[: geometry.nodes.n_satellites])
+    still = serving[epoch.platforms.capacity_ratio[serving] <= 0]
+    return replace(assignment, power_again=forecast.again(epoch, still)) if len(still) else assignment
 
 
 def classes_of(loads: Mapping[str, Sequence[LoadSpec]], gateways: Sequence[str]) -> tuple[RequestClass, ...]:

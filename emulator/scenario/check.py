@@ -345,16 +345,21 @@ def _serving(scenario: Content) -> Iterator[Problem]:
         return
     for key, message in serving_problems(scenario.serving):
         yield Problem(("serving",) if key is None else ("serving", key), message)
-    if scenario.serving.placement != "nearest":
-        from ..placement.known import problem  # numpy: only where a scenario asks for it
-
-        wrong = problem(scenario.serving.placement, has_platforms=scenario.platform is not None)
-        if wrong is not None:
-            yield Problem(("serving", "placement"), wrong)
+    yield from _placement(scenario.serving.placement, scenario, ("serving", "placement"))
     if scenario.compute.satellites in (0, ()):
         yield Problem(
             ("serving",), "no satellite runs a node process that could serve: set the satellites of [compute]"
         )
+
+
+def _placement(name: str | None, scenario: Content, at: Location) -> Iterator[Problem]:
+    if name is None or name == "nearest":
+        return
+    from ..placement.known import problem  # numpy: only where a scenario asks for it
+
+    wrong = problem(name, has_platforms=scenario.platform is not None)
+    if wrong is not None:
+        yield Problem(at, wrong)
 
 
 def _customers(scenario: Content) -> Iterator[Problem]:
@@ -375,6 +380,7 @@ def _customers(scenario: Content) -> Iterator[Problem]:
         at: Location = ("customers", i)
         for key, message in customer_problems(customers, scenario):
             yield Problem((*at, key), message)
+        yield from _placement(customers.placement, scenario, (*at, "placement"))
         if customers.gateways == "all":
             if not stations:
                 yield Problem(at, "it has no gateway: add one under [[ground.stations]]")

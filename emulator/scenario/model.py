@@ -319,6 +319,7 @@ class Customers(Section):
     bytes_per_token: StrictFloat = Field(4.0, alias="bytes-per-token", ge=0, le=1000)
     bytes_per_image: SizeBytes = Field(0, alias="bytes-per-image", ge=0)
     target: str | TargetTable | None = None  # a preset's name, or one's own
+    placement: str | None = None  # default: the one of [serving]
 
 
 class Background(Section):

@@ -10,6 +10,8 @@ from typing import Any
 
 import grpc
 import grpc.aio
+from google.rpc.error_details_pb2 import RetryInfo
+from grpc_status import rpc_status
 
 from orbitmesh.serving.v1 import serving_pb2
 from orbitmesh.wire.answers import CUT_OFF, Answer
@@ -42,6 +44,7 @@ class CustomerSender:
         self._spec, self._group, self._outbox = spec, group, outbox
         self._satellites: dict[str, str | None] = {}  # by class
         self._refused: Mapping[str, str] = {}
+        self._retry_mono_ns: Mapping[str, int] = {}
         self._channels: dict[str, PeerChannel] = {}
         self._users: dict[str, int] = {}
         self._began = False
@@ -49,10 +52,15 @@ class CustomerSender:
         self._under_way: set[_Came] = set()
 
     def assign(
-        self, nearest: str | None, placed: Mapping[str, str | None], refused: Mapping[str, str]
+        self,
+        nearest: str | None,
+        placed: Mapping[str, str | None],
+        refused: Mapping[str, str],
+        retry_mono_ns: Mapping[str, int],
     ) -> None:
-        """``placed``: by class, where a policy of its own says so; ``refused``: and why nobody serves it."""
-        self._refused = refused
+        """``placed``: by class, where a policy of its own says so; ``refused``: and why nobody serves it;
+        ``retry_mono_ns``: from when on somebody may."""
+        self._refused, self._retry_mono_ns = refused, retry_mono_ns
         classes = [load.customer_class for load in self._spec.loads]
         self._satellites = {each: placed.get(each, nearest) for each in classes}
         for satellite in self._satellites.values():
@@ -105,7 +113,9 @@ class CustomerSender:
     async def _answer(self, came: _Came, satellite: str | None) -> Answer:
         if satellite is None:
             reason = self._refused.get(came.load.customer_class)
-            return came.lost(reason or "unassigned", refused=reason is not None)
+            retry_ns = self._retry_mono_ns.get(came.load.customer_class)
+            left_ns = -1 if retry_ns is None else max(0, retry_ns - time.monotonic_ns())
+            return came.lost(reason or "unassigned", refused=reason is not None, retry_ns=left_ns)
         load, asked = came.load, came.asked
         channel = self._channels[satellite]
         self._users[satellite] = self._users.get(satellite, 0) + 1
@@ -129,7 +139,8 @@ class CustomerSender:
                     came.message(message)
             except grpc.aio.AioRpcError as error:
                 name = error.code().name
-                return came.lost(name, refused=name in _REFUSALS or _has_reason(error))
+                refused = name in _REFUSALS or _has_reason(error)
+                return came.lost(name, refused=refused, retry_ns=_retry_ns(error))
         finally:
             self._users[satellite] -= 1
             self._close_unused(satellite)
@@ -145,6 +156,16 @@ class CustomerSender:
 def _has_reason(error: grpc.aio.AioRpcError) -> bool:
     """A status with details is the node's own; one without may be its connection's."""
     return any(key == "grpc-status-details-bin" for key, _ in error.trailing_metadata() or ())
+
+
+def _retry_ns(error: grpc.aio.AioRpcError) -> int:
+    """As its RetryInfo says; -1 where it has none."""
+    status = rpc_status.from_call(error) if _has_reason(error) else None
+    for detail in status.details if status is not None else ():
+        info = RetryInfo()
+        if detail.Unpack(info):
+            return int(info.retry_delay.ToNanoseconds())
+    return -1
 
 
 @dataclass(eq=False)
@@ -178,12 +199,13 @@ class _Came:
         if message.HasField("totals"):
             self.totals = message.totals
 
-    def lost(self, why: str, *, refused: bool = False) -> Answer:
+    def lost(self, why: str, *, refused: bool = False, retry_ns: int = -1) -> Answer:
         now = time.monotonic_ns()
         return Answer(
             self.load.customer_class, self.src, self.dst, self.asked.number, self.due_mono_ns,
             self.sent_mono_ns or now, self.first_mono_ns, now, self.asked.prompt_tokens, self.tokens,
             self.bytes_up, self.bytes_first, self.bytes_down, error=why, refused=refused,
+            retry_ns=retry_ns,
         )  # fmt: skip
 
     def answer(self) -> Answer:

@@ -22,7 +22,10 @@ from .step_time import StepTime
 
 PROMPT_BYTES_PER_TOKEN = 4  # about what a token of English text is
 _TEXT = b"tok " * 4096
-_UNPOWERED_RETRY_NS = 5_000_000_000
+_UNPOWERED_RETRY_NS = (
+    60_000_000_000  # where nobody knows when there is power again: a tenth of an orbit's night
+)
+_SHORTEST_RETRY_NS = 100_000_000  # of an instant that has passed: the next epoch tells
 # a longer answer's lateness is that of its first so many messages: a bound on what a stream keeps
 _MOST_LATENESSES = 4096
 
@@ -43,11 +46,13 @@ class ServingService:
         )
         times = StepTime(on)
         self._spec, self._background = spec, 0
+        self._power_again_ns: int | None = None  # by the machine's clock
         self._replicas = [Replica(Batcher(times, kept, partial(power_w, on))) for _ in range(spec.replicas)]
 
     def obey(self, order: dict[str, Any]) -> None:
         """What the run says: see parent.py."""
         if "capacity_ratio" in order:
+            self._power_again_ns = order.get("power_again_mono_ns")
             for replica in self._replicas:
                 replica.set_capacity(order["capacity_ratio"])
         for arrival_ns, prompt_tokens, output_tokens in order.get("background", ()):
@@ -75,6 +80,16 @@ class ServingService:
             extrapolated=on.model.extrapolated,
         )
 
+    def _unpowered(self, error: Unpowered) -> str:
+        retry_ns = self._unpowered_retry_ns()
+        known = "" if self._power_again_ns is not None else ", which nobody knows for certain"
+        return f"{error}: try again in {retry_ns / 1e9:.1f} s{known}"
+
+    def _unpowered_retry_ns(self) -> int:
+        if self._power_again_ns is None:
+            return _UNPOWERED_RETRY_NS
+        return max(_SHORTEST_RETRY_NS, self._power_again_ns - time.monotonic_ns())
+
     async def Generate(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
         asked = await _read(request, context)
         replica = min(self._replicas, key=lambda replica: replica.load)
@@ -86,7 +101,7 @@ class ServingService:
         except QueueFull as error:
             await refuse_for_now(context, str(error), error.retry_ns)
         except Unpowered as error:
-            await refuse_unpowered(context, str(error), _UNPOWERED_RETRY_NS)
+            await refuse_unpowered(context, self._unpowered(error), self._unpowered_retry_ns())
         try:
             async for first, count, due_ns in stream:
                 message = serving_pb2.GenerateResponse(

@@ -300,7 +300,13 @@ def test_what_cannot_start_says_why(parent: RunningParent, mesh: Ground) -> None
     start(parent, mesh, SATELLITE)
     assert "runs already" in failure(good, *fds)
     parent.order({"op": "dance"})
-    assert parent.event() == {"event": "failed", "name": "", "reason": "unknown op 'dance'"}
+    assert parent.event() == {"event": "refused", "name": "", "reason": "unknown op 'dance'"}
+    pid = parent.pids["sat-0-0"]
+    parent.order({"op": "serve", "name": "sat-0-0", "capacity_ratio": 1.5})
+    event = parent.event()
+    assert (event["event"], event["name"]) == ("refused", "sat-0-0")
+    assert "sat-0-0 serves no model" in event["reason"]
+    assert alive(pid)
 
 
 def test_a_port_in_use_is_named(parent: RunningParent, mesh: Ground) -> None:

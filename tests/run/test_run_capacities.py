@@ -18,7 +18,7 @@ def platforms(*ratios: float) -> Platforms:
 
 def test_each_that_serves_is_told_what_changes_once_it_is_there() -> None:
     told: list[tuple[str, float]] = []
-    capacities = Capacities({0: "sat-0-0", 2: "sat-0-2"}, lambda name, ratio: told.append((name, ratio)))
+    capacities = Capacities({0: "sat-0-0", 2: "sat-0-2"}, lambda name, ratio, _: told.append((name, ratio)))
     capacities.tick(platforms(0.5, 0.1, 1.0))
     assert told == []  # their processes have not started
     capacities.begin()
@@ -34,9 +34,21 @@ def test_each_that_serves_is_told_what_changes_once_it_is_there() -> None:
     capacities.tick(None)
 
 
+def test_who_has_none_is_told_until_when_and_anew_where_that_changes() -> None:
+    told: list[tuple[float, int | None]] = []
+    capacities = Capacities({1: "sat-0-1"}, lambda name, ratio, again: told.append((ratio, again)))
+    capacities.begin()
+    capacities.tick(platforms(1.0, 0.0), {1: None})
+    capacities.tick(platforms(1.0, 0.0), {1: 60 * 10**9})
+    capacities.tick(platforms(1.0, 0.0), {1: 60 * 10**9 + 1})  # no news
+    capacities.tick(platforms(1.0, 0.0), {1: 62 * 10**9})
+    capacities.tick(platforms(1.0, 0.7), {})
+    assert told == [(0.0, None), (0.0, 60 * 10**9), (0.0, 62 * 10**9), (0.7, None)]
+
+
 def test_small_changes_add_up() -> None:
     told: list[float] = []
-    capacities = Capacities({0: "sat-0-0"}, lambda name, ratio: told.append(ratio))
+    capacities = Capacities({0: "sat-0-0"}, lambda name, ratio, _: told.append(ratio))
     capacities.begin()
     for ratio in np.arange(1.0, 0.98, -0.0004):
         capacities.tick(platforms(float(ratio)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from orbitmesh.emulator.assignment import Assignment, assign
 from orbitmesh.emulator.geometry import Geometry
-from orbitmesh.emulator.placement import NO_POWER, NO_WAY, Refusal
+from orbitmesh.emulator.placement import BUILT_IN, NO_POWER, NO_WAY, Refusal
 from orbitmesh.emulator.run.node_processes import served
 from orbitmesh.emulator.run.placement_news import placement_events
 from orbitmesh.emulator.run.placing import classes_of, placer_of
@@ -43,6 +44,9 @@ placement = "PLACEMENT"
 name = "chat"
 rate = 20.0
 """
+
+
+NEED_POWER = ("sunlit", "coolest")
 
 
 def spec(gateway: str, name: str = "chat", rate: float = 20.0, trace: Trace | None = None) -> LoadSpec:
@@ -86,13 +90,34 @@ def test_the_nearest_is_placed_without_a_policy_of_its_own() -> None:
     assert placer_of(loads(nobody), geometry) is None
 
 
-@pytest.mark.parametrize("policy", ["least-completion", "sunlit", "coolest", "round-robin", "sticky"])
-def test_placements_are_the_same_in_each_run(policy: str) -> None:
+@pytest.mark.parametrize("policy", BUILT_IN)
+def test_placements_are_the_same_in_each_run_bit_for_bit(policy: str) -> None:
+    """Of scenario and seed alone: who serves, who is refused, why, and until when."""
     first, second = assignments(policy), assignments(policy)
     assert first == second
+    assert [pickle.dumps(each) for each in first] == [pickle.dumps(each) for each in second]
     went = {each.serves(240, "chat") for each in first}
     assert None not in went
     assert len(went) > 1
+    if policy not in NEED_POWER:
+        first, second = (assignments(policy, 120, powered=False) for _ in range(2))
+        assert [pickle.dumps(each) for each in first] == [pickle.dumps(each) for each in second]
+
+
+def test_each_class_may_have_a_policy_of_its_own() -> None:
+    """Which is shown these alone: what it says is what it says where there are no others."""
+    more = '[[customers]]\nname = "code"\nrate = 5.0\nplacement = "round-robin"\n'
+    text = SCENARIO.replace("PLACEMENT", "nearest").replace("24/4/1", "240/12/1") + more
+    scenario = loads(text)
+    geometry = Geometry(scenario)
+    placer = placer_of(scenario, geometry)
+    epochs = geometry.epochs(0, scenario.run.step_ns)
+    found = [assign(next(epochs), 240, geometry.hosting, 1, placer) for _ in range(12)]
+    assert all(each.serves(240, "chat") == each.nearest[240] for each in found)
+    alone = assignments("round-robin", 12)
+    # of two gateways and one class each, as there
+    assert [each.serves(240, "code") for each in found] == [each.serves(240, "chat") for each in alone]
+    assert [each.serves(240, "code") for each in found] != [each.serves(240, "chat") for each in found]
 
 
 def test_a_gateway_without_a_way_is_told_when_a_satellite_rises() -> None:
@@ -123,7 +148,9 @@ def test_gateways_and_watchers_are_told_of_refusals() -> None:
     assert served(nodes, both, 24) == {
         "nearest": "sat-0-3", "placed": {"chat": None}, "refused": {"chat": NO_POWER}
     }  # fmt: skip
-    assert served(nodes, both, 25) == {"nearest": None, "placed": {"chat": None}}
+    assert served(nodes, both, 25) == {
+        "nearest": None, "placed": {"chat": None}, "retry_sim_ns": {"chat": 7}
+    }  # fmt: skip
 
     assert placement_events(none, none, nodes.names) == placement_events(both, both, nodes.names) == []
     (event,) = placement_events(none, both, nodes.names)

@@ -50,6 +50,13 @@ def of(scenario: Scenario, seed: int) -> dict[str, tuple[LoadSpec, ...]]:
     return loads_of(scenario, scenario.base, seed)
 
 
+def test_a_class_may_name_a_policy_that_there_is() -> None:
+    assert chat('placement = "sticky"').customers[0].placement == "sticky"
+    for wrong, said in (("stiky", "did you mean 'sticky'"), ("sunlit", "add \\[platform\\]")):
+        with pytest.raises(ScenarioError, match=said):
+            chat(f'placement = "{wrong}"')
+
+
 def test_a_class_becomes_a_load_at_each_of_its_gateways() -> None:
     found = of(chat("gaps-cv = 2.5\nclients = 7\none-in = 4\nprompt = { median = 400.0 }"), 1)
     assert set(found) == {"gw-london", "gw-tokyo"}

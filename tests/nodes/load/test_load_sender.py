@@ -44,7 +44,7 @@ def test_each_class_has_its_satellite_and_the_others_connections_are_closed(
         async with asyncio.TaskGroup() as group:
             customers = sender.CustomerSender(SPEC, group, None)  # type: ignore[arg-type]
             for order in orders:
-                customers.assign(*order, {})
+                customers.assign(*order, {}, {})
         return customers._satellites, set(Channel.open)
 
     nearest = {"chat": "sat-0-0", "code": "sat-0-0"}
@@ -70,7 +70,8 @@ def test_who_is_refused_is_lost_with_the_reason_and_who_has_no_way_without_one()
     async def asked() -> None:
         async with asyncio.TaskGroup() as group:
             customers = sender.CustomerSender(SPEC, group, Outbox())  # type: ignore[arg-type]
-            customers.assign("sat-0-0", {"chat": None, "code": None}, {"chat": "too warm"})
+            in_an_hour = {"code": time.monotonic_ns() + 3600 * 10**9}
+            customers.assign("sat-0-0", {"chat": None, "code": None}, {"chat": "too warm"}, in_an_hour)
             for load in LOADS:
                 await customers._ask(load, next(iter(requests(load))), 0)
 
@@ -78,6 +79,8 @@ def test_who_is_refused_is_lost_with_the_reason_and_who_has_no_way_without_one()
     chat, code = Outbox.told
     assert (chat.error, chat.refused, chat.dst) == ("too warm", True, "")
     assert (code.error, code.refused, code.dst) == ("unassigned", False, "")
+    assert chat.retry_ns == -1
+    assert 3500 * 10**9 < code.retry_ns <= 3600 * 10**9
 
 
 def test_a_load_too_fast_for_the_machine_is_sent_late_within_bounds_and_hears_the_end(

@@ -15,6 +15,7 @@ from google.rpc.error_details_pb2 import RetryInfo
 from grpc_status import rpc_status
 from serving_cards import H100, LLAMA_8B
 
+from orbitmesh.nodes.load import sender
 from orbitmesh.nodes.probe_service import ProbeService
 from orbitmesh.nodes.server import NodeServer
 from orbitmesh.nodes.serving.service import ServingService
@@ -145,6 +146,11 @@ def test_less_power_is_slower_and_none_stands_still() -> None:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await read(rig.ask())
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert "no power now: try again in 60.0 s, which nobody knows for certain" in caught.value.details()
+        rig.service.obey({"capacity_ratio": 0, "power_again_mono_ns": time.monotonic_ns() + 1_800 * 10**9})
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await read(rig.ask())
+        assert 1_790e9 < sender._retry_ns(caught.value) <= 1_800e9
         assert (await rig.state()).capacity_ratio == 0
         await asyncio.sleep(0.1)
         assert not waiting.done()
