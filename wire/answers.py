@@ -16,7 +16,8 @@ class Answer:
     ``number`` counts the requests of a class at its gateway, those without packets too.  Latency counts
     from ``due_mono_ns``; the request left at ``sent_mono_ns``.  ``first_mono_ns`` and ``done_mono_ns`` are
     when the first and the last token came (without an answer: when that was known).  ``queue_ns`` to
-    ``decode_ns`` are the serving node's, by its model, and ``throttled_ns`` is part of them.
+    ``decode_ns`` are the serving node's, by its model, and ``throttled_ns`` is part of them; of it
+    ``throttled_queue_ns`` and ``throttled_prefill_ns`` are in the first two.
     ``late_p50_ns``: how much later than modelled it sent its tokens.  ``error``: "" where it was answered,
     a gRPC status name, "unassigned" (``dst`` ""), "CUT_SHORT", "cut-off" or a policy's reason;
     ``refused``: the node said no, or the policy that places requests; ``retry_ns``: in how long it, or the
@@ -40,6 +41,8 @@ class Answer:
     prefill_ns: int = 0
     decode_ns: int = 0
     throttled_ns: int = 0
+    throttled_queue_ns: int = 0
+    throttled_prefill_ns: int = 0
     preempted: int = 0
     energy_j: float = 0.0
     late_p50_ns: int = 0

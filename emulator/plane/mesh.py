@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from ..epoch import Epoch, Nodes, RouteRows
+from ..epoch import Epoch, Int64, Nodes, RouteRows
 from ..errors import RunError
 from ..scenario import Scenario
 from .addressing import Addresses
@@ -37,6 +37,18 @@ class CommitReport:
     total_ns: int
     began_mono_ns: int
     ended_mono_ns: int
+
+
+@dataclass(frozen=True, eq=False)
+class LinkReader:
+    """``read``: (len(ways), 3) int64, what each has counted from its first node to its second until now.
+
+    Packets that came to it, what they waited there for those before them (ns, together), and how many were
+    lost: by its loss ratio, or since its queue was full.
+    """
+
+    ways: tuple[tuple[int, int], ...]
+    read: Callable[[], Int64]
 
 
 @runtime_checkable
@@ -126,6 +138,13 @@ class MeshPlane(ABC):
     @abstractmethod
     def counters(self) -> dict[str, int]:
         """Totals of all links there have been, both directions, by the names of LinkCounters."""
+
+    def link_reader(self, ways: Sequence[tuple[int, int]]) -> LinkReader | None:
+        """Of those that are links of the epoch in force; good until the next is prepared to its end.
+
+        None where what carries the links does not count what packets wait.
+        """
+        return None
 
     @abstractmethod
     def unlike_commanded(self) -> list[str]:

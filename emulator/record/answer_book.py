@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ..safe_files import Folder
 from . import files
 from .answers import ANSWERS, answer_row, as_done, as_sent, beyond_measure
 from .customers import customer_rows
+from .link_waits import LINKS, LinkLog, LinkRow, OnLinks
 from .truth import History
 from .writer import TableWriter
 
@@ -25,6 +27,8 @@ LONGEST_STEP_NS = 3600 * 10**9  # a step of one token; no accelerator is so slow
 class AnswerBook:
     def __init__(self, out: Folder, history: History, start_unix_ns: int) -> None:
         self.table = TableWriter(out, files.ANSWERS, ANSWERS)
+        self.links_table = TableWriter(out, files.LINKS, LINKS)
+        self._links = LinkLog()
         self._history, self._start_unix_ns = history, start_unix_ns
         self._pending: list[Answer] = []
 
@@ -34,6 +38,16 @@ class AnswerBook:
             raise ValueError(f"an answer from {answer.src!r} to {answer.dst!r}")
         self._pending.append(answer)
 
+    def add_links(self, until_mono_ns: int, rows: Sequence[LinkRow]) -> None:
+        self._links.add(until_mono_ns, rows)
+        for row in rows:
+            self.links_table.add(tuple(row))
+
+    def known_until(self, decided_mono_ns: int) -> int:
+        """Up to where no later news changes an answer: epochs are known until ``decided_mono_ns``."""
+        links_ns = self._links.until_mono_ns
+        return decided_mono_ns if links_ns is None else min(decided_mono_ns, links_ns)
+
     def settle(self, until_mono_ns: int | None) -> None:
         """Those that were done by then; None: all."""
         pending, self._pending = self._pending, []
@@ -42,12 +56,14 @@ class AnswerBook:
                 self._pending.append(answer)
                 continue
             sent = done = None
-            by = ""
+            by, on_links = "", OnLinks()
             if answer.dst:
                 sent = self._history.truth(as_sent(answer))
                 done = self._history.truth(as_done(answer)) if answer.ok else None
                 by = self._throttled_by(answer)
-            self.table.add(answer_row(answer, sent, done, by, self._start_unix_ns))
+                if answer.ok and sent is not None:
+                    on_links = self._links.of(answer, sent, done)
+            self.table.add(answer_row(answer, sent, done, by, self._start_unix_ns, on_links))
 
     def _throttled_by(self, answer: Answer) -> str:
         """What held its satellite back while it was served: the first cause met at three instants."""

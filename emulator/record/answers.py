@@ -13,6 +13,7 @@ import pyarrow as pa
 from orbitmesh.wire.answers import Answer
 from orbitmesh.wire.spec import Sample
 
+from .link_waits import OnLinks
 from .truth import Truth
 
 _UTC_NS = pa.timestamp("ns", tz="UTC")
@@ -48,10 +49,17 @@ ANSWERS = pa.schema(
         ("prefill_ns", pa.int64()),
         ("decode_ns", pa.int64()),
         ("throttled_ns", pa.int64()),
+        ("throttled_queue_ns", pa.int64()),
+        ("throttled_prefill_ns", pa.int64()),
         ("throttled_by", pa.string()),
         ("preempted", pa.int64()),
         ("energy_j", pa.float64()),
         ("node_late_p50_ns", pa.int64()),
+        ("links_first_ns", pa.int64()),
+        ("links_done_ns", pa.int64()),
+        ("link", pa.string()),
+        ("lost_first", pa.int64()),
+        ("lost_done", pa.int64()),
         ("path", pa.string()),
         ("path_done", pa.string()),
         ("epoch_number", pa.int64()),
@@ -78,7 +86,12 @@ def as_done(answer: Answer) -> Sample:
 
 
 def answer_row(
-    answer: Answer, sent: Truth | None, done: Truth | None, throttled_by: str, start_unix_ns: int
+    answer: Answer,
+    sent: Truth | None,
+    done: Truth | None,
+    throttled_by: str,
+    start_unix_ns: int,
+    on_links: OnLinks = OnLinks(),  # noqa: B008 - frozen
 ) -> tuple[Any, ...]:
     """In the order of ``ANSWERS``."""
     ok = answer.ok
@@ -110,10 +123,17 @@ def answer_row(
         answer.prefill_ns if ok else None,
         answer.decode_ns if ok else None,
         answer.throttled_ns if ok else None,
+        answer.throttled_queue_ns if ok else None,
+        answer.throttled_prefill_ns if ok else None,
         throttled_by or None,
         answer.preempted if ok else None,
         answer.energy_j if ok else None,
         answer.late_p50_ns if ok else None,
+        on_links.first_ns if ok else None,
+        on_links.done_ns if ok else None,
+        on_links.link,
+        on_links.lost_first if ok else None,
+        on_links.lost_done if ok else None,
         None if sent is None else sent.path,
         None if done is None else done.path,
         None if sent is None else sent.epoch_number,

@@ -125,6 +125,8 @@ def _cause(cause: str, row: dict[str, Any]) -> str:
     )
     if reasons := row.get("by_reason"):
         said += f" ({', '.join(f'{n:,} {why}' for why, n in reasons.items())})"
+    if links := row.get("by_link"):
+        said += f" (most on {', '.join(f'{link}: {n:,}' for link, n in links.items())})"
     if "over_ns" in row:
         said += f", by {row['over_ns'] / max(1, row['requests']) / 1e6:.1f} ms on average"
     return said

@@ -1,13 +1,15 @@
 """Classes of customers in a summary: their answers, taken apart and judged against their targets.
 
-Where the time went: propagation, sending, queue and the model's steps are known; what is left is the
-network's and the host's.  Where the path changed between request and last token, that rest is laid on the
-change; else on this machine.
+Where the time went: propagation, sending, the accelerator's queue and the model's steps are known, and what
+packets waited on the links about then.  Of what is left that wait is the links'.  The rest is laid on a lost
+packet, where the links of the way lost one meanwhile and the rest is at least the round trip that sending
+again takes; else on a change of the path; else on this machine.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -91,6 +93,7 @@ def _asked(table: pa.Table, times: StepTime, duration_ns: int, one_in: int) -> A
         bytes=_ints(table, "bytes_down"),
         duration_ns=duration_ns,
         one_in=one_in,
+        links=tuple(link or "" for link in answered["link"].to_pylist()),
         reasons=_reasons(table.filter(pa.array(refused))),
     )
 
@@ -106,69 +109,105 @@ def _metrics(answered: pa.Table, times: StepTime) -> dict[str, Parts]:
         name: _ints(answered, name)
         for name in (
             "ttft_ns", "answer_ns", "late_ns", "propagation_ns", "propagation_done_ns", "serialisation_ns",
-            "queue_ns", "prefill_ns", "decode_ns", "throttled_ns", "prompt_tokens", "output_tokens",
+            "queue_ns", "prefill_ns", "decode_ns", "throttled_ns", "throttled_queue_ns",
+            "throttled_prefill_ns", "prompt_tokens", "output_tokens", "links_first_ns", "links_done_ns",
+            "lost_first", "lost_done",
         )
     }  # fmt: skip
     changed = _changed(answered)
     heat = np.array([by == "heat" for by in answered["throttled_by"].to_pylist()], bool)
     prefill_alone, decode_alone = _alone(times, ints["prompt_tokens"], ints["output_tokens"])
-    model = np.maximum(ints["prefill_ns"] + ints["decode_ns"], 1)
-    # the node tells the whole of it: shared out as the steps' own times are
-    throttled_first = ints["throttled_ns"] * ints["prefill_ns"] / model
-    throttled_rest = ints["throttled_ns"] - throttled_first
-    home = ints["propagation_ns"] + (ints["propagation_done_ns"] - ints["propagation_ns"]) / 2
-
-    ttft = _parts(ints, throttled_first, heat, ints["prefill_ns"], ints["propagation_ns"])
-    answer = _parts(ints, ints["throttled_ns"], heat, ints["prefill_ns"] + ints["decode_ns"], home)
-    more = np.maximum(ints["output_tokens"] - 1, 1)
-    rest = _zeros(ints)
-    rest[:, _COLUMN["compute"]] = (ints["decode_ns"] - throttled_rest) / more
-    _throttle(rest, throttled_rest / more, heat)
-    several = ints["output_tokens"] > 1
-    found = {
-        "ttft": _whole(ttft, ints["ttft_ns"], changed, prefill_alone),
-        "answer": _whole(answer, ints["answer_ns"], changed, prefill_alone + decode_alone),
-    }
-    tpot_ns = (ints["answer_ns"] - ints["ttft_ns"]) / more
-    rest[~several] = 0  # an answer of one token has no time between tokens: it misses no bound on it
-    found["tpot"] = _whole(rest, np.where(several, tpot_ns, 0), changed, decode_alone / more)
-    return found
-
-
-def _zeros(ints: Mapping[str, np.ndarray]) -> np.ndarray:
-    return np.zeros((len(ints["ttft_ns"]), len(PARTS)))
-
-
-def _parts(
-    ints: Mapping[str, np.ndarray],
-    throttled: np.ndarray,
-    heat: np.ndarray,
-    steps: np.ndarray,
-    propagation: np.ndarray,
-) -> np.ndarray:
-    parts = _zeros(ints)
-    parts[:, _COLUMN["propagation"]] = propagation
-    parts[:, _COLUMN["links"]] = ints["serialisation_ns"]
     # what each request takes before it can wait for anyone is work, not waiting
     before = np.minimum(ints["queue_ns"], BEFORE_QUEUE_NS)
+    throttled = _Throttled(
+        np.minimum(ints["throttled_queue_ns"], ints["queue_ns"] - before),
+        np.minimum(ints["throttled_prefill_ns"], ints["prefill_ns"]),
+        ints["throttled_ns"] - ints["throttled_queue_ns"] - ints["throttled_prefill_ns"],
+        heat,
+    )
+    steps = ints["prefill_ns"], ints["decode_ns"]
+    home = ints["propagation_ns"] + (ints["propagation_done_ns"] - ints["propagation_ns"]) / 2
+    more = np.maximum(ints["output_tokens"] - 1, 1)
+
+    first = _parts(ints, before, ints["propagation_ns"])
+    first[:, _COLUMN["compute"]] += steps[0] - throttled.prefill
+    throttled.lay(first, throttled.queue + throttled.prefill)
+    whole = _parts(ints, before, home)
+    whole[:, _COLUMN["compute"]] += steps[0] + steps[1] - throttled.prefill - throttled.decode
+    throttled.lay(whole, throttled.queue + throttled.prefill + throttled.decode)
+    for parts in (first, whole):
+        parts[:, _COLUMN["waiting"]] -= throttled.queue
+    rest = np.zeros_like(first)
+    rest[:, _COLUMN["compute"]] = (steps[1] - throttled.decode) / more
+    throttled.lay(rest, throttled.decode / more)
+
+    several = ints["output_tokens"] > 1
+    rest[~several] = 0  # an answer of one token has no time between tokens: it misses no bound on it
+    tpot_ns = np.where(several, (ints["answer_ns"] - ints["ttft_ns"]) / more, 0)
+    waits = ints["links_first_ns"], ints["links_done_ns"]
+    again_ns = np.maximum(ints["propagation_ns"], ints["propagation_done_ns"])
+    lost = ints["lost_first"], ints["lost_done"]
+    later = np.maximum(waits[1] - waits[0], 0) / more, lost[1] > lost[0], again_ns / more
+    return {
+        "ttft": _whole(first, ints["ttft_ns"], changed, prefill_alone, _Way(waits[0], lost[0] > 0, again_ns)),
+        "answer": _whole(
+            whole,
+            ints["answer_ns"],
+            changed,
+            prefill_alone + decode_alone,
+            _Way(waits[1], lost[1] > 0, again_ns),
+        ),
+        "tpot": _whole(rest, tpot_ns, changed, decode_alone / more, _Way(*later)),
+    }
+
+
+@dataclass(frozen=True)
+class _Throttled:
+    """What was longer for want of power, (n,) ns each: before the first step, to the first token, after."""
+
+    queue: np.ndarray
+    prefill: np.ndarray
+    decode: np.ndarray
+    heat: np.ndarray  # bool: by heat
+
+    def lay(self, parts: np.ndarray, throttled: np.ndarray) -> None:
+        parts[:, _COLUMN["heat"]] = np.where(self.heat, throttled, 0)
+        parts[:, _COLUMN["eclipse"]] = np.where(self.heat, 0, throttled)
+
+
+@dataclass(frozen=True)
+class _Way:
+    """(n,) each: waited on links, ns; did they lose packets; what sending again takes at least, ns."""
+
+    waited: np.ndarray
+    lost: np.ndarray
+    again: np.ndarray
+
+
+def _parts(ints: Mapping[str, np.ndarray], before: np.ndarray, propagation: np.ndarray) -> np.ndarray:
+    """All that does not hang on the model's steps."""
+    parts = np.zeros((len(ints["ttft_ns"]), len(PARTS)))
+    parts[:, _COLUMN["propagation"]] = propagation
+    parts[:, _COLUMN["links"]] = ints["serialisation_ns"]
     parts[:, _COLUMN["waiting"]] = ints["queue_ns"] - before
-    parts[:, _COLUMN["compute"]] = before + steps - throttled
+    parts[:, _COLUMN["compute"]] = before
     parts[:, _COLUMN["host"]] = ints["late_ns"]
-    _throttle(parts, throttled, heat)
     return parts
 
 
-def _throttle(parts: np.ndarray, throttled: np.ndarray, heat: np.ndarray) -> None:
-    parts[:, _COLUMN["heat"]] = np.where(heat, throttled, 0)
-    parts[:, _COLUMN["eclipse"]] = np.where(heat, 0, throttled)
-
-
-def _whole(parts: np.ndarray, measured: np.ndarray, changed: np.ndarray, alone: np.ndarray) -> Parts:
+def _whole(
+    parts: np.ndarray, measured: np.ndarray, changed: np.ndarray, alone: np.ndarray, way: _Way
+) -> Parts:
     """With what is left, laid where it belongs, so that the parts are the whole."""
     left = measured - parts.sum(axis=1)
+    waited = np.clip(left, 0, way.waited)
+    parts[:, _COLUMN["links"]] += waited
+    left = left - waited
+    lost = way.lost & (left >= way.again) & (left > 0)
+    parts[:, _COLUMN["lost"]] += np.where(lost, left, 0)
     for name in ("handover", "reroute"):
-        parts[:, _COLUMN[name]] += np.where(changed == name, left, 0)
-    parts[:, _COLUMN["host"]] += np.where(changed == "", left, 0)
+        parts[:, _COLUMN[name]] += np.where(~lost & (changed == name), left, 0)
+    parts[:, _COLUMN["host"]] += np.where(~lost & (changed == ""), left, 0)
     return Parts(np.asarray(measured, np.float64), parts, least_of(parts, alone))
 
 

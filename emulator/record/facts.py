@@ -6,6 +6,7 @@ The recorder's protocol, pickles over a socket pair between two processes of our
               ("epoch", Parcel of an Epoch, RouteRows that it has beyond | None,
                t0_mono_ns, began_mono_ns, ended_mono_ns)   came into force between began and ended
               ("missed", first, last)   entries of the feed that were let go, since this process was too slow
+              ("links", until_mono_ns, rows)   what packets waited on customers' links, up to then
               ("finish", RunFacts)
     from it   ("ready",) · ("digest", dict) once a second · ("fault", FailureError) at once ·
               ("finished", summary dict)

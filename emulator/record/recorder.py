@@ -29,6 +29,7 @@ from .answer_book import AnswerBook, customers_of
 from .due import DueCounter
 from .facts import RunFacts, RunHeader, utc_text
 from .light import TOLERANCE_NS, Light, shorter_than_light
+from .link_waits import LinkRow
 from .platforms import PLATFORMS, PlatformLog
 from .samples import PATH_CHANGES, SAMPLES, change_row, remainder_ns, sample_row, unix_ns
 from .soundness import Window
@@ -100,7 +101,7 @@ class Recorder:
                 AnswerBook(self.out, self._history, self._start_unix_ns) if header.customers else None
             )
             if self._answers is not None:
-                self._tables.append(self._answers.table)
+                self._tables += [self._answers.table, self._answers.links_table]
         except HostError:
             self._leave_nothing()
             raise
@@ -109,7 +110,7 @@ class Recorder:
     def _leave_nothing(self) -> None:
         """Of a record that could not be opened."""
         with contextlib.suppress(OSError):
-            for name in (files.SAMPLES, files.PATH_CHANGES, files.PLATFORMS, files.ANSWERS):
+            for name in (files.SAMPLES, files.PATH_CHANGES, files.PLATFORMS, files.ANSWERS, files.LINKS):
                 if self.out.is_there(name):
                     self.out.remove_folder(name)
             for name in (files.ENDING, files.RUN):
@@ -140,6 +141,11 @@ class Recorder:
         if self._platforms is not None and self._platform_rows is not None:
             for state in self._platforms.rows(epoch):
                 self._platform_rows.add(state)
+
+    def links(self, until_mono_ns: int, rows: Sequence[LinkRow]) -> None:
+        """What packets waited on the links that customers' answers take, up to an instant."""
+        if self._answers is not None:
+            self._answers.add_links(until_mono_ns, rows)
 
     def missed(self, n_entries: int) -> None:
         """Epochs that came into force since the last one never came here: what flew then is not judged."""
@@ -207,7 +213,7 @@ class Recorder:
     def _advance_answers(self, now_mono_ns: int) -> None:
         assert self._answers is not None
         decided_ns = self._history.decided_until_mono_ns or 0
-        self._answers.settle(max(decided_ns, now_mono_ns - HOLD_NS))
+        self._answers.settle(max(self._answers.known_until(decided_ns), now_mono_ns - HOLD_NS))
 
     def flush(self) -> None:
         """Write what waits; a disk that refuses is reported once, and tried again next time."""

@@ -18,13 +18,14 @@ _FILES = (
     f"{files.PATH_CHANGES}.parquet",
     f"{files.PLATFORMS}.parquet",
     f"{files.ANSWERS}.parquet",
+    f"{files.LINKS}.parquet",
     files.EVENTS,
     files.ENDING,
     files.WINDOWS,
     files.PAIRS,
     LOG_NAME,
 )
-_FOLDERS = (files.SAMPLES, files.PATH_CHANGES, files.PLATFORMS, files.ANSWERS)
+_FOLDERS = (files.SAMPLES, files.PATH_CHANGES, files.PLATFORMS, files.ANSWERS, files.LINKS)
 _PART = "part-*.parquet"
 
 

@@ -17,6 +17,7 @@ from ..shown import plain, shown
 from . import account, ending, files, shape, soundness
 from .answer_book import customers_of
 from .answers import ANSWERS
+from .link_waits import LINKS
 from .parts import Parts
 from .platforms import PLATFORMS
 from .samples import PATH_CHANGES, SAMPLES
@@ -66,6 +67,10 @@ class RunResults:
         """What customers got; schema ``record.answers.ANSWERS``.  No rows where the scenario has none."""
         return files.read_table(self.path / files.ANSWERS, ANSWERS)[0]
 
+    def links(self) -> pa.Table:
+        """What waited on customers' links; schema ``record.link_waits.LINKS``."""
+        return files.read_table(self.path / files.LINKS, LINKS)[0]
+
     def path_changes(self) -> pa.Table:
         """Schema ``record.samples.PATH_CHANGES``."""
         return files.read_table(self.path / files.PATH_CHANGES, PATH_CHANGES)[0]
@@ -101,7 +106,7 @@ def _loaded(path: Path, run: dict[str, Any]) -> RunResults:
     if summary.get("platform") is not None:
         tables.append((files.PLATFORMS, PLATFORMS))
     if summary.get("customers"):
-        tables.append((files.ANSWERS, ANSWERS))
+        tables += [(files.ANSWERS, ANSWERS), (files.LINKS, LINKS)]
     for folder, schema in tables:
         parts.notes += map(files.sentence, files.damaged_files(path / folder, schema))
         if not (path / folder).exists():

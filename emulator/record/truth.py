@@ -73,6 +73,7 @@ class Truth:
     narrowest_rate_bps: int | None = None
     narrowest_emulated_bps: int | None = None
     serialisation_ns: float | None = None
+    narrowest: str | None = None  # of the links with a rate: "a>b"
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,7 @@ class History:
             narrowest_rate_bps=narrowest_bps,
             narrowest_emulated_bps=emulated_bps(narrowest_bps, self._rate_scale),
             serialisation_ns=self._serialisation_ns(sample, forward, backward),
+            narrowest=self._narrowest(forward, backward, narrowest_bps),
         )
 
     def light(self, sample: Sample) -> Light | None:
@@ -250,6 +252,15 @@ class History:
             share = (mono_ns - span.t0_mono_ns) / (other.t0_mono_ns - span.t0_mono_ns)
             ends = ends + (other.epoch.positions_itrs_km[[source, destination]] - ends) * share
         return float(np.linalg.norm(ends[0] - ends[1]))
+
+    def _narrowest(self, forward: Way, backward: Way, rate_bps: int) -> str | None:
+        """The first link of that rate on the way there and back."""
+        if rate_bps == 0:
+            return None
+        for way in (forward, backward):
+            for hop in np.flatnonzero(way.rate_bps == rate_bps)[:1].tolist():
+                return ">".join(self._nodes.names[node] for node in way.nodes[hop : hop + 2])
+        return None
 
     def _serialisation_ns(self, sample: Sample, forward: Way, backward: Way) -> float | None:
         if sample.bytes_up == 0 and sample.bytes_down == 0:

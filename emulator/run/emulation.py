@@ -37,6 +37,7 @@ from .endings import finish, release_ending, signals_noted, tell_failure
 from .folder import RunFolder
 from .geometry_process import GeometryProcess
 from .header import run_header
+from .link_watch import LinkWatch
 from .news import News, StatusNews, StepWatch, publish
 from .node_processes import NodeProcesses
 from .node_specs import node_specs
@@ -102,6 +103,7 @@ class Emulation(RunningMesh):
         )
         self._loads = loads_of(scenario, scenario.base, self.seed)
         self._others: BackgroundRequests | None = None
+        self._link_watch: LinkWatch | None = None
         self._questions = Questions(self, self._ask_for_routes, self._forget_routes)
         self.summary = {}
         self._assignment: Assignment | None = None
@@ -227,6 +229,8 @@ class Emulation(RunningMesh):
         if self.scenario.serving is not None:
             satellites = (int(n) for n in self.hosting.nonzero()[0] if not self.nodes.is_gateway(int(n)))
             self._capacities = Capacities({n: self.nodes.names[n] for n in satellites}, self._tell_capacity)
+        asking = [(gateway, each.customer_class) for gateway, of in self._loads.items() for each in of]
+        self._link_watch = LinkWatch(self.plane, self.nodes, asking, self.feed, self._supervision.fail)
         self._news.on_tick = [
             lambda tick: self._geometry.more(),
             lambda tick: publish(self.feed, tick, self.nodes.names),
@@ -236,6 +240,7 @@ class Emulation(RunningMesh):
             self._assign,
             lambda tick: self._capacities.tick(tick.epoch.platforms, tick.assignment.power_again),
             self._serve,
+            self._link_watch.tick,
             lambda tick: self._questions.ticked(),
         ]
         self._conductor = Conductor(
@@ -283,6 +288,8 @@ class Emulation(RunningMesh):
         self._books.count_afresh(self.backend, self._supervision.fail)
         self._books.begin(self.clock)
         self._steps.is_running = True
+        assert self._link_watch is not None
+        self._link_watch.start()
         self._status_news = StatusNews(self.feed, self.status, self._supervision.fail)
         self._status_news.start()
 
@@ -313,6 +320,8 @@ class Emulation(RunningMesh):
             if self._conductor is not None:
                 last_first.callback(self._stop_conductor, self._conductor)
                 last_first.callback(self._stop_nodes)
+            if self._link_watch is not None:
+                last_first.callback(self._link_watch.stop)
             if self._status_news is not None:
                 last_first.callback(self._status_news.stop)
 

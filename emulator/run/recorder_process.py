@@ -50,6 +50,8 @@ class RecorderProcess:
     def _send(self, news: Entry | Missed) -> None:
         if isinstance(news, Missed):
             self._child.control.send(("missed", news.first, news.last))
+        elif news.kind == "links":
+            self._child.control.send(("links", news.value["until_mono_ns"], news.value["rows"]))
         elif news.kind == "epoch":
             assert news.parcel is not None
             epoch: EpochNews = news.value

@@ -217,6 +217,7 @@ class _Came:
             self.sent_mono_ns, self.first_mono_ns, self.done_mono_ns, self.asked.prompt_tokens, self.tokens,
             self.bytes_up, self.bytes_first, self.bytes_down,
             queue_ns=timing.queue_ns, prefill_ns=timing.prefill_ns, decode_ns=timing.decode_ns,
-            throttled_ns=timing.throttled_ns, preempted=timing.preempted, energy_j=timing.energy_j,
-            late_p50_ns=self.totals.lateness.p50_ns,
+            throttled_ns=timing.throttled_ns, throttled_queue_ns=timing.throttled_queue_ns,
+            throttled_prefill_ns=timing.throttled_prefill_ns, preempted=timing.preempted,
+            energy_j=timing.energy_j, late_p50_ns=self.totals.lateness.p50_ns,
         )  # fmt: skip

@@ -274,6 +274,7 @@ class Batcher:
             self._give(request, needed)
             if request.scheduled_ns < 0:
                 request.scheduled_ns = start_ns
+                request.throttled_begun_ns = self._throttled_ns
             self._running[request] = self._prefilling[request] = None
             self._promised += whole
             chunks.append((request, n))
@@ -284,6 +285,7 @@ class Batcher:
         request.made += 1
         if request.first_token_ns < 0:
             request.first_token_ns = step.end_ns
+            request.throttled_first_ns = self._throttled_ns
             step.first.append(request)
         if not request.background:
             step.tokens.append(request)
@@ -338,6 +340,8 @@ class Batcher:
             prefill_ns=prefill_end - request.scheduled_ns,
             decode_ns=step.end_ns - prefill_end,
             throttled_ns=self._throttled_ns - request.throttled_before_ns,
+            throttled_queue_ns=request.throttled_begun_ns - request.throttled_before_ns,
+            throttled_prefill_ns=request.throttled_first_ns - request.throttled_begun_ns,
             preempted=request.preempted,
             energy_j=request.prefill_j + request.decode_j,
         )

@@ -9,13 +9,16 @@ from dataclasses import dataclass
 class Finished:
     """Where the time of an answer went, by the model; together its whole time in the accelerator.
 
-    ``throttled_ns`` is in the others: what its steps took longer than at full power.
+    ``throttled_ns`` is in the others: what its steps took longer than at full power; of it
+    ``throttled_queue_ns`` before its own first step, ``throttled_prefill_ns`` from then to its first token.
     """
 
     queue_ns: int
     prefill_ns: int
     decode_ns: int
     throttled_ns: int
+    throttled_queue_ns: int
+    throttled_prefill_ns: int
     preempted: int
     energy_j: float
 
@@ -48,7 +51,9 @@ class Request:
     scheduled_ns: int = -1
     first_token_ns: int = -1
     finished_ns: int = -1
-    throttled_before_ns: int = 0
+    throttled_before_ns: int = 0  # by the batcher's count: when it came, began, and had its first token
+    throttled_begun_ns: int = 0
+    throttled_first_ns: int = 0
     prefill_j: float = 0.0
     decode_j: float = 0.0
     decode_j_before: float = 0.0

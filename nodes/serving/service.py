@@ -173,6 +173,8 @@ def _totals(request: Request, stream: _Stream, scheduled_mono_ns: int) -> Any:
             prefill_ns=result.prefill_ns,
             decode_ns=result.decode_ns,
             throttled_ns=result.throttled_ns,
+            throttled_queue_ns=result.throttled_queue_ns,
+            throttled_prefill_ns=result.throttled_prefill_ns,
             preempted=result.preempted,
             energy_j=result.energy_j,
             since_scheduled_ns=request.arrival_ns - scheduled_mono_ns if scheduled_mono_ns else 0,

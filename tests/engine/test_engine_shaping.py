@@ -42,6 +42,21 @@ def delivered_bps(lab: Lab, seconds: float) -> float:
     return 8 * (after - before) / (end - start)
 
 
+def test_what_packets_wait_for_those_before_them_is_counted() -> None:
+    with Lab() as lab:
+        receiver, sender = lab.endpoint(1), lab.endpoint(0)
+        lab.set(delay_ms=2, rate_bps=8_000_000, queue_bytes=1 << 20)  # a kB in 1 ms
+        both = lab.links[[0, 0]], np.array([0, 1])
+        before = lab.backend.waited(*both)
+        for _ in range(40):
+            sender.sendto(bytes(972), receiver.getsockname())
+        until(lambda: int(lab.backend.waited(*both)[0, 0] - before[0, 0]) >= 40, "forty packets")
+        there, back = (lab.backend.waited(*both) - before)[:, 1] / 1e6
+        # the k-th waits for k others, less what was sent while they came: 780 ms, if all came at once
+        assert 600 < there <= 780
+        assert back == 0
+
+
 @pytest.mark.native
 @pytest.mark.parametrize("rate_bps", [10_000_000, 100_000_000])
 def test_udp_saturates_a_link_at_its_rate(rate_bps: int) -> None:

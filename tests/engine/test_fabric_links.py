@@ -259,6 +259,24 @@ def test_a_background_load_takes_its_share_of_the_queue(share: float) -> None:
         assert waited_ms == pytest.approx(left_ms, abs=20)
 
 
+def test_what_packets_wait_for_those_before_them_is_counted() -> None:
+    rate_bps = 8_000_000  # a kB in 1 ms
+    with Row(2, queue_bytes=1 << 20) as row:
+        row.set(rate_bps=rate_bps)
+        receiver, sender = row.udp(1), row.udp(0)
+        sender.sendto(b"x", receiver.getsockname())
+        receiver.recv(2000)
+        time.sleep(0.01)
+        assert row.table.waited_ns.sum() == 0
+        for _ in range(40):
+            sender.sendto(bytes(972), receiver.getsockname())
+        for _ in range(40):
+            receiver.recv(2000)
+        # the k-th waits for k others, less what was sent while they came: 780 ms, if all came at once
+        assert 600 < row.table.waited_ns[0] / MS <= 780
+        assert row.table.waited_ns.sum() == row.table.waited_ns[0]
+
+
 def test_a_background_load_leaves_the_rest_of_the_rate() -> None:
     rate_bps, share = 20_000_000, 0.3
     with Row(2, queue_bytes=100_000) as row:

@@ -13,6 +13,7 @@ from record_fakes import facts, header, small_world
 from orbitmesh.emulator.record import files
 from orbitmesh.emulator.record.account import PAIRS
 from orbitmesh.emulator.record.answers import ANSWERS
+from orbitmesh.emulator.record.link_waits import LINKS
 from orbitmesh.emulator.record.platforms import PLATFORMS
 from orbitmesh.emulator.record.recorder import Recorder
 from orbitmesh.emulator.record.samples import PATH_CHANGES, SAMPLES
@@ -47,6 +48,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (f"{files.PLATFORMS}.parquet", PLATFORMS.names),
         (files.PAIRS, PAIRS.names),
         (f"{files.ANSWERS}.parquet", ANSWERS.names),
+        (f"{files.LINKS}.parquet", LINKS.names),
         (files.WINDOWS, [field.name for field in fields(Window)]),
     ],
 )

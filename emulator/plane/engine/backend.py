@@ -161,6 +161,13 @@ class EngineBackend(EngineCarrier):
             dropped_host=row["dropped_host"],
         )
 
+    def waited(self, links: NDArray[np.int32], direction: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(n, 3): packets in, what they waited for those before them (ns, together), and lost; also of a link
+        that was detached meanwhile.  ``direction`` 0: from end a to end b."""
+        row = self._table.counters[links, direction]
+        lost = row["dropped_queue"] + row["dropped_loss"]
+        return np.column_stack([row["packets_in"], row["waited_ns"], lost])
+
     def held_packets(self, links: NDArray[np.int32]) -> NDArray[np.int64]:
         """(n, 2): waiting for the transmitter or in flight, by the engine's own books."""
         self._check_attached(links)

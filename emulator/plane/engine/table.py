@@ -39,10 +39,10 @@ COUNTERS = np.dtype(
         for name in (
             "packets_in", "bytes_in", "packets_out", "bytes_out",
             "dropped_queue", "dropped_loss", "dropped_down", "dropped_host",
-            "held", "invalid",
+            "held", "invalid", "waited_ns",
         )
     ]
-    + [("reserved", np.int64, (6,))]
+    + [("reserved", np.int64, (5,))]
 )  # fmt: skip
 
 

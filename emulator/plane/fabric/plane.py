@@ -8,20 +8,20 @@ destination.  An epoch becomes valid for all packets at one instant.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import ClassVar
 
 import numpy as np
 
-from ...epoch import Bool, Epoch, Int32, LinkKind, Nodes, Ports, RouteRows
+from ...epoch import Bool, Epoch, Int32, Int64, LinkKind, Nodes, Ports, RouteRows
 from ...errors import InputError, RunError
 from ...links.terminals import laser_slots
 from ...scenario import Scenario
 from .. import addressing
 from ..backend import LinkCounters
 from ..kernel.kernel import Kernel, Progress
-from ..mesh import CommitReport, MeshPlane
+from ..mesh import CommitReport, LinkReader, MeshPlane
 from ..shaping import PATH_ROUND_TRIP_NS
 from . import banks
 from .captures import Captures
@@ -276,6 +276,19 @@ class FabricPlane(MeshPlane):
             low, high = min(u, v), max(u, v)
             pair = np.flatnonzero(self._pairs.owner == (low << 32 | high))
             return sizes.n_laser_pipes + 2 * int(pair[0]) + (u > v) if len(pair) else None
+
+    def link_reader(self, ways: Sequence[tuple[int, int]]) -> LinkReader:
+        """See MeshPlane."""
+        there = {way: pipe for way in ways if (pipe := self.pipe(*way)) is not None}
+        pipes = np.fromiter(there.values(), np.int64, len(there))
+        counters, waited_ns = self.table.counters, self.table.waited_ns
+
+        def read() -> Int64:
+            row = counters[pipes]
+            lost = row["dropped_queue"] + row["dropped_loss"]
+            return np.column_stack([row["packets_in"], waited_ns[pipes], lost])
+
+        return LinkReader(tuple(there), read)
 
     def counters(self) -> dict[str, int]:
         with self._lock:

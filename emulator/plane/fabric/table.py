@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...epoch import Int64
 from ...errors import BackendError
 from ..engine.memory import BINS, SharedMemory
 from .banks import PIPE, PLACE, UInt8, UInt32, first_places, places_for
 
-_MAGIC, _VERSION = int.from_bytes(b"om_fabrc", "little"), 2
+_MAGIC, _VERSION = int.from_bytes(b"om_fabrc", "little"), 3
 _PAGE_BYTES = 4096
 _ADOPTION_S = 5.0
 _LOOKS_EVERY_S = 0.0002
@@ -37,7 +38,7 @@ _SIZES = (
     "magic", "version", "total_bytes",
     "n_nodes", "n_satellites", "laser_slots", "ground_pipes", "destinations", "hash_slots",
 )  # fmt: skip
-_SECTIONS = ("ipv4", "background", "counters", "bank0", "bank1", "histogram")
+_SECTIONS = ("ipv4", "background", "counters", "waited", "bank0", "bank1", "histogram")
 _BANK_SECTIONS = ("pipes", "ground_first", "ground_pipe", "hash", "row_node", "next")
 STATISTICS = (
     "max_late_ns", "out_of_memory", "invalid", "spoofed", "no_port", "wake_ns", "is_realtime", "icmp_sent",
@@ -117,7 +118,8 @@ class Bank:
 
 
 class FabricTable(SharedMemory):
-    """``counters`` (P,) COUNTERS and ``background`` (P,) float32, by pipe; ``sizes`` says what P is."""
+    """By pipe, (P,) as ``sizes`` says: ``counters`` COUNTERS, ``background`` float32, and ``waited_ns``
+    int64: what its packets waited for those before them, together."""
 
     def __init__(
         self, sizes: Sizes, ipv4: UInt32, ipv6_prefix: bytes, laser: KindParameters, ground: KindParameters
@@ -138,6 +140,7 @@ class FabricTable(SharedMemory):
                 "ipv4": sizes.n_nodes * 4,
                 "background": sizes.n_pipes * 4,
                 "counters": sizes.n_pipes * COUNTERS.itemsize,
+                "waited": sizes.n_pipes * 8,
                 "bank0": bank_bytes,
                 "bank1": bank_bytes,
                 "histogram": (2 * BINS + 1) * 8,
@@ -149,6 +152,7 @@ class FabricTable(SharedMemory):
         self.ipv4: UInt32 = np.frombuffer(memory, np.uint32, sizes.n_nodes, places["ipv4"])
         self.background = np.frombuffer(memory, np.float32, sizes.n_pipes, places["background"])
         self.counters = np.frombuffer(memory, COUNTERS, sizes.n_pipes, places["counters"])
+        self.waited_ns: Int64 = np.frombuffer(memory, np.int64, sizes.n_pipes, places["waited"])
         self.banks = tuple(Bank(memory, places[f"bank{k}"], inside, sizes) for k in (0, 1))
         self.ipv4[:] = ipv4
         for name, value in (

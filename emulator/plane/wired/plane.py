@@ -6,8 +6,9 @@ Programs see every hop: routing daemons and tcpdump work on each interface.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -21,7 +22,7 @@ from ..backend import LinkBackend, LinkCounters, LinkEnd, LinkParameters
 from ..engine.backend import EngineBackend
 from ..kernel.kernel import Kernel, NoKernel, Progress
 from ..kernel.nodes import Namespaces
-from ..mesh import CommitReport, MeshPlane
+from ..mesh import CommitReport, LinkReader, MeshPlane
 from ..mininet import MeshNode
 from .ledger import Current, Entry, Ledger, Reservation
 from .net import WiredNet
@@ -224,6 +225,15 @@ class Plane(MeshPlane):
         """The links attached at a node."""
         with self._lock:
             return [entry for entry in self._ledger.entries.values() if node in (entry.a, entry.b)]
+
+    def link_reader(self, ways: Sequence[tuple[int, int]]) -> LinkReader | None:
+        """See MeshPlane; the engine counts what packets wait, netem does not."""
+        if not isinstance(self.backend, EngineBackend):
+            return None
+        there = {way: link for way in ways if (link := self.link_id(*way)) is not None}
+        links = np.fromiter(there.values(), np.int32, len(there))
+        backwards = np.array([u > v for u, v in there], np.int64)
+        return LinkReader(tuple(there), partial(self.backend.waited, links, backwards))
 
     def counters(self) -> dict[str, int]:
         """Totals of all links there have been, both directions, by the names of LinkCounters."""

@@ -24,6 +24,7 @@ static bool is_sound(const struct fabric_header *h, uint64_t whole) {
     return bank <= whole && holds(h->ipv4_at, h->n_nodes * 4, HEADER_BYTES, whole) &&
            holds(h->background_at, pipes * 4, HEADER_BYTES, whole) &&
            holds(h->counters_at, pipes * sizeof(struct fabric_counters), HEADER_BYTES, whole) &&
+           holds(h->waited_at, pipes * 8, HEADER_BYTES, whole) &&
            holds(h->bank_at[0], bank, HEADER_BYTES, whole) && holds(h->bank_at[1], bank, HEADER_BYTES, whole) &&
            holds(h->histogram_at, (2 * HISTOGRAM_BINS + 1) * 8, HEADER_BYTES, whole) &&
            holds(h->bank_pipes_at, pipes * sizeof(struct fabric_pipe), BANK_HEAD_BYTES, bank) &&
@@ -54,6 +55,7 @@ const char *fabric_table_open(struct fabric_table *table, int fd) {
         .ipv4 = (const uint32_t *)(base + h.ipv4_at),
         .background = (const float *)(base + h.background_at),
         .counters = (struct fabric_counters *)(base + h.counters_at),
+        .waited_ns = (uint64_t *)(base + h.waited_at),
         .histogram = (uint64_t *)(base + h.histogram_at),
         .n_nodes = (uint32_t)h.n_nodes,
         .n_satellites = (uint32_t)h.n_satellites,

@@ -62,6 +62,8 @@ static int64_t send(struct fabric *fabric, struct flight *flight, uint32_t pipe,
         double transmission_ns = bytes * 8e9 / rate_bps;
         if (transmission_ns > MOST_TRANSMISSION_NS)
             transmission_ns = MOST_TRANSMISSION_NS;
+        if (work_ns > 0) /* also of one that is dropped: it counts in packets_in */
+            table_add(&fabric->table.waited_ns[pipe], segments * (uint64_t)work_ns);
         if (work_ns > 0 && work_ns * rate_bps / 8e9 + bytes > fabric_bound_bytes(kind, rate_bps))
             dropped = &count->dropped_queue;
         else

@@ -140,6 +140,9 @@ void pipe_arrive(struct pipe *pipe, struct packet *packet, int64_t now_ns) {
         return;
     }
     transmit_waiting(pipe, now_ns);
+    if (pipe->free_at_ns > now_ns)
+        table_add(&pipe->count->waited_ns, shape->segments * (uint64_t)(pipe->free_at_ns - now_ns +
+                                                             transmission_ns(pipe, pipe->waiting_bytes)));
     uint32_t step = segments_in_a_cut(pipe, shape);
     if (step == shape->segments) {
         admit(pipe, packet, now_ns);

@@ -52,7 +52,8 @@ struct counters {
     uint64_t dropped_queue, dropped_loss, dropped_down, dropped_host;
     uint64_t held;    /* waiting for the transmitter or flying */
     uint64_t invalid; /* what was read but is no packet; not in packets_in */
-    uint64_t reserved[6];
+    uint64_t waited_ns; /* what they waited for those before them, together; of packets_in */
+    uint64_t reserved[5];
 };
 
 struct table {
