@@ -31,6 +31,13 @@ def _container(value: list[object] | tuple[object, ...] | dict[object, object], 
     return f"{opening}{', '.join(parts)}{closing}"
 
 
+def counted(n: int, noun: str) -> str:
+    """``1 gateway``, ``1,584 satellites``."""
+    if n == 1:
+        return f"1 {noun}"
+    return f"{n:,} {noun}{'es' if noun.endswith('s') else 's'}"
+
+
 _LONG_WORD = re.compile(r"\S{401,}")
 
 

@@ -6,7 +6,8 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .options import Format
@@ -40,6 +41,17 @@ def stdout() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=max(console.width, 160))
 
 
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Who waits at a terminal sees that something is done."""
+    console = stderr()
+    if console.is_terminal and not console.is_dumb_terminal:
+        with console.status(what):
+            yield
+    else:
+        yield
+
+
 def print_json(value: Any) -> None:
     json.dump(value, sys.stdout, indent=2, allow_nan=False)
     sys.stdout.write("\n")
@@ -63,7 +75,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title:
     from rich.markup import escape
     from rich.table import Table
 
-    held = [[escape(_shown(cell)) for cell in row] for row in rows]
+    with working("computing all rows of the table (Ctrl-C ends it)"):
+        held = [[escape(_shown(cell)) for cell in row] for row in rows]
     table = Table(
         title=title,
         title_justify="left",

@@ -17,7 +17,7 @@ from .options import (
     pair,
     window,
 )
-from .output import print_rows, stderr
+from .output import print_rows, stderr, working
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -98,7 +98,8 @@ def _print_customers(
         )
     from ..plan_customers import customers_ahead
 
-    found = customers_ahead(scenario, start_utc=start_utc, duration_ns=long_ns, step_ns=step_ns, say=_say)
+    with working("computing the round trips of all instants (Ctrl-C ends it)"):
+        found = customers_ahead(scenario, start_utc=start_utc, duration_ns=long_ns, step_ns=step_ns, say=_say)
     if output is not Format.TABLE:
         print_rows(OF_CUSTOMERS, (_of_programs(each) for each in found), output)
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from ..shown import counted
 from .options import Format, FormatOption, RunOption
 from .output import print_json, print_rows, stdout
 
@@ -60,9 +61,9 @@ def picture(now: dict[str, Any], width: int) -> RenderableType:
     lines = [
         Text(f"{now['run_id']}  {_time(now)}", style="bold"),
         Text(
-            f"{now['satellites']} satellites, {now['gateways']} gateways, {now['lasers']} lasers, "
-            f"{now['ground_links']} ground links; {now['nodes_ready'] - len(dead)} node processes "
-            f"on {now['hosts']} hosts"
+            f"{counted(now['satellites'], 'satellite')}, {counted(now['gateways'], 'gateway')}, "
+            f"{counted(now['lasers'], 'laser')}, {counted(now['ground_links'], 'ground link')}; "
+            f"{counted(now['nodes_ready'] - len(dead), 'node process')} on {counted(now['hosts'], 'host')}"
         ),
         Text(_trust(now)),
     ]
@@ -104,7 +105,7 @@ def narrow_table(rows: list[dict[str, Any]]) -> Table:
 def one_line(now: dict[str, Any]) -> str:
     """The same for a log: what matters most."""
     digest = now["digest"]
-    dead = f"; {len(now['dead_nodes'])} nodes died" if now["dead_nodes"] else ""
+    dead = f"; {counted(len(now['dead_nodes']), 'node')} died" if now["dead_nodes"] else ""
     return (
         f"{_time(now)}: {digest.get('samples', 0)} samples, {digest.get('lost', 0)} lost; {_trust(now)}{dead}"
     )

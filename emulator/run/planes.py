@@ -15,6 +15,7 @@ from ..plane.kernel.kernel import Progress
 from ..plane.mesh import MeshPlane
 from ..plane.wired.plane import Plane
 from ..scenario import Scenario
+from ..shown import counted
 
 #: "auto" takes the fabric for more satellites: a namespace and four interfaces for each would take long.
 WIRED_UP_TO = 300
@@ -43,7 +44,7 @@ def choose_plane(asked: str, backend: str, n_satellites: int) -> PlaneChoice:
     """``asked`` is "wired", "fabric" or "auto"; ``backend`` is what carries the links."""
     if asked != "auto":
         return PlaneChoice(asked, f"{asked} plane, as asked for")
-    count = f"{n_satellites:,} satellites"
+    count = counted(n_satellites, "satellite")
     if n_satellites <= WIRED_UP_TO:
         return PlaneChoice("wired", f"wired plane ({count}; fabric above {WIRED_UP_TO})")
     if backend == "netem":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -60,6 +61,22 @@ def test_words_in_brackets_are_no_markup() -> None:
     for words in ("All [of it].", "As go [fast].", "[default: to the end]", "Go [away]."):
         assert words in shown, words
     assert shown.count("Go [away].") == 2  # in the list and on its own
+
+
+def test_ctrl_c_before_the_verbs_are_loaded_ends_it_without_a_word() -> None:
+    """Whenever it comes: as soon as the command's own code runs."""
+    slow = "import signal, sys, time\nfrom orbitmesh.emulator.cli import __main__ as command\n"
+    slow += "class Slow:\n def find_spec(self, name, *_):\n"
+    slow += "  if name.endswith('cli.main'): print('loading', flush=True); time.sleep(30)\n"
+    slow += "sys.meta_path.insert(0, Slow())\ncommand.start()"
+    with subprocess.Popen(
+        [sys.executable, "-c", slow], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "loading\n"
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=20)
+    assert (process.returncode, *said) == (-signal.SIGINT, "", "")
 
 
 def test_the_verbs_are_listed() -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,7 +52,7 @@ class Node:
         namespaces.mount(machine, str(self.folder / "machine"), None, namespaces.MS_BIND)
         return fd
 
-    def start(self, *argv: str, **popen: object) -> subprocess.Popen[str]:
+    def start(self, *argv: str, **popen: Any) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, CALLER, str(self.netns_fd), str(self.mntns_fd), *argv],
             pass_fds=[self.netns_fd, self.mntns_fd],
@@ -57,6 +61,7 @@ class Node:
             text=True,
             start_new_session=True,
             cwd=self.folder,
+            **popen,
         )
 
     def __call__(self, *argv: str) -> tuple[int, str, str]:
@@ -191,3 +196,25 @@ def _words(pid: str) -> list[bytes]:
         return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return []
+
+
+def test_a_socket_that_it_is_given_leads_to_no_network(node: Node) -> None:
+    """By SIOCGSKNS it would: and a device of the node's could be moved there."""
+    asks = "import fcntl\ntry: fcntl.ioctl(0, 0x894C)\nexcept OSError as error: print(error.errno)"
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        assert fcntl.ioctl(theirs, 0x894C) > 0  # who is not confined
+        with node.start(sys.executable, "-c", asks, stdin=theirs) as process:
+            out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (0, f"{errno.EPERM}\n", "")
+
+
+@pytest.mark.parametrize("trap", ["", "trap '' HUP TERM; "])
+def test_who_kills_its_caller_ends_it(node: Node, trap: str) -> None:
+    with node.start("sh", "-c", trap + "echo up; sleep 60; echo on") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        process.kill()
+        began_s = time.monotonic()
+        assert process.stdout.read() == ""  # nobody holds it open any more
+        assert time.monotonic() - began_s < 30

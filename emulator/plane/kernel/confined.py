@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import math
 import os
 import selectors
 import shutil
@@ -23,7 +24,7 @@ from typing import NoReturn
 
 from ...errors import HostError
 from ...shown import plain
-from . import capabilities, hidden, namespaces
+from . import capabilities, hidden, namespaces, sockets
 
 #: what the caller of a program may be sent on its behalf
 PASSED = (
@@ -33,6 +34,7 @@ PASSED = (
 # A terminal, and whoever signals a group of processes, reaches the caller and the program alike: what the
 # caller tells counts where the first process was not sent the same at that time.
 _SAME_TIME_S = 0.02
+_LAST_S = 2.0  # from the hang-up to the kill
 _MOST_WORDS_BYTES = 4096
 _PR_SET_DUMPABLE = 4
 
@@ -100,6 +102,7 @@ class _First:
         self._said, self._told = said, told
         self._program = 0
         self._got_s: dict[int, float] = {}  # signals of its own, by number
+        self._kill_s = math.inf  # when all that is here is killed
         self._due: list[tuple[float, int]] = []  # signals that the caller told of
 
     def run(
@@ -118,6 +121,7 @@ class _First:
             os.close(namespaces.unshare_mounts())
             hidden.hide_machine()
             os.chdir(cwd)
+            sockets.keep_networks_apart()
             capabilities.confine()
             _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)  # not to be looked into by the program
             self._close_others(came)
@@ -184,9 +188,12 @@ class _First:
             selector.register(came, selectors.EVENT_READ)
             selector.register(self._told, selectors.EVENT_READ)
             while self._reaped():
-                wait_s = None if not self._due else max(0.0, self._due[0][0] - time.monotonic())
+                next_s = min(self._kill_s, self._due[0][0] if self._due else math.inf)
+                wait_s = None if next_s == math.inf else max(0.0, next_s - time.monotonic())
                 ready = {key.fd for key, _ in selector.select(wait_s)}
                 now_s = time.monotonic()
+                if now_s >= self._kill_s:
+                    os.kill(-1, signal.SIGKILL)
                 if came.fileno() in ready:
                     self._got_s.update(dict.fromkeys(came.recv(4096), now_s))
                 if self._told in ready:
@@ -194,8 +201,17 @@ class _First:
                     self._due += [(now_s + _SAME_TIME_S, number) for number in numbers]
                     if not numbers:  # the caller has gone
                         selector.unregister(self._told)
+                        self._hang_up()
                 while self._due and self._due[0][0] <= time.monotonic():
                     self._pass(*self._due.pop(0))
+
+    def _hang_up(self) -> None:
+        """A program whose caller was killed ends as one whose terminal is gone, with all that it started."""
+        if self._program == 0:
+            return  # it has ended, and what it left behind lives on
+        for number in (signal.SIGHUP, signal.SIGCONT):
+            os.kill(-1, number)
+        self._kill_s = time.monotonic() + _LAST_S
 
     def _reaped(self) -> bool:
         """Take leave of those that have ended; False where none is left."""

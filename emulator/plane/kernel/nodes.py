@@ -265,7 +265,8 @@ class Namespaces:
         """What whoever reads the run's record should know of its namespaces, a sentence each."""
         with self._lock:
             times = 0 if self._warden is None else self._warden.times_killed
-        said = [f"the warden was killed {times} times, and started again"] if times else []
+        often = "once" if times == 1 else f"{times} times"
+        said = [f"the warden was killed {often}, and started again"] if times else []
         said += self._routes.cautions()
         return said + ([self._unwatched] if self._unwatched else [])
 
