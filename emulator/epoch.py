@@ -280,7 +280,8 @@ class Platforms:
     of the step that ends there.
 
     ``capacity_ratio``: the rate of computing that is possible, over that at peak power; ``cause``: what holds
-    it below what was asked for, a number of ``platform.CAUSES``.
+    it below what was asked for, a number of ``platform.CAUSES``; ``measured``: 1 where what accelerators
+    reported is in it, which depends on the host, 0 where it follows from scenario and seed alone.
     """
 
     sunlit_ratio: Float32
@@ -291,6 +292,7 @@ class Platforms:
     power_w: Float32  # of computers and bus
     capacity_ratio: Float32
     cause: UInt8
+    measured: UInt8
 
 
 @dataclass(frozen=True, eq=False)

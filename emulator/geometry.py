@@ -43,7 +43,9 @@ from .links.passes import remaining_ns, states_of
 from .links.visibility import Stations
 from .node_names import NodeNames
 from .orbit import Arrangement, Fleet, Propagation, station_positions_itrs_km, station_zeniths_itrs
+from .platform import Draws
 from .platform.fleet import FleetPlatforms, Kept
+from .platform.of_scenario import fleet_platforms
 from .routing.shortest import shortest_routes
 from .scenario import Scenario
 
@@ -104,16 +106,8 @@ class Geometry:
         self._hosts = standing_for(self.hosting, len(self._fleet))  # whom ground links are weighed for
         self._n_ways = len(self.nodes) * (len(self._hosts) + self.nodes.n_gateways)
         self._policy = ground.policy or ("least-delay" if self._n_ways <= MOST_WAYS else "nearest")
-        self._platforms = (
-            None
-            if scenario.platform is None
-            else FleetPlatforms(
-                scenario.platform, len(self._fleet), self._fleet.start_unix_ns, self._fleet.dut1_s
-            )
-        )
-        self._demand_w = np.full(
-            len(self._fleet), 0.0 if self._platforms is None else self._platforms.demand_w
-        )
+        self._platforms = fleet_platforms(scenario, self._fleet) if scenario.platform is not None else None
+        self._draws: Draws | None = None
         window = window or Window(0, scenario.run.duration_ns)
         check_coverage(scenario, self._fleet, self._stations, window)
 
@@ -177,14 +171,9 @@ class Geometry:
             raise IndexError(f"nodes are numbered 0 to {len(self.nodes) - 1}, got {destinations.tolist()}")
         self.destinations = _read_only(destinations)
 
-    def set_demand(self, satellites: Int64, demand_w: Float64) -> None:
-        """What the computers of these, (m,), would draw, (m,) W, from the next epoch on.
-
-        Of all others what the scenario says.
-        """
-        demand = self._demand_w.copy()  # the array of before may be in an epoch
-        demand[satellites] = demand_w
-        self._demand_w = demand
+    def set_draws(self, draws: Draws | None) -> None:
+        """What accelerators drew and would have, from the next epoch on; all others go by the load model."""
+        self._draws = draws
 
     @property
     def fleet(self) -> Fleet:
@@ -244,7 +233,7 @@ class Geometry:
         platforms, kept = None, None
         if self._platforms is not None:
             platforms, kept = self._platforms.at(
-                before.platforms, sim_ns, satellite_itrs_km, states.velocity_km_per_s[:, 0], self._demand_w
+                before.platforms, sim_ns, satellite_itrs_km, states.velocity_km_per_s[:, 0], self._draws
             )
         epoch = Epoch(number, sim_ns, _read_only(position_itrs_km), links, routes, platforms)
         return epoch, Before(selection, lasers.held, kept)

@@ -14,7 +14,8 @@ from .node_names import NodeNames
 from .orbit import Fleet
 from .platform import CAUSES, FleetPlatforms, holds_s
 from .platform.advance import LONGEST_STEP_S
-from .platform.fleet import Kept
+from .platform.fleet import Kept, Kind
+from .platform.of_scenario import platforms_of_one
 from .scenario import Scenario
 from .scenario.check import suggest
 from .shown import shown
@@ -49,7 +50,7 @@ def power_rows(
     duration_ns: int | None = None,
     step_ns: int | None = None,
     demand_w: float | None = None,
-) -> tuple[FleetPlatforms, str, Iterator[PowerRow]]:
+) -> tuple[Kind, str, Iterator[PowerRow]]:
     """What the platform is, the satellite's name, and a row for each instant from start to end.
 
     By default the first satellite, and start, duration and step of the scenario's run.  InputError for what
@@ -69,47 +70,45 @@ def power_rows(
     start_ns = (start_utc - run.start_utc) // timedelta(microseconds=1) * 1000
     fleet = Fleet.build(scenario.constellation, run.start_utc, scenario.base)
     row = 0 if satellite is None else _find(fleet.names, satellite)
-    platforms = FleetPlatforms(scenario.platform, 1, fleet.start_unix_ns, fleet.dut1_s)
-    demand = platforms.demand_w if demand_w is None else demand_w
-    return platforms, fleet.names[row], _rows(fleet, row, platforms, demand, start_ns, duration_ns, step_ns)
+    platforms = platforms_of_one(scenario, fleet, row, demand_w)
+    return platforms.kinds[0], fleet.names[row], _rows(fleet, row, platforms, start_ns, duration_ns, step_ns)
 
 
 def _rows(
     fleet: Fleet,
     row: int,
     platforms: FleetPlatforms,
-    demand_w: float,
     start_ns: int,
     duration_ns: int,
     step_ns: int,
 ) -> Iterator[PowerRow]:
-    demand, peak_w = np.array([demand_w]), platforms.platform.peak_w
+    platform = platforms.kinds[0].platform
+    peak_w = platform.peak_w
     kept: Kept | None = None
     parts = max(1, -(-step_ns // round(LONGEST_STEP_S * NS_PER_S)))  # surroundings change within a long step
     for ahead_ns in range(0, duration_ns + 1, step_ns):
-        power_w = compute_w = capacity = 0.0
+        demand_w = power_w = compute_w = capacity = 0.0
         cause = 0
         for part in range(1, parts + 1) if kept is not None else (parts,):
             sim_ns = start_ns + ahead_ns - step_ns + step_ns * part // parts
             states = fleet.states_of(np.array([row]), np.array([sim_ns], np.int64))
             if np.isnan(states.position_km).any():
                 fleet.check_orbits(np.array([sim_ns], np.int64))  # says when, and what to do
-            found, kept = platforms.at(
-                kept, sim_ns, states.position_km[:, 0], states.velocity_km_per_s[:, 0], demand
-            )
+            found, kept = platforms.at(kept, sim_ns, states.position_km[:, 0], states.velocity_km_per_s[:, 0])
+            demand_w += float(found.demand_w[0])
             power_w += float(found.power_w[0])
             compute_w += float(found.compute_w[0])
             capacity += float(found.capacity_ratio[0])
             cause = int(found.cause[0]) or cause
         assert kept is not None
         n = parts if ahead_ns else 1
-        held_s = float(holds_s(platforms.platform, kept.state, kept.around, peak_w)[0])
+        held_s = float(holds_s(platform, kept.state, kept.around, peak_w)[0])
         yield PowerRow(
             t_ns=ahead_ns,
             sunlit_ratio=float(kept.around.sunlit_ratio[0]),
             battery_j=float(kept.state.battery_j[0]),
             temperature_k=float(kept.state.temperature_k[0]),
-            demand_w=demand_w,
+            demand_w=demand_w / n,
             compute_w=compute_w / n,
             power_w=power_w / n,
             capacity_ratio=capacity / n,

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import json
 import os
 import signal
 import socket
 import sys
+import time
 import traceback
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from orbitmesh.wire.energy import EnergyReport
 from orbitmesh.wire.spec import NodeSpec, Peer
 
 from . import kernel
@@ -105,6 +108,8 @@ async def _live(spec: NodeSpec, control: socket.socket, samples_fd: int, decoder
         prober = Prober(spec, group, outbox, udp)
         sender, customers = TaskSender(spec, group, outbox), CustomerSender(spec, group, outbox)
         _report(control, {"event": "ready", "name": spec.name, "pid": os.getpid()})
+        if serving is not None and spec.serving is not None and spec.serving.report_interval_ns:
+            group.create_task(_tell_energy(control, spec.name, serving, spec.serving.report_interval_ns))
         await _obey(spec, control, prober, sender, customers, outbox, serving)
         outbox.end()
         await server.stop(STOP_GRACE_S)
@@ -155,6 +160,17 @@ async def _obey(
         if "quiet_until_mono_ns" in order:
             customers.begin(order["quiet_until_mono_ns"])
     os._exit(1)  # the parent is gone
+
+
+async def _tell_energy(control: socket.socket, name: str, serving: ServingService, interval_ns: int) -> None:
+    """By a beat of its own, so that being late never adds up."""
+    due_ns = time.monotonic_ns()
+    while True:
+        due_ns += interval_ns
+        await asyncio.sleep(max(0.0, (due_ns - time.monotonic_ns()) / 1e9))
+        now_ns = time.monotonic_ns()
+        with contextlib.suppress(OSError):  # the parent is busy: the next report has it all; or it is gone
+            _report(control, EnergyReport(name, now_ns, *serving.energy_j(now_ns)).to_event())
 
 
 def _report(control: socket.socket, event: dict[str, Any]) -> None:

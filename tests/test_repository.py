@@ -175,6 +175,7 @@ HEADINGS = {
     "Probes": "[compute.probes]",
     "Task": "[[compute.tasks]]",
     "Platform": "[platform]",
+    "ShellPlatform": "[platform]",
     "Serving": "[serving]",
     "Customers": "[[customers]]",
     "Tokens": "prompt and output",

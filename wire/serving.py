@@ -218,6 +218,9 @@ class ServingSpec:
     """What a node process serves: ``replicas`` groups of accelerators, each with a queue of its own.
 
     ``message_tokens``: tokens of an answer that share a message (1: each is sent as it is made).
+    ``power_exponent``: of the platform: how speed follows from power, ((P - P_idle) / (P_max - P_idle))^g;
+    without a platform nothing is ever slowed.  ``report_interval_ns``: how often the process tells what its
+    accelerators drew (``energy.py``); 0: never.
     """
 
     deployment: Deployment
@@ -226,11 +229,17 @@ class ServingSpec:
     prefix_caching: bool = True
     replicas: int = 1
     message_tokens: int = 1
+    power_exponent: float = 1.0
+    report_interval_ns: int = 0
 
     def __post_init__(self) -> None:
         for name in ("requests", "waiting", "replicas", "message_tokens"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: it must be above 0")
+        if not self.power_exponent > 0:
+            raise ValueError(f"power_exponent is {self.power_exponent}: it must be above 0")
+        if self.report_interval_ns < 0:
+            raise ValueError(f"report_interval_ns is {self.report_interval_ns}: it must be 0 or above")
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> ServingSpec:

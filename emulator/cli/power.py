@@ -55,10 +55,10 @@ def power(
     loaded = Scenario.load(scenario)  # before the slow imports
     from ..power_plan import PowerRow, power_rows
 
-    platforms, name, rows = power_rows(
+    kind, name, rows = power_rows(
         loaded, satellite, start_utc=start_utc, duration_ns=long_ns, step_ns=step_ns, demand_w=demand_w
     )
-    named = platforms.preset
+    named = kind.preset
     kinds = [figure.kind for figure in named.figures.values()]
     counted = ", ".join(f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds)))
     stderr().print(
@@ -67,7 +67,7 @@ def power(
         soft_wrap=True,
     )
     if output is Format.TABLE:
-        print_rows(FOR_PEOPLE, _cells(rows, platforms.platform.battery_j), output)
+        print_rows(FOR_PEOPLE, _cells(rows, kind.platform.battery_j), output)
     else:
         print_rows(PowerRow._fields, rows, output)
 

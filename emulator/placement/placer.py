@@ -38,7 +38,7 @@ class Placer:
     """``place`` for each epoch, in order.
 
     ``named``: the policy of all classes, or of each.  One that several have is shown these alone, and once.
-    ``floor_j``: what computing leaves in a battery.
+    ``floor_j``, (h,) or one: what computing leaves in a battery.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Placer:
         work: Work,
         step_ns: int,
         *,
-        floor_j: float = 0.0,
+        floor_j: Float64 | float = 0.0,
         next_rise: NextRise | None = None,
         power_again: PowerAgain | None = None,
     ) -> None:

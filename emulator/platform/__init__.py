@@ -3,13 +3,17 @@
 from .advance import CAUSES, LONGEST_STEP_S, Outputs, State, advance
 from .budget import holds_s
 from .fleet import FleetPlatforms, chosen
+from .load import Accelerators, Draws, LoadModel
 from .parameters import Platform
 from .surroundings import Pointing, Surroundings, at_rest, surroundings
 
 __all__ = [
     "CAUSES",
     "LONGEST_STEP_S",
+    "Accelerators",
+    "Draws",
     "FleetPlatforms",
+    "LoadModel",
     "Outputs",
     "Platform",
     "Pointing",

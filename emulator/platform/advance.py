@@ -28,7 +28,7 @@ LONGEST_STEP_S = 10.0  # a longer one is taken in equal parts
 _N_OUT = 10
 
 _advance = function(
-    "platform_advance", f64, size, real, size, f64, f64, f64, f64, f64, f64, f64, u8
+    "platform_advance", f64, size, real, size, f64, f64, f64, f64, f64, f64, f64, f64, u8
 )  # fmt: skip
 
 
@@ -71,20 +71,28 @@ def advance(
     demand_w: Float64 | float,
     dt_s: float,
     longest_step_s: float = LONGEST_STEP_S,
+    *,
+    most_w: Float64 | float | None = None,
 ) -> tuple[State, Outputs]:
-    """``dt_s`` seconds on, with ``demand_w`` (n,) what the computers would draw.
+    """``dt_s`` seconds on, with ``demand_w`` (n,) what the computers would draw on the mean.
+
+    ``most_w`` (n,): what they ask for at any instant, by default no more than
+    that; to be allowed less is to be held back.
 
     Energy is exact to rounding: what came in is what went out and what is
     stored.  Within a step nothing around changes.
     """
     n = len(state)
     demand = np.ascontiguousarray(np.broadcast_to(np.asarray(demand_w, np.float64), n))
+    most = demand
+    if most_w is not None:
+        most = np.ascontiguousarray(np.broadcast_to(np.asarray(most_w, np.float64), n))
     steps = max(1, math.ceil(dt_s / longest_step_s - 1e-9))
     after = State(state.battery_j.astype(np.float64), state.temperature_k.astype(np.float64))
     out, cause = np.empty((_N_OUT, n)), np.empty(n, np.uint8)
     _advance(
         _values(platform), steps, dt_s / steps, n, around.sunlit_ratio, around.array_ratio, around.absorbed_w,
-        demand, after.battery_j, after.temperature_k, out, cause,
+        demand, most, after.battery_j, after.temperature_k, out, cause,
     )  # fmt: skip
     # in the order of src/advance.c
     names = [field.name for field in fields(Outputs) if field.name != "cause"]

@@ -24,6 +24,8 @@ _HEAT = CAUSES.index("heat")
 class PowerForecast:
     def __init__(self, platforms: FleetPlatforms, propagate: Propagate) -> None:
         self._platforms, self._propagate = platforms, propagate
+        self._maximum_k = platforms.of_each(lambda platform: platform.maximum_k)
+        self._needed_w = platforms.of_each(lambda platform: platform.bus_w + platform.idle_w)
         self._known: dict[int, tuple[int, int | None]] = {}  # until when it holds, and what
         self._searched_sim_ns: int | None = None
         self._warm: tuple[int, Float64] | None = None  # the temperatures of the last epoch
@@ -42,7 +44,7 @@ class PowerForecast:
         warm = satellites[found.cause[satellites] == _HEAT]
         dark = satellites[found.cause[satellites] != _HEAT]
         told = self.sunlight(dark, epoch.sim_ns)
-        over_k = found.temperature_k.astype(np.float64) - self._platforms.platform.maximum_k
+        over_k = found.temperature_k.astype(np.float64) - self._maximum_k
         for satellite in warm.tolist():
             fall = float(falls[satellite])
             left_s = max(0.0, float(over_k[satellite])) / fall if fall > 0 else np.inf
@@ -94,11 +96,12 @@ class PowerForecast:
         """(u, t); a satellite that has decayed has none."""
         states, of = self._propagate(satellites, instants), self._platforms
         offered_w = [
-            of.offered_w(int(at), states.position_km[:, column], states.velocity_km_per_s[:, column])
+            of.offered_w(
+                satellites, int(at), states.position_km[:, column], states.velocity_km_per_s[:, column]
+            )
             for column, at in enumerate(instants.tolist())
         ]
-        needed_w = of.platform.bus_w + of.platform.idle_w
-        return np.asarray(np.stack(offered_w, axis=1) > needed_w)
+        return np.asarray(np.stack(offered_w, axis=1) > self._needed_w[satellites][:, None])
 
     def _cooling(self, sim_ns: int, temperature_k: Float64) -> Float64:
         """(n,) K/s by which they fell in the last step."""

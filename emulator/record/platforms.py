@@ -6,7 +6,6 @@ extremes that say whether anyone is near its limits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,21 +35,22 @@ PLATFORMS = pa.schema(
         ("capacity_ratio", pa.float64()),
         ("held_back", pa.int64()),
         ("cause", pa.string()),
+        ("measured", pa.int64()),
     ]
 )
 
 
 @dataclass(frozen=True)
 class PlatformFacts:
-    """What a run's header says of them: the preset, the figures as they were used, who hosts a process."""
+    """What a run's header says of them: of all satellites, and of shells that have their own, as
+    ``platform.of_scenario`` describes them; and who hosts a process."""
 
-    preset: str
-    title: str
-    figures: dict[str, dict[str, Any]]  # by name: as presets.Figure
+    usual: dict[str, Any]
+    others: tuple[dict[str, Any], ...] = ()
     hosts: tuple[int, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        return {"preset": self.preset, "title": self.title, "figures": self.figures}
+        return self.usual | {"shells": list(self.others)}
 
 
 @dataclass
@@ -64,6 +64,7 @@ class PlatformLog:
     _sunlit: float = 0.0
     _capacity: float = 0.0
     _held: list[int] = field(default_factory=lambda: [0] * len(CAUSES))
+    _measured: int = 0  # satellites with a process, counted in each epoch
     _hottest_k: float = 0.0
     _least_j: float = np.inf
 
@@ -84,13 +85,13 @@ class PlatformLog:
                     *when, self.nodes.names[k], 1, float(p.sunlit_ratio[k]), battery_j, battery_j,
                     temperature_k, temperature_k, float(p.demand_w[k]), float(p.power_w[k]),
                     float(throttle[k]), float(p.capacity_ratio[k]), int(p.cause[k] != 0),
-                    CAUSES[p.cause[k]] or None,
+                    CAUSES[p.cause[k]] or None, int(p.measured[k]),
                 )
             )  # fmt: skip
         others = np.ones(len(p.cause), np.bool_)
         others[hosts] = False
         if others.any():
-            rows.append((*when, None, *_together(p, throttle, others), None))
+            rows.append((*when, None, *_together(p, throttle, others), None, int(p.measured[others].sum())))
         return rows
 
     def _count(self, p: Platforms) -> None:
@@ -99,6 +100,7 @@ class PlatformLog:
         self._capacity += float(p.capacity_ratio.mean(dtype=np.float64))
         for cause, n in enumerate(np.bincount(p.cause, minlength=len(CAUSES)).tolist()):
             self._held[cause] += n
+        self._measured += int(p.measured.sum())
         self._hottest_k = max(self._hottest_k, float(p.temperature_k.max(initial=0)))
         self._least_j = min(self._least_j, float(p.battery_j.min(initial=np.inf)))
 
@@ -106,13 +108,30 @@ class PlatformLog:
         """Means over all satellites and epochs; ``held_back``: the share of them by cause."""
         n = sum(self._held)
         return {
-            "preset": self.facts.preset,
+            "preset": self.facts.usual["preset"],
+            "shells": {each["shell"]: each["preset"] for each in self.facts.others},
             "epochs": self.epochs,
             "sunlit_ratio": self._sunlit / self.epochs if self.epochs else None,
             "capacity_ratio": self._capacity / self.epochs if self.epochs else None,
             "held_back": {cause: self._held[k] / n for k, cause in enumerate(CAUSES) if cause and n},
             "temperature_most_k": self._hottest_k if self.epochs else None,
             "battery_least_j": self._least_j if self.epochs and np.isfinite(self._least_j) else None,
+            "load": self._load(),
+        }
+
+    def _load(self) -> dict[str, Any]:
+        """What computers drew by: as measured, which depends on this machine, or as modelled."""
+        of = self.facts.usual["load"]
+        ours = len(self.facts.hosts) * self.epochs
+        return {
+            "by": of["by"],
+            "mean_w": of["mean_w"],
+            "mean_kind": of["mean_kind"],
+            "hours": of["hours"],
+            "accelerators": of["accelerators"],
+            "hosts": len(self.facts.hosts),
+            "measured_ratio": self._measured / ours if ours else None,
+            "depends_on_host": self._measured > 0,
         }
 
 
@@ -138,6 +157,8 @@ def _together(p: Platforms, throttle: Float64, rows: Bool) -> Row:
 def in_words(summary: dict[str, Any]) -> str:
     """What a report says of a summary's ``platform``."""
     text = plain(summary["preset"])
+    if shells := summary.get("shells"):
+        text += " (" + ", ".join(f"{plain(shell)}: {plain(named)}" for shell, named in shells.items()) + ")"
     if not summary["epochs"]:
         return text
     held = ", ".join(
@@ -146,17 +167,21 @@ def in_words(summary: dict[str, Any]) -> str:
     return (
         f"{text}: in sunlight {summary['sunlit_ratio']:.1%} of the time, capacity "
         f"{summary['capacity_ratio']:.1%} of the peak's, held back {held or 'never'}; "
-        f"at most {summary['temperature_most_k']:.1f} K"
+        f"at most {summary['temperature_most_k']:.1f} K{_load_in_words(summary.get('load'))}"
     )
 
 
-def facts_of(preset: Any, hosts: Sequence[int]) -> PlatformFacts:
-    """From a preset with a scenario's own figures in it."""
-    figures = {
-        name: {
-            "value": each.value, "unit": each.unit, "low": each.low, "high": each.high,
-            "kind": each.kind, "date": each.date, "source": each.source,
-        }
-        for name, each in preset.figures.items()
-    }  # fmt: skip
-    return PlatformFacts(preset.name, preset.title, figures, tuple(hosts))
+def _load_in_words(load: dict[str, Any] | None) -> str:
+    if load is None:  # a record of before it was said
+        return ""
+    by_hours = {"customers": ", by their customers' hours", "own": ", by hours of its own"}
+    text = f"; load by the model: {load['mean_w'] / 1e3:g} kW ({plain(load['mean_kind'])}"
+    text += f"{by_hours.get(load['hours'], '')})"
+    if not load["depends_on_host"]:
+        return text
+    cards = load["accelerators"]
+    return (
+        f"{text}, but for {load['hosts']:,} that serve: what their {cards['count']:,} {plain(cards['name'])} "
+        f"drew ({cards['share_ratio']:.0%} of the computers), in {load['measured_ratio']:.1%} of their "
+        "epochs, which this machine has a share in"
+    )

@@ -108,8 +108,22 @@ def _soundness(value: dict[str, Any]) -> Any:
     return {"samples": int, "sound": int, "sound_ratio": ratio, "bounds": bounds}
 
 
+def _load(value: dict[str, Any]) -> Any:
+    known = {"mean_w": float, "mean_kind": str, "hours": str, "depends_on_host": bool}
+    if not value.get("depends_on_host"):
+        return known
+    cards = {"name": str, "count": int, "share_ratio": float}
+    return known | {"hosts": int, "measured_ratio": float, "accelerators": cards}
+
+
 def _platform(value: dict[str, Any]) -> Any:
-    known = {"preset": str, "epochs": int, "held_back": Each(float)}
+    known = {
+        "preset": str,
+        "shells": Optional(Each(str)),
+        "epochs": int,
+        "held_back": Each(float),
+        "load": Optional(_load),
+    }
     figures = dict.fromkeys(("sunlit_ratio", "capacity_ratio", "temperature_most_k"), float)
     return known | figures if value.get("epochs") else known
 

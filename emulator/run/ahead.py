@@ -5,7 +5,7 @@ own.  Messages are pickles over a socket pair between two processes of ours:
 
     to it     ("open", Scenario, start_sim_ns, step_ns, duration_ns) · ("more", n)
               ("destinations", [node, …]) · ("forget", [node, …]) · ("step", step_ns)
-              ("demand", {satellite: W}): of computers, from the next epoch that is computed
+              ("draws", Draws | None): of accelerators, from the next epoch that is computed
     from it   ("nodes", Nodes, hosting, cautions, propagation, offsets, ground links)
               ("epoch", Parcel of it, Assignment, LinkChanges since the last, cost_ns)
               ("routes", {number: RouteRows}): to new destinations, for each of the epochs sent last
@@ -82,9 +82,8 @@ class Server:
             elif verb == "forget":
                 with self._turn:
                     self._geometry.remove_destinations(value)
-            elif verb == "demand":
-                satellites = np.fromiter(value.keys(), np.int64, len(value))
-                self._geometry.set_demand(satellites, np.fromiter(value.values(), np.float64, len(value)))
+            elif verb == "draws":
+                self._geometry.set_draws(value)
             elif verb == "step":
                 self._epochs.step_ns = value
 

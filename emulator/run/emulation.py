@@ -24,15 +24,17 @@ from ..plane.backend import LinkBackend
 from ..plane.choose import choose
 from ..plane.kernel import privileges
 from ..plane.kernel.awake import StayAwake
+from ..platform.of_scenario import platform_cautions
 from ..run_names import make_run_id
 from ..scenario import Scenario
 from ..scenario.customers import loads_of
-from ..scenario.serving import serving_cautions, serving_spec
+from ..scenario.serving import serving_cautions
 from .background_requests import BackgroundRequests
 from .books import Books
 from .capacities import Capacities
 from .clock import Clock, clock_named
 from .conductor import Conductor, Tick
+from .draws import DrawsBook, announce, report_interval_ns
 from .endings import finish, release_ending, signals_noted, tell_failure
 from .folder import RunFolder
 from .geometry_process import GeometryProcess
@@ -40,7 +42,7 @@ from .header import run_header
 from .link_watch import LinkWatch
 from .news import News, StatusNews, StepWatch, publish
 from .node_processes import NodeProcesses
-from .node_specs import node_specs
+from .node_specs import node_specs, serving_specs
 from .placement_news import PlacementNews
 from .planes import choose_plane, links_for, make_plane
 from .power_news import PowerNews
@@ -108,6 +110,7 @@ class Emulation(RunningMesh):
         self.summary = {}
         self._assignment: Assignment | None = None
         self._capacities = Capacities({}, self._tell_capacity)
+        self._draws: DrawsBook | None = None
 
     # ---- life cycle
 
@@ -217,7 +220,7 @@ class Emulation(RunningMesh):
         self.plane.build()
         cautions = [*self.backend.cautions(), *self.plane.kernel.cautions()]
         if self.scenario.serving is not None:
-            cautions += serving_cautions(self.scenario.serving)
+            cautions += serving_cautions(self.scenario.serving) + platform_cautions(self.scenario)
         self._books.caution(*cautions)
         for caution in cautions:
             log.warning("%s", caution)
@@ -228,10 +231,13 @@ class Emulation(RunningMesh):
         """The first epoch comes into force here; those that follow, in the conductor's thread."""
         if self.scenario.serving is not None:
             satellites = (int(n) for n in self.hosting.nonzero()[0] if not self.nodes.is_gateway(int(n)))
-            self._capacities = Capacities({n: self.nodes.names[n] for n in satellites}, self._tell_capacity)
+            serving = {n: self.nodes.names[n] for n in satellites}
+            self._capacities = Capacities(serving, self._tell_capacity)
+            self._follow_draws(serving)
         asking = [(gateway, each.customer_class) for gateway, of in self._loads.items() for each in of]
         self._link_watch = LinkWatch(self.plane, self.nodes, asking, self.feed, self._supervision.fail)
         self._news.on_tick = [
+            self._tell_draws,  # before the next epoch is asked for, which feels it
             lambda tick: self._geometry.more(),
             lambda tick: publish(self.feed, tick, self.nodes.names),
             PlacementNews(self.feed, self.nodes.names).tick,
@@ -252,21 +258,37 @@ class Emulation(RunningMesh):
         )
         self._conductor.start()
 
+    def _follow_draws(self, serving: dict[int, str]) -> None:
+        """What their accelerators draw is their satellites' load, where the scenario says so."""
+        platform = self.scenario.platform
+        if platform is None or platform.load != "measured" or self.backend.name == "fake":
+            return
+        interval_ns = report_interval_ns(self.scenario.run.step_ns)
+        self._draws = DrawsBook(
+            serving,
+            interval_ns,
+            self._orders.dead,
+            self._geometry.draws,
+            announce(self.feed, self._books.caution),
+        )
+        self._orders.on_energy = self._draws.heard
+
     def _start_nodes(self) -> None:
         if self.backend.name == "fake":
             return  # there is no network that a process could be in
-        served = self.scenario.serving
         specs = node_specs(
             self.nodes,
             self.hosting,
             self.scenario.compute,
             self.seed,
             self._address,
-            None if served is None else serving_spec(served),
+            serving_specs(self.scenario, self.nodes, self.hosting),
             self._loads,
         )
         self._orders.start(specs, self.plane, self._on_progress)
         self._capacities.begin()
+        if self._draws is not None:
+            self._draws.begin(time.monotonic_ns())
         every = [load for loads in self._loads.values() for load in loads]
         self._others = BackgroundRequests(self.nodes, every, self.scenario.run.step_ns, self._orders.serve)
         # All nodes connect at once; what is measured meanwhile would be that crowd, not the mesh.
@@ -366,6 +388,10 @@ class Emulation(RunningMesh):
     def _tell_capacity(self, name: str, ratio: float, again_sim_ns: int | None) -> None:
         again = None if again_sim_ns is None else self.clock.mono_ns(again_sim_ns)
         self._orders.serve(name, capacity_ratio=ratio, **{"power_again_mono_ns": again} if ratio == 0 else {})
+
+    def _tell_draws(self, tick: Tick) -> None:
+        if self._draws is not None:
+            self._draws.at_tick(time.monotonic_ns())
 
     def _serve(self, tick: Tick) -> None:
         if self._others is not None:

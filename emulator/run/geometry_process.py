@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from ..epoch import Bool, Nodes, RouteRows
 from ..feed.parcels import receive
 from ..orbit import Arrangement, Propagation
+from ..platform import Draws
 from ..scenario import Scenario
 from .ahead import WINDOW
 from .conductor import Ahead
@@ -55,10 +56,10 @@ class GeometryProcess:
     def lengthen_step(self, step_ns: int) -> None:
         tell(self._child, ("step", step_ns))
 
-    def demand(self, demand_w: Mapping[int, float]) -> None:
-        """What the computers of these satellites draw, where they are known to; felt from the next epoch on
-        that is computed, which is ``WINDOW`` ahead of the one in force."""
-        tell(self._child, ("demand", dict(demand_w)))
+    def draws(self, draws: Draws) -> None:
+        """What accelerators drew of late, of all that are known to; felt from the next epoch on that is
+        computed, which comes into force ``WINDOW`` steps after the one in force, or one more."""
+        tell(self._child, ("draws", draws))
 
     def routed_from_the_start(self, nodes: Iterable[int]) -> None:
         self._destinations = set(nodes)

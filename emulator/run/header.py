@@ -11,10 +11,10 @@ from ..epoch import Nodes
 from ..plane.backend import Carrier
 from ..plane.kernel.awake import Awake
 from ..plane.mesh import MeshPlane
-from ..platform.fleet import chosen
+from ..platform.of_scenario import described_platforms
 from ..record.due import Schedule
 from ..record.facts import RunHeader, machine_facts
-from ..record.platforms import PlatformFacts, facts_of
+from ..record.platforms import PlatformFacts
 from ..scenario import Scenario, scenario_hash
 from ..scenario.customers import described
 from ..scenario.presets_used import preset_facts, presets_used
@@ -87,7 +87,8 @@ def _platform(mesh: DescribedMesh) -> PlatformFacts | None:
     if mesh.scenario.platform is None:
         return None
     hosts = mesh.introduced.hosting[: mesh.nodes.n_satellites].nonzero()[0]
-    return facts_of(chosen(mesh.scenario.platform)[0], hosts.tolist())
+    usual, *others = described_platforms(mesh.scenario)
+    return PlatformFacts(usual, tuple(others), tuple(hosts.tolist()))
 
 
 def _recorded_nodes(mesh: DescribedMesh) -> list[int]:

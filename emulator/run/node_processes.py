@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from orbitmesh.wire import energy
+from orbitmesh.wire.energy import EnergyReport
 from orbitmesh.wire.spec import NodeSpec
 
 from ..assignment import Assignment
@@ -41,6 +43,7 @@ class NodeProcesses:
         supervision.at_death(self._died)
         self.dead: dict[str, str] = {}
         self.n_ready = 0
+        self.on_energy: Callable[[EnergyReport], None] = lambda report: None  # in the watcher's thread
         self._are_there = False  # from then on a death is a loss, before it a failed start
         self._events: queue.Queue[dict[str, Any]] = queue.Queue()
         self._stopped = threading.Event()
@@ -123,6 +126,8 @@ class NodeProcesses:
                 log.warning("node %s refused an order of this run: %s", event["name"], event["reason"])
                 told = {"event": "order refused", "name": event["name"], "reason": event["reason"]}
                 self._feed.put("event", told)
+            case energy.EVENT:
+                self.on_energy(EnergyReport.from_event(event))
             case "exited" | "failed" if self._are_there:
                 self._lost(event)
             case _:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from orbitmesh.wire.load import LoadSpec
 from orbitmesh.wire.schedule import node_seed
@@ -10,8 +11,13 @@ from orbitmesh.wire.serving import ServingSpec
 from orbitmesh.wire.spec import NEAREST, NodeSpec, Peer, ProbeSpec, TaskSpec
 
 from ..epoch import Bool, Nodes
+from ..platform import chosen
 from ..record.due import Schedule, TaskDue
+from ..scenario import Scenario
 from ..scenario.model import Compute
+from ..scenario.platforms import platforms_of
+from ..scenario.serving import serving_spec
+from .draws import report_interval_ns
 
 
 def node_specs(
@@ -20,11 +26,11 @@ def node_specs(
     compute: Compute,
     seed: int,
     address: Callable[[int], str],
-    serving: ServingSpec | None = None,
+    serving: Mapping[int, ServingSpec] | None = None,
     loads: Mapping[str, tuple[LoadSpec, ...]] | None = None,
 ) -> list[NodeSpec]:
-    """One spec per hosting node; ``address`` gives a node's IPv4 address, ``serving`` what satellites serve,
-    ``loads`` the customers of each gateway.
+    """One spec per hosting node; ``address`` gives a node's IPv4 address, ``serving`` what
+    each satellite serves, ``loads`` the customers of each gateway.
 
     Whom to measure is not in it: that is said when all nodes are there, so that
     no measurement is lost to a peer that has not started.
@@ -54,11 +60,25 @@ def node_specs(
                 ),
                 tasks=tasks,
                 peers=peers if tasks or customers else {},
-                serving=None if is_gateway else serving,
+                serving=None if is_gateway else (serving or {}).get(node),
                 loads=customers,
             )
         )
     return specs
+
+
+def serving_specs(scenario: Scenario, nodes: Nodes, hosting: Bool) -> dict[int, ServingSpec]:
+    """What each satellite with a process serves, by node: each at its own platform's exponent."""
+    if scenario.serving is None:
+        return {}
+    usual = serving_spec(scenario.serving)
+    if scenario.platform is not None and scenario.platform.load == "measured":
+        usual = replace(usual, report_interval_ns=report_interval_ns(scenario.run.step_ns))
+    by_shell = [
+        replace(usual, power_exponent=chosen(section)[1].power_exponent) for section in platforms_of(scenario)
+    ]
+    satellites = hosting[: nodes.n_satellites].nonzero()[0].tolist()
+    return {node: by_shell[nodes.shell[node]] if by_shell else usual for node in satellites}
 
 
 def probe_peers(nodes: Nodes, gateways: tuple[int, ...], address: Callable[[int], str]) -> tuple[Peer, ...]:

@@ -12,7 +12,7 @@ from orbitmesh.wire.load import LoadSpec
 from orbitmesh.wire.serving import ServingSpec
 
 from ..assignment import Assignment
-from ..epoch import Epoch, Int64
+from ..epoch import Epoch, Float64, Int64
 from ..geometry import Geometry
 from ..links.contacts import Contacts, station_contacts
 from ..links.passes import states_of
@@ -22,6 +22,7 @@ from ..platform import chosen
 from ..platform.forecast import PowerForecast
 from ..scenario import Scenario
 from ..scenario.customers import loads_of
+from ..scenario.platforms import platforms_of
 from ..scenario.serving import serving_spec
 
 
@@ -36,16 +37,17 @@ def placer_of(scenario: Scenario, geometry: Geometry, forecast: PowerForecast | 
     loads = loads_of(scenario, scenario.base, scenario.run.seed)  # means alone are taken: of any seed
     nodes = geometry.nodes
     classes = classes_of(loads, nodes.names[nodes.n_satellites :])
+    hosts = np.flatnonzero(geometry.hosting[: nodes.n_satellites]).astype(np.int32)
     rises = Rises(lambda *asked: _passes(geometry, *asked))
     named = {name: load(name) for name in dict.fromkeys(policies.values())}
     return Placer(
         [named[policies[each.name]] for each in classes],
-        np.flatnonzero(geometry.hosting[: nodes.n_satellites]).astype(np.int32),
+        hosts,
         np.arange(nodes.n_satellites, len(nodes), dtype=np.int32),
         classes,
         work_of(serving_spec(serving), classes),
         scenario.run.step_ns,
-        floor_j=0.0 if scenario.platform is None else chosen(scenario.platform)[1].floor_j,
+        floor_j=_floors_j(scenario, geometry)[hosts],
         next_rise=rises.next_sim_ns,
         power_again=None if forecast is None else forecast.first_again,
     )
@@ -68,6 +70,13 @@ def with_forecast(
     serving = np.flatnonzero(geometry.hosting[: geometry.nodes.n_satellites])
     still = serving[epoch.platforms.capacity_ratio[serving] <= 0]
     return replace(assignment, power_again=forecast.again(epoch, still)) if len(still) else assignment
+
+
+def _floors_j(scenario: Scenario, geometry: Geometry) -> Float64:
+    """What computing leaves in each satellite's battery."""
+    fleet = geometry.fleet
+    floors_j = [chosen(section)[1].floor_j for section in platforms_of(scenario)] or [0.0] * len(fleet.shells)
+    return np.array(floors_j)[fleet.shell]
 
 
 def classes_of(loads: Mapping[str, Sequence[LoadSpec]], gateways: Sequence[str]) -> tuple[RequestClass, ...]:

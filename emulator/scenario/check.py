@@ -12,18 +12,18 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import chain, islice
+from itertools import chain, islice, starmap
 
 from orbitmesh.wire import limits
 
-from ..errors import InputError
-from ..presets import preset, presets
+from ..presets import presets
 from ..shown import shown
 from ..toml_lines import Location
 from .code import LEAST_ALTITUDE_KM, MOST_ALTITUDE_KM, MOST_PLANES, MOST_SATELLITES, parse_code
 from .customers import MOST_SILENT_PER_S, customer_problems, silent_rate_per_s
 from .formation import formation_problems, formation_size
 from .model import Content, Ground, Plane, Shell, Station
+from .platforms import platform_problems
 from .serving import serving_problems
 from .units import LAST_YEAR
 
@@ -315,29 +315,7 @@ def _compute(scenario: Content) -> Iterator[Problem]:
 
 
 def _platform(scenario: Content) -> Iterator[Problem]:
-    section = scenario.platform
-    if section is None:
-        return
-    if section.preset not in presets("platform"):
-        hint = suggest(section.preset, presets("platform"), "presets")
-        yield Problem(("platform", "preset"), f"{shown(section.preset)} is not a platform preset: {hint}")
-        return
-    named, wrong = preset("platform", section.preset), False
-    for figure, value in section.figures.items():
-        try:
-            named = named.with_own({figure: value})
-        except InputError as error:
-            wrong = True
-            yield Problem(("platform", "figures", figure), error.message)
-    if wrong:
-        return
-    from ..platform.parameters import Platform  # numpy: only where a scenario has a platform
-
-    try:
-        Platform.of(named)
-    except InputError as error:
-        where = ("figures", error.key) if error.key in section.figures else ("preset",)
-        yield Problem(("platform", *where), error.message)
+    yield from starmap(Problem, platform_problems(scenario))
 
 
 def _serving(scenario: Content) -> Iterator[Problem]:

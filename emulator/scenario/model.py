@@ -68,6 +68,10 @@ def _offset(value: object) -> object:
     raise ValueError(f'{shown(value)} is none of these: "nearest", "phase", a number of slots')
 
 
+def _preset_or_table(value: object) -> str:
+    return "<table>" if isinstance(value, dict | Section) else "<preset>"
+
+
 class Section(BaseModel):
     # what model_dump gives is what model_validate reads: keys and quantities as in a file
     model_config = ConfigDict(
@@ -110,6 +114,30 @@ class Formation(Section):
     radius_km: LengthKm = Field(1.0, alias="radius")
 
 
+class ShellPlatform(Section):
+    """What satellites are as to power and heat: a preset, and figures of one's own in its place."""
+
+    preset: str = "ai1"
+    figures: dict[str, Any] = {}  # by the preset's names: check.py knows their units
+    pointing: Literal["sun", "orbit-normal", "zenith"] = "sun"  # of the array
+    # what computers would draw of which nobody says more, the mean of a day, in one of two ways: as a power
+    # (default: the preset's average), or as a share of what is between idling and the peak
+    demand_w: PowerW | None = Field(None, alias="demand", ge=0, le=1e12)
+    utilisation_ratio: StrictFloat | None = Field(None, alias="utilisation", ge=0, le=1)
+    # relative load by the local hour below the satellite; default: the customers' own
+    hours: tuple[StrictFloat, ...] | None = None
+    # of battery and satellite at the start; default: as the turn before leaves them
+    charge_ratio: StrictFloat | None = Field(None, alias="charge", ge=0, le=1)
+    temperature_k: TemperatureK | None = Field(None, alias="temperature", ge=1, le=2000)
+
+
+class Platform(ShellPlatform):
+    """Of all satellites whose shell says nothing else."""
+
+    # of satellites that serve: what their accelerators drew, or as of all others
+    load: Literal["measured", "model"] = "measured"
+
+
 class Shell(Section):
     """Satellites given in exactly one of five ways: ``code``, ``planes`` as tables, ``formation``, ``tle``
     or ``omm``.
@@ -127,6 +155,14 @@ class Shell(Section):
     tle: Path | None = None
     omm: Path | None = None
     shape: tuple[Annotated[StrictInt, Field(gt=0)], Annotated[StrictInt, Field(gt=0)]] | None = None
+    # in the place of [platform]
+    platform: (
+        Annotated[
+            Annotated[str, Tag("<preset>")] | Annotated[ShellPlatform, Tag("<table>")],
+            Discriminator(_preset_or_table),
+        ]
+        | None
+    ) = None
 
 
 class Constellation(Section):
@@ -156,15 +192,11 @@ class Terminal(Section):
     max_range_km: LengthKm | None = Field(None, alias="max-range", gt=0)
 
 
-def _terminal_tag(value: object) -> str:
-    return "<table>" if isinstance(value, dict | Terminal) else "<preset>"
-
-
 class Lasers(Section):
     pattern: Literal["+grid", "nearest", "none"] = "+grid"
     terminals: StrictInt = Field(4, ge=1, le=16)  # per satellite
     terminal: Annotated[
-        Annotated[str, Tag("<preset>")] | Annotated[Terminal, Tag("<table>")], Discriminator(_terminal_tag)
+        Annotated[str, Tag("<preset>")] | Annotated[Terminal, Tag("<table>")], Discriminator(_preset_or_table)
     ] = "starlink-class"
     grazing_altitude_km: LengthKm = Field(80.0, alias="grazing-altitude")
     max_range_km: LengthKm | None = Field(None, alias="max-range", gt=0)
@@ -248,18 +280,6 @@ class Compute(Section):
     ] = "all"
     probes: Probes = Probes()
     tasks: tuple[Task, ...] = ()
-
-
-class Platform(Section):
-    """What all satellites are as to power and heat: a preset, and figures of one's own in its place."""
-
-    preset: str = "ai1"
-    figures: dict[str, Any] = {}  # by the preset's names: check.py knows their units
-    pointing: Literal["sun", "orbit-normal", "zenith"] = "sun"  # of the array
-    demand_w: PowerW | None = Field(None, alias="demand", ge=0, le=1e12)  # default: the preset's average
-    # of battery and satellite at the start; default: as the turn before leaves them
-    charge_ratio: StrictFloat | None = Field(None, alias="charge", ge=0, le=1)
-    temperature_k: TemperatureK | None = Field(None, alias="temperature", ge=1, le=2000)
 
 
 class Serving(Section):

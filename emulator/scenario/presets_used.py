@@ -6,16 +6,19 @@ from typing import Any
 
 from ..presets import KINDS, Preset, preset
 from .model import Content
+from .platforms import platforms_of
 
 
 def presets_used(scenario: Content) -> list[Preset]:
-    """Terminal, platform with the scenario's own figures, model, accelerator: as far as they are presets."""
+    """Terminal, platforms with the scenario's own figures, model, accelerator: as far as they are presets."""
     used = []
-    lasers, platform, serving = scenario.lasers, scenario.platform, scenario.serving
+    lasers, serving = scenario.lasers, scenario.serving
     if lasers.pattern != "none" and isinstance(lasers.terminal, str):
         used.append(preset("terminal", lasers.terminal))
-    if platform is not None:
-        used.append(preset("platform", platform.preset).with_own(platform.figures))
+    for platform in platforms_of(scenario):
+        named = preset("platform", platform.preset).with_own(platform.figures)
+        if named not in used:
+            used.append(named)
     if serving is not None:
         used += [preset("model", serving.model), preset("accelerator", serving.accelerator)]
     return used

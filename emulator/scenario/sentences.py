@@ -78,7 +78,7 @@ def _meant(location: Location) -> Location | None:
 def _sentence(kind: str, location: Location, value: Any, context: Mapping[str, Any], said: str) -> str:
     key = location[-1] if location else "scenario"
     section = _section_at(location[:-1])
-    if kind == "extra_forbidden" and location[:-1] == ("platform",) and key in _figures():
+    if kind == "extra_forbidden" and location[-2:-1] == ("platform",) and key in _figures():
         return f"{shown(str(key))} is a figure of the preset: write it within figures = {{ {key} = … }}"
     if kind == "extra_forbidden":
         return f"unknown key {shown(str(key))}: {suggest(str(key), _keys(section), 'keys here')}"
@@ -148,7 +148,7 @@ def _bound(key: str | int, location: Location, bound: Any) -> str:
 
 
 def _figures() -> set[str]:
-    """What [platform] takes in its table of figures."""
+    """What a platform takes in its table of figures."""
     return {figure for name in presets("platform") for figure in preset("platform", name).figures}
 
 

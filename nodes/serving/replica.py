@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 
 from ..timer import Timer
 from .batcher import Batcher, Refused, Step
+from .meter import Meter
 from .request import Request
 
 Sink = Callable[[Step], None]
@@ -33,6 +34,7 @@ class Replica:
         self._step: Step | None = None  # under way
         self._free_ns = 0  # when the last step ended
         self._stopped_ns: int | None = None  # since when there is no power
+        self.meter = Meter(batcher.power_w(0.0), batcher.power_w(1.0), time.monotonic_ns())
 
     @property
     def load(self) -> int:
@@ -69,10 +71,12 @@ class Replica:
         now_ns = time.monotonic_ns()
         if ratio > 0 and self._stopped_ns is not None:
             self.batcher.stood_still(now_ns - self._stopped_ns)
+            self.meter.on(now_ns)
             self._free_ns = max(self._free_ns, now_ns)
             self._stopped_ns = None
         elif ratio == 0 and self._stopped_ns is None:
             self._stopped_ns = now_ns
+            self.meter.off(now_ns, has_work=self.load > 0)
         self.capacity_ratio = ratio
         if self._step is None:
             self._go(now_ns)
@@ -118,7 +122,10 @@ class Replica:
         if start_ns > now_ns:
             return None
         self._admit_coming(start_ns)
-        return self.batcher.step(start_ns, self.capacity_ratio)
+        step = self.batcher.step(start_ns, self.capacity_ratio)
+        if step is not None:
+            self.meter.step(step.start_ns, step.end_ns, step.energy_j)
+        return step
 
     def _next_arrival_ns(self) -> int | None:
         if not self._coming:

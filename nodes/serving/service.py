@@ -47,7 +47,7 @@ class ServingService:
         times = StepTime(on)
         self._spec, self._background = spec, 0
         self._power_again_ns: int | None = None  # by the machine's clock
-        self._replicas = [Replica(Batcher(times, kept, partial(power_w, on))) for _ in range(spec.replicas)]
+        self._replicas = [Replica(Batcher(times, kept, partial(power_w, spec))) for _ in range(spec.replicas)]
 
     def obey(self, order: dict[str, Any]) -> None:
         """What the run says: see parent.py."""
@@ -60,6 +60,11 @@ class ServingService:
             replica = self._replicas[self._background % len(self._replicas)]
             self._background += 1
             replica.background([Request(prompt_tokens, output_tokens, arrival_ns, background=True)])
+
+    def energy_j(self, at_ns: int) -> tuple[float, float]:
+        """Drawn, and asked for, by all accelerators since they began."""
+        read = [replica.meter.read(at_ns) for replica in self._replicas]
+        return sum(drawn for drawn, _ in read), sum(asked for _, asked in read)
 
     def close(self) -> None:
         for replica in self._replicas:

@@ -31,7 +31,7 @@ def bare_epoch(n: int, g: int) -> Epoch:
 def platforms(n: int, random: np.random.Generator) -> Platforms:
     lit, some = (random.random(n) > 1 / 3).astype(np.float32), np.full(n, 1e5, np.float32)
     capacity = (0.5 + 0.5 * random.random(n)).astype(np.float32)
-    return Platforms(lit, some * 1e3, some / 300, some, some, some, capacity, np.zeros(n, np.uint8))
+    return Platforms(lit, some * 1e3, some / 300, some, some, some, capacity, *np.zeros((2, n), np.uint8))
 
 
 def main() -> None:

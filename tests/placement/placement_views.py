@@ -45,6 +45,7 @@ def platforms(
         power_w=column(None, 1e5),
         capacity_ratio=column(capacity, 1.0),
         cause=np.zeros(n, np.uint8),
+        measured=np.zeros(n, np.uint8),
     )
 
 

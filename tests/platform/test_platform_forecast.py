@@ -69,7 +69,7 @@ def test_the_first_of_several_and_what_has_cooled() -> None:
     assert before.platforms is not None
     assert epoch.platforms is not None
     n = len(epoch.platforms.cause)
-    most_k = geometry.platforms.platform.maximum_k  # type: ignore[union-attr]
+    most_k = geometry.platforms.kinds[0].platform.maximum_k  # type: ignore[union-attr]
     heat = np.full(n, CAUSES.index("heat"), np.uint8)
 
     def at(of: Epoch, kelvin: float) -> Epoch:

@@ -11,7 +11,7 @@ import pytest
 from orbitmesh.emulator.epoch import NS_PER_S, Epoch
 from orbitmesh.emulator.errors import ScenarioError
 from orbitmesh.emulator.geometry import Geometry
-from orbitmesh.emulator.platform import CAUSES
+from orbitmesh.emulator.platform import CAUSES, Draws
 from orbitmesh.emulator.scenario import Scenario
 from orbitmesh.emulator.scenario.scenario import loads
 
@@ -25,6 +25,12 @@ peak-power = "130 kW"
 [run]
 start = 2026-11-01T00:00:00Z
 step = "10 s"
+"""
+
+
+SERVED = """[serving]
+model = "llama-3.1-8b"
+accelerator = "h100"
 """
 
 
@@ -61,6 +67,33 @@ step = "10 s"
             r"line 5: platform\.peak-power: 'peak-power' is a figure of the preset: write it within figures",
         ),
         ('preset = "ai1"', 'pre-set = "ai1"', "unknown key 'pre-set': did you mean 'preset'"),
+        ('preset = "ai1"', "utilisation = 1.5", "it must be at most 1"),
+        (
+            'preset = "ai1"',
+            'utilisation = 0.5\ndemand = "60 kW"',
+            r"line 5: platform\.utilisation: demand says the same as a power: remove one of the two",
+        ),
+        (
+            'preset = "ai1"',
+            "hours = [1.0, 2.0]",
+            r"platform\.hours: a day's curve needs 24 factors of 0 or more",
+        ),
+        ('preset = "ai1"', 'load = "guess"', "'guess' is not known here: write one of 'measured' or 'model'"),
+        (
+            'code = "D:600:30:48/6/1"',
+            'code = "D:600:30:48/6/1", platform = "ai2"',
+            r"line 3: constellation\.shells\[0\]\.platform: 'ai2' is not a platform preset: did you mean",
+        ),
+        (
+            'code = "D:600:30:48/6/1"',
+            'code = "D:600:30:48/6/1", platform = { load = "model" }',
+            r"platform\.load: unknown key 'load'",
+        ),
+        (
+            'code = "D:600:30:48/6/1"',
+            'code = "D:600:30:48/6/1", platform = { figures = { peak-power = "30 kW" } }',
+            r"line 3: constellation\.shells\[0\]\.platform.*: the idle-power of platform 'ai1' is 40 kW",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_by_line_and_key(old: str, new: str, said: str) -> None:
@@ -113,15 +146,22 @@ def test_the_same_scenario_gives_the_same_bits_and_a_later_start_begins_afresh()
 
 
 def test_what_accelerators_draw_is_followed_from_the_next_epoch_on() -> None:
-    scenario = loads(SHELL)
+    scenario = loads(SHELL + SERVED)
     geometry = Geometry(scenario)
     epochs = geometry.epochs(0, 10 * NS_PER_S)
     first = next(epochs)
     assert first.platforms is not None
     assert (first.platforms.demand_w == np.float32(120e3)).all()
-    geometry.set_demand(np.array([3, 5]), np.array([50e3, 130e3]))
-    demand = next(epochs).platforms.demand_w  # type: ignore[union-attr]
-    assert demand[[3, 5, 7]].tolist() == [50e3, 130e3, 120e3]
+    # an accelerator of 700 W: the rest of what the computers may draw is at the load model
+    geometry.set_draws(Draws(np.array([3, 5]), np.array([70.0, 500.0]), np.array([70.0, 700.0])))
+    second = next(epochs).platforms
+    assert second is not None
+    rest_w = (1 - 700 / 130e3) * 120e3
+    np.testing.assert_allclose(second.demand_w[[3, 5, 7]], [rest_w + 70, rest_w + 700, 120e3])
+    np.testing.assert_allclose(second.compute_w[[3, 5]], [rest_w + 70, rest_w + 500])
+    assert np.flatnonzero(second.measured).tolist() == [3, 5]
+    geometry.set_draws(None)
+    np.testing.assert_array_equal(next(epochs).platforms.demand_w, first.platforms.demand_w)  # type: ignore[union-attr]
     assert (first.platforms.demand_w == np.float32(120e3)).all()
 
 
@@ -155,5 +195,5 @@ def test_a_run_begins_as_the_turn_before_leaves_it() -> None:
 def test_an_epoch_counts_the_bytes_of_its_platforms() -> None:
     epoch = Geometry(loads(SHELL)).epoch_at(0)
     without = Epoch(epoch.number, epoch.sim_ns, epoch.positions_itrs_km, epoch.links, epoch.routes)
-    assert epoch.n_bytes - without.n_bytes == 48 * (7 * 4 + 1)
+    assert epoch.n_bytes - without.n_bytes == 48 * (7 * 4 + 2)
     assert math.isfinite(epoch.n_bytes)

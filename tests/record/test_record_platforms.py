@@ -14,12 +14,14 @@ from record_fakes import ROW, STEP_NS, T0, facts, header, small_world
 
 from orbitmesh.emulator.epoch import Epoch, Platforms
 from orbitmesh.emulator.platform import CAUSES
+from orbitmesh.emulator.platform.of_scenario import described_platforms
 from orbitmesh.emulator.presets import preset
-from orbitmesh.emulator.record.platforms import facts_of, in_words
+from orbitmesh.emulator.record.platforms import PlatformFacts, in_words
 from orbitmesh.emulator.record.recorder import Recorder
 from orbitmesh.emulator.record.remove import remove_run
 from orbitmesh.emulator.record.report import to_table
 from orbitmesh.emulator.record.results import load_run
+from orbitmesh.emulator.scenario import Scenario
 from orbitmesh.emulator.scenario.presets_used import preset_facts
 
 
@@ -36,14 +38,23 @@ def platforms(*cause: str) -> Platforms:
         power_w=values(125e3, 5e3, 80e3, 5e3),
         capacity_ratio=values(1, 0, 0.5, 1),
         cause=np.array([CAUSES.index(each) for each in cause], np.uint8),
+        measured=np.array([0, 1, 0, 0], np.uint8),
     )
+
+
+def platform_facts() -> PlatformFacts:
+    raw = Scenario.load("ai1-inference").model_dump()
+    raw["platform"]["figures"] = {"peak-power": "140 kW"}
+    raw["constellation"]["shells"][1]["platform"] = "jpl-1mw"
+    usual, *others = described_platforms(Scenario.model_validate(raw))
+    return PlatformFacts(usual, tuple(others), (1,))
 
 
 def recorded(out: Path) -> tuple[dict, list[dict]]:
     world, told = small_world(), list[Exception]()
     ai1 = preset("platform", "ai1").with_own({"peak-power": "140 kW"})
     recorder = Recorder(
-        header(out, world.who, platform=facts_of(ai1, [1]), presets=(preset_facts(ai1),)), told.append
+        header(out, world.who, platform=platform_facts(), presets=(preset_facts(ai1),)), told.append
     )
     for number in range(3):
         at = T0 + number * STEP_NS
@@ -68,6 +79,7 @@ def test_hosts_have_rows_of_their_own_and_all_others_one(tmp_path: Path) -> None
     assert (others["battery_least_j"], others["temperature_most_k"]) == (40e6, 350)
     assert others["throttle_ratio"] == pytest.approx((0 + 0.25 + 0) / 3)
     assert others["power_w"] == pytest.approx(70e3)
+    assert (host["measured"], others["measured"]) == (1, 0)
 
 
 def test_the_summary_names_the_preset_and_what_held_back(tmp_path: Path) -> None:
@@ -81,6 +93,20 @@ def test_the_summary_names_the_preset_and_what_held_back(tmp_path: Path) -> None
     run = json.loads((tmp_path / "run.json").read_text())
     assert run["platform"]["figures"]["radiator-area"]["source"].startswith("SpaceX on AI1")
     assert summary["presets"][0]["own"] == {"peak-power": "140 kW"}
+    assert found["shells"] == {"low-latitudes": "jpl-1mw"}
+    assert run["platform"]["shells"][0]["figures"]["radiator-area"]["unit"] == "m2"
+    assert found["load"] == {
+        "by": "measured", "mean_w": 120e3, "mean_kind": "published", "hours": "none", "hosts": 1,
+        "accelerators": {
+            "name": "gb300", "count": 72, "idle_w": 72 * 160, "most_w": 72 * 1400,
+            "share_ratio": pytest.approx(0.72),
+        },
+        "measured_ratio": 1.0, "depends_on_host": True,
+    }  # fmt: skip
+    assert "ai1 (low-latitudes: jpl-1mw)" in in_words(found)
+    assert "but for 1 that serve: what their 72 gb300 drew (72% of the computers), in 100.0% of" in in_words(
+        found
+    )
     assert "17 estimated" in _text(tmp_path)
     assert "peak-power 140 kW" in _text(tmp_path)
     assert remove_run(tmp_path) == []

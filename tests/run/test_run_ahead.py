@@ -9,6 +9,7 @@ from multiprocessing import Pipe
 import numpy as np
 
 from orbitmesh.emulator.feed.parcels import receive
+from orbitmesh.emulator.platform import Draws
 from orbitmesh.emulator.run.ahead import Server
 from orbitmesh.emulator.scenario.scenario import loads
 
@@ -19,6 +20,11 @@ shells = [{ code = "D:600:30:12/3/1" }]
 [platform]
 [run]
 start = 2026-11-01T00:00:00Z
+[serving]
+model = "llama-3.1-70b"
+accelerator = "gb300"
+tensor-parallel = 4
+replicas = 3
 """
 
 
@@ -45,12 +51,13 @@ def test_what_computers_draw_is_in_the_next_epoch() -> None:
         return found.platforms
 
     first = epoch()
-    ours.send(("demand", {3: 55e3, 7: 140e3}))
+    # three groups of four GB300: 16.8 kW of AI1's 150
+    ours.send(("draws", Draws(np.array([3, 7]), np.array([1920.0, 9e3]), np.array([1920.0, 12e3]))))
     then = epoch()
     assert (first.demand_w == 120e3).all()  # type: ignore[attr-defined]
     expected = np.full(12, 120e3, np.float32)
-    expected[[3, 7]] = 55e3, 140e3
-    np.testing.assert_array_equal(then.demand_w, expected)  # type: ignore[attr-defined]
+    expected[[3, 7]] = 120e3 * (1 - 16.8 / 150) + np.array([1920, 12e3])
+    np.testing.assert_allclose(then.demand_w, expected)  # type: ignore[attr-defined]
     ours.close()
     threads[0].join(10)
     assert not threads[0].is_alive()

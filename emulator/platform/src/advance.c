@@ -65,7 +65,8 @@ static double capacity(const Platform *p, double allowed_w)
  * A. Ostermann, Acta Numerica 2010): of second order, stable, at rest where the closed form is.  What was radiated is
  * the heat less what warmed the satellite, so that no energy is lost to the method.
  */
-static void step(const Platform *p, double array, double absorbed_w, double demand_w, int dark, double dt, Now *s)
+static void step(const Platform *p, double array, double absorbed_w, double demand_w, double most_w, int dark,
+                 double dt, Now *s)
 {
     double array_w = p->array_w * array + p->grid_w;
     double gives_w = fmin(p->battery_w, fmax(s->battery_j, 0) * p->discharge / dt);
@@ -90,7 +91,7 @@ static void step(const Platform *p, double array, double absorbed_w, double dema
     double warmed_k = warming * (made_w + absorbed_w - radiated_w(p, t));
     s->temperature_k = t + warmed_k;
     s->battery_j += (charge_w * p->charge - discharge_w / p->discharge) * dt;
-    if (compute_w < demand_w)
+    if (allowed_w < most_w)
         s->cause = heat_w <= energy_w ? HEAT : dark ? ECLIPSE : ENERGY;
 
     double now[N_OUT] = {
@@ -106,17 +107,17 @@ static void step(const Platform *p, double array, double absorbed_w, double dema
 /*
  * n satellites over ``steps`` steps of dt seconds each: battery (J) and temperature (K), (n,), are written in place;
  * out, (N_OUT, n), is the mean of the steps, cause, (n,), that of the last
- * in which something held it back.
+ * in which less was allowed than was asked for at any instant, most_w, (n,).
  */
 void platform_advance(const double *values, int64_t steps, double dt, int64_t n, const double *sunlit,
-                      const double *array, const double *absorbed_w, const double *demand_w, double *battery_j,
-                      double *temperature_k, double *out, uint8_t *cause)
+                      const double *array, const double *absorbed_w, const double *demand_w, const double *most_w,
+                      double *battery_j, double *temperature_k, double *out, uint8_t *cause)
 {
     const Platform *p = (const Platform *)values;
     for (int64_t i = 0; i < n; i++) {
         Now now = { .battery_j = battery_j[i], .temperature_k = temperature_k[i], .cause = NOTHING };
         for (int64_t k = 0; k < steps; k++)
-            step(p, array[i], absorbed_w[i], demand_w[i], sunlit[i] < 1, dt, &now);
+            step(p, array[i], absorbed_w[i], demand_w[i], most_w[i], sunlit[i] < 1, dt, &now);
         battery_j[i] = now.battery_j;
         temperature_k[i] = now.temperature_k;
         cause[i] = now.cause;
