@@ -57,13 +57,15 @@ class Trace:
     arrival_ns: tuple[int, ...]
     prompt_tokens: tuple[int, ...]
     output_tokens: tuple[int, ...]
-    images: tuple[int, ...] = ()
+    images: tuple[int, ...] = ()  # how many
+    image_bytes: tuple[int, ...] = ()  # of all images of a request; where not told: so many for each
 
     def __post_init__(self) -> None:
         if len({len(self.arrival_ns), len(self.prompt_tokens), len(self.output_tokens)}) != 1:
             raise ValueError("a trace needs an instant, a prompt and an answer for each request")
-        if self.images and len(self.images) != len(self.arrival_ns):
-            raise ValueError("a trace that tells images tells them for each request")
+        for told in (self.images, self.image_bytes):
+            if told and len(told) != len(self.arrival_ns):
+                raise ValueError("a trace that tells images tells them for each request")
         if any(b < a for a, b in zip(self.arrival_ns, self.arrival_ns[1:], strict=False)):
             raise ValueError("the requests of a trace are not in the order of their instants")
 

@@ -1,7 +1,8 @@
 """How far the model of a served language model is from what others measured; its constants, fitted anew.
 
     .venv/bin/python docs/design/serving_errors.py            the errors, per group: docs/serving.md has them
-    .venv/bin/python docs/design/serving_errors.py --write    puts them there
+    .venv/bin/python docs/design/serving_errors.py --first-token      those of first tokens: 20 s
+    .venv/bin/python docs/design/serving_errors.py --write    puts both there
     .venv/bin/python docs/design/serving_errors.py --fit      fits the constants of step_time.py, and again
                                                               with each group of rows left out
 
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 
 from orbitmesh.nodes.serving.batcher import Batcher, Limits
 from orbitmesh.nodes.serving.published import PublishedStepTime
-from orbitmesh.nodes.serving.replay import replay, steady
+from orbitmesh.nodes.serving.replay import common_start, replay, steady
 from orbitmesh.nodes.serving.request import Request
 from orbitmesh.nodes.serving.step_time import CALIBRATED, Calibration, EngineCost, StepTime
 from orbitmesh.wire.serving import ENGINES, Accelerator, Deployment, Model, usual_kv_bits
@@ -35,6 +36,7 @@ ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests/data"
 DOCUMENT = ROOT / "docs/serving.md"
 BLOCK = re.compile(r"(?<=^```text\nerrors of).*?(?=^```$)", re.DOTALL | re.MULTILINE)
+FIRST_BLOCK = re.compile(r"(?<=^```text\ntime to first token).*?(?=^```$)", re.DOTALL | re.MULTILINE)
 GROUPS = ("model", "accelerator", "engine", "precision", "tensor_parallel")
 LEFT_OUT = ("model", "accelerator", "engine")
 BITS = {"fp16": 16, "bf16": 16, "unstated": 16, "fp8": 8, "fp4": 4}
@@ -108,6 +110,19 @@ def time_per_token_ms(row: Row, known: Cards, times: Callable[[Deployment], Step
     return steady(batcher, int(row["concurrency"]), prompt, output).time_per_token_ns / 1e6
 
 
+#: how often each client asks, which the rows do not state: one value for all of them, none fitted
+ROUNDS = (1, 2, 5, 10)
+ROUNDS_SHOWN = 5
+
+
+def first_token_ms(row: Row, known: Cards) -> dict[int, float]:
+    """Mean time to first token, by how often each client asks after all began at once."""
+    on, clients = deployment(row, known), int(row["concurrency"])
+    batcher = Batcher(StepTime(on), limits(on, REQUESTS))
+    found = common_start(batcher, clients, int(row["input_tokens"]), int(row["output_tokens"]), ROUNDS[-1])
+    return {rounds: mean(found[: clients * rounds]) / 1e6 for rounds in ROUNDS}
+
+
 def arithmetic_asked(row: Row, known: Cards) -> float:
     """Share of the peak that the row's own rate of prompts asks, by its measured times alone."""
     on = deployment(row, known)
@@ -142,8 +157,8 @@ def replay_measured(rows: list[Row]) -> tuple[float, float]:
 # -- the errors ---------------------------------------------------------------------------------------
 
 
-def table(rows: list[Row], made: list[float]) -> str:
-    errors = [m / float(row["tpot_ms"]) - 1 for row, m in zip(rows, made, strict=True)]
+def table(rows: list[Row], made: list[float], measured: str = "tpot_ms") -> str:
+    errors = [m / float(row[measured]) - 1 for row, m in zip(rows, made, strict=True)]
     grouped: dict[tuple[str, str], list[float]] = defaultdict(list)
     for row, error in zip(rows, errors, strict=True):
         for group in GROUPS:
@@ -159,6 +174,20 @@ def _line(name: str, errors: list[float]) -> str:
     sizes = sorted(abs(error) for error in errors)
     most = sizes[min(len(sizes) - 1, int(0.9 * len(sizes)))]
     return f"{name:32}{len(errors):>6}{median(sizes):>15.1%} {most:>12.1%} {median(errors):>+8.1%}"
+
+
+def first_report(known: Cards, rows: list[Row]) -> str:
+    made = [first_token_ms(row, known) for row in rows]
+    parts = [f" of {len(rows)} rows, all clients asking at once and each so many times in all\n"]
+    for rounds in ROUNDS:
+        errors = [m[rounds] / float(row["ttft_ms"]) - 1 for row, m in zip(rows, made, strict=True)]
+        parts.append(
+            f"{rounds:>2} times: median |error| {median(map(abs, errors)):.0%}, bias {median(errors):+.0%}, "
+            f"half of the rows from {np.quantile(errors, 0.25):+.0%} to {np.quantile(errors, 0.75):+.0%}"
+        )
+    shown = [m[ROUNDS_SHOWN] for m in made]
+    parts.append(f"\n{ROUNDS_SHOWN} times, by group\n\n{table(rows, shown, 'ttft_ms')}")
+    return "\n".join(parts) + "\n"
 
 
 def report(known: Cards, rows: list[Row], replays: list[Row], card: str) -> str:
@@ -305,7 +334,8 @@ def main(arguments: Iterable[str] | None = None) -> None:
     parser.add_argument("--replay", type=Path, default=DATA / "vllm_requests.csv")
     parser.add_argument("--card", default="rtx-pro-6000", help="the accelerator preset of the replay")
     parser.add_argument("--fit", action="store_true", help="fit the constants, and without each group")
-    parser.add_argument("--write", action="store_true", help="replace the table in docs/serving.md")
+    parser.add_argument("--first-token", action="store_true", help="the errors of the time to first token")
+    parser.add_argument("--write", action="store_true", help="replace the tables in docs/serving.md")
     given = parser.parse_args(None if arguments is None else list(arguments))
     known, replays = cards(), read(given.replay)
     rows = known_rows(read(given.rows), known)
@@ -314,9 +344,14 @@ def main(arguments: Iterable[str] | None = None) -> None:
     if given.fit:
         print(fit(known, rows, replays, given.card), end="")
         return
+    if given.first_token:
+        print("time to first token" + first_report(known, rows), end="")
+        return
     text = report(known, rows, replays, given.card)
     if given.write:
-        DOCUMENT.write_text(BLOCK.sub(lambda _: text, DOCUMENT.read_text(), count=1))
+        first, document = first_report(known, rows), DOCUMENT.read_text()
+        document = BLOCK.sub(lambda _: text, document, count=1)
+        DOCUMENT.write_text(FIRST_BLOCK.sub(lambda _: first, document, count=1))
     else:
         print("errors of" + text, end="")
 

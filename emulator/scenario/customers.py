@@ -9,7 +9,7 @@ from math import degrees
 from pathlib import Path
 from typing import Any
 
-from orbitmesh.wire.load import HOURS, Lengths, LoadSpec
+from orbitmesh.wire.load import HOURS, Lengths, LoadSpec, Trace
 from orbitmesh.wire.schedule import node_seed
 
 from ..answers.targets import Target
@@ -66,11 +66,23 @@ def load_specs(
                 local_hour_at_start=local_hour,
                 one_in=each.one_in,
                 bytes_per_token=each.bytes_per_token,
-                bytes_per_image=each.bytes_per_image,
-                trace=None if each.trace is None else read_trace(base / each.trace),
+                bytes_per_image=each.bytes_per_image or 0,
+                trace=None if each.trace is None else _trace(each, base / each.trace),
             )
         )
     return tuple(found)
+
+
+def _trace(customers: Customers, path: Path) -> Trace:
+    """InputError too where nothing says how large its images are: they would weigh nothing on the links."""
+    trace = read_trace(path)
+    if any(trace.images) and not trace.image_bytes and customers.bytes_per_image is None:
+        raise InputError(
+            f"has images, and nothing says how large they are: give the class {customers.name!r} "
+            "bytes-per-image, or the file a column image_bytes",
+            path=path,
+        )
+    return trace
 
 
 def loads_of(scenario: Content, base: Path, seed: int) -> dict[str, tuple[LoadSpec, ...]]:

@@ -337,7 +337,8 @@ class Customers(Section):
     trace: str | None = None  # in place of rate, prompt and output
     one_in: StrictInt = Field(1, alias="one-in", ge=1, le=1_000_000)
     bytes_per_token: StrictFloat = Field(4.0, alias="bytes-per-token", ge=0, le=1000)
-    bytes_per_image: SizeBytes = Field(0, alias="bytes-per-image", ge=0)
+    # of a trace that does not tell its images' bytes
+    bytes_per_image: SizeBytes | None = Field(None, alias="bytes-per-image", ge=0)
     target: str | TargetTable | None = None  # a preset's name, or one's own
     placement: str | None = None  # default: the one of [serving]
 

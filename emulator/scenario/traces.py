@@ -1,7 +1,8 @@
 """Traces of requests, as people publish them: CSV with a header, a row each.
 
-Azure's: ``TIMESTAMP,ContextTokens,GeneratedTokens``, of images with ``NumImages`` too; and
-``arrival_s,input_tokens,output_tokens``.  Rows may be out of order, as public ones are: they are sorted.
+Azure's: ``TIMESTAMP,ContextTokens,GeneratedTokens``, the multimodal one with ``NumImages`` too; and
+``arrival_s,input_tokens,output_tokens``.  A column ``image_bytes`` says how large all images of a request
+are together; no public trace has it.  Rows may be out of order, as public ones are: they are sorted.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from orbitmesh.wire.limits import MAX_SERVED_PROMPT_BYTES
 from orbitmesh.wire.load import Trace
 
 from ..errors import InputError
@@ -30,6 +32,7 @@ _COLUMNS = {
     "prompt": ("contexttokens", "input_tokens"),
     "output": ("generatedtokens", "output_tokens"),
     "images": ("numimages", "images"),
+    "image_bytes": ("imagebytes", "image_bytes"),
 }
 _NS_PER_S = 10**9
 _INSTANT = re.compile(r"(?P<second>.*?)(?:\.(?P<fraction>\d{1,12}))?(?P<offset>Z|[+-]\d\d:?\d\d)?")
@@ -59,9 +62,14 @@ def read_trace(path: Path) -> Trace:
             arrival_ns = _instant_ns(row[at["arrival"]])
             prompt, output = (_tokens(row[at[what]]) for what in ("prompt", "output"))
             images = 0 if "images" not in at else _count(row[at["images"]], 0, 10_000, "images")
+            image_bytes = 0
+            if "image_bytes" in at:
+                image_bytes = _count(row[at["image_bytes"]], 0, MAX_SERVED_PROMPT_BYTES, "bytes of images")
+            if "image_bytes" in at and "images" in at and (images == 0) != (image_bytes == 0):
+                raise ValueError(f"{images} images have {image_bytes} bytes: both are 0, or neither")
         except ValueError as error:
             raise InputError(str(error), path=path, line=line) from None
-        rows.append((arrival_ns, prompt, output, images))
+        rows.append((arrival_ns, prompt, output, images, image_bytes))
         if len(rows) > MOST_REQUESTS:
             raise InputError(
                 f"holds more than {MOST_REQUESTS:,} requests: cut it to those of the run",
@@ -77,6 +85,7 @@ def read_trace(path: Path) -> Trace:
         tuple(row[1] for row in rows),
         tuple(row[2] for row in rows),
         tuple(row[3] for row in rows) if "images" in at else (),
+        tuple(row[4] for row in rows) if "image_bytes" in at else (),
     )
 
 

@@ -32,7 +32,7 @@ class Asked:
     client: int
     prompt_tokens: int
     output_tokens: int
-    images: int
+    image_bytes: int
     real: bool
 
 
@@ -41,18 +41,21 @@ def requests(spec: LoadSpec) -> Iterator[Asked]:
     times, lengths, choice = (
         np.random.default_rng(np.random.SeedSequence([spec.seed, purpose])) for purpose in range(3)
     )
-    asked = _traced(spec.trace) if spec.trace is not None else _drawn(spec, times, lengths)
+    asked = (
+        _traced(spec.trace, spec.bytes_per_image) if spec.trace is not None else _drawn(spec, times, lengths)
+    )
     real_place = 0
-    for number, (due_ns, client, prompt, output, images) in enumerate(asked):
+    for number, (due_ns, client, prompt, output, image_bytes) in enumerate(asked):
         place = number % spec.one_in
         if place == 0:  # one of each so many, at a place drawn anew: no rhythm of the arrivals is favoured
             real_place = int(choice.integers(spec.one_in))
-        yield Asked(number, due_ns, client, prompt, output, images, place == real_place)
+        yield Asked(number, due_ns, client, prompt, output, image_bytes, place == real_place)
 
 
-def _traced(trace: Trace) -> Iterator[tuple[int, int, int, int, int]]:
-    images = trace.images or (0,) * len(trace.arrival_ns)
-    for row in zip(trace.arrival_ns, trace.prompt_tokens, trace.output_tokens, images, strict=True):
+def _traced(trace: Trace, bytes_per_image: int) -> Iterator[tuple[int, int, int, int, int]]:
+    sizes = trace.image_bytes or tuple(images * bytes_per_image for images in trace.images)
+    sizes = sizes or (0,) * len(trace.arrival_ns)
+    for row in zip(trace.arrival_ns, trace.prompt_tokens, trace.output_tokens, sizes, strict=True):
         yield row[0], 0, row[1], row[2], row[3]
 
 

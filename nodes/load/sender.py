@@ -123,8 +123,7 @@ class CustomerSender:
             if not await channel.until_ready(TIMEOUT_S):
                 return came.lost("UNAVAILABLE")
             prompt_bytes = min(
-                round(asked.prompt_tokens * load.bytes_per_token) + asked.images * load.bytes_per_image,
-                _MOST_PROMPT_BYTES,
+                round(asked.prompt_tokens * load.bytes_per_token) + asked.image_bytes, _MOST_PROMPT_BYTES
             )
             request = serving_pb2.GenerateRequest(
                 customer_class=load.customer_class,

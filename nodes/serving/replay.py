@@ -89,3 +89,25 @@ def steady(batcher: Batcher, clients: int, prompt_tokens: int, output_tokens: in
                 began.add(following)
     first_mean_ns = sum(first_ns) / len(first_ns) if first_ns else 0.0
     return Steady(time_ns / tokens, first_mean_ns, len(first_ns), all_tokens * 1e9 / spent_ns)
+
+
+def common_start(
+    batcher: Batcher, clients: int, prompt_tokens: int, output_tokens: int, rounds: int
+) -> list[float]:
+    """As load generators do: all clients ask at once, then each again as soon as it has an answer, so many
+    times in all.  Nanoseconds from asking to the first token, of each request, in the order of these tokens.
+    """
+    for _ in range(clients):
+        batcher.admit(Request(prompt_tokens, output_tokens, 0))
+    left, now_ns = clients * (rounds - 1), 0
+    found: list[float] = []
+    while len(found) < clients * rounds:
+        step = batcher.step(now_ns)
+        assert step is not None, "some client still waits"
+        now_ns = step.end_ns
+        found += [request.first_token_ns - request.arrival_ns for request in step.first]
+        again = min(left, len(step.finished))
+        left -= again
+        for _ in range(again):
+            batcher.admit(Request(prompt_tokens, output_tokens, now_ns))
+    return found

@@ -134,7 +134,28 @@ def test_traces_of_seconds_and_of_images(tmp_path: Path) -> None:
     found = read_trace(
         trace(tmp_path, "arrival_s,input_tokens,output_tokens,images\n1.5,10,2,1\n1.75,20,3,0\n")
     )
-    assert (found.arrival_ns, found.images) == ((0, 250_000_000), (1, 0))
+    assert (found.arrival_ns, found.images, found.image_bytes) == ((0, 250_000_000), (1, 0), ())
+
+
+def test_a_trace_may_tell_the_bytes_of_its_images(tmp_path: Path) -> None:
+    found = read_trace(trace(tmp_path, (
+        "TIMESTAMP,NumImages,ContextTokens,GeneratedTokens,image_bytes\n"
+        "2024-10-15 00:00:01,1,900,20,350000\n"
+        "2024-10-15 00:00:00,2,1900,30,700000\n"
+        "2024-10-15 00:00:02,0,90,10,0\n"
+    )))  # fmt: skip
+    assert (found.images, found.image_bytes) == ((2, 1, 0), (700_000, 350_000, 0))
+
+
+def test_images_of_which_nothing_says_how_large_they_are_are_refused(tmp_path: Path) -> None:
+    """They weighed nothing."""
+    trace(tmp_path, "TIMESTAMP,NumImages,ContextTokens,GeneratedTokens\n2024-10-15 00:00:01,1,900,20\n")
+    (tmp_path / "s.toml").write_text(SERVED % (CHAT % 'trace = "trace.csv"'))
+    with pytest.raises(InputError, match="has images, and nothing says how large they are: give the class"):
+        of(Scenario.load(str(tmp_path / "s.toml")), 1)
+    (tmp_path / "s.toml").write_text(SERVED % (CHAT % 'trace = "trace.csv"\nbytes-per-image = "300 kB"'))
+    (load,) = of(Scenario.load(str(tmp_path / "s.toml")), 1)["gw-london"]
+    assert load.bytes_per_image == 300_000
 
 
 @pytest.mark.parametrize(
@@ -147,6 +168,16 @@ def test_traces_of_seconds_and_of_images(tmp_path: Path) -> None:
         ("arrival_s,input_tokens,output_tokens\n0,1\n", ":2: has 2 values, the header 3"),
         ("arrival_s,input_tokens,output_tokens\n0,-5,1\n", ":2: -5 tokens are not 0 to 1,000,000"),
         ("arrival_s,input_tokens,output_tokens\n-1,5,1\n", ":2: an arrival of"),
+        ("arrival_s,input_tokens,output_tokens,images\n0,5,1,-1\n", ":2: -1 images are not 0 to 10,000"),
+        ("arrival_s,input_tokens,output_tokens,imagebytes\n0,5,1,0\n1,5,1,9e3\n", ":3: '9e3' is not a whole"),
+        (
+            "arrival_s,input_tokens,output_tokens,image_bytes\n0,5,1,4194305\n",
+            ":2: 4194305 bytes of images are not 0 to 4,194,304",
+        ),
+        (
+            "arrival_s,input_tokens,output_tokens,images,image_bytes\n0,5,1,0,7\n",
+            ":2: 0 images have 7 bytes: both are 0, or neither",
+        ),
         ("TIMESTAMP,ContextTokens,GeneratedTokens\n16:00:99,5,1\n", ":2: '16:00:99' is no instant"),
         ("arrival_s,input_tokens,output_tokens\n0,1,1\n1," + "1" * 200_000 + ",1\n", ":3: is no CSV there"),
     ],

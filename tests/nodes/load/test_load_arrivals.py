@@ -44,7 +44,7 @@ def test_the_same_spec_asks_for_the_same_to_the_bit() -> None:
 
 
 def test_a_spec_survives_the_wire() -> None:
-    spec = dataclasses.replace(CHAT, hours=DAY, trace=Trace((0, 5), (10, 20), (1, 2)))
+    spec = dataclasses.replace(CHAT, hours=DAY, trace=Trace((0, 5), (10, 20), (1, 2), (1, 0), (9, 0)))
     assert LoadSpec.from_dict(dataclasses.asdict(spec)) == spec
 
 
@@ -135,9 +135,14 @@ def test_lengths_have_their_quantiles() -> None:
 def test_a_trace_is_asked_for_as_it_is_and_ends() -> None:
     trace = Trace((0, 250_000_000, 250_000_000), (10, 20, 30), (1, 2, 3), (0, 1, 0))
     asked = list(requests(dataclasses.replace(CHAT, trace=trace)))
-    assert [(a.due_ns, a.prompt_tokens, a.output_tokens, a.images) for a in asked] == [
-        (0, 10, 1, 0), (250_000_000, 20, 2, 1), (250_000_000, 30, 3, 0),
+    assert [(a.due_ns, a.prompt_tokens, a.output_tokens, a.image_bytes) for a in asked] == [
+        (0, 10, 1, 0), (250_000_000, 20, 2, 0), (250_000_000, 30, 3, 0),
     ]  # fmt: skip
+    each = list(requests(dataclasses.replace(CHAT, trace=trace, bytes_per_image=700)))
+    assert [a.image_bytes for a in each] == [0, 700, 0]
+    told = dataclasses.replace(trace, image_bytes=(0, 123_456, 0))
+    own = list(requests(dataclasses.replace(CHAT, trace=told, bytes_per_image=700)))
+    assert [a.image_bytes for a in own] == [0, 123_456, 0]
     assert expected_requests(dataclasses.replace(CHAT, trace=trace), 100_000_000) == 1
 
 

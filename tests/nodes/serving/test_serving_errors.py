@@ -12,6 +12,11 @@ import numpy as np
 import pytest
 from serving_cards import ACCELERATORS, MODELS
 
+from orbitmesh.nodes.serving.batcher import Batcher, Limits
+from orbitmesh.nodes.serving.replay import common_start
+from orbitmesh.nodes.serving.step_time import StepTime
+from orbitmesh.wire.serving import Deployment
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -93,3 +98,25 @@ def test_what_a_row_asks_of_its_card(script: ModuleType) -> None:
     }  # fmt: skip
     # 32 prompts every 1.35 s: 94,700 tokens/s of 14 GFLOP of 1,979 TFLOP/s, and their attention
     assert script.arithmetic_asked(row, known) == pytest.approx(0.77, abs=0.03)
+
+
+def test_times_to_first_token_are_those_of_the_document(script: ModuleType) -> None:
+    """Of the smallest group, which takes a second; all rows take half a minute."""
+    known = script.cards()
+    rows = [row for row in script.read(script.DATA / "llm_measured.csv") if row["engine"] == "sglang"]
+    made = [script.first_token_ms(row, known)[script.ROUNDS_SHOWN] for row in rows]
+    (line,) = (line for line in script.table(rows, made, "ttft_ms").splitlines() if "engine sglang" in line)
+    document = (ROOT / "docs/serving.md").read_text()
+    (first,) = script.FIRST_BLOCK.findall(document)
+    assert line in first.splitlines(), "run docs/design/serving_errors.py --write"
+
+
+def test_who_asks_at_once_waits_for_those_before() -> None:
+    """Two prompts of a whole step's tokens each: the second client's first token comes two steps later."""
+    on = Deployment(MODELS["llama-3.1-8b"], ACCELERATORS["h100"])
+    times = StepTime(on)
+    found = common_start(Batcher(times, Limits(on.kv_blocks, 1024, 128)), 2, 1024, 1, 3)
+    one = times.ns(1024, 1024 * 1024 / 2, 0, 0)
+    assert len(found) == 6
+    assert found[:2] == pytest.approx([one, 2 * one], rel=0.05)
+    assert found[2:] == pytest.approx([2 * one] * 4, rel=0.05)
