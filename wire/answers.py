@@ -18,8 +18,8 @@ class Answer:
     when the first and the last token came (without an answer: when that was known).  ``queue_ns`` to
     ``decode_ns`` are the serving node's, by its model, and ``throttled_ns`` is part of them; of it
     ``throttled_queue_ns`` and ``throttled_prefill_ns`` are in the first two.
-    ``late_p50_ns``: how much later than modelled it sent its tokens.  ``error``: "" where it was answered,
-    a gRPC status name, "unassigned" (``dst`` ""), "CUT_SHORT", "cut-off" or a policy's reason;
+    ``late_p50_ns``, ``late_p99_ns``: how much later than modelled it sent its tokens.  ``error``: "" where it
+    was answered, a gRPC status name, "unassigned" (``dst`` ""), "CUT_SHORT", "cut-off" or a policy's reason;
     ``refused``: the node said no, or the policy that places requests; ``retry_ns``: in how long it, or the
     policy, said that it may be worth asking again, -1 where nothing was said.
     """
@@ -46,6 +46,7 @@ class Answer:
     preempted: int = 0
     energy_j: float = 0.0
     late_p50_ns: int = 0
+    late_p99_ns: int = 0
     error: str = ""
     refused: bool = False
     retry_ns: int = -1

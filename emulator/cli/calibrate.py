@@ -78,9 +78,11 @@ def calibrate(
     nothing else meanwhile: what is late beside its own floor, or not alike when measured twice, is not kept.
     """
     from ..calibration import store
+    from ..calibration.customers import measure as measure_customers
     from ..calibration.measure import Calibrator
     from ..calibration.trust import CalibrationRefused
     from ..plane.kernel import privileges
+    from ..record.facts import machine_facts
 
     privileges.require(tun=links is Backends.ENGINE)
     console = stderr()
@@ -102,6 +104,9 @@ def calibrate(
                 refused.append(refusal)
             else:
                 console.print(f"kept in {path}", soft_wrap=True)
+        if found:
+            console.print("what a customer's request costs", soft_wrap=True)
+            measure_customers(machine_facts())
     if output is Format.JSON:
         import json
 

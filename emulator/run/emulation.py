@@ -32,6 +32,7 @@ from ..scenario.serving import serving_cautions
 from .background_requests import BackgroundRequests
 from .books import Books
 from .capacities import Capacities
+from .carried import refuse_too_much
 from .clock import Clock, clock_named
 from .conductor import Conductor, Tick
 from .draws import DrawsBook, announce, report_interval_ns
@@ -160,6 +161,8 @@ class Emulation(RunningMesh):
 
     def _start(self) -> None:
         self._books.begin_build()
+        if self._links != "fake":  # that one has no node processes
+            refuse_too_much(self.scenario, self._loads, self.duration_ns)
         links = self._choose_links()
         self._folder.make()
         self._start_processes()

@@ -219,4 +219,5 @@ class _Came:
             throttled_ns=timing.throttled_ns, throttled_queue_ns=timing.throttled_queue_ns,
             throttled_prefill_ns=timing.throttled_prefill_ns, preempted=timing.preempted,
             energy_j=timing.energy_j, late_p50_ns=self.totals.lateness.p50_ns,
+            late_p99_ns=self.totals.lateness.p99_ns,
         )  # fmt: skip
