@@ -18,7 +18,7 @@ from .errors import InputError
 from .geometry import Geometry
 from .plan import planned, window_of
 from .scenario import Scenario
-from .scenario.customers import target_of
+from .scenario.customers import loads_of, target_of
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ def customers_ahead(
     """In the scenario's order, each class at each of its gateways.  InputError where there are none."""
     if not scenario.customers:
         raise InputError("the scenario has no [[customers]]: add a class, or name a pair of nodes")
+    loads_of(scenario, scenario.base, scenario.run.seed)  # a run that would fail by its traces fails here
     window = window_of(scenario, start_utc, duration_ns, step_ns, 1)
     geometry = planned(scenario, window, say)
     n = geometry.nodes.n_satellites

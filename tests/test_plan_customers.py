@@ -68,6 +68,13 @@ def test_the_nearest_server_is_that_of_the_paths(tmp_path: Path) -> None:
         assert (each.no_way_ratio, each.below_light_ratio, each.below_light_ns) == (0, 0, {})
 
 
+def test_a_trace_with_a_bad_row_is_told_before_the_run(tmp_path: Path) -> None:
+    """It was told by the run alone."""
+    (tmp_path / "log.csv").write_text("arrival_s,input_tokens,output_tokens\n0,10,5\n1,ten,5\n")
+    with pytest.raises(InputError, match=r"log\.csv:3: 'ten' is not a whole number"):
+        customers_ahead(scenario(tmp_path, ("chat", 'trace = "log.csv"')))
+
+
 def one(tmp_path: Path, target: str) -> ClassAhead:
     keys = f'gateways = ["london"]\ntarget = {target}'
     (found,) = customers_ahead(scenario(tmp_path, ("chat", keys)))

@@ -58,7 +58,8 @@ def preset(family: Family, name: str) -> Preset:
     if name not in known:
         near = difflib.get_close_matches(name[:60], known, 1)
         meant = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
-        raise InputError(f"{shown(name)} is not a {family} preset: {meant}")
+        article = "an" if family == "accelerator" else "a"
+        raise InputError(f"{shown(name)} is not {article} {family} preset: {meant}")
     return known[name]
 
 
