@@ -131,7 +131,7 @@ def slot_shifts(
         other = best - (1 if off_slots > 0 else -1)
         # of evenly spaced slots, that is; of others the likeness decides alone
         alike = (2 * np.pi) ** 2 * _TIE_SLOTS / n_slots
-        is_tie = likeness.real[other] > likeness.real[best] - alike
+        is_tie = likeness.real[other % n_slots] > likeness.real[best] - alike
         if is_tie and abs(abs(off_slots) - 0.5) < _TIE_SLOTS and (abs(other), -other) < (abs(best), -best):
             best = other
         shifts[p] = best % n_slots

@@ -57,6 +57,13 @@ def positions_km(fleet: Fleet, sim_ns: int = 0) -> np.ndarray:
 # -- elements -------------------------------------------------------------------------------------
 
 
+def test_planes_of_two_slots_have_neighbours_too() -> None:
+    """The next plane leads by three quarters of a slot: its second slot is the nearer, one on or one back."""
+    for ahead, shift in ((0.25, 0), (0.75, 1), (1.25, 1), (1.75, 0)):
+        here = np.array([0.0, np.pi])
+        assert slot_shifts(np.concatenate([here, here - ahead * np.pi]), (2, 2))[0] == shift
+
+
 def test_walker_delta_by_its_definition() -> None:
     """RAAN of plane p is 360° p/P, anomaly of slot k 360° (k/(T/P) + F p/T)."""
     made = fleet({"code": "D:550:53:1584/72/39"})
