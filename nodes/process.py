@@ -15,7 +15,6 @@ import traceback
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from orbitmesh.wire.energy import EnergyReport
 from orbitmesh.wire.spec import NodeSpec, Peer
 
 from . import kernel
@@ -168,9 +167,8 @@ async def _tell_energy(control: socket.socket, name: str, serving: ServingServic
     while True:
         due_ns += interval_ns
         await asyncio.sleep(max(0.0, (due_ns - time.monotonic_ns()) / 1e9))
-        now_ns = time.monotonic_ns()
         with contextlib.suppress(OSError):  # the parent is busy: the next report has it all; or it is gone
-            _report(control, EnergyReport(name, now_ns, *serving.energy_j(now_ns)).to_event())
+            _report(control, serving.energy(name).to_event())
 
 
 def _report(control: socket.socket, event: dict[str, Any]) -> None:

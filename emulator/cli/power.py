@@ -21,6 +21,13 @@ FOR_PEOPLE = (
 )  # fmt: skip
 
 
+_BY_HOURS = {
+    "none": "",
+    "own": " on the mean of a day, by its hours",
+    "customers": " on the mean of a day, by its customers' hours",
+}
+
+
 def power(
     scenario: ScenarioArgument,
     satellite: Annotated[
@@ -62,7 +69,9 @@ def power(
     kinds = [figure.kind for figure in named.figures.values()]
     counted = ", ".join(f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds)))
     stderr().print(
-        f"{name}: platform {named.name} ({counted} figures: orbitmesh presets {named.name})",
+        f"{name}: platform {named.name} ({counted} figures: orbitmesh presets {named.name}); "
+        f"its computers would draw {kind.load.mean_w / 1e3:g} kW "
+        f"({kind.load_kind}){_BY_HOURS[kind.load_hours]}",
         markup=False,
         soft_wrap=True,
     )

@@ -144,6 +144,20 @@ class Kind:
     def __len__(self) -> int:
         return self.end - self.first
 
+    @property
+    def load_kind(self) -> str:
+        """Of the load's mean: the scenario's own, or of the kind of the preset's."""
+        section = self.section
+        stated = section.demand_w is not None or section.utilisation_ratio is not None
+        return "own" if stated else self.preset.figures["average-power"].kind
+
+    @property
+    def load_hours(self) -> str:
+        """Whose hours shape the load: "none", where it is steady, "own" or "customers"."""
+        if self.load.hourly_w is None:
+            return "none"
+        return "customers" if self.section.hours is None else "own"
+
     def at(
         self, before: Kept | None, where: _Where, draws: Draws | None, cards: Accelerators | None
     ) -> tuple[Platforms, Kept]:

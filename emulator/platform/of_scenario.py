@@ -10,8 +10,8 @@ from ..orbit import Fleet
 from ..scenario.model import Content, ShellPlatform
 from ..scenario.platforms import STEADY, customers_hours, own_platform, platforms_of
 from ..scenario.serving import serving_spec
-from .fleet import FleetPlatforms, chosen
-from .load import Accelerators, LoadModel
+from .fleet import FleetPlatforms, Kind, chosen
+from .load import Accelerators
 from .parameters import Platform
 
 if TYPE_CHECKING:
@@ -63,11 +63,8 @@ def described_platforms(scenario: Content) -> list[dict[str, Any]]:
 
 def _described(scenario: Content, section: ShellPlatform) -> dict[str, Any]:
     """The preset's figures as used; the load model, the kind of its mean, and whose its hours are."""
-    named, platform = chosen(section)
-    of_customers = customers_hours(scenario.customers)
-    load = LoadModel.of(section, platform, of_customers)
-    stated = section.demand_w is not None or section.utilisation_ratio is not None
-    hours = "none" if load.hourly_w is None else "customers" if section.hours is None else "own"
+    kind = Kind(section, 0, 0, customers_hours(scenario.customers))
+    named = kind.preset
     return {
         "preset": named.name,
         "title": named.title,
@@ -79,10 +76,10 @@ def _described(scenario: Content, section: ShellPlatform) -> dict[str, Any]:
             for name, each in named.figures.items()
         },
         "load": {
-            "mean_w": load.mean_w,
-            "mean_kind": "own" if stated else named.figures["average-power"].kind,
-            "hours": hours,
-            "accelerators": _accelerators(scenario, platform),
+            "mean_w": kind.load.mean_w,
+            "mean_kind": kind.load_kind,
+            "hours": kind.load_hours,
+            "accelerators": _accelerators(scenario, kind.platform),
         },
     }  # fmt: skip
 

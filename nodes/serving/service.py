@@ -10,6 +10,7 @@ from typing import Any
 
 from orbitmesh.serving.v1 import serving_pb2
 from orbitmesh.wire import limits
+from orbitmesh.wire.energy import EnergyReport
 from orbitmesh.wire.serving import BLOCK_TOKENS, ServingSpec
 
 from ..refusal import refuse_argument, refuse_for_now, refuse_unpowered
@@ -61,10 +62,13 @@ class ServingService:
             self._background += 1
             replica.background([Request(prompt_tokens, output_tokens, arrival_ns, background=True)])
 
-    def energy_j(self, at_ns: int) -> tuple[float, float]:
-        """Drawn, and asked for, by all accelerators since they began."""
-        read = [replica.meter.read(at_ns) for replica in self._replicas]
-        return sum(drawn for drawn, _ in read), sum(asked for _, asked in read)
+    def energy(self, name: str) -> EnergyReport:
+        """Of all accelerators until now."""
+        for replica in self._replicas:
+            replica.catch_up()
+        now_ns = time.monotonic_ns()
+        read = [replica.meter.read(now_ns) for replica in self._replicas]
+        return EnergyReport(name, now_ns, sum(drawn for drawn, _ in read), sum(asked for _, asked in read))
 
     def close(self) -> None:
         for replica in self._replicas:

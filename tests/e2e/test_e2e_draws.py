@@ -49,7 +49,7 @@ def test_what_accelerators_draw_is_their_satellites_load(tmp_path: Path) -> None
     assert 0.2 < load["measured_ratio"] < 1
     rest_w = (1 - CARDS_MOST_W / PEAK_W) * 90e3
     (busy, hard), *others = sorted(last.items(), key=lambda each: -each[1]["demand_w"])
-    assert hard["demand_w"] == pytest.approx(rest_w + CARDS_MOST_W, rel=0.02)
+    assert hard["demand_w"] == pytest.approx(rest_w + CARDS_MOST_W, rel=0.05)
     for _, idle in others:
         assert idle["demand_w"] == pytest.approx(rest_w + CARDS_IDLE_W, rel=1e-3)
         assert hard["temperature_k"] > idle["temperature_k"] + 3

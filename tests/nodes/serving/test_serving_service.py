@@ -217,6 +217,35 @@ def test_whoever_goes_away_leaves_the_batch() -> None:
     serving(scenario)
 
 
+def test_what_two_replicas_drew_is_their_steps_and_their_rest() -> None:
+    """Also of a process that is late: what is due is done before it is told."""
+
+    async def scenario(rig: Rig) -> None:
+        before = rig.service.energy("sat-0-0")
+        _, totals = await read(rig.ask(1500, 30))
+        rig.service.obey({"background": [[time.monotonic_ns(), 1000, 200]]})
+        time.sleep(0.3)  # nobody has a turn meanwhile
+        after = rig.service.energy("sat-0-0")
+        seconds = (after.at_mono_ns - before.at_mono_ns) / 1e9
+        rest_j = 2 * 70 * seconds
+        above = 630 / 700
+        drawn_j = after.drawn_j - before.drawn_j
+        assert drawn_j - rest_j > above * totals.timing.energy_j + 630 * (0.3 - 0.1)
+        assert drawn_j < 2 * 700 * seconds
+        assert after.asked_j == pytest.approx(after.drawn_j)  # it has had all its power
+
+        rig.service.obey({"capacity_ratio": 0.0})
+        await asyncio.sleep(0.1)  # the step under way has ended
+        off = rig.service.energy("sat-0-0")
+        await asyncio.sleep(0.05)
+        later = rig.service.energy("sat-0-0")
+        assert later.drawn_j == off.drawn_j
+        waited_s = (later.at_mono_ns - off.at_mono_ns) / 1e9
+        assert later.asked_j - off.asked_j == pytest.approx((700 + 70) * waited_s, rel=1e-6)
+
+    serving(scenario, replace(SPEC, replicas=2))
+
+
 def test_replicas_share_the_requests() -> None:
     async def scenario(rig: Rig) -> None:
         one, two = await asyncio.gather(read(rig.ask(1500, 30)), read(rig.ask(1500, 30)))
