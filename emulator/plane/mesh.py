@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -138,6 +138,13 @@ class MeshPlane(ABC):
     @abstractmethod
     def counters(self) -> dict[str, int]:
         """Totals of all links there have been, both directions, by the names of LinkCounters."""
+
+    def load_links(self, bps: Mapping[tuple[int, int], float]) -> bool:
+        """What else passes from the first node of each to the second, until the next call, beside packets.
+
+        Comes right after a commit.  False: this plane's links carry packets alone.
+        """
+        return False
 
     def link_reader(self, ways: Sequence[tuple[int, int]]) -> LinkReader | None:
         """Of those that are links of the epoch in force; good until the next is prepared to its end.

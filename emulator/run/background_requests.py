@@ -20,6 +20,7 @@ from .conductor import Tick
 _AHEAD_STEPS = 1.0
 _MOST_IN_A_MESSAGE = 2000
 
+Went = Callable[[int, int, LoadSpec, Asked], None]  # gateway, satellite, of which load, what
 Order = Callable[..., None]  # (name, **what it is told), as NodeProcesses.serve
 
 
@@ -29,10 +30,21 @@ class BackgroundRequests:
     def __init__(self, nodes: Nodes, loads: Sequence[LoadSpec], step_ns: int, order: Order) -> None:
         self._nodes, self._order, self._step_ns = nodes, order, step_ns
         self._began_mono_ns: int | None = None
-        self._streams = [
-            (nodes.index[load.gateway], load.customer_class, _Due(load)) for load in loads if load.one_in > 1
-        ]
+        self._streams = [(nodes.index[load.gateway], load, _Due(load)) for load in loads if load.one_in > 1]
+        self.went: Went = lambda *_: None  # told of each that had a satellite to go to
         self.unassigned = 0  # requests without packets that had no satellite to go to
+
+    @property
+    def step_ns(self) -> int:
+        return self._step_ns
+
+    @property
+    def began_mono_ns(self) -> int | None:
+        return self._began_mono_ns
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._streams
 
     def begin(self, at_mono_ns: int) -> None:
         """Emulated 0 of the loads."""
@@ -45,14 +57,15 @@ class BackgroundRequests:
 
     def _tell_background(self, tick: Tick, until_ns: int, began_mono_ns: int) -> None:
         rows: dict[int, list[list[int]]] = defaultdict(list)
-        for gateway, customer_class, stream in self._streams:
-            satellite = tick.assignment.serves(gateway, customer_class)
+        for gateway, load, stream in self._streams:
+            satellite = tick.assignment.serves(gateway, load.customer_class)
             way_ns = None if satellite is None else _one_way_ns(tick.epoch, gateway, satellite)
             for asked in stream.until(until_ns):
                 if satellite is None or way_ns is None:
                     self.unassigned += 1
                     continue
                 arrival_ns = began_mono_ns + asked.due_ns + way_ns
+                self.went(gateway, satellite, load, asked)
                 rows[satellite].append([arrival_ns, asked.prompt_tokens, asked.output_tokens])
         for satellite, told in rows.items():
             told.sort(key=lambda row: row[0])

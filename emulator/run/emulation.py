@@ -51,6 +51,7 @@ from .processes import sample_sockets
 from .questions import Questions
 from .recorder_process import RecorderProcess
 from .running import RunningMesh
+from .silent_load import SilentLoad
 from .supervision import Supervision
 from .watched import Watched
 
@@ -107,6 +108,7 @@ class Emulation(RunningMesh):
         self._loads = loads_of(scenario, scenario.base, self.seed)
         self._others: BackgroundRequests | None = None
         self._link_watch: LinkWatch | None = None
+        self._silent_load: SilentLoad | None = None
         self._questions = Questions(self, self._ask_for_routes, self._forget_routes)
         self.summary = {}
         self._assignment: Assignment | None = None
@@ -294,6 +296,14 @@ class Emulation(RunningMesh):
             self._draws.begin(time.monotonic_ns())
         every = [load for loads in self._loads.values() for load in loads]
         self._others = BackgroundRequests(self.nodes, every, self.scenario.run.step_ns, self._orders.serve)
+        if served is not None:
+            self._silent_load = SilentLoad(
+                self._others,
+                serving_spec(served),
+                self.scenario.run.rate_scale,
+                self.plane.load_links,
+                self._books.caution,
+            )
         # All nodes connect at once; what is measured meanwhile would be that crowd, not the mesh.
         quiet_until_ns = time.monotonic_ns() + _WARM_UP_NS
         self._others.begin(quiet_until_ns)
@@ -399,6 +409,8 @@ class Emulation(RunningMesh):
     def _serve(self, tick: Tick) -> None:
         if self._others is not None:
             self._others.tick(tick)
+        if self._silent_load is not None:
+            self._silent_load.tick(tick)
 
     def _more_routes(self, routes: dict[int, Any]) -> None:
         assert self._conductor is not None

@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from orbitmesh.emulator.plane.fabric.plane import FabricPlane
 from orbitmesh.emulator.record.results import load_run
 from orbitmesh.emulator.run.emulation import Emulation
 from orbitmesh.emulator.scenario import loads
@@ -68,3 +70,39 @@ def test_a_link_that_loses_packets_is_told_from_this_machine(tmp_path: Path) -> 
     causes = row["causes"]
     assert causes["lost"]["requests"] >= 3, causes
     assert causes["lost"]["requests"] > causes.get("host", {"requests": 0})["requests"], causes
+
+
+def shared(out: Path, one_in: int) -> tuple[dict[str, Any], float, float]:
+    """What customers got; and bit/s that links carried as packets, and took as load without packets."""
+    text = (Path(__file__).parents[2] / "emulator/scenario/shipped/pocket.toml").read_text()
+    customers = CUSTOMERS.replace("RATE", "16.0").replace("OUTPUT", "40.0").replace("2000.0", "400.0")
+    customers = customers.replace('"h100"', '"h100"\nmessage-tokens = 2')
+    customers = customers.replace("[run]", "").replace("rate =", f"one-in = {one_in}\nrate =")
+    text = text.replace("[run]\n", customers + "[run]\n").replace(
+        "rate-scale = 0.001", "rate-scale = 0.00005"
+    )
+    silent = []
+    with Emulation(loads(text), duration_ns=10 * 10**9, out=out, plane="fabric") as mesh:
+        plane = mesh.plane
+        assert isinstance(plane, FabricPlane)
+        mesh.wait(2 * 10**9)
+        before = int(plane.table.counters["bytes_in"].sum())
+        for _ in range(7):
+            mesh.wait(10**9)
+            rates_bps = plane.table.banks[plane.table.published % 2].pipes["rate_bps"]
+            silent.append(float((plane.table.background * rates_bps).sum()))
+        packets = (int(plane.table.counters["bytes_in"].sum()) - before) * 8 / 7
+    (row,) = json.loads((out / "summary.json").read_text())["customers"]
+    return row, packets, float(np.mean(silent))
+
+
+def test_one_in_ten_sees_what_all_see_over_a_link_that_they_load(tmp_path: Path) -> None:
+    """Half of the rate down to the gateway is their tokens'; the nine without packets take as much."""
+    every, all_bps, none_bps = shared(tmp_path / "all", 1)
+    tenth, few_bps, silent_bps = shared(tmp_path / "tenth", 10)
+    assert none_bps == 0
+    assert every["requests"] > 5 * tenth["requests"]
+    assert silent_bps + few_bps == pytest.approx(all_bps, rel=0.25), (silent_bps, few_bps, all_bps)
+    for metric in ("ttft_ns", "answer_ns"):
+        one, ten = (row[metric]["p50"]["value"] for row in (every, tenth))
+        assert ten == pytest.approx(one, rel=0.15), metric

@@ -245,3 +245,23 @@ def test_a_background_load_lies_on_the_links_of_its_kind() -> None:
     n_lasers = table.sizes.n_laser_pipes
     assert set(table.background[:n_lasers].tolist()) == {0.25}
     assert set(table.background[n_lasers:].tolist()) == {0.5}
+
+
+# ---- load without packets
+
+
+def test_load_of_others_is_beside_the_steady_one_and_goes_with_the_next_call() -> None:
+    rig = Rig(background={"lasers": 0.25, "ground": 0.5})
+    rig.step([*TORUS, (0, NEAR)])
+    table, plane = rig.plane.table, rig.plane
+    laser, up = plane.pipe(0, 1), plane.pipe(NEAR, 0)
+    assert laser is not None
+    assert up is not None
+    rate_bps = {pipe: float(rig.bank.pipes["rate_bps"][pipe]) for pipe in (laser, up)}
+    before = table.background.copy()
+    assert plane.load_links({(0, 1): 0.1 * rate_bps[laser], (NEAR, 0): 9 * rate_bps[up], (0, 99): 1.0})
+    assert table.background[laser] == pytest.approx(0.35)
+    assert table.background[up] == pytest.approx(0.99)
+    assert np.count_nonzero(table.background != before) == 2
+    assert plane.load_links({(0, 1): 0.0})
+    assert np.array_equal(table.background, before)

@@ -8,7 +8,7 @@ destination.  An epoch becomes valid for all packets at one instant.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import ClassVar
 
@@ -34,6 +34,8 @@ from .table import Bank, FabricTable, KindParameters, Sizes, write_routes
 
 #: Destinations beyond the hosts of the scenario: room for hosts on demand, and for whom a user asks the way.
 MORE_DESTINATIONS = 1024
+#: Of a link's rate, that a fluid takes at most: beyond it nothing real would ever come through.
+MOST_LOAD_RATIO = 0.99
 #: why the engine drops packets that are on no link
 _CAUSES = ("spoofed", "invalid", "no_port", "out_of_memory")
 _LOOKS_FOR_IDLE_NS = 5_000_000_000
@@ -79,8 +81,10 @@ class FabricPlane(MeshPlane):
             *_kinds(scenario),
         )
         n_lasers = self.table.sizes.n_laser_pipes
-        self.table.background[:n_lasers] = scenario.background.laser_ratio
-        self.table.background[n_lasers:] = scenario.background.ground_ratio
+        self._steady = scenario.background
+        self.table.background[:n_lasers] = self._steady.laser_ratio
+        self.table.background[n_lasers:] = self._steady.ground_ratio
+        self._loaded: Int64 = np.empty(0, np.int64)  # pipes that have more than that
         self.table.header["allows_spoofing"] = scenario.run.allow_spoofing
         self.backend = make_engine(self.table)
         if kernel is None:
@@ -276,6 +280,23 @@ class FabricPlane(MeshPlane):
             low, high = min(u, v), max(u, v)
             pair = np.flatnonzero(self._pairs.owner == (low << 32 | high))
             return sizes.n_laser_pipes + 2 * int(pair[0]) + (u > v) if len(pair) else None
+
+    def load_links(self, bps: Mapping[tuple[int, int], float]) -> bool:
+        """See MeshPlane: a fluid, as the steady load of [background] is, and beside it."""
+        n_lasers, steady, table = self.table.sizes.n_laser_pipes, self._steady, self.table
+        rates_bps = table.banks[table.published % 2].pipes["rate_bps"]
+        loaded = {}
+        for way, more_bps in bps.items():
+            pipe = self.pipe(*way)
+            if pipe is not None and rates_bps[pipe] > 0:  # of a rate without end nothing is taken
+                ratio = steady.laser_ratio if pipe < n_lasers else steady.ground_ratio
+                loaded[pipe] = ratio + more_bps / float(rates_bps[pipe])
+        before, self._loaded = self._loaded, np.fromiter(loaded, np.int64, len(loaded))
+        gone = np.setdiff1d(before, self._loaded)
+        table.background[gone] = np.where(gone < n_lasers, steady.laser_ratio, steady.ground_ratio)
+        ratios = np.fromiter(loaded.values(), np.float64, len(loaded))
+        table.background[self._loaded] = np.minimum(ratios, MOST_LOAD_RATIO)
+        return True
 
     def link_reader(self, ways: Sequence[tuple[int, int]]) -> LinkReader:
         """See MeshPlane."""
