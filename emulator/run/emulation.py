@@ -28,7 +28,7 @@ from ..platform.of_scenario import platform_cautions
 from ..run_names import make_run_id
 from ..scenario import Scenario
 from ..scenario.customers import loads_of
-from ..scenario.serving import serving_cautions
+from ..scenario.serving import serving_cautions, serving_spec
 from .background_requests import BackgroundRequests
 from .books import Books
 from .capacities import Capacities
@@ -296,10 +296,10 @@ class Emulation(RunningMesh):
             self._draws.begin(time.monotonic_ns())
         every = [load for loads in self._loads.values() for load in loads]
         self._others = BackgroundRequests(self.nodes, every, self.scenario.run.step_ns, self._orders.serve)
-        if served is not None:
+        if self.scenario.serving is not None:
             self._silent_load = SilentLoad(
                 self._others,
-                serving_spec(served),
+                serving_spec(self.scenario.serving),
                 self.scenario.run.rate_scale,
                 self.plane.load_links,
                 self._books.caution,

@@ -80,7 +80,7 @@ class SilentLoad:
         each_bytes = MESSAGE_MORE_BYTES + TOKEN_BYTES * n / messages + SEGMENT_HEADER_BYTES
         for way, in_all in (
             (down, messages * each_bytes + STREAM_MORE_BYTES + SEGMENT_HEADER_BYTES),
-            (up, messages * SEGMENT_HEADER_BYTES),  # each is acknowledged
+            (up, messages / 2 * SEGMENT_HEADER_BYTES),  # every other is acknowledged
         ):
             bps = in_all * 8 * _NS_PER_S / (steps * self._step_ns)
             self._rises[way][begin] += bps
@@ -96,11 +96,15 @@ class SilentLoad:
         most = most_ratio(tick.epoch, on_links, self._rate_scale)
         if not carried and most >= NOTABLE_RATIO:
             self._say(
+                "share",
                 f"requests without packets (one-in) would take {100 * most:.0f} % of a link, and load "
-                "accelerators alone: take --plane fabric, whose links carry load without packets"
+                "accelerators alone: take --plane fabric, whose links carry load without packets",
             )
         elif carried and most >= 1:
-            self._say("customers ask for more than the rate of a link: those without packets take 99 % of it")
+            self._say(
+                "full",
+                "customers ask for more than the rate of a link: those without packets take 99 % of it",
+            )
 
     def step_bps(self, step: int) -> dict[tuple[int, int], float]:
         """From each to each, in a step; steps are asked for in their order, and then forgotten."""
@@ -115,9 +119,9 @@ class SilentLoad:
             found[ends] += max(0.0, self._bps[ends])
         return found
 
-    def _say(self, what: str) -> None:
-        if what not in self._said:
-            self._said.add(what)
+    def _say(self, about: str, what: str) -> None:
+        if about not in self._said:
+            self._said.add(about)
             log.warning("%s", what)
             self._caution(what)
 
