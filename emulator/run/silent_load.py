@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from orbitmesh.nodes.load.arrivals import Asked
+from orbitmesh.nodes.load.arrivals import Asked, prompt_bytes
 from orbitmesh.nodes.serving.published import BEFORE_QUEUE_NS
 from orbitmesh.nodes.serving.step_time import StepTime
 from orbitmesh.wire.load import LoadSpec
@@ -66,9 +66,8 @@ class SilentLoad:
 
     def went(self, gateway: int, satellite: int, load: LoadSpec, asked: Asked) -> None:
         up, down = (gateway, satellite), (satellite, gateway)
-        prompt_bytes = asked.prompt_tokens * load.bytes_per_token + asked.images * load.bytes_per_image
         messages = -(-asked.output_tokens // self._message_tokens)
-        sent, acknowledged = _wire_bytes(prompt_bytes + REQUEST_MORE_BYTES)
+        sent, acknowledged = _wire_bytes(prompt_bytes(load, asked) + REQUEST_MORE_BYTES)
         step = asked.due_ns // self._step_ns
         self._bytes[up][step] += sent
         self._bytes[down][step] += acknowledged

@@ -20,6 +20,7 @@ from .lengths import draw_tokens
 
 _AT_ONCE = 256  # draws
 _S_PER_HOUR = 3600
+_MOST_PROMPT_BYTES = 4 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,11 @@ class Asked:
     output_tokens: int
     image_bytes: int
     real: bool
+
+
+def prompt_bytes(spec: LoadSpec, asked: Asked) -> int:
+    """Of a request's text and images, as they are sent."""
+    return min(round(asked.prompt_tokens * spec.bytes_per_token) + asked.image_bytes, _MOST_PROMPT_BYTES)
 
 
 def requests(spec: LoadSpec) -> Iterator[Asked]:

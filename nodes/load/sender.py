@@ -20,14 +20,13 @@ from orbitmesh.wire.spec import NodeSpec
 
 from ..channels import PeerChannel
 from ..outbox import Outbox
-from .arrivals import Asked, requests
+from .arrivals import Asked, prompt_bytes, requests
 
 _NS_PER_S = 1_000_000_000
 # Longer than any answer that a customer would wait for; beyond it the request is lost.
 TIMEOUT_S = 120.0
 # of the node's own words: these say no, all others that none came
 _REFUSALS = {"RESOURCE_EXHAUSTED", "INVALID_ARGUMENT", "FAILED_PRECONDITION"}
-_MOST_PROMPT_BYTES = 4 * 2**20
 # More streams at once no machine carries; the next wait for room, and count from when they were due.
 MOST_UNDER_WAY = 4096
 _ROOM_S = 0.01
@@ -122,13 +121,10 @@ class CustomerSender:
         try:
             if not await channel.until_ready(TIMEOUT_S):
                 return came.lost("UNAVAILABLE")
-            prompt_bytes = min(
-                round(asked.prompt_tokens * load.bytes_per_token) + asked.image_bytes, _MOST_PROMPT_BYTES
-            )
             request = serving_pb2.GenerateRequest(
                 customer_class=load.customer_class,
                 prompt_tokens=asked.prompt_tokens,
-                prompt=bytes(prompt_bytes),
+                prompt=bytes(prompt_bytes(load, asked)),
                 max_output_tokens=asked.output_tokens,
                 scheduled_mono_ns=came.due_mono_ns,
             )
