@@ -6,7 +6,7 @@ that no accelerator meets.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,6 +19,10 @@ from .geometry import Geometry
 from .plan import planned, window_of
 from .scenario import Scenario
 from .scenario.customers import loads_of, target_of
+
+# A way around half of the Earth and back, a quarter longer than straight on: no round trip is longer.
+_NEVER_BELOW_NS = 250_000_000
+_LOOKS = 8  # at a run, before it is built
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,27 @@ class ClassAhead:
         if self.target is None or self.rtt_least_ns is None:
             return {}
         return below_light(self.target, self.rtt_least_ns)
+
+
+def forbidden_by_light(found: Iterable[ClassAhead]) -> list[str]:
+    """A sentence for each bound that is below the round trip at every instant."""
+    return [
+        f"light alone forbids {metric} of {((each.rtt_least_ns or 0) - above_ns) / 1e6:g} ms for "
+        f"{each.customer_class} at {each.gateway}: the least round trip is "
+        f"{(each.rtt_least_ns or 0) / 1e6:.3f} ms, to {each.satellite}"
+        for each in found
+        for metric, above_ns in each.below_light_ns.items()
+    ]
+
+
+def light_forbids(scenario: Scenario, duration_ns: int) -> list[str]:
+    """The same for a run, from a few of its instants; at once where no bound is so low."""
+    targets = [target for each in scenario.customers if (target := target_of(each)) is not None]
+    bounds_ns = [ns for target in targets for metric, ns in target.bounds_ns.items() if metric != "tpot"]
+    if min(bounds_ns, default=_NEVER_BELOW_NS) >= _NEVER_BELOW_NS:
+        return []
+    step_ns = max(scenario.run.step_ns, duration_ns // _LOOKS)
+    return forbidden_by_light(customers_ahead(scenario, duration_ns=duration_ns, step_ns=step_ns))
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from orbitmesh.emulator.cli.main import app
 from orbitmesh.emulator.constants import SPEED_OF_LIGHT_KM_PER_S
 from orbitmesh.emulator.errors import InputError
 from orbitmesh.emulator.plan import plan_rows
-from orbitmesh.emulator.plan_customers import ClassAhead, customers_ahead
+from orbitmesh.emulator.plan_customers import ClassAhead, customers_ahead, light_forbids
 from orbitmesh.emulator.scenario import Scenario
 
 TOY = """name = "toy"
@@ -129,3 +129,14 @@ def test_the_verb_says_what_light_forbids(tmp_path: Path) -> None:
     assert said + f"{rows[0]['rtt_least_ns'] / 1e6:.3f} ms, to {rows[0]['satellite']}" in shown.stderr
     assert f"{rows[2]['rtt_least_ns'] / 1e6:.3f}" in shown.stdout
     assert plan(path, "-o", "csv").stdout.startswith("class,gateway,rtt_least_ns,rtt_most_ns,satellite,t_ns,")
+
+
+def test_a_run_is_told_before_it_is_built_what_light_forbids(tmp_path: Path) -> None:
+    hasty = 'target = { ttft = "5 ms" }'
+    loaded = scenario(tmp_path, ("hasty", hasty), ("calm", 'target = { ttft = "2 s" }'))
+    said = light_forbids(loaded, 600 * 10**9)
+    assert [text.split(":")[0] for text in said] == [
+        f"light alone forbids ttft of 5 ms for hasty at {gateway}" for gateway in ("gw-london", "gw-quito")
+    ]
+    assert light_forbids(scenario(tmp_path, ("calm", 'target = { tpot = "1 ms", ttft = "2 s" }')), 1) == []
+    assert light_forbids(scenario(tmp_path, ("any", "")), 1) == []

@@ -57,7 +57,10 @@ class _Outcome:
 
 
 def cost(
-    platform: Annotated[str, typer.Argument(metavar="PLATFORM", help="A platform preset.")] = "ai1",
+    platform: Annotated[
+        str | None,
+        typer.Argument(metavar="PLATFORM", help="A platform preset. [default: ai1, or the run's]"),
+    ] = None,
     model: Annotated[str, typer.Option("--model", metavar="NAME", help="A model preset.")] = "llama-3.1-70b",
     accelerator: Annotated[
         str, typer.Option("--accelerator", metavar="NAME", help="An accelerator preset.")
@@ -112,7 +115,13 @@ def cost(
     from ..presets.serving import accelerator as accelerator_of
     from ..presets.serving import model as language_model_of
 
-    satellite, launched = _with_own(own or (), preset("platform", platform), preset("cost", prices))
+    used = None
+    if run is not None and platform is None:
+        from .cost_of_run import platform_of_run
+
+        used = platform_of_run(run)
+    flown = preset("platform", platform or "ai1") if used is None else used
+    satellite, launched = _with_own(own or (), flown, preset("cost", prices))
     rack, site = _with_own(own or (), preset("platform", "rack"), preset("cost", ground), prefix="ground.")
     places = model_of.in_orbit(satellite, launched), model_of.on_the_ground(rack, site)
     if run is not None:

@@ -96,7 +96,7 @@ def _print_customers(
             "--pair gw-london:gw-tokyo",
             key="--pair",
         )
-    from ..plan_customers import customers_ahead
+    from ..plan_customers import customers_ahead, forbidden_by_light
 
     with working("computing the round trips of all instants (Ctrl-C ends it)"):
         found = customers_ahead(scenario, start_utc=start_utc, duration_ns=long_ns, step_ns=step_ns, say=_say)
@@ -104,13 +104,8 @@ def _print_customers(
         print_rows(OF_CUSTOMERS, (_of_programs(each) for each in found), output)
     else:
         print_rows(FOR_CUSTOMERS, (_of_people(each) for each in found), output)
-    for each in found:
-        for metric, above_ns in each.below_light_ns.items():
-            rtt_ns = each.rtt_least_ns or 0
-            _say(
-                f"light alone forbids {metric} of {(rtt_ns - above_ns) / 1e6:g} ms for {each.customer_class} "
-                f"at {each.gateway}: the least round trip is {rtt_ns / 1e6:.3f} ms, to {each.satellite}"
-            )
+    for sentence in forbidden_by_light(found):
+        _say(sentence)
 
 
 def _of_programs(each: ClassAhead) -> tuple[object, ...]:

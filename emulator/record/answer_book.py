@@ -16,6 +16,7 @@ from ..errors import InputError
 from ..safe_files import Folder
 from . import files
 from .answers import ANSWERS, answer_row, as_done, as_sent, beyond_measure
+from .customer_cost import with_costs
 from .customers import customer_rows
 from .link_waits import LINKS, LinkLog, LinkRow, OnLinks
 from .truth import History
@@ -94,7 +95,12 @@ def customers_of(
         return [], [*unreadable, (folder / files.RUN, f"its customers make no sense: {error}")]
     if (wrong := beyond_measure(answers)) is not None:
         return [], [*unreadable, (folder / files.ANSWERS, wrong)]
-    return customer_rows(answers, run["customers"], deployment, duration_ns), unreadable
+    budget = run.get("error_budget")
+    rows = customer_rows(answers, run["customers"], deployment, duration_ns, budget)
+    try:
+        return with_costs(rows, run, deployment), unreadable
+    except InputError as error:
+        return rows, [*unreadable, (folder / files.RUN, error.message)]
 
 
 def served(run: dict[str, Any]) -> Deployment:

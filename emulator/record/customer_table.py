@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..answers.parts import WORDS
+from ..shown import plain
 from .verdict import percent
 
 _METRICS = {"ttft": "first", "tpot": "a token", "answer": "answer"}
@@ -89,7 +90,7 @@ def _sentence(row: dict[str, Any]) -> Text:
     if row["causes"]:
         causes = [_cause(cause, what) for cause, what in row["causes"].items()]
         text += f" What missed it: {'; '.join(causes)}."
-    return Text(text + _quality(row), style=style)
+    return Text(text + _light(row) + _quality(row), style=style)
 
 
 def _nothing(cut_off: int) -> str:
@@ -103,6 +104,7 @@ def _quality(row: dict[str, Any]) -> str:
     said = ""
     if row.get("joules_per_request") is not None:
         said += f" Accelerators drew {row['joules_per_request']:.3g} J for each answer."
+    said += _cost(row.get("cost")) + _host(row.get("host"))
     if row["sound"] < row["requests"]:
         said += (
             f" {row['requests'] - row['sound']:,} of the requests were under way while this machine was slow."
@@ -115,6 +117,61 @@ def _quality(row: dict[str, Any]) -> str:
     if row["cut_off"]:
         said += f" {row['cut_off']:,} more were under way when the run ended, and are not judged."
     return said
+
+
+def _cost(cost: dict[str, Any] | None) -> str:
+    """In orbit, where the run's platform has what that takes, and on the ground."""
+    if cost is None:
+        return ""
+    ground = f"{_dollars(cost['ground'])} in {plain(cost['ground_prices'])}"
+    if cost["orbit"] is None:
+        return f" An answer costs {ground} (in orbit: not known, {plain(cost['no_orbit'] or '')})."
+    return (
+        f" An answer costs {_dollars(cost['orbit'])} on {plain(cost['platform'])} at the prices of "
+        f"{plain(cost['prices'])}, and {ground}."
+    )
+
+
+def _dollars(of: dict[str, Any]) -> str:
+    def ends(name: str) -> str:
+        low, value, high = (
+            "no bound" if of[name][end] is None else f"{of[name][end]:.3g}"
+            for end in ("low", "value", "high")
+        )
+        return f"${value} ({low} to {high})"
+
+    return f"{ends('dollars_per_request')}, a million tokens {ends('dollars_per_million_tokens')},"
+
+
+def _host(host: dict[str, Any] | None) -> str:
+    """This machine's part, beside what is known of its error."""
+    if host is None:
+        return ""
+    known = (
+        "no calibration says what of it are the links'"
+        if host["calibrated_p99_ns"] is None
+        else f"calibration explains {host['calibrated_p99_ns'] / 1e6:.2g} ms of it"
+    )
+    text = (
+        f" Of the time to a first token {host['ttft_p50_ns'] / 1e6:.1f} ms (p50) and "
+        f"{host['ttft_p99_ns'] / 1e6:.1f} ms (p99) were this machine's; {known}, and tokens left their "
+        f"satellite {host['node_late_p50_ns'] / 1e6:.2g} ms late (p50)."
+    )
+    return text if host["sound"] else f"{text} Do not believe it: that is far more than is explained."
+
+
+def _light(row: dict[str, Any]) -> str:
+    light = row.get("light")
+    if light is None or not light["below_ns"]:
+        return ""
+    wanted = " and ".join(
+        f"{_BOUNDS[f'{metric}_ns']} {row['target'][f'{metric}_ns'] / 1e6:g} ms"
+        for metric in light["below_ns"]
+    )
+    return (
+        f" Light alone forbids {wanted}: the least round trip of its requests was "
+        f"{light['least_round_trip_ns'] / 1e6:.1f} ms."
+    )
 
 
 def _cause(cause: str, row: dict[str, Any]) -> str:

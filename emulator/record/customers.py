@@ -24,6 +24,7 @@ from orbitmesh.wire.serving import Deployment
 from ..answers.judge import Asked, judge
 from ..answers.parts import PARTS, Parts, least_of
 from ..answers.targets import Target
+from .customer_trust import forbidden, host_part
 
 _COLUMN = {name: place for place, name in enumerate(PARTS)}
 
@@ -33,8 +34,12 @@ def customer_rows(
     classes: Sequence[Mapping[str, Any]],
     deployment: Deployment,
     duration_ns: int,
+    budget: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
-    """A row for each class of run.json's ``customers``; answers in any order."""
+    """A row for each class of run.json's ``customers``; answers in any order.
+
+    ``budget``: its ``error_budget``.
+    """
     times = StepTime(deployment)
     found = []
     for each in classes:
@@ -50,7 +55,7 @@ def customer_rows(
             row.pop("causes", None)
             row["met"] = None
         # of a class that asked for nothing there is nothing to say
-        more = _quality(of_class) | _joules(of_class) if row["requests"] else {}
+        more = _of_class(of_class, asked, target, budget) if row["requests"] else {}
         n_cut_off = int(pc.sum(cut_off).as_py() or 0)
         found.append(
             {"customer_class": each["name"], "target": each["target"], **row, "cut_off": n_cut_off, **more}
@@ -60,6 +65,15 @@ def customer_rows(
 
 _HELD_BACK = {"heat": "too warm", "eclipse": "no power in eclipse", "energy": "no power"}
 _ANYTHING = Target(answer_ns=2**62)
+
+
+def _of_class(
+    table: pa.Table, asked: Asked, target: Target | None, budget: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """What is said of a class beside its verdict."""
+    answered = table.filter(pa.array(asked.answered))
+    host = host_part(answered, asked.metrics["ttft"], budget)
+    return _quality(table) | host | forbidden(table, target) | _joules(table)
 
 
 def _quality(table: pa.Table) -> dict[str, Any]:

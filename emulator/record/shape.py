@@ -152,6 +152,22 @@ _QUANTILES = dict.fromkeys(
 )
 
 
+_HOST = dict.fromkeys(("ttft_p50_ns", "ttft_p99_ns", "node_late_p50_ns"), int) | {
+    "calibrated_p99_ns": Maybe(int),
+    "sound": bool,
+}
+_DOLLARS = dict.fromkeys(
+    ("dollars_per_request", "dollars_per_million_tokens"),
+    dict.fromkeys(("low", "value", "high"), Maybe(float)),
+)
+_COST = {
+    **dict.fromkeys(("platform", "no_orbit"), Maybe(str)),
+    **dict.fromkeys(("prices", "ground_prices"), str),
+    "orbit": Maybe(_DOLLARS),
+    "ground": _DOLLARS,
+}
+
+
 def _customers(value: dict[str, Any]) -> Any:
     none = {"customer_class": str, "one_in": int, "requests": int, "met": Maybe(bool), "target": _TARGET}
     if not value.get("requests"):
@@ -166,6 +182,9 @@ def _customers(value: dict[str, Any]) -> Any:
             **dict.fromkeys(("answered", "refused", "cut_off", "sound"), int),
             "sent_late_p99_ns": int,
             **dict.fromkeys(("joules_per_request", "joules_per_token"), Optional(Maybe(float))),
+            "host": Optional(_HOST),
+            "light": Optional({"least_round_trip_ns": int, "below_ns": Each(int)}),
+            "cost": Optional(_COST),
             "availability": _SHARE,
             "confidence": float,
             **dict.fromkeys(("ttft_ns", "tpot_ns", "answer_ns"), _QUANTILES),

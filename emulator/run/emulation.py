@@ -20,6 +20,7 @@ from typing import Any
 from ..assignment import Assignment
 from ..control.server import ControlServer
 from ..feed.feed import Feed
+from ..plan_customers import light_forbids
 from ..plane.backend import LinkBackend
 from ..plane.choose import choose
 from ..plane.kernel import privileges
@@ -163,6 +164,8 @@ class Emulation(RunningMesh):
 
     def _start(self) -> None:
         self._books.begin_build()
+        for sentence in light_forbids(self.scenario, self.duration_ns):
+            log.warning("%s", sentence)  # it can be measured all the same
         if self._links != "fake":  # that one has no node processes
             refuse_too_much(self.scenario, self._loads, self.duration_ns)
         links = self._choose_links()

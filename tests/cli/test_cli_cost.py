@@ -136,6 +136,15 @@ def test_what_a_run_cost_by_its_own_joules(tmp_path: Path, monkeypatch: pytest.M
     assert "chat: 40 J of accelerators a request, 4 J a token (calibrated)" in text
     assert f"{per_million:.3g}" in text
     assert cost("--run", str(tmp_path), "-o", "csv").stdout.startswith("customer_class,place,cost,least,low,")
+    mini = preset("platform", "ai-sat-mini")
+    of_run = {
+        "preset": mini.name,
+        "title": mini.title,
+        "figures": {k: asdict(f) for k, f in mini.figures.items()},
+    }
+    monkeypatch.setattr(results, "read_run_file", lambda path: {"serving": asdict(spec), "platform": of_run})
+    assert told("--run", str(tmp_path))["orbit"].startswith("ai-sat-mini at the prices")
+    assert told("ai1", "--run", str(tmp_path))["orbit"].startswith("ai1 at the prices")
     monkeypatch.setattr(results, "read_run_file", lambda path: {"serving": {}})
     damaged = cost("--run", str(tmp_path))
     assert damaged.exit_code == 2
