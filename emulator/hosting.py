@@ -12,7 +12,7 @@ from .scenario.check import suggest
 
 def who_hosts(scenario: Scenario, nodes: Nodes) -> Bool:
     """(n_nodes,) bool: gateways, the satellites of ``compute.satellites`` (a number: spread evenly), and
-    those that a task is for."""
+    those that a task is for, or that are in the group of [training]."""
     n = nodes.n_satellites
     chosen = scenario.compute.satellites
     hosting = np.ones(len(nodes), bool)
@@ -34,6 +34,9 @@ def who_hosts(scenario: Scenario, nodes: Nodes) -> Bool:
     for i, task in enumerate(scenario.compute.tasks):
         if task.satellite != "nearest":
             mark(task.satellite, "compute", "tasks", i, "satellite")
+    group = scenario.training.group if scenario.training is not None else "all"
+    for i, name in enumerate(() if group == "all" else group):
+        mark(name, "training", "group", i)
     if isinstance(chosen, int):
         if chosen > n:
             raise scenario.error(

@@ -25,7 +25,7 @@ def read_order(message: bytes, spec: NodeSpec) -> dict[str, Any]:
     if not isinstance(order, dict) or order.get("op") not in _OPS:
         raise BadOrder(f"unknown order {_short(order)}: op is one of {', '.join(_OPS)}")
     op = order["op"]
-    if op == "serve" and spec.serving is None:
+    if op == "serve" and spec.serving is None and spec.training is None:
         raise BadOrder(f"{spec.name} serves no model, and is told how to serve one")
     of_ops: dict[str, dict[str, Callable[[Any], str | None]]] = {
         "assign": {
@@ -40,6 +40,7 @@ def read_order(message: bytes, spec: NodeSpec) -> dict[str, Any]:
             "capacity_ratio": _share,
             "power_again_mono_ns": lambda value: None if value is None else _instant(value),
             "background": _background,
+            "train_from_mono_ns": _instant,
         },
     }
     known = of_ops.get(op, {})

@@ -11,6 +11,7 @@ from collections import Counter, deque
 from orbitmesh.wire import missed
 from orbitmesh.wire.answers import Answer
 from orbitmesh.wire.spec import Sample
+from orbitmesh.wire.training import TrainingStep
 
 from .statistics import Statistics
 
@@ -74,6 +75,11 @@ class Outbox:
         """What a customer got."""
         if not self._ending:
             self._put(answer.to_json())
+
+    def training(self, step: TrainingStep) -> None:
+        """What it did in a step of training."""
+        if not self._ending:
+            self._put(step.to_json())
 
     def _put(self, datagram: bytes) -> None:
         if len(self._kept) >= _MOST_KEPT:

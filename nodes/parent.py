@@ -10,6 +10,7 @@ Protocol (SOCK_SEQPACKET, one JSON object a message).  To the parent::
         with "power_again_mono_ns" where it is 0: when it is expected to be more, or null
     {"op": "serve", "name": "sat-3-7", "background": [[arrival_mono_ns, prompt_tokens, output_tokens], ...]}
         requests of others, which fill the batch and have no packets; in the order of their arrivals
+    {"op": "serve", "name": "sat-3-7", "train_from_mono_ns": …}     the first step of training begins then
     {"op": "end"}    all nodes: report nothing any more
     {"op": "stop"}
 

@@ -29,6 +29,7 @@ from .server import NodeServer
 from .serving.service import ServingService
 from .statistics import Statistics
 from .task_sender import TaskSender
+from .training.trainer import Trainer
 from .udp_echo import UdpEchoClient, UdpEchoServer
 from .worker import Worker
 
@@ -97,6 +98,11 @@ async def _live(spec: NodeSpec, control: socket.socket, samples_fd: int, decoder
             None if worker is None else ComputeService(worker, decoder),
             serving=serving,
         )
+        trainer = (
+            None
+            if spec.training is None
+            else Trainer(spec.training, spec.name, spec.address, outbox.training)
+        )
         UdpEchoServer(spec.address)
         udp = UdpEchoClient(spec.address)
         await server.start()
@@ -109,7 +115,9 @@ async def _live(spec: NodeSpec, control: socket.socket, samples_fd: int, decoder
         _report(control, {"event": "ready", "name": spec.name, "pid": os.getpid()})
         if serving is not None and spec.serving is not None and spec.serving.report_interval_ns:
             group.create_task(_tell_energy(control, spec.name, serving, spec.serving.report_interval_ns))
-        await _obey(spec, control, prober, sender, customers, outbox, serving)
+        if trainer is not None:
+            group.create_task(_raised(trainer.failed))
+        await _obey(spec, control, prober, sender, customers, outbox, serving, trainer)
         outbox.end()
         await server.stop(STOP_GRACE_S)
         # what is still being measured is not waited for: the mesh itself is going
@@ -124,6 +132,7 @@ async def _obey(
     customers: CustomerSender,
     outbox: Outbox,
     serving: ServingService | None,
+    trainer: Trainer | None,
 ) -> None:
     """Follow the parent's messages until it says stop; of one that makes no sense nothing is done."""
     loop = asyncio.get_running_loop()
@@ -141,8 +150,10 @@ async def _obey(
             customers.cut_off()
             outbox.end()
             continue
-        if order["op"] == "serve" and serving is not None:
-            serving.obey(order)
+        if order["op"] == "serve" and (serving is not None or trainer is not None):
+            for told in (serving, trainer):
+                if told is not None:
+                    told.obey(order)
             continue
         if "quiet_until_mono_ns" in order:
             prober.quiet_until_mono_ns = sender.quiet_until_mono_ns = order["quiet_until_mono_ns"]
@@ -169,6 +180,11 @@ async def _tell_energy(control: socket.socket, name: str, serving: ServingServic
         await asyncio.sleep(max(0.0, (due_ns - time.monotonic_ns()) / 1e9))
         with contextlib.suppress(OSError):  # the parent is busy: the next report has it all; or it is gone
             _report(control, serving.energy(name).to_event())
+
+
+async def _raised(failed: asyncio.Future[None]) -> None:
+    """Raises what the other thread failed with."""
+    await failed
 
 
 def _report(control: socket.socket, event: dict[str, Any]) -> None:

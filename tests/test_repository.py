@@ -180,6 +180,7 @@ HEADINGS = {
     "Customers": "[[customers]]",
     "Tokens": "prompt and output",
     "TargetTable": "target",
+    "Training": "[training]",
     "Background": "[background]",
     "Engine": "[engine]",
     "Run": "[run]",

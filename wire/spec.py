@@ -8,6 +8,7 @@ from typing import Any
 
 from .load import LoadSpec
 from .serving import ServingSpec
+from .training import TrainingSpec
 
 GRPC_PORT = 50051
 UDP_ECHO_PORT = 7007
@@ -74,6 +75,7 @@ class NodeSpec:
     peers: dict[str, str] = field(default_factory=dict)  # name -> address of the nodes that tasks may target
     serving: ServingSpec | None = None
     loads: tuple[LoadSpec, ...] = ()  # of a gateway: its customers
+    training: TrainingSpec | None = None
 
     def __post_init__(self) -> None:
         _one_of("kind of node", self.kind, NODE_KINDS)
@@ -88,6 +90,7 @@ class NodeSpec:
     def from_json(cls, text: str) -> NodeSpec:
         raw: dict[str, Any] = json.loads(text)
         probe, serving = raw.pop("probe"), raw.pop("serving", None)
+        training = raw.pop("training", None)
         loads = tuple(LoadSpec.from_dict(load) for load in raw.pop("loads", ()))
         return cls(
             **{k: v for k, v in raw.items() if k != "tasks"},
@@ -100,6 +103,7 @@ class NodeSpec:
             tasks=tuple(TaskSpec(**t) for t in raw["tasks"]),
             serving=None if serving is None else ServingSpec.from_dict(serving),
             loads=loads,
+            training=None if training is None else TrainingSpec.from_dict(training),
         )
 
 

@@ -75,6 +75,7 @@ class RunHeader:
     schedule: Schedule | None = None  # None: nothing measures, since nothing carries its packets
     customers: list[dict[str, Any]] = field(default_factory=list)  # classes and their targets
     serving: dict[str, Any] | None = None  # ServingSpec, as a dict
+    training: dict[str, Any] | None = None  # scenario.training.described
     options: dict[str, Any] = field(default_factory=dict)  # what else the caller wants in run.json
 
     def as_file(self) -> dict[str, Any]:
@@ -108,6 +109,7 @@ class RunHeader:
             "options": self.options,
             "customers": self.customers,
             "serving": self.serving,
+            "training": self.training,
             "error_budget": self.error_budget,
             "presets": list(self.presets),
             "platform": None if self.platform is None else self.platform.to_dict(),

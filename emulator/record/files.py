@@ -26,6 +26,7 @@ PATH_CHANGES = "path-changes"
 PLATFORMS = "platforms"  # only of a scenario with platforms
 ANSWERS = "answers"
 LINKS = "links"  # on which customers' packets waited
+TRAINING = "training"
 
 # The key by which a folder is known to be a run of ours; its value is the format of all its files.
 # 2: sim_utc and host_utc in place of t_utc, marks of soundness, pairs, windows.

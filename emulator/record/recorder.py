@@ -18,8 +18,10 @@ import pyarrow as pa
 
 from orbitmesh.wire import answers as answers_wire
 from orbitmesh.wire import missed
+from orbitmesh.wire import training as training_wire
 from orbitmesh.wire.answers import Answer
 from orbitmesh.wire.spec import Sample
+from orbitmesh.wire.training import TrainingStep
 
 from ..epoch import Epoch, LinkKind
 from ..errors import FailureError, FasterThanLight, HostError, InputError, RunError
@@ -36,6 +38,7 @@ from .soundness import Window
 from .statistics import COLUMNS, RecentWindow, gateway_statistics
 from .steadiness import Stillness, Watch, gaps_of
 from .summary import Recorded, build_summary
+from .training_book import TrainingBook, training_of
 from .truth import History, Truth, emulated_bps
 from .writer import TableWriter, append_lines, write_json, write_lines, write_table
 
@@ -102,6 +105,9 @@ class Recorder:
             )
             if self._answers is not None:
                 self._tables += [self._answers.table, self._answers.links_table]
+            self._training = TrainingBook.of(self.out, header, self._history) if header.training else None
+            if self._training is not None:
+                self._tables.append(self._training.table)
         except HostError:
             self._leave_nothing()
             raise
@@ -110,7 +116,9 @@ class Recorder:
     def _leave_nothing(self) -> None:
         """Of a record that could not be opened."""
         with contextlib.suppress(OSError):
-            for name in (files.SAMPLES, files.PATH_CHANGES, files.PLATFORMS, files.ANSWERS, files.LINKS):
+            for name in (
+                files.SAMPLES, files.PATH_CHANGES, files.PLATFORMS, files.ANSWERS, files.LINKS, files.TRAINING
+            ):  # fmt: skip
                 if self.out.is_there(name):
                     self.out.remove_folder(name)
             for name in (files.ENDING, files.RUN):
@@ -167,6 +175,9 @@ class Recorder:
             if self._answers is not None and answers_wire.MARK in data:
                 self._answers.add(Answer.from_json(data), self._nodes)
                 return
+            if self._training is not None and training_wire.MARK in data:
+                self._training.add(TrainingStep.from_json(data))
+                return
             sample = Sample.from_json(data)
             # a task that had nobody to go to has no destination
             known = sample.src in self._nodes.index and (
@@ -209,6 +220,8 @@ class Recorder:
         self._pending = waiting
         if self._answers is not None:
             self._look(lambda: self._advance_answers(now_mono_ns))
+        if self._training is not None:
+            self._look(partial(self._training.settle, max(decided_ns, now_mono_ns - HOLD_NS)))
 
     def _advance_answers(self, now_mono_ns: int) -> None:
         assert self._answers is not None
@@ -253,14 +266,15 @@ class Recorder:
         mark = partial(soundness.marked, windows=windows)
         self._write(lambda: self._samples.merge(mark))
         for table in self._tables[1:]:
-            is_marked = self._answers is not None and table is self._answers.table
+            is_marked = any(b is not None and table is b.table for b in (self._answers, self._training))
             self._write(partial(table.merge, mark) if is_marked else table.merge)
         for table in self._tables:
             self.recorded.unwritten += table.rows_waiting + table.rows_lost
         rows, unreadable = files.read_table(self.out.anchored / files.SAMPLES, SAMPLES, COLUMNS)
         emulated_ns = facts.emulated_ns or self._run["duration_ns"]
         customers, unreadable_answers = customers_of(self.out.anchored, self._run, emulated_ns)
-        unreadable += unreadable_answers
+        training, unreadable_steps = training_of(self.out.anchored, self._run)
+        unreadable += [*unreadable_answers, *unreadable_steps]
         unreadable = [(self.out.path / path.relative_to(self.out.anchored), why) for path, why in unreadable]
         ended = facts.to_dict()
         ended["warnings"] = [*facts.warnings, *map(files.sentence, unreadable)]
@@ -269,6 +283,7 @@ class Recorder:
             self._run, ended, self.recorded, gateways,
             platform=None if self._platforms is None else self._platforms.summary(),
             customers=customers,
+            training=training,
             **self._evidence(rows, facts, windows, gateways),
         )  # fmt: skip
         self._write(lambda: write_lines(self.out, files.WINDOWS, (w.to_dict() for w in windows)))
@@ -317,9 +332,9 @@ class Recorder:
     def _settle_all(self, *, judge: bool) -> None:
         decided_ns = self._history.decided_until_mono_ns or 0
         pending, self._pending = self._pending, []
-        if self._answers is not None:
-            answers = self._answers
-            self._look(lambda: answers.settle(None))
+        for book in (self._answers, self._training):
+            if book is not None:
+                self._look(partial(book.settle, None))
         for sample in pending:
             light = self._light(sample)
             if light is not None and light.is_violated and not judge and sample.done_mono_ns > decided_ns:

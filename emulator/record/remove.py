@@ -19,13 +19,16 @@ _FILES = (
     f"{files.PLATFORMS}.parquet",
     f"{files.ANSWERS}.parquet",
     f"{files.LINKS}.parquet",
+    f"{files.TRAINING}.parquet",
     files.EVENTS,
     files.ENDING,
     files.WINDOWS,
     files.PAIRS,
     LOG_NAME,
 )
-_FOLDERS = (files.SAMPLES, files.PATH_CHANGES, files.PLATFORMS, files.ANSWERS, files.LINKS)
+_FOLDERS = (
+    files.SAMPLES, files.PATH_CHANGES, files.PLATFORMS, files.ANSWERS, files.LINKS, files.TRAINING
+)  # fmt: skip
 _PART = "part-*.parquet"
 
 

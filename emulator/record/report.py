@@ -14,6 +14,7 @@ from .customer_table import customers_said
 from .platforms import in_words
 from .results import RunResults
 from .tables import DueTable, PartsTable, StatisticsTable, has_parts, matrix_of
+from .training_table import training_said
 from .verdict import percent
 
 _MOST_OUTAGES = 3  # that are named in the first lines; the remarks name more, the table all
@@ -24,7 +25,9 @@ def to_table(results: RunResults) -> RenderableType:
     """A header, a table per gateway and kind, losses, the emulation's own error, and what to doubt."""
     summary = results.summary
     gateways = summary["gateways"]
-    parts: list[RenderableType] = [_header(results), StatisticsTable(gateways), _explanation()]
+    parts: list[RenderableType] = [_header(results)]
+    if gateways:
+        parts += [StatisticsTable(gateways), _explanation()]
     if _unsound(summary):
         parts.append(Text("\nThe same without the samples that are not sound:"))
         parts.append(StatisticsTable([_sound_alone(gateway) for gateway in gateways]))
@@ -41,6 +44,7 @@ def to_table(results: RunResults) -> RenderableType:
     parts.extend(Text(f"note: {note}", style="yellow") for note in results.notes)
     parts.extend(_verdict(summary))
     parts.extend(customers_said(summary.get("customers", []), trusted=summary["trusted"]))
+    parts.extend(training_said(summary.get("training"), trusted=summary["trusted"]))
     return Group(*parts)
 
 

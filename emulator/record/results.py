@@ -23,6 +23,7 @@ from .platforms import PLATFORMS
 from .samples import PATH_CHANGES, SAMPLES
 from .statistics import COLUMNS, gateway_statistics
 from .summary import Recorded, build_summary
+from .training_book import TRAINING, training_of
 
 # What a report lacks without a part.
 _LACKING = {
@@ -71,6 +72,10 @@ class RunResults:
         """What waited on customers' links; schema ``record.link_waits.LINKS``."""
         return files.read_table(self.path / files.LINKS, LINKS)[0]
 
+    def training(self) -> pa.Table:
+        """What each did in each step; schema ``record.training_book.TRAINING``.  No rows: none trains."""
+        return files.read_table(self.path / files.TRAINING, TRAINING)[0]
+
     def path_changes(self) -> pa.Table:
         """Schema ``record.samples.PATH_CHANGES``."""
         return files.read_table(self.path / files.PATH_CHANGES, PATH_CHANGES)[0]
@@ -107,6 +112,8 @@ def _loaded(path: Path, run: dict[str, Any]) -> RunResults:
         tables.append((files.PLATFORMS, PLATFORMS))
     if summary.get("customers"):
         tables += [(files.ANSWERS, ANSWERS), (files.LINKS, LINKS)]
+    if summary.get("training"):
+        tables.append((files.TRAINING, TRAINING))
     for folder, schema in tables:
         parts.notes += map(files.sentence, files.damaged_files(path / folder, schema))
         if not (path / folder).exists():
@@ -241,6 +248,7 @@ def _rebuilt(
     customers, unreadable_answers = customers_of(
         path, run, None if facts is None else facts.get("emulated_ns")
     )
+    training, unreadable_steps = training_of(path, run)
     summary = build_summary(
         run,
         facts or end or ({"ended": ended, "reason": faults[0]} if ended == "failed" else None),
@@ -248,13 +256,14 @@ def _rebuilt(
         gateway_statistics(rows, run["gateways"]),
         ended_without_facts=ended,
         customers=customers,
+        training=training,
     )
     # the first is the reason of the failure, and said already
     summary["doubts"] += [fault for fault in faults if facts is not None or fault != summary["reason"]]
     if facts is not None:
         summary["doubts"].append(first)
         summary["trusted"] = False
-    damaged = map(files.sentence, [*unreadable, *unreadable_changes, *unreadable_answers])
+    damaged = map(files.sentence, [*unreadable, *unreadable_changes, *unreadable_answers, *unreadable_steps])
     pairs = parts.table(files.PAIRS, account.PAIRS, _LACKING[files.PAIRS])
     return RunResults(path, summary, False, (first, *parts.notes, *damaged), windows=windows, pairs=pairs)
 

@@ -193,6 +193,36 @@ def _customers(value: dict[str, Any]) -> Any:
     )
 
 
+_TRAINED = {
+    **dict.fromkeys(("model", "accelerator"), str),
+    **dict.fromkeys(("accelerators", "tokens", "compute_ns", "gradient_bytes", "emulated_bytes"), int),
+    "message_bytes": int,
+    "overlap_ratio": float,
+    "ring": [str],
+}
+
+
+def _training(value: dict[str, Any]) -> Any:
+    spread = {"p50": int, "most": int}
+    some = bool(value.get("steps"))
+    figures = ("step_ns", "compute_ns", "all_reduce_ns")
+    ratios = ("communicating_ratio", "algorithm_bps", "bus_bps", "tokens_per_s")
+    bounds = ("communicating_bound_ratio", "bus_bound_bps", "tokens_bound_per_s")
+    known = some and value.get("bound_ns") is not None
+    return {
+        **dict.fromkeys(("model", "accelerator"), str),
+        **dict.fromkeys(("accelerators", "satellites", "tokens", "gradient_bytes", "emulated_bytes"), int),
+        **dict.fromkeys(("steps", "cut_off", "sound"), int),
+        "rate_scale": float,
+        "failed": Each(int),
+        "stragglers": Each({"steps": int, "behind_ns": int, "held_by": Maybe(str)}),
+        **dict.fromkeys(figures, spread if some else Maybe(spread)),
+        **dict.fromkeys(("bound_ns", "headers_ns", "host_ns"), Maybe(spread)),
+        **dict.fromkeys(ratios, float if some else Maybe(float)),
+        **dict.fromkeys(bounds, float if known else Maybe(float)),
+    }
+
+
 # what files call satellites, by their own names
 KNOWN_AS = Optional(Each({"name": Maybe(str), "catalog_number": Maybe(int)}))
 
@@ -220,6 +250,7 @@ RUN = {
     "presets": _PRESETS,
     "customers": Optional([_CLASS]),
     "serving": Optional(Maybe(dict)),
+    "training": Optional(Maybe(_TRAINED)),
 }
 
 _FIGURES = {
@@ -277,4 +308,5 @@ SUMMARY = {
     "packets_dropped": Each(int),
     "gateways": [_GATEWAY],
     "customers": Optional([_customers]),
+    "training": Optional(Maybe(_training)),
 }

@@ -54,6 +54,7 @@ def build_summary(
     host_watched: bool = False,
     platform: dict[str, Any] | None = None,
     customers: Sequence[dict[str, Any]] = (),
+    training: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """From run.json, the facts of the end, the counts, the statistics, and what ``verdict.Evidence`` takes.
 
@@ -69,7 +70,7 @@ def build_summary(
     verdict = judge(
         Evidence(
             ended, facts, recorded, budget, run["backend"], sound, account, gateways,
-            gaps, host_watched,
+            gaps, host_watched, training,
         )
     )  # fmt: skip
     return {
@@ -146,4 +147,5 @@ def build_summary(
         "dead_nodes": dict(sorted(facts.get("dead_nodes", {}).items())),
         "gateways": gateways,
         "customers": list(customers),
+        "training": training,
     }

@@ -190,6 +190,11 @@ class History:
             ]
         return min(found, key=lambda light: light.margin_ns, default=None)
 
+    def instant(self, mono_ns: int) -> tuple[Epoch | None, int | None]:
+        """The epoch in force then, and the emulated instant; None: unknown."""
+        row = self._row(mono_ns)
+        return (None, None) if row < 0 else (self._spans[row].epoch, self._sim_ns(row, mono_ns))
+
     def throttled_by(self, satellite: str, mono_ns: int) -> str:
         """What held a satellite's computers back, as ``platform.CAUSES``; "" for nothing, or unknown."""
         row = self._row(mono_ns)

@@ -19,6 +19,7 @@ from .account import NO_WAY, UNHEARD
 LATENESS_P99_BOUND_NS = 1_000_000
 # A run is to be trusted where at least so many of its samples are sound.
 SOUND_ENOUGH_RATIO = 0.95
+HOST_SHARE_BELIEVED = 0.3  # of an all-reduce
 # Where more than this lacks, a p99 is none.
 MISSING_BOUND_RATIO = 0.01
 # The recorder looks five times a second; beyond this it stood still itself.
@@ -63,11 +64,23 @@ class Evidence:
     gateways: Sequence[dict[str, Any]] = ()
     gaps: Sequence[tuple[str, int]] = ()
     host_watched: bool = False
+    training: dict[str, Any] | None = None  # of the summary
 
 
 def judge(evidence: Evidence) -> Verdict:
     verdict = Verdict()
-    for look in (_end, _samples, _soundness, _lateness, _missing, _ways, _losses, _gaps, _recording):
+    for look in (
+        _end,
+        _samples,
+        _soundness,
+        _lateness,
+        _missing,
+        _ways,
+        _losses,
+        _gaps,
+        _recording,
+        _training,
+    ):
         look(evidence, verdict)
     for name, how in sorted(evidence.facts.get("dead_nodes", {}).items()):
         verdict.doubts.append(f"the node process of {name} died: {how}")
@@ -92,9 +105,26 @@ def _end(it: Evidence, verdict: Verdict) -> None:
 def _samples(it: Evidence, verdict: Verdict) -> None:
     if it.recorded.unread:
         verdict.doubts.append("samples that were recorded cannot be read: no figure here holds them")
-    elif it.ended == "completed" and it.recorded.samples == 0:
+    elif it.ended == "completed" and it.recorded.samples == 0 and not (it.training or {}).get("steps"):
         verdict.doubts.append(
             "nothing was measured: no sample came (compute.probes, compute.tasks; links = fake?)"
+        )
+
+
+def _training(it: Evidence, verdict: Verdict) -> None:
+    """Its steps, and whether what was measured of them is of the satellites or of this host."""
+    if it.training is None or it.ended == "running":
+        return
+    for why, n in it.training["failed"].items():
+        verdict.doubts.append(f"{_n(n, 'step')} of training failed: {why}")
+    if it.training["host_ns"] is None:
+        return
+    share = it.training["host_ns"]["p50"] / max(1, it.training["all_reduce_ns"]["p50"])
+    if share > HOST_SHARE_BELIEVED:
+        verdict.doubts.append(
+            f"{percent(share)} of an all-reduce is this host's own, more than "
+            f"{percent(HOST_SHARE_BELIEVED)}: it is too slow for so many "
+            "members; train with fewer, or with a larger gradient"
         )
 
 

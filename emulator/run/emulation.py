@@ -54,6 +54,7 @@ from .recorder_process import RecorderProcess
 from .running import RunningMesh
 from .silent_load import SilentLoad
 from .supervision import Supervision
+from .training import ring_nodes, specs_of
 from .watched import Watched
 
 log = logging.getLogger(__name__)
@@ -237,11 +238,14 @@ class Emulation(RunningMesh):
 
     def _begin_ticks(self) -> None:
         """The first epoch comes into force here; those that follow, in the conductor's thread."""
+        training = ring_nodes(self.scenario, self.nodes, self.hosting)
         if self.scenario.serving is not None:
             satellites = (int(n) for n in self.hosting.nonzero()[0] if not self.nodes.is_gateway(int(n)))
             serving = {n: self.nodes.names[n] for n in satellites}
             self._capacities = Capacities(serving, self._tell_capacity)
             self._follow_draws(serving)
+        elif training:
+            self._capacities = Capacities({n: self.nodes.names[n] for n in training}, self._tell_capacity)
         asking = [(gateway, each.customer_class) for gateway, of in self._loads.items() for each in of]
         self._link_watch = LinkWatch(self.plane, self.nodes, asking, self.feed, self._supervision.fail)
         self._news.on_tick = [
@@ -282,6 +286,8 @@ class Emulation(RunningMesh):
         self._orders.on_energy = self._draws.heard
 
     def _start_nodes(self) -> None:
+        assert self.epoch is not None
+        training = specs_of(self.scenario, self.nodes, self.hosting, self.epoch, self._address)
         if self.backend.name == "fake":
             return  # there is no network that a process could be in
         specs = node_specs(
@@ -292,6 +298,7 @@ class Emulation(RunningMesh):
             self._address,
             serving_specs(self.scenario, self.nodes, self.hosting),
             self._loads,
+            training,
         )
         self._orders.start(specs, self.plane, self._on_progress)
         self._capacities.begin()
@@ -310,6 +317,8 @@ class Emulation(RunningMesh):
         # All nodes connect at once; what is measured meanwhile would be that crowd, not the mesh.
         quiet_until_ns = time.monotonic_ns() + _WARM_UP_NS
         self._others.begin(quiet_until_ns)
+        for name in training:
+            self._orders.serve(name, train_from_mono_ns=quiet_until_ns)
         assert self._assignment is not None
         self._orders.assign(
             None, self._assignment, self.nodes, self._address, self.clock.mono_ns,

@@ -19,10 +19,12 @@ from ..scenario import Scenario, scenario_hash
 from ..scenario.customers import described
 from ..scenario.presets_used import preset_facts, presets_used
 from ..scenario.serving import serving_spec
+from ..scenario.training import described as trained
 from .account import error_budget
 from .clock import Clock
 from .geometry_process import Introduction
 from .node_specs import schedule_of
+from .training import ring_nodes
 
 
 class DescribedMesh(Protocol):
@@ -73,6 +75,7 @@ def run_header(mesh: DescribedMesh, awake: Awake, began_utc: datetime) -> RunHea
         schedule=_schedule(mesh),
         customers=described(mesh.scenario),
         serving=None if mesh.scenario.serving is None else asdict(serving_spec(mesh.scenario.serving)),
+        training=trained(mesh.scenario, [mesh.nodes.names[node] for node in _ring(mesh)]),
         addresses={mesh.nodes.names[node]: mesh.plane.addresses[node] for node in _recorded_nodes(mesh)},
     )
 
@@ -81,6 +84,10 @@ def _schedule(mesh: DescribedMesh) -> Schedule | None:
     if mesh.backend.name == "fake":
         return None
     return schedule_of(mesh.nodes, mesh.introduced.hosting, mesh.scenario.compute, mesh.seed)
+
+
+def _ring(mesh: DescribedMesh) -> tuple[int, ...]:
+    return ring_nodes(mesh.scenario, mesh.nodes, mesh.introduced.hosting)
 
 
 def _platform(mesh: DescribedMesh) -> PlatformFacts | None:

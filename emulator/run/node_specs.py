@@ -9,6 +9,7 @@ from orbitmesh.wire.load import LoadSpec
 from orbitmesh.wire.schedule import node_seed
 from orbitmesh.wire.serving import ServingSpec
 from orbitmesh.wire.spec import NEAREST, NodeSpec, Peer, ProbeSpec, TaskSpec
+from orbitmesh.wire.training import TrainingSpec
 
 from ..epoch import Bool, Nodes
 from ..platform import chosen
@@ -28,9 +29,11 @@ def node_specs(
     address: Callable[[int], str],
     serving: Mapping[int, ServingSpec] | None = None,
     loads: Mapping[str, tuple[LoadSpec, ...]] | None = None,
+    training: Mapping[str, TrainingSpec] | None = None,
 ) -> list[NodeSpec]:
     """One spec per hosting node; ``address`` gives a node's IPv4 address, ``serving`` what
-    each satellite serves, ``loads`` the customers of each gateway.
+    each satellite serves, ``loads`` the customers of each gateway, ``training`` the place in the ring of
+    each satellite that is in it.
 
     Whom to measure is not in it: that is said when all nodes are there, so that
     no measurement is lost to a peer that has not started.
@@ -62,6 +65,7 @@ def node_specs(
                 peers=peers if tasks or customers else {},
                 serving=None if is_gateway else (serving or {}).get(node),
                 loads=customers,
+                training=(training or {}).get(name),
             )
         )
     return specs

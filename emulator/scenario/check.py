@@ -25,6 +25,7 @@ from .formation import formation_problems, formation_size
 from .model import Content, Ground, Plane, Shell, Station
 from .platforms import platform_problems
 from .serving import serving_problems
+from .training import training_problems
 from .units import LAST_YEAR
 
 MOST_PROBLEMS = 100
@@ -56,6 +57,7 @@ def problems(scenario: Content) -> tuple[Problem, ...]:
         _platform(scenario),
         _serving(scenario),
         _customers(scenario),
+        _training(scenario),
         _run(scenario),
     )
     return tuple(islice(found, MOST_PROBLEMS))
@@ -338,6 +340,23 @@ def _placement(name: str | None, scenario: Content, at: Location) -> Iterator[Pr
     wrong = problem(name, has_platforms=scenario.platform is not None)
     if wrong is not None:
         yield Problem(at, wrong)
+
+
+def _training(scenario: Content) -> Iterator[Problem]:
+    if scenario.training is None:
+        return
+    group, hosting, members = scenario.training.group, scenario.compute.satellites, None
+    if isinstance(group, tuple):
+        members = len(group)
+        yield from _twice(group, ("training", "group"), "satellite")
+        for i, name in enumerate(group):
+            yield from _satellite(name, scenario, ("training", "group", i))
+    elif hosting == "all":
+        members = _satellites_known(scenario)
+    else:
+        members = hosting if isinstance(hosting, int) else len(hosting)
+    for key, message in training_problems(scenario, members):
+        yield Problem(("training",) if key is None else ("training", key), message)
 
 
 def _customers(scenario: Content) -> Iterator[Problem]:

@@ -343,6 +343,24 @@ class Customers(Section):
     placement: str | None = None  # default: the one of [serving]
 
 
+class Training(Section):
+    """A model that satellites train together: each computes its tokens of a step, then a ring all-reduce sums
+    their gradients over the links."""
+
+    model: str
+    accelerator: str
+    accelerators: StrictInt = Field(1, ge=1, le=100_000)  # of each satellite
+    tokens: StrictInt = Field(ge=1, le=1_000_000_000)  # of each satellite, a step
+    group: Annotated[
+        tuple[str, ...] | Literal["all"], BeforeValidator(partial(_names_or, "all", count=False))
+    ] = "all"
+    utilisation: StrictFloat = Field(0.4, gt=0, le=1)  # of the published peak: training/work.py
+    precision: Literal["bf16", "fp32"] = "bf16"  # of gradients
+    gradient_bytes: SizeBytes | None = Field(None, alias="gradient", gt=0, le=10**15)  # default: the model's
+    overlap_ratio: StrictFloat = Field(0.0, alias="overlap", ge=0, le=1)  # of computing, with the all-reduce
+    timeout_ns: DurationNs = Field(60_000_000_000, alias="timeout", gt=0)
+
+
 class Background(Section):
     """Load of others on each direction of a link, as a share of its rate: a fluid, and the fabric's alone."""
 
@@ -384,6 +402,7 @@ class Content(Section):
     platform: Platform | None = None
     serving: Serving | None = None
     customers: tuple[Customers, ...] = ()
+    training: Training | None = None
     background: Background = Background()
     engine: Engine = Engine()
     run: Run

@@ -21,7 +21,9 @@ def presets_used(scenario: Content) -> list[Preset]:
             used.append(named)
     if serving is not None:
         used += [preset("model", serving.model), preset("accelerator", serving.accelerator)]
-    return used
+    if (training := scenario.training) is not None:
+        used += [preset("model", training.model), preset("accelerator", training.accelerator)]
+    return list({(each.family, each.name): each for each in used}.values())
 
 
 def preset_facts(used: Preset) -> dict[str, Any]:

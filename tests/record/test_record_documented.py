@@ -18,6 +18,7 @@ from orbitmesh.emulator.record.platforms import PLATFORMS
 from orbitmesh.emulator.record.recorder import Recorder
 from orbitmesh.emulator.record.samples import PATH_CHANGES, SAMPLES
 from orbitmesh.emulator.record.soundness import CAUSES, Window
+from orbitmesh.emulator.record.training_book import TRAINING
 
 TEXT = (Path(__file__).parents[2] / "docs/record.md").read_text()
 UNITS = {"_ns": "ns", "_bps": "bit/s", "_ratio": "share", "sim_utc": "emulated UTC", "mono_ns": "monotonic"}
@@ -49,6 +50,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (files.PAIRS, PAIRS.names),
         (f"{files.ANSWERS}.parquet", ANSWERS.names),
         (f"{files.LINKS}.parquet", LINKS.names),
+        (f"{files.TRAINING}.parquet", TRAINING.names),
         (files.WINDOWS, [field.name for field in fields(Window)]),
     ],
 )

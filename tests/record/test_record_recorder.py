@@ -127,7 +127,7 @@ def test_a_run_without_a_flaw_is_trusted_and_its_keys_are_what_they_were(tmp_pat
         "rate_scale", "rates", "ticks",
         "engine_lateness", "error_budget", "schedule", "measurements",
         "samples", "light", "presets", "platform", "path_changes", "packets_dropped", "dead_nodes",
-        "gateways", "customers",
+        "gateways", "customers", "training",
     ]  # fmt: skip
     assert summary["packets_dropped"] == {"down": 3, "queue": 0}
     assert summary["start_utc"] == "2026-11-01T12:00:00Z"

@@ -15,7 +15,10 @@ from orbitmesh.emulator.orbit import (
 )
 from orbitmesh.emulator.scenario import Scenario, load, loads, scenario_hash, shipped
 
-NAMES = ["ai1-eclipse", "ai1-inference", "ai1-million", "ai1-pilot", "demo", "pocket", "starlink-shell1"]
+NAMES = [
+    "ai1-eclipse", "ai1-inference", "ai1-million", "ai1-pilot", "demo", "pocket", "starlink-shell1",
+    "train-cluster",
+]  # fmt: skip
 
 
 def test_what_is_shipped() -> None:

@@ -1,0 +1,1 @@
+"""Training spread over satellites: the ring, what a step computes, what physics allows it.  Pure."""
