@@ -91,7 +91,9 @@ class Links:
     ``delay_ns`` is one way (range / c) at the epoch's instant, and
     ``delay_slope_ns_per_s`` how it changes (range rate / c).  Rates are
     physical, one per direction; the scenario's ``rate_scale`` is applied where
-    the emulated network is made.
+    the emulated network is made.  ``up``: False where a link has failed and the
+    routes do not know yet (None: all are up).  ``broken``: keys, rising, of
+    those that failed and are in the epoch no more: nothing lingers on them.
     """
 
     a: Int32
@@ -101,6 +103,8 @@ class Links:
     delay_slope_ns_per_s: Float64
     rate_ab_bps: Int64
     rate_ba_bps: Int64
+    up: Bool | None = None
+    broken: Int64 | None = None
 
     def __len__(self) -> int:
         return len(self.a)
@@ -315,7 +319,8 @@ class Epoch:
         parts: tuple[Links | Ports | Platforms, ...] = (self.links, self.routes.ports)
         if self.platforms is not None:
             parts += (self.platforms,)
-        n_bytes = sum(int(getattr(part, each.name).nbytes) for part in parts for each in fields(part))
+        arrays = (getattr(part, each.name) for part in parts for each in fields(part))
+        n_bytes = sum(int(array.nbytes) for array in arrays if array is not None)
         return n_bytes + self.positions_itrs_km.nbytes + self.routes.code.nbytes
 
     def way(self, source: int, destination: int) -> Way | None:

@@ -19,6 +19,7 @@ from .epoch import (
     Float64,
     Int32,
     Int64,
+    LinkKind,
     Links,
     Nodes,
     Ports,
@@ -27,6 +28,8 @@ from .epoch import (
     ground_ports,
 )
 from .hosting import who_hosts
+from .interventions import Force, Interventions
+from .interventions.of_scenario import of_scenario
 from .known_names import KnownAs
 from .links.coverage import Window, check_coverage
 from .links.ground import Selection, select
@@ -40,7 +43,7 @@ from .links.least_delay import (
     weights,
 )
 from .links.passes import remaining_ns, states_of
-from .links.visibility import Stations
+from .links.visibility import Sight, Stations
 from .node_names import NodeNames
 from .orbit import Arrangement, Fleet, Propagation, station_positions_itrs_km, station_zeniths_itrs
 from .platform import Draws
@@ -48,6 +51,10 @@ from .platform.fleet import FleetPlatforms, Kept
 from .platform.of_scenario import fleet_platforms
 from .routing.shortest import shortest_routes
 from .scenario import Scenario
+
+#: Up to so many nodes an epoch is made for a fault between two steps; of more it would be late.
+_EXACT_UP_TO = 20_000
+_TOGETHER_NS = 20_000_000  # faults so near to each other come with one epoch, the last's
 
 _LOOKS_AHEAD = 17  # a satellite that has decayed stays down: the last instant decides, the others say when
 
@@ -109,6 +116,15 @@ class Geometry:
         self._platforms = fleet_platforms(scenario, self._fleet) if scenario.platform is not None else None
         self._draws: Draws | None = None
         window = window or Window(0, scenario.run.duration_ns)
+        self.interventions = Interventions(len(self.nodes), self.nodes.n_satellites)
+        if scenario.faults:
+            pairs = np.empty((0, 2), np.int32)
+            if any(fault.every == "laser" for fault in scenario.faults):
+                there = self.epoch_at(0).links
+                lasers = there.kind == LinkKind.LASER
+                pairs = np.column_stack([there.a[lasers], there.b[lasers]])
+            until_ns = window.begin_sim_ns + window.duration_ns
+            self.interventions = of_scenario(scenario, self.nodes, pairs, until_ns)
         check_coverage(scenario, self._fleet, self._stations, window)
 
     @property
@@ -196,15 +212,30 @@ class Geometry:
         """ElementsError for a satellite that decays meanwhile, before hours have been spent on it."""
         self._fleet.check_orbits(np.linspace(begin_sim_ns, end_sim_ns, _LOOKS_AHEAD).astype(np.int64))
 
-    def epochs(self, start_sim_ns: int, step_ns: int) -> Series:
+    def epochs(self, start_sim_ns: int, step_ns: int, *, at_faults: bool = True) -> Series:
         """Epochs from an instant on, without end; numbered from 0.
 
         An epoch is a matter of its instant alone, but for what is held on to:
         ground links (but of the policy ``nearest``), lasers between shells, and which
         terminals the lasers of the pattern ``nearest`` are at.  Two series agree if
-        they begin at the same instant with the same step.
+        they begin at the same instant with the same step.  ``at_faults``: also where
+        something fails or is restored between two steps.
         """
-        return Series(self._epoch, self.nothing_before(), start_sim_ns, step_ns)
+        between = self._next_change_ns if at_faults else lambda after_sim_ns: None
+        return Series(self._epoch, self.nothing_before(), start_sim_ns, step_ns, between)
+
+    def _next_change_ns(self, after_sim_ns: int) -> int | None:
+        """When something fails, is restored, or is known to have been; None: never, or not between steps."""
+        if not len(self.interventions) or len(self.nodes) > _EXACT_UP_TO:
+            return None
+        reaction_ns = self._scenario.routing.reaction_ns
+        found = [
+            change_ns + late_ns
+            for late_ns in {0, reaction_ns}
+            if (change_ns := self.interventions.next_change_ns(after_sim_ns - late_ns, _TOGETHER_NS))
+            is not None
+        ]
+        return min(found, default=None)
 
     def epoch_at(self, sim_ns: int) -> Epoch:
         """One epoch, as the first of a series: with nothing held from before."""
@@ -221,14 +252,22 @@ class Geometry:
         states = self._fleet.states_itrs(np.array([sim_ns], np.int64))
         satellite_itrs_km = states.position_km[:, 0]
         lasers = self._mesh.at(satellite_itrs_km, before.lasers)
+        known = self._known_at(sim_ns)  # what routes and stations go by
+        if known is not None:
+            lasers = lasers.without(known.hits(lasers.pairs[:, 0], lasers.pairs[:, 1]))
         at_rest = np.zeros_like(self._stations.position_itrs_km)  # in the Earth-fixed frame
         position_itrs_km = np.concatenate([satellite_itrs_km, self._stations.position_itrs_km])
         velocity_km_per_s = np.concatenate([states.velocity_km_per_s[:, 0], at_rest])
         if self._policy == "least-delay":
-            selection = self._least_delay(position_itrs_km, velocity_km_per_s, lasers, before.selection)
+            selection = self._least_delay(
+                position_itrs_km, velocity_km_per_s, lasers, before.selection, known
+            )
         else:
-            selection = self._select(sim_ns, satellite_itrs_km, before.selection)
+            selection = self._select(sim_ns, satellite_itrs_km, before.selection, known)
         links, ports = self._links(position_itrs_km, velocity_km_per_s, lasers, selection)
+        if len(self.interventions):
+            left = before.selection.pairs() + np.array([0, self.nodes.n_satellites], np.int32)
+            links = self.interventions.at(sim_ns).over(links, left)
         routes = self._routes(links, ports, self.destinations)
         platforms, kept = None, None
         if self._platforms is not None:
@@ -250,12 +289,24 @@ class Geometry:
             plane=self.nodes.plane,
         )
 
+    def _known_at(self, sim_ns: int) -> Force | None:
+        """What has failed as far as routes know; None: nothing."""
+        known_sim_ns = sim_ns - self._scenario.routing.reaction_ns
+        force = self.interventions.at(known_sim_ns) if len(self.interventions) else None
+        return force if force is not None and force.breaks else None
+
     def _least_delay(
-        self, position_itrs_km: Float64, velocity_km_per_s: Float64, lasers: Lasers, previous: Selection
+        self,
+        position_itrs_km: Float64,
+        velocity_km_per_s: Float64,
+        lasers: Lasers,
+        previous: Selection,
+        known: Force | None,
     ) -> Selection:
         """By the ways over all that stations could be linked to, at both ends: so both choose alike."""
-        stations, antennas = self._stations, self._stations.antennas
+        stations = self._stations
         sight = stations.sight(np.ascontiguousarray(position_itrs_km[: self.nodes.n_satellites]))
+        sight, antennas = self._left(sight, known)
         sight = sight.nearest(max([CANDIDATES, *antennas]))
         seen = [sight.of(row)[0] for row in range(len(stations))]
         torn = [row for row, some in enumerate(seen) if len(some) > antennas[row]]
@@ -300,7 +351,16 @@ class Geometry:
             found.append(epoch.way_delays_ns(who, to))
         return np.concatenate(found)
 
-    def _select(self, sim_ns: int, satellite_itrs_km: Float64, previous: Selection) -> Selection:
+    def _left(self, sight: Sight, known: Force | None) -> tuple[Sight, tuple[int, ...]]:
+        """What stations can be linked to, and by how many antennas."""
+        antennas = self._stations.antennas
+        if known is None:
+            return sight, antennas
+        return known.seen(sight, antennas, self.nodes.n_satellites), known.antennas_left(antennas)
+
+    def _select(
+        self, sim_ns: int, satellite_itrs_km: Float64, previous: Selection, known: Force | None
+    ) -> Selection:
         stations = self._stations
 
         def remaining(rows: Int64, satellites: Int64) -> Float64:
@@ -308,9 +368,9 @@ class Geometry:
                 stations, rows, satellites, sim_ns, lambda who, when: states_of(self._fleet, who, when)
             )
 
-        sight = stations.sight(satellite_itrs_km)
+        sight, antennas = self._left(stations.sight(satellite_itrs_km), known)
         assert self._policy != "least-delay"
-        return select(previous, self._policy, stations.antennas, sight, remaining)
+        return select(previous, self._policy, antennas, sight, remaining)
 
     def _links(
         self, position_itrs_km: Float64, velocity_km_per_s: Float64, lasers: Lasers, selection: Selection
@@ -354,14 +414,22 @@ class Series(Iterator[Epoch]):
         before: Before,
         start_sim_ns: int,
         step_ns: int,
+        next_change_ns: Callable[[int], int | None] = lambda after_sim_ns: None,
     ) -> None:
-        self._epoch, self._before = epoch, before
+        self._epoch, self._before, self._next_change_ns = epoch, before, next_change_ns
         self._number, self._sim_ns, self.step_ns = 0, start_sim_ns, step_ns
+        self._step_sim_ns = start_sim_ns  # the last one that a step led to
 
     def __next__(self) -> Epoch:
-        epoch, self._before = self._epoch(self._number, self._sim_ns, self._before)
+        sim_ns = self._sim_ns
+        epoch, self._before = self._epoch(self._number, sim_ns, self._before)
         self._number += 1
-        self._sim_ns += self.step_ns
+        if sim_ns >= self._step_sim_ns:
+            self._step_sim_ns += self.step_ns
+        change_ns = self._next_change_ns(sim_ns)
+        # what comes just before a step waits for it
+        early = change_ns is not None and change_ns + _TOGETHER_NS <= self._step_sim_ns
+        self._sim_ns = self._step_sim_ns if change_ns is None or not early else change_ns
         return epoch
 
 

@@ -122,7 +122,7 @@ def planned(scenario: Scenario, window: PlanWindow, say: Callable[[str], None] |
 
 def _rows(geometry: Geometry, ends: Iterable[tuple[int, int]], window: PlanWindow) -> Iterator[PlanRow]:
     names, known = geometry.nodes.names, geometry.nodes.known_as.by_node
-    epochs = geometry.epochs(window.start_sim_ns, window.step_ns)
+    epochs = geometry.epochs(window.start_sim_ns, window.step_ns, at_faults=False)
     for ahead_ns in window.instants_ns:
         epoch = next(epochs)
         for source, destination in ends:

@@ -121,7 +121,7 @@ def _nearest(
     geometry.set_destinations(servers.tolist())
     rtt_ns = np.empty((len(instants), len(gateways)))
     server = np.empty((len(instants), len(gateways)), np.int64)
-    epochs = geometry.epochs(start, step_ns)
+    epochs = geometry.epochs(start, step_ns, at_faults=False)
     for k in range(len(instants)):
         delay_ns = 2 * next(epochs).way_delays_ns(gateways, servers)
         server[k] = delay_ns.argmin(axis=0)

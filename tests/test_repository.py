@@ -178,6 +178,7 @@ HEADINGS = {
     "ShellPlatform": "[platform]",
     "Serving": "[serving]",
     "Customers": "[[customers]]",
+    "Fault": "[[faults]]",
     "Tokens": "prompt and output",
     "TargetTable": "target",
     "Training": "[training]",

@@ -49,6 +49,12 @@ class Lasers:
     terminals: UInt8
     held: Held
 
+    def without(self, gone: Bool) -> Lasers:
+        """(m,) bool."""
+        if not gone.any():
+            return self
+        return Lasers(self.pairs[~gone], self.rate_bps[~gone], self.terminals[~gone], self.held)
+
 
 class LaserMesh:
     """What of a constellation is joined by lasers.

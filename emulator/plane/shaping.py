@@ -32,7 +32,7 @@ def default_queue_bytes(rate_bps: Int64) -> Int64:
 
 
 def parameters(links: Links, ids: Int32, t0_mono_ns: int, scenario: Scenario) -> LinkParameters:
-    """All links of an epoch, up; ``ids`` are the backend's, row by row."""
+    """All links of an epoch; ``ids`` are the backend's, row by row."""
     rate_scale = scenario.run.rate_scale
     rate_ab_bps = emulated_rate_bps(links.rate_ab_bps, rate_scale)
     rate_ba_bps = emulated_rate_bps(links.rate_ba_bps, rate_scale)
@@ -47,7 +47,7 @@ def parameters(links: Links, ids: Int32, t0_mono_ns: int, scenario: Scenario) ->
         queue_ab_bytes=_queue_bytes(rate_ab_bps, ground, scenario),
         queue_ba_bytes=_queue_bytes(rate_ba_bps, ground, scenario),
         loss_ratio=np.where(ground, scenario.ground.loss_ratio, scenario.lasers.loss_ratio),
-        up=np.ones(len(ids), np.bool_),
+        up=np.ones(len(ids), np.bool_) if links.up is None else links.up,
     )
 
 

@@ -124,6 +124,9 @@ class Process:
         if message[0] == "links":
             recorder.links(message[1], message[2])
             return False
+        if message[0] == "intervention":
+            recorder.intervention(message[1])
+            return False
         if message[0] != "finish":
             raise ValueError(f"main sent {message[0]!r}, which is not an order")
         self._drain(recorder, _DATAGRAMS_PER_WAKE * 1024)

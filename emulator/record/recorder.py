@@ -427,6 +427,11 @@ class Recorder:
             ending.tell(self.out, "failed", str(error))
         self._event("fault", text=str(error))
 
+    def intervention(self, event: dict[str, Any]) -> None:
+        """One that began, or ended, as the feed tells it."""
+        more = {key: value for key, value in event.items() if key != "event"}
+        self._event(event["event"], **more)
+
     def _event(self, event: str, **more: Any) -> None:
         # the disk that refuses this line has refused the samples too, and that is reported
         with contextlib.suppress(HostError):

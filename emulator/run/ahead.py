@@ -7,7 +7,7 @@ own.  Messages are pickles over a socket pair between two processes of ours:
               ("destinations", [node, …]) · ("forget", [node, …]) · ("step", step_ns)
               ("draws", Draws | None): of accelerators, from the next epoch that is computed
     from it   ("nodes", Nodes, hosting, cautions, propagation, offsets, ground links)
-              ("epoch", Parcel of it, Assignment, LinkChanges since the last, cost_ns)
+              ("epoch", Parcel of it, Assignment, LinkChanges since the last, Interventions likewise, cost_ns)
               ("routes", {number: RouteRows}): to new destinations, for each of the epochs sent last
               ("error", exception)
 """
@@ -30,6 +30,7 @@ from ..epoch import Epoch, RouteRows
 from ..errors import OrbitmeshError, RunError
 from ..feed.parcels import Parcel, send
 from ..geometry import Geometry
+from ..interventions import Intervened
 from ..links.changes import NOTHING_CHANGED, link_changes
 from ..links.coverage import Window
 from ..memory_files import MemoryFiles
@@ -113,9 +114,11 @@ class Server:
         assignment = with_forecast(assignment, epoch, geometry, self._forecast)
         last = self._recent[-1] if self._recent else None
         changes = NOTHING_CHANGED if last is None else link_changes(last.links, epoch.links)
+        begun, ended = geometry.interventions.between(-1 if last is None else last.sim_ns, epoch.sim_ns)
+        told = Intervened(tuple(each.to_dict() for each in begun), tuple(each.to_dict() for each in ended))
         parcel = Parcel.pack(epoch, self._files)
         del epoch  # what is kept is the copy that all processes share
-        send(self._control, "epoch", parcel, assignment, changes, time.monotonic_ns() - began_ns)
+        send(self._control, "epoch", parcel, assignment, changes, told, time.monotonic_ns() - began_ns)
         self._recent.append(parcel.open())
         parcel.close()
 

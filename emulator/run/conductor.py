@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from ..assignment import Assignment
 from ..epoch import Epoch, RouteRows
 from ..feed.parcels import Parcel
+from ..interventions import NOT_INTERVENED, Intervened
 from ..links.changes import NOTHING_CHANGED, LinkChanges
 from ..plane.mesh import CommitReport
 from ..priority import go_before_nodes
@@ -63,6 +64,7 @@ class Tick:
     computed_ns: int
     prepared_ns: int
     committed_ns: int
+    intervened: Intervened = NOT_INTERVENED
 
     @property
     def applied_ns(self) -> int:
@@ -103,6 +105,7 @@ class Ahead:
     parcel: Parcel | None = None
     more: RouteRows | None = None
     changes: LinkChanges = NOTHING_CHANGED
+    intervened: Intervened = NOT_INTERVENED
 
     def joined(self, more: RouteRows) -> Ahead:
         return replace(
@@ -228,7 +231,7 @@ class Conductor:
         tick = Tick(
             ahead.epoch, ahead.more, ahead.parcel, ahead.assignment, ahead.changes,
             t0_mono_ns, report.began_mono_ns, report.ended_mono_ns, late_ns,
-            ahead.computed_ns, prepared_ns, report.total_ns,
+            ahead.computed_ns, prepared_ns, report.total_ns, ahead.intervened,
         )  # fmt: skip
         if late_ns > LATE_NS:
             log.warning("tick %d was %.1f ms late", ahead.epoch.number, late_ns / 1e6)

@@ -85,8 +85,11 @@ class GeometryProcess:
                     log.warning("%s", caution)
                 self.introduction.put(Introduction(*message[1:3], *message[4:8]))
             case "epoch":
-                _, parcel, assignment, changes, computed_ns = message
-                self.epochs.put(Ahead(parcel.open(), assignment, computed_ns, parcel, changes=changes))
+                _, parcel, assignment, changes, told, computed_ns = message
+                ahead = Ahead(
+                    parcel.open(), assignment, computed_ns, parcel, changes=changes, intervened=told
+                )
+                self.epochs.put(ahead)
             case "routes":
                 self.on_routes(message[1])
             case "error":

@@ -80,6 +80,9 @@ def publish(feed: Feed, tick: Tick, names: Sequence[str]) -> None:
             for each in changes.handovers
         ]
         feed.put("event", {"event": "handover"} | when | {"n": changes.n_handovers, "of": told})
+    for event, of in (("intervention", tick.intervened.begun), ("intervention ended", tick.intervened.ended)):
+        for each in of:
+            feed.put("event", {"event": event} | when | each)
     if tick.late_ns > LATE_NS:
         feed.put("event", {"event": "late tick"} | when | {"late_ns": tick.late_ns})
 

@@ -52,6 +52,8 @@ class RecorderProcess:
             self._child.control.send(("missed", news.first, news.last))
         elif news.kind == "links":
             self._child.control.send(("links", news.value["until_mono_ns"], news.value["rows"]))
+        elif news.kind == "event" and news.value["event"].startswith("intervention"):
+            self._child.control.send(("intervention", news.value))
         elif news.kind == "epoch":
             assert news.parcel is not None
             epoch: EpochNews = news.value

@@ -21,6 +21,7 @@ from ..shown import shown
 from ..toml_lines import Location
 from .code import LEAST_ALTITUDE_KM, MOST_ALTITUDE_KM, MOST_PLANES, MOST_SATELLITES, parse_code
 from .customers import MOST_SILENT_PER_S, customer_problems, silent_rate_per_s
+from .faults import fault_problems, name_problem
 from .formation import formation_problems, formation_size
 from .model import Content, Ground, Plane, Shell, Station
 from .platforms import platform_problems
@@ -58,6 +59,7 @@ def problems(scenario: Content) -> tuple[Problem, ...]:
         _serving(scenario),
         _customers(scenario),
         _training(scenario),
+        _faults(scenario),
         _run(scenario),
     )
     return tuple(islice(found, MOST_PROBLEMS))
@@ -357,6 +359,16 @@ def _training(scenario: Content) -> Iterator[Problem]:
         members = hosting if isinstance(hosting, int) else len(hosting)
     for key, message in training_problems(scenario, members):
         yield Problem(("training",) if key is None else ("training", key), message)
+
+
+def _faults(scenario: Content) -> Iterator[Problem]:
+    stations = [station.name for station in scenario.ground.stations]
+    for i, fault in enumerate(scenario.faults):
+        for key, message in fault_problems(fault):
+            yield Problem(("faults", i, key), message)
+        for what in fault.what:
+            if message_of_name := name_problem(what, stations):
+                yield Problem(("faults", i, "what"), message_of_name)
 
 
 def _customers(scenario: Content) -> Iterator[Problem]:

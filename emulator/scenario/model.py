@@ -13,9 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
     StrictBool,
@@ -27,6 +25,8 @@ from pydantic import (
 from ..run_names import checked_name
 from ..shown import shown
 from .code import MOST_SATELLITES
+from .faults import Fault
+from .section import Section
 from .units import (
     AngleRad,
     DurationNs,
@@ -72,18 +72,6 @@ def _preset_or_table(value: object) -> str:
     return "<table>" if isinstance(value, dict | Section) else "<preset>"
 
 
-class Section(BaseModel):
-    # what model_dump gives is what model_validate reads: keys and quantities as in a file
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        validate_by_alias=True,
-        validate_by_name=False,
-        allow_inf_nan=False,
-        serialize_by_alias=True,
-    )
-
-
 class Plane(Section):
     """One orbital plane with satellites evenly spaced from the first, whose mean anomaly is ``phase``.
 
@@ -118,7 +106,7 @@ class ShellPlatform(Section):
     """What satellites are as to power and heat: a preset, and figures of one's own in its place."""
 
     preset: str = "ai1"
-    figures: dict[str, Any] = {}  # by the preset's names: check.py knows their units
+    figures: dict[str, Any] = Field(default_factory=dict)  # by the preset's names: check.py knows their units
     pointing: Literal["sun", "orbit-normal", "zenith"] = "sun"  # of the array
     # what computers would draw of which nobody says more, the mean of a day, in one of two ways: as a power
     # (default: the preset's average), or as a share of what is between idling and the peak
@@ -247,6 +235,7 @@ class Ground(Section):
 
 class Routing(Section):
     metric: Literal["delay", "hops"] = "delay"
+    reaction_ns: DurationNs = Field(0, alias="reaction", le=600 * 10**9)  # of routes to a failure
 
 
 class Probes(Section):
@@ -404,5 +393,6 @@ class Content(Section):
     customers: tuple[Customers, ...] = ()
     training: Training | None = None
     background: Background = Background()
+    faults: tuple[Fault, ...] = ()
     engine: Engine = Engine()
     run: Run

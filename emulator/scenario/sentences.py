@@ -18,7 +18,8 @@ from ..presets import preset, presets
 from ..shown import shown
 from ..toml_lines import Location, key_lines, key_of, line_of
 from .check import Problem, nearest, suggest
-from .model import Content, Section
+from .model import Content
+from .section import Section
 
 _MOST_SAID = 100  # finding what a key was meant to be takes a millisecond
 

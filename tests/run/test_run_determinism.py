@@ -70,7 +70,7 @@ def raw_parts(epoch: Epoch) -> list[bytes]:
     arrays += [
         value for name in ports.__dataclass_fields__ if hasattr(value := getattr(ports, name), "tobytes")
     ]
-    return [array.tobytes() for array in arrays]
+    return [array.tobytes() for array in arrays if array is not None]
 
 
 def in_a_process(hash_seed: str) -> dict[str, list[str]]:

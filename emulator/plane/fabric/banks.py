@@ -74,16 +74,18 @@ def rates_bps(physical_bps: Int64, rate_scale: float) -> NDArray[np.float32]:
 
 
 def laser_pipes(
-    ports: Ports, links: Links, rate_scale: float, before: UInt32, out: NDArray[np.void]
+    ports: Ports, neighbour: Int32, links: Links, rate_scale: float, before: UInt32, out: NDArray[np.void]
 ) -> tuple[int, int]:
     """Fill (n_satellites * slots,) PIPE; how many pipes came up, and how many went down.
+
+    ``neighbour`` is that of the ports, UNUSED also where a laser has failed.
 
     ``before`` are the words of the same pipes in the epoch before, and become
     those of this one.
     """
     changes = np.empty(2, np.int64)
     _laser_pipes(
-        ports.n_satellites, ports.laser_slots, ports.laser_neighbour, ports.laser_row,
+        ports.n_satellites, ports.laser_slots, neighbour, ports.laser_row,
         links.delay_ns, links.delay_slope_ns_per_s, links.rate_ab_bps, links.rate_ba_bps,
         rate_scale, MIN_RATE_BPS, before, out.view(np.uint32), changes,
     )  # fmt: skip

@@ -46,10 +46,11 @@ class GroundPairs:
         self._until_sim_ns = np.full(n_pairs, _STAYS, np.int64)
         self._sim_ns = 0
 
-    def follow(self, links: GroundLinks, sim_ns: int, overlap_ns: int) -> Int32:
+    def follow(self, links: GroundLinks, sim_ns: int, overlap_ns: int, broken: Int64 | None = None) -> Int32:
         """Give each link of an epoch its pair, (n,) int32; the others go once their overlap is over.
 
-        ``overlap_ns`` 0: at once.  RunError where there are more links than pairs.
+        ``overlap_ns`` 0: at once, as those whose keys are ``broken``.  RunError where there are more links
+        than pairs.
         """
         self.delay_ns += self.slope_ns_per_s * ((sim_ns - self._sim_ns) / NS_PER_S)
         self._sim_ns = sim_ns
@@ -59,6 +60,8 @@ class GroundPairs:
         fresh = leaving & (self._until_sim_ns == _STAYS)
         self._until_sim_ns[fresh] = sim_ns + overlap_ns
         self._until_sim_ns[in_epoch] = _STAYS
+        if broken is not None:
+            self._until_sim_ns[leaving & np.isin(self.owner, broken)] = sim_ns
         self._free(np.flatnonzero(leaving & (self._until_sim_ns <= sim_ns)))
 
         held = np.flatnonzero(self.owner != _NOBODY)

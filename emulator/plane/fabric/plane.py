@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ...epoch import Bool, Epoch, Int32, Int64, LinkKind, Nodes, Ports, RouteRows
+from ...epoch import UNUSED, Bool, Epoch, Int32, Int64, LinkKind, Nodes, Ports, RouteRows
 from ...errors import InputError, RunError
 from ...links.terminals import laser_slots
 from ...scenario import Scenario
@@ -170,7 +170,11 @@ class FabricPlane(MeshPlane):
                 f"was made for {self.table.sizes.laser_slots}"
             )
         scale = self.scenario.run.rate_scale
-        return banks.laser_pipes(ports, new.links, scale, self._word[:n], bank.pipes[:n])
+        neighbour = ports.laser_neighbour
+        if new.links.up is not None:
+            is_down = (ports.laser_row >= 0) & ~new.links.up[ports.laser_row]
+            neighbour = np.where(is_down, np.int32(UNUSED), neighbour)
+        return banks.laser_pipes(ports, neighbour, new.links, scale, self._word[:n], bank.pipes[:n])
 
     def _write_ground(self, bank: Bank, new: Epoch) -> None:
         links, ports, scale = new.links, new.routes.ports, self.scenario.run.rate_scale
@@ -187,10 +191,13 @@ class FabricPlane(MeshPlane):
             ),
             new.sim_ns,
             ground.overlap_ns if ground.handover == "make-before-break" else 0,
+            new.links.broken,
         )
         pairs, n_lasers = self._pairs, self.table.sizes.n_laser_pipes
         pipes, word = bank.pipes[n_lasers:], self._word[n_lasers:]
         there = pairs.owner >= 0
+        if new.links.up is not None:
+            there[self._pair[~new.links.up[row]]] = False
         far = np.empty(len(word), np.int32)
         far[0::2] = np.where(there, pairs.owner & 0xFFFFFFFF, -1)  # down, to the gateway
         far[1::2] = np.where(there, pairs.owner >> 32, -1)

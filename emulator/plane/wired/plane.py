@@ -320,7 +320,9 @@ class Plane(MeshPlane):
         ground = self._epoch.links.kind[rows] == LinkKind.GROUND
         overlap_ns = self.scenario.ground.overlap_ns
         make_first = self.scenario.ground.handover == "make-before-break"
-        lingers = ground & (make_first and overlap_ns > 0)
+        lingers = ground & (make_first and overlap_ns > 0) & self._applied.up[rows]
+        if (broken := change.new.links.broken) is not None:
+            lingers &= ~np.isin(self._epoch.links.key()[rows], broken)
         linger = set()
         for row in rows[lingers].tolist():
             key = int(self._current.key[row])

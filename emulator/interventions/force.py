@@ -1,0 +1,166 @@
+"""What all interventions that hold at an instant do together, as arrays."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..epoch import Bool, Int32, Int64, Links
+from ..links.visibility import Sight
+from .intervention import Intervention
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+_NONE = np.empty(0, np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Force:
+    """``dead``: (n_nodes,) bool; ``broken``: keys of links, rising; ``antennas_lost``: (n_gateways,) int32.
+
+    ``changed``: the interventions that change links, in the order in which they came into force: of two
+    rates the later one holds, delays add up.
+    """
+
+    dead: Bool
+    broken: Int64
+    antennas_lost: Int32
+    changed: tuple[Intervention, ...] = ()
+
+    @property
+    def breaks(self) -> bool:
+        return bool(len(self.broken)) or bool(self.dead.any()) or bool(self.antennas_lost.any())
+
+    def hits(self, a: Int32, b: Int32) -> Bool:
+        """(n,) bool: of links between these, which are broken."""
+        hit: Bool = self.dead[a] | self.dead[b]
+        if len(self.broken):
+            key = (a.astype(np.int64) << 32) | b
+            hit |= np.isin(key, self.broken, assume_unique=True)
+        return hit
+
+    def seen(self, sight: Sight, antennas: Sequence[int], n_satellites: int) -> Sight:
+        """Without whom a station can have no link to: the dead, links that are broken, no antenna left."""
+        station = np.repeat(np.arange(len(sight.first) - 1), np.diff(sight.first))
+        gateway = (station + n_satellites).astype(np.int32)
+        kept = ~self.hits(sight.satellite, gateway)
+        kept &= (np.asarray(antennas) > self.antennas_lost)[station]
+        if kept.all():
+            return sight
+        count = np.bincount(station[kept], minlength=len(sight.first) - 1)
+        first = np.append(0, np.cumsum(count)).astype(sight.first.dtype)
+        return Sight(first, sight.satellite[kept], sight.range_km[kept], sight.sine_elevation[kept])
+
+    def antennas_left(self, antennas: Sequence[int]) -> tuple[int, ...]:
+        """At least one each: who has none left sees nothing."""
+        return tuple(max(1, n - lost) for n, lost in zip(antennas, self.antennas_lost.tolist(), strict=True))
+
+    def over(self, links: Links, left: Int32) -> Links:
+        """The links as they are while this holds: those broken are down, rates and delays changed.
+
+        ``left``: (m, 2) satellites and gateways that were linked before, of which those broken are named.
+        """
+        if self.breaks:
+            hit = self.hits(links.a, links.b)
+            gone = left[self.hits(left[:, 0], left[:, 1])]
+            broken = np.unique((gone[:, 0].astype(np.int64) << 32) | gone[:, 1])
+            links = replace(links, up=_read_only(~hit) if hit.any() else None, broken=_read_only(broken))
+        for each in self.changed:
+            rows = _rows(links, each)
+            assert each.change is not None
+            if not len(rows):
+                continue
+            if (rate_bps := each.change.rate_bps) is not None:
+                there, back = links.rate_ab_bps.copy(), links.rate_ba_bps.copy()
+                there[rows] = back[rows] = rate_bps
+                links = replace(links, rate_ab_bps=_read_only(there), rate_ba_bps=_read_only(back))
+            if each.change.extra_delay_ns:
+                delay_ns = links.delay_ns.copy()
+                delay_ns[rows] += each.change.extra_delay_ns
+                links = replace(links, delay_ns=_read_only(delay_ns))
+        return links
+
+
+class Interventions:
+    """All of a run's; ``at`` an instant is the same Force as long as nothing begins or ends."""
+
+    def __init__(self, n_nodes: int, n_satellites: int, asked: Sequence[Intervention] = ()) -> None:
+        self._n_nodes, self._n_satellites = n_nodes, n_satellites
+        self._asked: list[Intervention] = []
+        self._instants: list[int] = []
+        self._held: dict[int, Force] = {}
+        self.add(*asked)
+
+    def __len__(self) -> int:
+        return len(self._asked)
+
+    def add(self, *more: Intervention) -> None:
+        self._asked += more
+        self._asked.sort(key=lambda each: each.at_sim_ns)
+        ends = (each.until_sim_ns for each in self._asked if each.until_sim_ns is not None)
+        self._instants = sorted({*(each.at_sim_ns for each in self._asked), *ends})
+        self._held = {}
+
+    def at(self, sim_ns: int) -> Force:
+        place = bisect_right(self._instants, sim_ns)
+        if place not in self._held:
+            self._held = {k: v for k, v in self._held.items() if k >= place - 2}  # time goes on
+            self._held[place] = self._together([each for each in self._asked if each.is_in_force(sim_ns)])
+        return self._held[place]
+
+    def in_force(self, sim_ns: int) -> list[Intervention]:
+        return [each for each in self._asked if each.is_in_force(sim_ns)]
+
+    def between(self, after_sim_ns: int, until_sim_ns: int) -> tuple[list[Intervention], list[Intervention]]:
+        """What began, and what ended, after an instant and up to another."""
+        begun, ended = [], []
+        for each in self._asked:
+            if after_sim_ns < each.at_sim_ns <= until_sim_ns:
+                begun.append(each)
+            if each.until_sim_ns is not None and after_sim_ns < each.until_sim_ns <= until_sim_ns:
+                ended.append(each)
+        return begun, ended
+
+    def next_change_ns(self, after_sim_ns: int, within_ns: int) -> int | None:
+        """When something begins or ends next; of several within ``within_ns`` of the first, the last."""
+        place = bisect_right(self._instants, after_sim_ns)
+        if place == len(self._instants):
+            return None
+        last = bisect_right(self._instants, self._instants[place] + within_ns) - 1
+        return self._instants[max(place, last)]
+
+    def _together(self, held: Sequence[Intervention]) -> Force:
+        dead = np.zeros(self._n_nodes, np.bool_)
+        antennas = np.zeros(self._n_nodes - self._n_satellites, np.int32)
+        broken = [_NONE]
+        for each in held:
+            if each.change is None:
+                dead[each.named.nodes] = True
+                np.add.at(antennas, each.named.antennas - self._n_satellites, 1)
+                broken.append(each.named.links)
+        changed = tuple(each for each in held if each.change is not None)
+        return Force(_read_only(dead), np.unique(np.concatenate(broken)), _read_only(antennas), changed)
+
+
+def _rows(links: Links, each: Intervention) -> Int64:
+    """Of the links that an intervention changes."""
+    named = each.named
+    found = []
+    if len(named.nodes):
+        found.append(np.flatnonzero(np.isin(links.a, named.nodes) | np.isin(links.b, named.nodes)))
+    if len(named.links):
+        key = links.key()
+        place = np.searchsorted(key, named.links)
+        place = place[place < len(key)]
+        found.append(place[np.isin(key[place], named.links)])
+    return np.unique(np.concatenate(found)) if found else _NONE
+
+
+def _read_only(array: NDArray[Scalar]) -> NDArray[Scalar]:
+    array.flags.writeable = False
+    return array

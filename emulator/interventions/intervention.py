@@ -1,0 +1,48 @@
+"""One intervention: what is failed or changed, from when until when, and who asked for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .named import Named
+
+
+@dataclass(frozen=True)
+class Change:
+    """Of links that stay: a physical rate in place of theirs, both ways, and a delay added to theirs."""
+
+    rate_bps: int | None = None
+    extra_delay_ns: int = 0
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """``what`` as it was asked for; ``change`` None: it fails.  In force: at <= t < until (None: ever)."""
+
+    what: str
+    named: Named
+    at_sim_ns: int
+    until_sim_ns: int | None = None
+    change: Change | None = None
+    by: str = "scenario"
+
+    def is_in_force(self, sim_ns: int) -> bool:
+        return self.at_sim_ns <= sim_ns and (self.until_sim_ns is None or sim_ns < self.until_sim_ns)
+
+    def to_dict(self) -> dict[str, object]:
+        """As an event tells it."""
+        told: dict[str, object] = {"what": self.what, "by": self.by, "until_sim_ns": self.until_sim_ns}
+        if self.change is not None:
+            told |= {"rate_bps": self.change.rate_bps, "extra_delay_ns": self.change.extra_delay_ns}
+        return told
+
+
+@dataclass(frozen=True)
+class Intervened:
+    """What began and what ended since the epoch before, as events tell it."""
+
+    begun: tuple[dict[str, object], ...] = ()
+    ended: tuple[dict[str, object], ...] = ()
+
+
+NOT_INTERVENED = Intervened()

@@ -1,0 +1,67 @@
+"""``[[faults]]``: what fails or changes in a run, at given instants or at random."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from ..shown import shown
+from .section import Section
+from .units import DurationNs, RateBps
+
+ANTENNA = "/antenna"
+REGION = re.compile(r"region:([+-]?\d+(?:\.\d+)?),([+-]?\d+(?:\.\d+)?),(\d+(?:\.\d+)?) ?km")
+NO_REGION = "{} is not a region: write region:LATITUDE,LONGITUDE,RADIUS, as in region:35.7,139.7,500km"
+
+
+def _one_or_more(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+class Fault(Section):
+    what: Annotated[tuple[str, ...], BeforeValidator(_one_or_more)] = ()
+    at_ns: DurationNs = Field(0, alias="at")
+    until_ns: DurationNs | None = Field(None, alias="until")
+    rate_bps: RateBps | None = Field(None, alias="rate", gt=0)
+    delay_ns: DurationNs = Field(0, alias="delay", le=10**10)
+    every: Literal["laser", "satellite", "gateway"] | None = None
+    mtbf_ns: DurationNs | None = Field(None, alias="mtbf", gt=0)
+    mttr_ns: DurationNs | None = Field(None, alias="mttr", gt=0)
+
+
+def fault_problems(fault: Fault) -> Iterator[tuple[str, str]]:
+    """What is wrong with one: the key and a sentence."""
+    if fault.every is None and not fault.what:
+        yield "what", 'nothing is named: write what fails, as in what = "sat-0-0:sat-0-1", or every = "laser"'
+    if fault.every is not None and fault.what:
+        yield "every", "either what or every: what names things, every lets all of a kind fail at random"
+    if fault.until_ns is not None and fault.until_ns <= fault.at_ns:
+        yield (
+            "until",
+            f"it ends at {fault.until_ns / 1e9:g} s, not after it begins at {fault.at_ns / 1e9:g} s",
+        )
+    if fault.every is None:
+        for key, value in (("mtbf", fault.mtbf_ns), ("mttr", fault.mttr_ns)):
+            if value is not None:
+                yield key, f'{key} is of failures at random: add every = "laser", or remove it'
+        return
+    for key, value in (("mtbf", fault.mtbf_ns), ("mttr", fault.mttr_ns)):
+        if value is None:
+            yield key, f'the key {key!r} is missing: write a mean duration, as in {key} = "2 h"'
+    for key, is_set in (("rate", fault.rate_bps is not None), ("delay", fault.delay_ns > 0)):
+        if is_set:
+            yield key, f"what fails at random fails: remove {key!r}, or name what it is of in 'what'"
+
+
+def name_problem(what: str, stations: Sequence[str]) -> str | None:
+    """What is surely wrong with a name before the satellites are known, in a sentence."""
+    if what.startswith("region:") and REGION.fullmatch(what) is None:
+        return NO_REGION.format(shown(what))
+    for end in what.removesuffix(ANTENNA).split(":"):
+        if end.startswith("gw-") and end.removeprefix("gw-") not in stations:
+            near = ", ".join(f"gw-{name}" for name in stations[:12])
+            return f"there is no gateway {shown(end)}: {near or 'the scenario has no station'}"
+    return None

@@ -1,0 +1,194 @@
+"""What interventions do to an epoch's links, ways and stations; and when."""
+
+from __future__ import annotations
+
+from itertools import islice, pairwise
+
+import numpy as np
+import pytest
+
+from orbitmesh.emulator.errors import ScenarioError
+from orbitmesh.emulator.geometry import Geometry
+from orbitmesh.emulator.scenario.scenario import loads
+
+TOY = """
+name = "broken"
+[[constellation.shells]]
+name = "low"
+code = "D:1200:53:40/5/1"
+[ground]
+min-elevation = "10 deg"
+[[ground.stations]]
+name = "london"
+latitude = "51.51 deg"
+longitude = "-0.13 deg"
+antennas = 2
+[[ground.stations]]
+name = "tokyo"
+latitude = "35.68 deg"
+longitude = "139.69 deg"
+[compute]
+satellites = 40
+[run]
+start = 2026-11-01T00:00:00Z
+duration = "60 s"
+step = "1 s"
+"""
+
+
+def geometry(faults: str, more: str = "") -> Geometry:
+    return Geometry(loads(TOY + faults + more))
+
+
+S = 10**9
+LONDON, TOKYO = 40, 41
+
+
+def busiest() -> tuple[Geometry, str, tuple[int, int]]:
+    """A laser in the middle of the way from London to Tokyo."""
+    whole = geometry("")
+    path = whole.epoch_at(0).path(LONDON, TOKYO)
+    assert path is not None
+    a, b = list(pairwise(path[1:-1]))[1]
+    return whole, f"{whole.nodes.names[a]}:{whole.nodes.names[b]}", (min(a, b), max(a, b))
+
+
+def test_a_failed_laser_is_gone_from_its_instant_to_its_end_and_packets_go_another_way() -> None:
+    whole, name, (a, b) = busiest()
+    broken = geometry(f'[[faults]]\nwhat = "{name}"\nat = "10 s"\nuntil = "20 s"\n')
+    for sim_ns, is_there in (
+        (0, True),
+        (10 * S - 1, True),
+        (10 * S, False),
+        (20 * S - 1, False),
+        (20 * S, True),
+    ):
+        epoch = broken.epoch_at(sim_ns)
+        assert (epoch.links.find(a, b) >= 0) == is_there
+        path = epoch.path(LONDON, TOKYO)
+        assert path is not None
+        assert ((a, b) in {tuple(sorted(hop)) for hop in pairwise(path)}) == is_there
+    assert broken.epoch_at(15 * S).path_delay_ns(broken.epoch_at(15 * S).path(LONDON, TOKYO) or ()) > (
+        whole.epoch_at(15 * S).path_delay_ns(whole.epoch_at(15 * S).path(LONDON, TOKYO) or ())
+    )
+
+
+def test_until_routes_react_the_link_is_there_and_down() -> None:
+    _, name, (a, b) = busiest()
+    broken = geometry(
+        f'[[faults]]\nwhat = "{name}"\nat = "10 s"\nuntil = "20 s"\n', '[routing]\nreaction = "3 s"\n'
+    )
+    for sim_ns, row_there, is_up, goes_by_it in (
+        (9 * S, True, True, True), (10 * S, True, False, True), (13 * S - 1, True, False, True),
+        (13 * S, False, False, False), (20 * S, False, False, False), (23 * S, True, True, True),
+    ):  # fmt: skip
+        epoch = broken.epoch_at(sim_ns)
+        row = epoch.links.find(a, b)
+        assert (row >= 0) == row_there
+        if row_there:
+            assert (epoch.links.up is None or bool(epoch.links.up[row])) == is_up
+        path = epoch.path(LONDON, TOKYO)
+        assert path is not None
+        assert ((a, b) in {tuple(sorted(hop)) for hop in pairwise(path)}) == goes_by_it
+
+
+def test_a_satellite_a_gateway_a_plane_and_a_shell_lose_all_their_links() -> None:
+    whole = geometry("").epoch_at(0).links
+    for what, hit in (
+        ("sat-2-3", lambda n: n == 19),
+        ("gw-london", lambda n: n == LONDON),
+        ("plane-1", lambda n: (n >= 8) & (n < 16)),
+        ("shell-low", lambda n: n < 40),
+        ("region:51,0,500km", lambda n: n == LONDON),
+    ):
+        left = geometry(f'[[faults]]\nwhat = "{what}"\n').epoch_at(0).links
+        assert not hit(left.a).any(), what
+        assert not hit(left.b).any(), what
+        lasers = whole.kind == 0
+        others = lasers & ~hit(whole.a) & ~hit(whole.b)
+        assert np.isin(whole.key()[others], left.key()).all(), what
+
+
+def test_of_two_antennas_one_is_left_and_without_any_there_is_no_link() -> None:
+    def linked(faults: str) -> int:
+        return int((geometry(faults).epoch_at(0).links.b == LONDON).sum())
+
+    assert linked("") == 2
+    assert linked('[[faults]]\nwhat = "gw-london/antenna"\n') == 1
+    assert linked('[[faults]]\nwhat = ["gw-london/antenna", "gw-london/antenna"]\n') == 0
+
+
+def test_a_station_whose_satellite_failed_is_linked_to_another() -> None:
+    whole = geometry("")
+    links = whole.epoch_at(0).links
+    first = int(links.a[links.b == TOKYO][0])
+    broken = geometry(f'[[faults]]\nwhat = "{whole.nodes.names[first]}"\nat = "5 s"\n')
+    after, _ = broken._epoch(1, 5 * S, broken._epoch(0, 4 * S, broken.nothing_before())[1])
+    assert after.links.broken is not None
+    assert after.links.broken.tolist() == [first << 32 | TOKYO]  # nothing lingers there
+    others = after.links.a[after.links.b == TOKYO].tolist()
+    assert first not in others
+
+
+def test_rate_and_delay_of_a_link_are_changed_and_of_no_other() -> None:
+    whole, name, (a, b) = busiest()
+    changed = geometry(f'[[faults]]\nwhat = "{name}"\nrate = "5 Mbit/s"\ndelay = "7 ms"\n').epoch_at(0).links
+    links = whole.epoch_at(0).links
+    row = links.find(a, b)
+    assert np.array_equal(changed.key(), links.key())
+    assert changed.rate_ab_bps[row] == changed.rate_ba_bps[row] == 5_000_000
+    assert changed.delay_ns[row] == links.delay_ns[row] + 7_000_000
+    same = np.arange(len(links)) != row
+    assert np.array_equal(changed.delay_ns[same], links.delay_ns[same])
+    assert np.array_equal(changed.rate_ab_bps[same], links.rate_ab_bps[same])
+
+
+def instants(geometry: Geometry, n: int) -> list[float]:
+    return [epoch.sim_ns / S for epoch in islice(geometry.epochs(0, S), n)]
+
+
+def test_an_epoch_is_made_for_what_comes_between_two_steps() -> None:
+    faults = '[[faults]]\nwhat = "sat-0-0"\nat = "1.25 s"\nuntil = "2.99 s"\n'
+    assert instants(geometry(faults), 5) == [0, 1, 1.25, 2, 3]  # its end waits 10 ms for the step
+    assert instants(geometry(faults, '[routing]\nreaction = "300 ms"\n'), 6) == [0, 1, 1.25, 1.55, 2, 3]
+
+
+def test_random_failures_are_those_of_the_seed_at_the_rate_that_was_asked_for() -> None:
+    faults = '[[faults]]\nevery = "laser"\nmtbf = "10 s"\nmttr = "5 s"\n'
+    one, same = geometry(faults).interventions, geometry(faults).interventions
+    begun, ended = one.between(-1, 60 * S)
+    assert [each.to_dict() for each in begun] == [each.to_dict() for each in same.between(-1, 60 * S)[0]]
+    # 80 lasers, each up for 10 s and down for 5 on average: 1/3 are down, in the long run
+    down = np.mean([len(one.in_force(t * S)) for t in range(30, 60)]) / 80
+    assert 0.25 < down < 0.42
+    other = Geometry(loads(TOY + "seed = 7\n" + faults)).interventions
+    assert [e.at_sim_ns for e in other.between(-1, 60 * S)[0]] != [e.at_sim_ns for e in begun]
+    assert all(each.by == "chance" for each in begun)
+    assert all(each.until_sim_ns is not None and each.until_sim_ns > each.at_sim_ns for each in ended)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ('what = "sat-9-0"', "there is no node 'sat-9-0': did you mean"),
+        ('what = "gw-londn"', "there is no gateway 'gw-londn': gw-london, gw-tokyo"),
+        ('what = "plane-5"', "there is no plane-5: planes are plane-0 to plane-4"),
+        ('what = "shell-high"', "there is no shell 'high'"),
+        ('what = "gw-london:gw-tokyo"', "is no link that can be"),
+        ('what = "sat-0-0:"', "is not a link: write A:B"),
+        ('what = "region:0,0"', "is not a region"),
+        ('what = "region:0,0,10km"', "holds no station"),
+        ('what = "sat-0-0/antenna"', "a satellite's links are lasers"),
+        ('at = "1 s"', "nothing is named"),
+        ('what = "sat-0-0"\nat = "5 s"\nuntil = "5 s"', "not after it begins"),
+        ('every = "laser"', "the key 'mtbf' is missing"),
+        ('what = "sat-0-0"\nmtbf = "5 s"', "mtbf is of failures at random"),
+        ('every = "laser"\nmtbf = "1 ms"\nmttr = "1 ms"', "and at most 100,000 may"),
+        ('every = "laser"\nmtbf = "1 s"\nmttr = "1 s"\nrate = "1 Mbit/s"', "what fails at random fails"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_by_key(fault: str, words: str) -> None:
+    with pytest.raises(ScenarioError) as refused:
+        geometry(f"[[faults]]\n{fault}\n")
+    assert words in str(refused.value)
+    assert "faults" in str(refused.value)
