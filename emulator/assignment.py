@@ -16,11 +16,29 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Leave:
+    """What a satellite has begun for a class at a gateway, and cannot do from ``until_sim_ns`` on.
+
+    ``rule``: "move" or "refuse".  ``reason``: what it will be; ``again_sim_ns``: when somebody serves again,
+    if that is known.  ``to``: who would go on, and the bit/s of the narrowest link to there (0: no way).
+    """
+
+    gateway: int
+    customer_class: str
+    rule: str
+    until_sim_ns: int
+    reason: str
+    again_sim_ns: int | None
+    to: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
 class Assignment:
     """``probe_gateways[satellite]``: whom it measures, nearest first; ``nearest[gateway]``: who serves it.
 
     ``placed[gateway][class]`` and ``refused``: where a policy of its own says who serves a class's requests.
     ``power_again``: of satellites that serve and have no power, the emulated instant from which on they will.
+    ``leaves[satellite]``: for whom it ends soon.
     """
 
     probe_gateways: dict[int, tuple[int, ...]]
@@ -28,6 +46,7 @@ class Assignment:
     placed: Mapping[int, Mapping[str, int | None]] = field(default_factory=dict)
     refused: Mapping[int, Mapping[str, Refusal]] = field(default_factory=dict)
     power_again: Mapping[int, int | None] = field(default_factory=dict)
+    leaves: Mapping[int, tuple[Leave, ...]] = field(default_factory=dict)
 
     def serves(self, gateway: int, customer_class: str) -> int | None:
         """Who serves a class's requests; None: nobody."""

@@ -9,6 +9,8 @@ from typing import Any
 from orbitmesh.wire.limits import MAX_SERVED_TOKENS
 from orbitmesh.wire.spec import NodeSpec
 
+from .serving.leaving import read_leaves
+
 _OPS = ("assign", "serve", "end", "stop")
 
 
@@ -41,6 +43,7 @@ def read_order(message: bytes, spec: NodeSpec) -> dict[str, Any]:
             "power_again_mono_ns": lambda value: None if value is None else _instant(value),
             "background": _background,
             "train_from_mono_ns": _instant,
+            "leaves": _leaves,
         },
     }
     known = of_ops.get(op, {})
@@ -103,6 +106,16 @@ def _by_class(value: Any, wrong: Callable[[Any], str | None]) -> str | None:
     if not isinstance(value, dict):
         return f"is {_short(value)}: it must go by class"
     return next((f"of {name} {said}" for name, each in value.items() if (said := wrong(each))), None)
+
+
+def _leaves(value: Any) -> str | None:
+    try:
+        read_leaves(value)
+    except KeyError as error:
+        return f"has no {error}"
+    except (AttributeError, TypeError, ValueError) as error:
+        return f"makes no sense: {error}"
+    return None
 
 
 def _is_number(value: Any) -> bool:

@@ -11,6 +11,8 @@ Protocol (SOCK_SEQPACKET, one JSON object a message).  To the parent::
     {"op": "serve", "name": "sat-3-7", "background": [[arrival_mono_ns, prompt_tokens, output_tokens], ...]}
         requests of others, which fill the batch and have no packets; in the order of their arrivals
     {"op": "serve", "name": "sat-3-7", "train_from_mono_ns": …}     the first step of training begins then
+    {"op": "serve", "name": "sat-3-7", "leaves": [{...}, ...]}      for whom it ends soon (Leave of
+        nodes/serving/leaving.py), in place of those told before
     {"op": "end"}    all nodes: report nothing any more
     {"op": "stop"}
 

@@ -26,6 +26,7 @@ from .outbox import Outbox
 from .probe_service import ProbeService
 from .prober import Prober
 from .server import NodeServer
+from .serving.mover import Mover
 from .serving.service import ServingService
 from .statistics import Statistics
 from .task_sender import TaskSender
@@ -112,6 +113,8 @@ async def _live(spec: NodeSpec, control: socket.socket, samples_fd: int, decoder
     async with asyncio.TaskGroup() as group:  # an error in any measurement ends the node, visibly
         prober = Prober(spec, group, outbox, udp)
         sender, customers = TaskSender(spec, group, outbox), CustomerSender(spec, group, outbox)
+        if serving is not None:
+            serving.moves_by(Mover(group))
         _report(control, {"event": "ready", "name": spec.name, "pid": os.getpid()})
         if serving is not None and spec.serving is not None and spec.serving.report_interval_ns:
             group.create_task(_tell_energy(control, spec.name, serving, spec.serving.report_interval_ns))

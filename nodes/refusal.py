@@ -9,6 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc.code_pb2 import (
     DEADLINE_EXCEEDED,
     INVALID_ARGUMENT,
+    NOT_FOUND,
     RESOURCE_EXHAUSTED,
     UNAVAILABLE,
     UNIMPLEMENTED,
@@ -44,6 +45,11 @@ async def refuse_unpowered(context: Any, reason: str, retry_ns: int) -> NoReturn
 async def refuse_missing(context: Any, reason: str) -> NoReturn:
     """This node cannot do it at all, as it is installed."""
     await _abort(context, UNIMPLEMENTED, reason)
+
+
+async def refuse_gone(context: Any, reason: str) -> NoReturn:
+    """What is asked for is not here, or no more."""
+    await _abort(context, NOT_FOUND, reason)
 
 
 async def refuse_deadline(context: Any, error: DeadlineTooShort) -> NoReturn:

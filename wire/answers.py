@@ -20,6 +20,8 @@ class Answer:
     ``throttled_queue_ns`` and ``throttled_prefill_ns`` are in the first two.
     ``late_p50_ns``, ``late_p99_ns``: how much later than modelled it sent its tokens.  ``error``: "" where it
     was answered, a gRPC status name, "unassigned" (``dst`` ""), "CUT_SHORT", "cut-off" or a policy's reason;
+    ``moved_ns``: between two satellites, ``moved_first_ns`` of it before the first token; ``moves`` times, of
+    which ``recomputed`` without its KV cache, and else with ``moved_bytes`` of it, at last to ``moved_to``.
     ``refused``: the node said no, or the policy that places requests; ``retry_ns``: in how long it, or the
     policy, said that it may be worth asking again, -1 where nothing was said.
     """
@@ -50,6 +52,12 @@ class Answer:
     error: str = ""
     refused: bool = False
     retry_ns: int = -1
+    moved_ns: int = 0
+    moved_first_ns: int = 0
+    moves: int = 0
+    recomputed: int = 0
+    moved_bytes: int = 0
+    moved_to: str = ""
 
     @property
     def ok(self) -> bool:

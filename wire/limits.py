@@ -12,6 +12,7 @@ MAX_TEMPERATURE = 10.0
 MAX_EMBEDDED_BYTES = 64 * 2**10  # of UTF-8; the model reads the first 256 tokens
 MAX_SERVED_PROMPT_BYTES = 4 * 2**20
 MAX_SERVED_TOKENS = 1_000_000  # of a prompt, or of an answer; the KV cache is mostly less
+MAX_CACHE_PIECE_BYTES = 2**20
 MAX_NAME_CHARACTERS = 200  # of a session, a class, a prefix
 
 MAX_WAITING_TASKS = 16  # beyond it a task is refused with RESOURCE_EXHAUSTED

@@ -221,6 +221,7 @@ class ServingSpec:
     ``power_exponent``: of the platform: how speed follows from power, ((P - P_idle) / (P_max - P_idle))^g;
     without a platform nothing is ever slowed.  ``report_interval_ns``: how often the process tells what its
     accelerators drew (``energy.py``); 0: never.
+    ``cache_ratio``: of the bytes of a KV cache, the share that is sent where it moves: the links' rate scale.
     """
 
     deployment: Deployment
@@ -231,6 +232,7 @@ class ServingSpec:
     message_tokens: int = 1
     power_exponent: float = 1.0
     report_interval_ns: int = 0
+    cache_ratio: float = 1.0
 
     def __post_init__(self) -> None:
         for name in ("requests", "waiting", "replicas", "message_tokens"):
@@ -240,6 +242,13 @@ class ServingSpec:
             raise ValueError(f"power_exponent is {self.power_exponent}: it must be above 0")
         if self.report_interval_ns < 0:
             raise ValueError(f"report_interval_ns is {self.report_interval_ns}: it must be 0 or above")
+        if not 0 < self.cache_ratio <= 1:
+            raise ValueError(f"cache_ratio is {self.cache_ratio}: it must be above 0 and at most 1")
+
+    def cache_bytes(self, tokens: int) -> int:
+        """What is sent of the keys and values of so many tokens."""
+        on = self.deployment
+        return max(1, round(tokens * on.model.kv_bytes_per_token(on.kv_bits) * self.cache_ratio))
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> ServingSpec:

@@ -1,4 +1,4 @@
-"""When satellites that stand still compute again: in sunlight, or once they have cooled.  Pure.
+"""When satellites that stand still compute again, in sunlight or cooled; and when it gets dark.  Pure.
 
 In sunlight: from when on the array carries the bus and computers that idle.  The battery is not counted on,
 since what it has left is the bus's.  Warm ones go on cooling as they did in the last step.
@@ -14,6 +14,7 @@ from .advance import CAUSES
 from .fleet import FleetPlatforms
 
 AHEAD_NS = 80 * 60 * NS_PER_S  # the longest eclipse of a geostationary orbit takes 72 minutes
+SHADOW_AHEAD_NS = 180 * NS_PER_S
 _STEP_NS = 60 * NS_PER_S
 _HALVINGS = 12  # of a minute: 15 ms
 #: satellites of one search: some 20 ms; of more the others wait for the next epoch
@@ -28,6 +29,7 @@ class PowerForecast:
         self._needed_w = platforms.of_each(lambda platform: platform.bus_w + platform.idle_w)
         self._known: dict[int, tuple[int, int | None]] = {}  # until when it holds, and what
         self._searched_sim_ns: int | None = None
+        self._dark: dict[int, tuple[int, int | None]] = {}  # likewise, of the shadow ahead
         self._warm: tuple[int, Float64] | None = None  # the temperatures of the last epoch
         self._falls: tuple[int, Float64] | None = None  # of the one asked for, K/s
 
@@ -69,6 +71,24 @@ class PowerForecast:
             told[each] = at if sim_ns < until_ns or at == sim_ns else None
         return told
 
+    def shadow(self, satellites: Int64, sim_ns: int) -> dict[int, int | None]:
+        """From when on there is not enough; now, where it is dark; None: not within two minutes at least."""
+        unknown = [each for each in satellites.tolist() if sim_ns >= self._dark.get(each, (sim_ns, None))[0]]
+        if unknown:
+            who = np.array(unknown, np.int64)
+            instants = sim_ns + np.arange(0, SHADOW_AHEAD_NS + 1, _STEP_NS, dtype=np.int64)
+            enough = self._is_enough(who, instants)
+            for row, satellite in enumerate(unknown):
+                first = int(np.argmin(enough[row]))
+                if enough[row, first]:
+                    self._dark[satellite] = sim_ns + _STEP_NS, None
+                    continue
+                at = int(instants[first])
+                if first > 0:
+                    at = self._edge(satellite, at, int(instants[first - 1]))
+                self._dark[satellite] = max(at, sim_ns + _STEP_NS if first == 0 else at), at
+        return {each: self._dark[each][1] for each in satellites.tolist()}
+
     def _search(self, satellites: Int64, sim_ns: int) -> None:
         instants = sim_ns + np.arange(0, AHEAD_NS + 1, _STEP_NS, dtype=np.int64)
         enough = self._is_enough(satellites, instants)
@@ -83,6 +103,7 @@ class PowerForecast:
             self._known[satellite] = at, at
 
     def _edge(self, satellite: int, dark_ns: int, lit_ns: int) -> int:
+        """Between the two, in either order, to the side of light."""
         who = np.array([satellite], np.int64)
         for _ in range(_HALVINGS):
             middle_ns = (dark_ns + lit_ns) // 2

@@ -53,6 +53,12 @@ ANSWERS = pa.schema(
         ("throttled_prefill_ns", pa.int64()),
         ("throttled_by", pa.string()),
         ("preempted", pa.int64()),
+        ("moved_ns", pa.int64()),
+        ("moved_first_ns", pa.int64()),
+        ("moves", pa.int64()),
+        ("recomputed", pa.int64()),
+        ("moved_bytes", pa.int64()),
+        ("moved_to", pa.string()),
         ("energy_j", pa.float64()),
         ("node_late_p50_ns", pa.int64()),
         ("node_late_p99_ns", pa.int64()),
@@ -83,7 +89,8 @@ def as_sent(answer: Answer) -> Sample:
 def as_done(answer: Answer) -> Sample:
     """The instant at which its last token came."""
     done = answer.done_mono_ns
-    return Sample("answer", answer.src, answer.dst, answer.number, done, done, 0, ok=answer.ok)
+    last = answer.moved_to or answer.dst
+    return Sample("answer", answer.src, last, answer.number, done, done, 0, ok=answer.ok)
 
 
 def answer_row(
@@ -128,6 +135,12 @@ def answer_row(
         answer.throttled_prefill_ns if ok else None,
         throttled_by or None,
         answer.preempted if ok else None,
+        answer.moved_ns if ok else None,
+        answer.moved_first_ns if ok else None,
+        answer.moves,
+        answer.recomputed,
+        answer.moved_bytes,
+        answer.moved_to or None,
         answer.energy_j if ok else None,
         answer.late_p50_ns if ok else None,
         answer.late_p99_ns if ok else None,

@@ -104,6 +104,10 @@ def _quality(row: dict[str, Any]) -> str:
     said = ""
     if row.get("joules_per_request") is not None:
         said += f" Accelerators drew {row['joules_per_request']:.3g} J for each answer."
+    if moves := row.get("moved", {}).get("moves"):
+        moved = row["moved"]
+        said += f" {moved['requests']:,} moved to another satellite under way, with {moved['bytes']:,} bytes"
+        said += f" of KV cache; {moved['recomputed']:,} of {moves:,} moves without it."
     said += _cost(row.get("cost")) + _host(row.get("host"))
     if row["sound"] < row["requests"]:
         said += (

@@ -3,7 +3,7 @@
 Where the time went: propagation, sending, the accelerator's queue and the model's steps are known, and what
 packets waited on the links about then.  Of what is left that wait is the links'.  The rest is laid on a lost
 packet, where the links of the way lost one meanwhile and the rest is at least the round trip that sending
-again takes; else on a change of the path; else on this machine.
+again takes; else on a move to another satellite, or a change of the path; else on this machine.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _of_class(
     """What is said of a class beside its verdict."""
     answered = table.filter(pa.array(asked.answered))
     host = host_part(answered, asked.metrics["ttft"], budget)
-    return _quality(table) | host | forbidden(table, target) | _joules(table)
+    return _quality(table) | host | forbidden(table, target) | _joules(table) | _moves(table)
 
 
 def _quality(table: pa.Table) -> dict[str, Any]:
@@ -92,6 +92,19 @@ def _joules(table: pa.Table) -> dict[str, float | None]:
     return {
         "joules_per_request": joules / len(answered) if len(answered) else None,
         "joules_per_token": joules / tokens if tokens else None,
+    }
+
+
+def _moves(table: pa.Table) -> dict[str, Any]:
+    """Of answers that went on at another satellite, however they ended."""
+    moves = _ints(table, "moves")
+    return {
+        "moved": {
+            "requests": int(np.count_nonzero(moves)),
+            "moves": int(moves.sum()),
+            "recomputed": int(_ints(table, "recomputed").sum()),
+            "bytes": int(_ints(table, "moved_bytes").sum()),
+        }
     }
 
 
@@ -126,6 +139,7 @@ def _metrics(answered: pa.Table, times: StepTime) -> dict[str, Parts]:
             "queue_ns", "prefill_ns", "decode_ns", "throttled_ns", "throttled_queue_ns",
             "throttled_prefill_ns", "prompt_tokens", "output_tokens", "links_first_ns", "links_done_ns",
             "lost_first", "lost_done",
+            "moved_ns", "moved_first_ns", "moves",
         )
     }  # fmt: skip
     changed = _changed(answered)
@@ -155,6 +169,13 @@ def _metrics(answered: pa.Table, times: StepTime) -> dict[str, Parts]:
     rest[:, _COLUMN["compute"]] = (steps[1] - throttled.decode) / more
     throttled.lay(rest, throttled.decode / more)
 
+    first[:, _COLUMN["moved"]], whole[:, _COLUMN["moved"]] = ints["moved_first_ns"], ints["moved_ns"]
+    rest[:, _COLUMN["moved"]] = (ints["moved_ns"] - ints["moved_first_ns"]) / more
+    # what moved after its first token had come had that from where it was first asked for, along one path
+    moved = ints["moves"] > 0
+    changed_first = np.where(moved, np.where(ints["moved_first_ns"] > 0, "moved", ""), changed)
+    changed = np.where(moved, "moved", changed)
+
     several = ints["output_tokens"] > 1
     rest[~several] = 0  # an answer of one token has no time between tokens: it misses no bound on it
     tpot_ns = np.where(several, (ints["answer_ns"] - ints["ttft_ns"]) / more, 0)
@@ -163,7 +184,9 @@ def _metrics(answered: pa.Table, times: StepTime) -> dict[str, Parts]:
     lost = ints["lost_first"], ints["lost_done"]
     later = np.maximum(waits[1] - waits[0], 0) / more, lost[1] > lost[0], again_ns / more
     return {
-        "ttft": _whole(first, ints["ttft_ns"], changed, prefill_alone, _Way(waits[0], lost[0] > 0, again_ns)),
+        "ttft": _whole(
+            first, ints["ttft_ns"], changed_first, prefill_alone, _Way(waits[0], lost[0] > 0, again_ns)
+        ),
         "answer": _whole(
             whole,
             ints["answer_ns"],
@@ -219,7 +242,7 @@ def _whole(
     left = left - waited
     lost = way.lost & (left >= way.again) & (left > 0)
     parts[:, _COLUMN["lost"]] += np.where(lost, left, 0)
-    for name in ("handover", "reroute"):
+    for name in ("moved", "handover", "reroute"):
         parts[:, _COLUMN[name]] += np.where(~lost & (changed == name), left, 0)
     parts[:, _COLUMN["host"]] += np.where(~lost & (changed == ""), left, 0)
     return Parts(np.asarray(measured, np.float64), parts, least_of(parts, alone))

@@ -35,7 +35,7 @@ from ..links.changes import NOTHING_CHANGED, link_changes
 from ..links.coverage import Window
 from ..memory_files import MemoryFiles
 from ..priority import go_before_nodes
-from .placing import forecast_of, placer_of, with_forecast
+from .placing import forecast_of, outlive_of, placer_of, with_forecast
 from .processes import keep_capabilities
 
 # Epochs under way between the two processes: enough to ride out a slow tick,
@@ -67,6 +67,7 @@ class Server:
         self._epochs = geometry.epochs(start_sim_ns, step_ns)
         self._forecast = forecast_of(self._scenario, geometry)
         self._placer = placer_of(self._scenario, geometry, self._forecast)
+        self._outlive = outlive_of(self._scenario, geometry)
         self._recent: deque[Epoch] = deque(maxlen=WINDOW + 1)  # the one in force, and those under way
         self._files = MemoryFiles()
         self._credit = threading.Semaphore(0)
@@ -111,7 +112,7 @@ class Server:
             epoch = _with(epoch, geometry.more_routes(epoch, lacking))
         n_satellites, gateways_each = geometry.nodes.n_satellites, compute.probes.gateways
         assignment = assign(epoch, n_satellites, geometry.hosting, gateways_each, self._placer)
-        assignment = with_forecast(assignment, epoch, geometry, self._forecast)
+        assignment = with_forecast(assignment, epoch, geometry, self._forecast, self._outlive)
         last = self._recent[-1] if self._recent else None
         changes = NOTHING_CHANGED if last is None else link_changes(last.links, epoch.links)
         begun, ended = geometry.interventions.between(-1 if last is None else last.sim_ns, epoch.sim_ns)

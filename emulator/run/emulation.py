@@ -41,6 +41,7 @@ from .endings import finish, release_ending, signals_noted, tell_failure
 from .folder import RunFolder
 from .geometry_process import GeometryProcess
 from .header import run_header
+from .leave_orders import LeaveOrders
 from .link_watch import LinkWatch
 from .news import News, StatusNews, StepWatch, publish
 from .node_processes import NodeProcesses
@@ -111,6 +112,7 @@ class Emulation(RunningMesh):
         self._others: BackgroundRequests | None = None
         self._link_watch: LinkWatch | None = None
         self._silent_load: SilentLoad | None = None
+        self._leaves: LeaveOrders | None = None
         self._questions = Questions(self, self._ask_for_routes, self._forget_routes)
         self.summary = {}
         self._assignment: Assignment | None = None
@@ -259,6 +261,7 @@ class Emulation(RunningMesh):
             lambda tick: self._capacities.tick(tick.epoch.platforms, tick.assignment.power_again),
             self._serve,
             self._link_watch.tick,
+            self._leave,
             lambda tick: self._questions.ticked(),
         ]
         self._conductor = Conductor(
@@ -319,6 +322,9 @@ class Emulation(RunningMesh):
         self._others.begin(quiet_until_ns)
         for name in training:
             self._orders.serve(name, train_from_mono_ns=quiet_until_ns)
+        self._leaves = LeaveOrders(
+            self.nodes, self._address, self.scenario.run.rate_scale, self.clock.mono_ns, self._orders.serve
+        )
         assert self._assignment is not None
         self._orders.assign(
             None, self._assignment, self.nodes, self._address, self.clock.mono_ns,
@@ -423,6 +429,10 @@ class Emulation(RunningMesh):
             self._others.tick(tick)
         if self._silent_load is not None:
             self._silent_load.tick(tick)
+
+    def _leave(self, tick: Tick) -> None:
+        if self._leaves is not None:
+            self._leaves.tick(tick)
 
     def _more_routes(self, routes: dict[int, Any]) -> None:
         assert self._conductor is not None

@@ -75,7 +75,7 @@ def serving_specs(scenario: Scenario, nodes: Nodes, hosting: Bool) -> dict[int, 
     """What each satellite with a process serves, by node: each at its own platform's exponent."""
     if scenario.serving is None:
         return {}
-    usual = serving_spec(scenario.serving)
+    usual = serving_spec(scenario.serving, scenario.run.rate_scale)
     if scenario.platform is not None and scenario.platform.load == "measured":
         usual = replace(usual, report_interval_ns=report_interval_ns(scenario.run.step_ns))
     by_shell = [

@@ -17,6 +17,7 @@ from ..geometry import Geometry
 from ..links.contacts import Contacts, station_contacts
 from ..links.passes import states_of
 from ..placement import Placer, RequestClass, Work, load
+from ..placement.outlive import Battery, Outlive
 from ..placement.rises import Rises
 from ..platform import chosen
 from ..platform.forecast import PowerForecast
@@ -61,15 +62,50 @@ def forecast_of(scenario: Scenario, geometry: Geometry) -> PowerForecast | None:
     return PowerForecast(geometry.platforms, lambda who, when: states_of(fleet, who, when))
 
 
+def outlive_of(scenario: Scenario, geometry: Geometry) -> Outlive | None:
+    """None where nobody asks, or all that is begun stays where it is."""
+    serving = scenario.serving
+    if serving is None or not scenario.customers:
+        return None
+    rules = {each.name: each.outlive or serving.outlive for each in scenario.customers}
+    if set(rules.values()) == {"stay"}:
+        return None
+    loads = loads_of(scenario, scenario.base, scenario.run.seed)
+    names = geometry.nodes.index
+    classes = {names[gateway]: [each.customer_class for each in mine] for gateway, mine in loads.items()}
+    forecast = forecast_of(scenario, geometry)  # one of its own: each searches once an epoch
+    of = geometry.platforms
+    return Outlive(
+        np.flatnonzero(geometry.hosting[: geometry.nodes.n_satellites]).astype(np.int32),
+        classes,
+        rules,
+        battery=None
+        if of is None
+        else Battery(
+            of.of_each(lambda each: each.floor_j),
+            of.of_each(lambda each: each.discharge_ratio),
+            of.of_each(lambda each: float(each.battery_w >= each.bus_w + each.idle_w)) > 0,
+        ),
+        sunlight=None if forecast is None else forecast.sunlight,
+        shadow=None if forecast is None else forecast.shadow,
+        passes=lambda *asked: _passes(geometry, *asked),
+    )
+
+
 def with_forecast(
-    assignment: Assignment, epoch: Epoch, geometry: Geometry, forecast: PowerForecast | None
+    assignment: Assignment,
+    epoch: Epoch,
+    geometry: Geometry,
+    forecast: PowerForecast | None,
+    outlive: Outlive | None = None,
 ) -> Assignment:
-    """With the instants at which satellites without power have some again."""
-    if forecast is None or epoch.platforms is None:
-        return assignment
-    serving = np.flatnonzero(geometry.hosting[: geometry.nodes.n_satellites])
-    still = serving[epoch.platforms.capacity_ratio[serving] <= 0]
-    return replace(assignment, power_again=forecast.again(epoch, still)) if len(still) else assignment
+    """With the instants at which satellites without power have some again, and for whom they end soon."""
+    if forecast is not None and epoch.platforms is not None:
+        serving = np.flatnonzero(geometry.hosting[: geometry.nodes.n_satellites])
+        still = serving[epoch.platforms.capacity_ratio[serving] <= 0]
+        if len(still):
+            assignment = replace(assignment, power_again=forecast.again(epoch, still))
+    return assignment if outlive is None else replace(assignment, leaves=outlive.leaves(epoch, assignment))
 
 
 def _floors_j(scenario: Scenario, geometry: Geometry) -> Float64:

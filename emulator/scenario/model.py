@@ -286,6 +286,8 @@ class Serving(Section):
     waiting: StrictInt = Field(1000, ge=1, le=1_000_000)
     prefix_caching: StrictBool = Field(True, alias="prefix-caching")
     message_tokens: StrictInt = Field(1, alias="message-tokens", ge=1, le=1000)
+    # what becomes of a request that its satellite cannot answer to the end
+    outlive: Literal["move", "refuse", "stay"] = "move"
     placement: str = "nearest"  # of ours, or a plug-in's: check.py knows which there are
 
 
@@ -330,6 +332,7 @@ class Customers(Section):
     bytes_per_image: SizeBytes | None = Field(None, alias="bytes-per-image", ge=0)
     target: str | TargetTable | None = None  # a preset's name, or one's own
     placement: str | None = None  # default: the one of [serving]
+    outlive: Literal["move", "refuse", "stay"] | None = None  # likewise
 
 
 class Training(Section):

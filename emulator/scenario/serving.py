@@ -15,8 +15,10 @@ from .model import Serving
 BITS = {"bf16": 16, "fp8": 8, "fp4": 4}
 
 
-def serving_spec(serving: Serving) -> ServingSpec:
-    """InputError or ValueError where it cannot be: a name that is none, a model that does not fit."""
+def serving_spec(serving: Serving, rate_scale: float = 1.0) -> ServingSpec:
+    """``rate_scale``: of the links, and so of the KV cache that moves over them.
+
+    InputError or ValueError where it cannot be: a name that is none, a model that does not fit."""
     weight_bits = BITS[serving.precision]
     kv_bits = usual_kv_bits(weight_bits) if serving.kv_precision is None else BITS[serving.kv_precision]
     return ServingSpec(
@@ -34,6 +36,7 @@ def serving_spec(serving: Serving) -> ServingSpec:
         serving.prefix_caching,
         serving.replicas,
         serving.message_tokens,
+        cache_ratio=rate_scale,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import grpc
@@ -30,6 +30,7 @@ _REFUSALS = {"RESOURCE_EXHAUSTED", "INVALID_ARGUMENT", "FAILED_PRECONDITION"}
 # More streams at once no machine carries; the next wait for room, and count from when they were due.
 MOST_UNDER_WAY = 4096
 _ROOM_S = 0.01
+MOST_MOVES = 16  # of one answer
 
 
 class CustomerSender:
@@ -67,7 +68,7 @@ class CustomerSender:
                 continue
             if satellite not in self._spec.peers:
                 raise ValueError(f"{self._spec.name} is to ask {satellite!r}, whose address it was not told")
-            self._channels[satellite] = PeerChannel(self._group, self._spec.peers[satellite])
+            self._open(satellite)
         for satellite in tuple(self._channels):
             self._close_unused(satellite)
 
@@ -115,31 +116,56 @@ class CustomerSender:
             retry_ns = self._retry_mono_ns.get(came.load.customer_class)
             left_ns = -1 if retry_ns is None else max(0, retry_ns - time.monotonic_ns())
             return came.lost(reason or "unassigned", refused=reason is not None, retry_ns=left_ns)
-        load, asked = came.load, came.asked
-        channel = self._channels[satellite]
+        for _ in range(MOST_MOVES + 1):
+            lost = await self._asked_of(satellite, came)
+            if lost is not None:
+                return lost
+            if came.moved is None:
+                return came.answer()
+            # the rest is where it has gone, or whoever serves the class by now computes it anew
+            satellite = came.moved.satellite or self._satellites.get(came.load.customer_class)
+            if satellite is None:
+                return came.lost(f"moved: it was {came.moved.reason}, and nobody else serves")
+            if satellite not in self._spec.peers:
+                return came.lost(f"moved to {satellite}, whose address is not known")
+        return came.lost(f"moved more than {MOST_MOVES} times")
+
+    async def _asked_of(self, satellite: str, came: _Came) -> Answer | None:
+        """The whole of it, or what is left; None: it came, or is to be had elsewhere."""
+        channel = self._open(satellite)
         self._users[satellite] = self._users.get(satellite, 0) + 1
         try:
             if not await channel.until_ready(TIMEOUT_S):
                 return came.lost("UNAVAILABLE")
-            request = serving_pb2.GenerateRequest(
-                customer_class=load.customer_class,
-                prompt_tokens=asked.prompt_tokens,
-                prompt=bytes(prompt_bytes(load, asked)),
-                max_output_tokens=asked.output_tokens,
-                scheduled_mono_ns=came.due_mono_ns,
-            )
-            came.sent(request.ByteSize())
+            request = came.request(satellite)
             try:
-                async for message in channel.serving.Generate(request, timeout=TIMEOUT_S):
-                    came.message(message)
+                await self._read(channel, request, came)
             except grpc.aio.AioRpcError as error:
-                name = error.code().name
-                refused = name in _REFUSALS or _has_reason(error)
-                return came.lost(name, refused=refused, retry_ns=_retry_ns(error))
+                if error.code() is not grpc.StatusCode.NOT_FOUND or not request.resumed.ticket:
+                    name = error.code().name
+                    refused = name in _REFUSALS or _has_reason(error)
+                    return came.lost(name, refused=refused, retry_ns=_retry_ns(error))
+                came.forget_ticket()
+                try:
+                    await self._read(channel, came.request(satellite), came)
+                except grpc.aio.AioRpcError as again:
+                    name = again.code().name
+                    refused = name in _REFUSALS or _has_reason(again)
+                    return came.lost(name, refused=refused, retry_ns=_retry_ns(again))
         finally:
             self._users[satellite] -= 1
             self._close_unused(satellite)
-        return came.answer()
+        return None
+
+    async def _read(self, channel: PeerChannel, request: Any, came: _Came) -> None:
+        came.moved = None
+        async for message in channel.serving.Generate(request, timeout=TIMEOUT_S):
+            came.message(message)
+
+    def _open(self, satellite: str) -> PeerChannel:
+        if satellite not in self._channels:
+            self._channels[satellite] = PeerChannel(self._group, self._spec.peers[satellite])
+        return self._channels[satellite]
 
     def _close_unused(self, satellite: str) -> None:
         if satellite in self._satellites.values() or self._users.get(satellite):
@@ -175,18 +201,60 @@ class _Came:
     sent_mono_ns: int = 0
     first_mono_ns: int = 0
     done_mono_ns: int = 0
-    bytes_up: int = 0
+    bytes_up: int = 0  # with the first asking
+    bytes_more_up: int = 0
     bytes_first: int = 0
     bytes_down: int = 0
     tokens: int = 0
     totals: Any = None
+    moved: Any = None  # where the rest is to be had
+    moved_to: str = ""
+    moves: int = 0
+    recomputed: int = 0
+    resumed: Any = None
 
-    def sent(self, bytes_up: int) -> None:
-        self.bytes_up, self.sent_mono_ns = bytes_up, time.monotonic_ns()
+    def request(self, satellite: str) -> Any:
+        """What is asked of a satellite now: the whole, or what is left (with a ticket: no prompt)."""
+        load, asked = self.load, self.asked
+        if self.moved is not None:
+            self.moved_to, self.moves = satellite, self.moves + 1
+            moved = self.moved
+            self.resumed = serving_pb2.Resumed(
+                ticket=moved.ticket,
+                made=self.tokens,
+                paused_mono_ns=moved.paused_mono_ns,
+                timing=moved.timing,
+            )
+        tickets = self.resumed is not None and self.resumed.ticket
+        self.recomputed += self.resumed is not None and not tickets
+        whole = replace(asked, prompt_tokens=asked.prompt_tokens + self.tokens)
+        request = serving_pb2.GenerateRequest(
+            customer_class=load.customer_class,
+            gateway=self.src,
+            prompt_tokens=asked.prompt_tokens,
+            prompt=b"" if tickets else bytes(prompt_bytes(load, whole)),
+            max_output_tokens=asked.output_tokens,
+            scheduled_mono_ns=self.due_mono_ns,
+            resumed=self.resumed,
+        )
+        if self.sent_mono_ns:
+            self.bytes_more_up += request.ByteSize()
+        else:
+            self.bytes_up, self.sent_mono_ns = request.ByteSize(), time.monotonic_ns()
+        return request
+
+    def forget_ticket(self) -> None:
+        """Nothing goes on under it: to be computed anew."""
+        self.moved = None
+        self.resumed.ticket = ""
 
     def message(self, message: Any) -> None:
-        self.done_mono_ns = time.monotonic_ns()
         size = message.ByteSize()
+        if message.HasField("moved"):
+            self.moved = message.moved
+            self.bytes_down += size
+            return
+        self.done_mono_ns = time.monotonic_ns()
         if not self.first_mono_ns:
             self.first_mono_ns, self.bytes_first = self.done_mono_ns, size
         self.bytes_down += size
@@ -200,7 +268,7 @@ class _Came:
             self.load.customer_class, self.src, self.dst, self.asked.number, self.due_mono_ns,
             self.sent_mono_ns or now, self.first_mono_ns, now, self.asked.prompt_tokens, self.tokens,
             self.bytes_up, self.bytes_first, self.bytes_down, error=why, refused=refused,
-            retry_ns=retry_ns,
+            retry_ns=retry_ns, moves=self.moves, recomputed=self.recomputed, moved_to=self.moved_to,
         )  # fmt: skip
 
     def answer(self) -> Answer:
@@ -216,4 +284,6 @@ class _Came:
             throttled_prefill_ns=timing.throttled_prefill_ns, preempted=timing.preempted,
             energy_j=timing.energy_j, late_p50_ns=self.totals.lateness.p50_ns,
             late_p99_ns=self.totals.lateness.p99_ns,
+            moved_ns=timing.moved_ns, moved_first_ns=timing.moved_first_ns, moves=self.moves,
+            recomputed=self.recomputed, moved_bytes=timing.moved_bytes, moved_to=self.moved_to,
         )  # fmt: skip

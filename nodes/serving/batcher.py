@@ -91,6 +91,14 @@ class Step:
     energy_j: float = 0.0
 
 
+@dataclass(frozen=True)
+class Place:
+    """Kept for a request from elsewhere: blocks that it has, and those that it has at its end."""
+
+    blocks: int
+    whole: int
+
+
 @dataclass
 class Batcher:
     times: StepTimes
@@ -119,6 +127,8 @@ class Batcher:
         self._throttled_ns = 0
         self._decode_j = 0.0  # that one request would have spent, had it decoded in every step
         self._answer_ends: deque[int] = deque(maxlen=_RATE_OVER)
+        self._expected = 0  # requests under way from elsewhere, whose blocks are kept for them
+        self._is_stuck = False  # what waits has no room beside those
 
     @property
     def waiting(self) -> int:
@@ -142,10 +152,10 @@ class Batcher:
             )
         if len(self._waiting) >= self.limits.waiting:
             raise QueueFull(len(self._waiting), self.retry_ns())
-        request.order = self._admitted
-        request.throttled_before_ns = self._throttled_ns
-        self._admitted += 1
+        request.target = request.prompt_tokens + request.made  # made: elsewhere
+        self._number_and_note(request)
         self._waiting.append(request)
+        self._is_stuck = False
 
     def retry_ns(self) -> int:
         """When there is room in the queue, as far as the last answers tell."""
@@ -158,7 +168,53 @@ class Batcher:
         """From when on a step has something to do; None where nothing is there.  0: at once."""
         if self._running:
             return 0
+        if self._is_stuck:
+            return None
         return self._waiting[0].arrival_ns + self.limits.before_queue_ns if self._waiting else None
+
+    def expect(self, request: Request) -> Place | None:
+        """Keep room for one that comes with its cache; None where there is none."""
+        whole = _blocks(request.prompt_tokens + request.output_tokens)
+        blocks, limits = _blocks(request.context_tokens), self.limits
+        if len(self._running) + self._expected >= limits.requests or whole > limits.blocks:
+            return None
+        if limits.promise_answers and self._promised + whole > limits.blocks:
+            return None
+        if not self._room(blocks):
+            return None
+        self._take(blocks)
+        self._expected += 1
+        self._promised += whole
+        return Place(blocks, whole)
+
+    def give_up(self, place: Place) -> None:
+        """It does not come."""
+        self.free_blocks += place.blocks
+        self._promised -= place.whole
+        self._expected -= 1
+        self._is_stuck = False
+
+    def join(self, request: Request, place: Place) -> None:
+        """It is there, at its ``arrival_ns``, and decodes from the next step on."""
+        self._expected -= 1
+        self._is_stuck = False
+        self._number_and_note(request)
+        request.computed = request.target = request.context_tokens
+        request.blocks = place.blocks
+        request.scheduled_ns = request.first_token_ns = request.arrival_ns
+        request.throttled_begun_ns = request.throttled_first_ns = self._throttled_ns
+        self._running[request] = None
+        self._decode(request)
+
+    def release(self, request: Request) -> int:
+        """It goes on elsewhere: out of here, with so many tokens of KV cache (0: it was not decoding)."""
+        decodes = request in self._running and request.joined >= 0
+        self.cancel(request)
+        return request.context_tokens if decodes else 0
+
+    def throttled_ns(self, request: Request) -> int:
+        """Since it was admitted."""
+        return self._throttled_ns - request.throttled_before_ns
 
     def stood_still(self, duration_ns: int) -> None:
         """No step began for so long, for want of power: it counts as throttled."""
@@ -171,6 +227,7 @@ class Batcher:
         elif request in self._waiting:
             self._waiting.remove(request)
             self._n_remains -= self._remains.pop(request, 0)
+        self._is_stuck = False
 
     def step(self, start_ns: int, capacity_ratio: float = 1.0) -> Step | None:
         """The step that begins now, with the share of its speed that the accelerator has now.
@@ -195,6 +252,7 @@ class Batcher:
             pairs += n * (request.computed + n / 2)
         decodes = self._decodes
         if not decodes and not tokens:
+            self._is_stuck = bool(self._expected)
             return None
 
         modelled_ns = self.times.ns(tokens, pairs, decodes, self._context_tokens)
@@ -251,7 +309,7 @@ class Batcher:
 
     def _start_prompts(self, chunks: list[tuple[Request, int]], budget: int, start_ns: int) -> None:
         limits = self.limits
-        while budget > 0 and self._waiting and len(self._running) < limits.requests:
+        while budget > 0 and self._waiting and len(self._running) + self._expected < limits.requests:
             request = self._waiting[0]
             if request.arrival_ns + limits.before_queue_ns > start_ns:
                 return
@@ -293,6 +351,15 @@ class Batcher:
             self._finish(request, step)
             return
         del self._prefilling[request]
+        self._decode(request)
+
+    def _number_and_note(self, request: Request) -> None:
+        request.order = self._admitted
+        request.throttled_before_ns = self._throttled_ns
+        self._admitted += 1
+
+    def _decode(self, request: Request) -> None:
+        """From the step to come on."""
         request.joined = self._number
         request.decode_j_before = self._decode_j
         request.opens = (self._number - request.computed) % BLOCK_TOKENS

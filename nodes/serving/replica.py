@@ -6,12 +6,14 @@ that being late never adds up.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from ..timer import Timer
-from .batcher import Batcher, Refused, Step
+from .batcher import Batcher, Place, Refused, Step
 from .meter import Meter
 from .request import Request
 
@@ -21,6 +23,15 @@ LONGEST_TURN_NS = 5_000_000  # of steps that are behind, before the event loop h
 
 class Unpowered(Refused):
     """The accelerators stand still."""
+
+
+@dataclass(frozen=True)
+class Departed:
+    """Taken out at an instant, with so many tokens of KV cache (0: none that is worth sending)."""
+
+    at_ns: int
+    context_tokens: int
+    throttled_ns: int
 
 
 class Replica:
@@ -35,6 +46,8 @@ class Replica:
         self._free_ns = 0  # when the last step ended
         self._stopped_ns: int | None = None  # since when there is no power
         self.meter = Meter(batcher.power_w(0.0), batcher.power_w(1.0), time.monotonic_ns())
+        self._departing: list[tuple[Request, asyncio.Future[Departed | None]]] = []
+        self.step_ns = 0  # the last step's duration
 
     @property
     def load(self) -> int:
@@ -52,6 +65,32 @@ class Replica:
         self._sinks[request] = sink
         if self._step is None:
             self._go(time.monotonic_ns())
+
+    async def depart(self, request: Request) -> Departed | None:
+        """Take out one that goes on elsewhere, once the step under way has ended; None: it is finished."""
+        if self._step is None:
+            return self._take_out(request, max(time.monotonic_ns(), self._free_ns))
+        left: asyncio.Future[Departed | None] = asyncio.get_running_loop().create_future()
+        self._departing.append((request, left))
+        return await left
+
+    def arrive(self, request: Request, place: Place, sink: Sink) -> None:
+        """One from elsewhere, which has arrived with its cache."""
+        self.batcher.join(request, place)
+        self._sinks[request] = sink
+        if self._step is None:  # it decodes from now on, not from when the last step ended
+            self._free_ns = max(self._free_ns, request.arrival_ns)
+            self._go(time.monotonic_ns())
+
+    def give_up(self, place: Place) -> None:
+        """What was to arrive does not."""
+        self.batcher.give_up(place)
+        if self._step is None:
+            self._go(time.monotonic_ns())
+
+    @property
+    def stands_still(self) -> bool:
+        return self._stopped_ns is not None
 
     def forget(self, request: Request) -> None:
         """Whoever waited for it does so no more."""
@@ -98,11 +137,27 @@ class Replica:
                     sink(step)
             for request in step.finished:
                 self._sinks.pop(request, None)
+            self.step_ns = step.end_ns - step.start_ns
+            self._let_go(step.end_ns)
             self._step = self._following(now_ns)
             now_ns = time.monotonic_ns()
             if now_ns - turn_ns > LONGEST_TURN_NS:
                 break  # what is behind goes on at once, after whoever else waits
         self._go(now_ns)
+
+    def _let_go(self, at_ns: int) -> None:
+        departing, self._departing = self._departing, []
+        for request, left in departing:
+            if not left.done():
+                left.set_result(self._take_out(request, at_ns))
+
+    def _take_out(self, request: Request, at_ns: int) -> Departed | None:
+        if request.result is not None or self._sinks.pop(request, None) is None:
+            return None
+        throttled_ns = self.batcher.throttled_ns(request)
+        if self._stopped_ns is not None:
+            throttled_ns += max(0, at_ns - max(self._stopped_ns, request.arrival_ns))
+        return Departed(at_ns, self.batcher.release(request), throttled_ns)
 
     def _go(self, now_ns: int) -> None:
         """Begin a step where there is one to begin, and set the timer."""

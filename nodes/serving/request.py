@@ -23,6 +23,25 @@ class Finished:
     energy_j: float
 
 
+@dataclass(frozen=True)
+class Before:
+    """What happened to an answer at other satellites, and on its way from them."""
+
+    queue_ns: int = 0
+    prefill_ns: int = 0
+    decode_ns: int = 0
+    throttled_ns: int = 0
+    throttled_queue_ns: int = 0
+    throttled_prefill_ns: int = 0
+    preempted: int = 0
+    energy_j: float = 0.0
+    moved_ns: int = 0
+    moved_first_ns: int = 0  # of it, before the first token
+    moves: int = 0
+    recomputed: int = 0  # of them, without the cache
+    moved_bytes: int = 0
+
+
 @dataclass(eq=False, slots=True)
 class Request:
     """``background``: it fills accelerator and batch as any other, and nobody waits for its tokens.
@@ -58,6 +77,8 @@ class Request:
     decode_j: float = 0.0
     decode_j_before: float = 0.0
     result: Finished | None = None
+    before: Before = Before()
+    is_anew: bool = False  # tokens that the customer has are computed again, without their cache
 
     def __post_init__(self) -> None:
         if self.prompt_tokens < 1 or self.output_tokens < 1:
@@ -67,3 +88,8 @@ class Request:
         if not 0 <= self.prefix_tokens <= self.prompt_tokens:
             raise ValueError(f"a prefix of {self.prefix_tokens} tokens in a prompt of {self.prompt_tokens}")
         self.target = self.prompt_tokens
+
+    @property
+    def context_tokens(self) -> int:
+        """Whose keys and values one that decodes has: all but those of the token made last."""
+        return self.prompt_tokens + self.made - 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from functools import partial
@@ -13,13 +12,19 @@ from orbitmesh.wire import limits
 from orbitmesh.wire.energy import EnergyReport
 from orbitmesh.wire.serving import BLOCK_TOKENS, ServingSpec
 
-from ..refusal import refuse_argument, refuse_for_now, refuse_unpowered
-from .batcher import Batcher, Limits, NeverFits, QueueFull, Step
+from ..refusal import refuse_argument, refuse_for_now, refuse_gone, refuse_unpowered
+from .arrivals import Arrived, read_cache, read_header
+from .batcher import Batcher, Limits, NeverFits, QueueFull
+from .journey import from_message, moved, to_message, whole
+from .leaves import Leaves
+from .leaving import read_leaves
+from .mover import Mover
 from .power import power_w
 from .published import BEFORE_QUEUE_NS
 from .replica import Replica, Unpowered
 from .request import Request
 from .step_time import StepTime
+from .stream import Answering, Stream
 
 PROMPT_BYTES_PER_TOKEN = 4  # about what a token of English text is
 _TEXT = b"tok " * 4096
@@ -27,8 +32,6 @@ _UNPOWERED_RETRY_NS = (
     60_000_000_000  # where nobody knows when there is power again: a tenth of an orbit's night
 )
 _SHORTEST_RETRY_NS = 100_000_000  # of an instant that has passed: the next epoch tells
-# a longer answer's lateness is that of its first so many messages: a bound on what a stream keeps
-_MOST_LATENESSES = 4096
 
 
 class ServingService:
@@ -49,6 +52,13 @@ class ServingService:
         self._spec, self._background = spec, 0
         self._power_again_ns: int | None = None  # by the machine's clock
         self._replicas = [Replica(Batcher(times, kept, partial(power_w, spec))) for _ in range(spec.replicas)]
+        self._answering: set[Answering] = set()
+        self._arrived = Arrived(self._answering)
+        self._leaves = Leaves(spec, times, self._answering)
+
+    def moves_by(self, mover: Mover) -> None:
+        """Requests that would outlive what this satellite can do are moved; else they stay."""
+        self._leaves.mover = mover
 
     def obey(self, order: dict[str, Any]) -> None:
         """What the run says: see parent.py."""
@@ -56,6 +66,8 @@ class ServingService:
             self._power_again_ns = order.get("power_again_mono_ns")
             for replica in self._replicas:
                 replica.set_capacity(order["capacity_ratio"])
+        if "leaves" in order:
+            self._leaves.obey(read_leaves(order["leaves"]))
         for arrival_ns, prompt_tokens, output_tokens in order.get("background", ()):
             # their queues are not known before they arrive: in turns
             replica = self._replicas[self._background % len(self._replicas)]
@@ -71,6 +83,8 @@ class ServingService:
         return EnergyReport(name, now_ns, sum(drawn for drawn, _ in read), sum(asked for _, asked in read))
 
     def close(self) -> None:
+        self._leaves.close()
+        self._arrived.close()
         for replica in self._replicas:
             replica.close()
 
@@ -100,9 +114,36 @@ class ServingService:
         return max(_SHORTEST_RETRY_NS, self._power_again_ns - time.monotonic_ns())
 
     async def Generate(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+        answering = await self._taken(request, context)
+        stream = answering.stream
+        self._answering.add(answering)
+        try:
+            async for first, count, due_ns in stream:
+                message = serving_pb2.GenerateResponse(
+                    tokens=serving_pb2.Tokens(first_index=first, count=count, text=_TEXT[: 4 * count])
+                )
+                asked = answering.request
+                if asked.result is not None and first + count == asked.output_tokens:
+                    message.totals.CopyFrom(_totals(asked, stream, request.scheduled_mono_ns))
+                yield message
+                stream.handed_over(due_ns)
+            if stream.moved is not None:
+                yield serving_pb2.GenerateResponse(moved=stream.moved)
+        finally:
+            self._answering.discard(answering)
+            answering.replica.forget(answering.request)
+
+    async def _taken(self, request: Any, context: Any) -> Answering:
+        """A new request, one that is computed anew here, or one that has arrived with its cache."""
         asked = await _read(request, context)
+        if request.resumed.ticket:
+            arrived = self._arrived.claim(request.resumed.ticket)
+            if arrived is None:
+                await refuse_gone(context, "resumed.ticket: no answer goes on here under it: ask for it anew")
+            return arrived
         replica = min(self._replicas, key=lambda replica: replica.load)
-        stream = _Stream(asked, self._spec.message_tokens)
+        stream = Stream(asked, self._spec.message_tokens)
+        await self._leaves.refuse_what_outlives(request, asked, replica, context)
         try:
             replica.ask(asked, stream.got)
         except NeverFits as error:
@@ -111,65 +152,39 @@ class ServingService:
             await refuse_for_now(context, str(error), error.retry_ns)
         except Unpowered as error:
             await refuse_unpowered(context, self._unpowered(error), self._unpowered_retry_ns())
+        return Answering(asked, replica, stream, request.gateway, request.customer_class)
+
+    async def Migrate(self, requests: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+        header, asked = await read_header(requests, context)
+        replica = min(self._replicas, key=lambda replica: replica.load)
+        if replica.stands_still:
+            error = Unpowered("the accelerators have no power now")
+            await refuse_unpowered(context, self._unpowered(error), self._unpowered_retry_ns())
+        place = replica.batcher.expect(asked)
+        if place is None:
+            why = f"there is no room for {asked.context_tokens} tokens of KV cache now"
+            await refuse_for_now(context, why, replica.batcher.retry_ns())
         try:
-            async for first, count, due_ns in stream:
-                message = serving_pb2.GenerateResponse(
-                    tokens=serving_pb2.Tokens(first_index=first, count=count, text=_TEXT[: 4 * count])
-                )
-                if asked.result is not None and first + count == asked.output_tokens:
-                    message.totals.CopyFrom(_totals(asked, stream, request.scheduled_mono_ns))
-                yield message
-                stream.handed_over(due_ns)
+            yield serving_pb2.MigrateResponse()
+            await read_cache(requests, header.cache_bytes, context)
+            asked.arrival_ns = time.monotonic_ns()
+            asked.before = moved(
+                asked.before, asked.made, header.paused_mono_ns, asked.arrival_ns, header.cache_bytes
+            )
+            stream = Stream(asked, self._spec.message_tokens)
+            replica.arrive(asked, place, stream.got)
+            place = None
         finally:
-            replica.forget(asked)
+            if place is not None:
+                replica.give_up(place)
+        answering = Answering(asked, replica, stream, header.gateway, header.customer_class)
+        self._answering.add(answering)
+        yield serving_pb2.MigrateResponse(ticket=self._arrived.keep(answering), landed=True)
 
 
-class _Stream:
-    """The tokens of a request that are there and not yet sent.
-
-    Whoever sends may be behind: what came in the meantime goes into one message.
-    """
-
-    def __init__(self, request: Request, message_tokens: int) -> None:
-        self._request, self._message_tokens = request, message_tokens
-        self._made = self._sent = 0
-        self._due_ns = 0
-        self._wakeup: asyncio.Future[None] | None = None
-        self._loop = asyncio.get_running_loop()
-        self.late_ns: list[int] = []
-
-    def got(self, step: Step) -> None:
-        self._made += 1
-        self._due_ns = step.end_ns
-        if self._wakeup is not None and self._is_ready() and not self._wakeup.done():
-            self._wakeup.set_result(None)
-
-    def handed_over(self, due_ns: int) -> None:
-        if len(self.late_ns) < _MOST_LATENESSES:
-            self.late_ns.append(time.monotonic_ns() - due_ns)
-
-    def _is_ready(self) -> bool:
-        new = self._made - self._sent
-        return new >= self._message_tokens or (new > 0 and self._made >= self._request.output_tokens)
-
-    def __aiter__(self) -> _Stream:
-        return self
-
-    async def __anext__(self) -> tuple[int, int, int]:
-        """Index of the first, their number, and the modelled instant of the last."""
-        if self._sent >= self._request.output_tokens:
-            raise StopAsyncIteration
-        while not self._is_ready():
-            self._wakeup = self._loop.create_future()
-            await self._wakeup
-        first, count = self._sent, self._made - self._sent
-        self._sent = self._made
-        return first, count, self._due_ns
-
-
-def _totals(request: Request, stream: _Stream, scheduled_mono_ns: int) -> Any:
-    result, late = request.result, sorted(stream.late_ns)
-    assert result is not None
+def _totals(request: Request, stream: Stream, scheduled_mono_ns: int) -> Any:
+    late, timing = sorted(stream.late_ns), to_message(whole(request))
+    timing.since_scheduled_ns = request.arrival_ns - scheduled_mono_ns if scheduled_mono_ns else 0
     lateness = serving_pb2.Lateness(messages=len(late))
     if late:
         lateness.p50_ns, lateness.max_ns = late[len(late) // 2], late[-1]
@@ -177,17 +192,7 @@ def _totals(request: Request, stream: _Stream, scheduled_mono_ns: int) -> Any:
     return serving_pb2.Totals(
         prompt_tokens=request.prompt_tokens,
         output_tokens=request.output_tokens,
-        timing=serving_pb2.Timing(
-            queue_ns=result.queue_ns,
-            prefill_ns=result.prefill_ns,
-            decode_ns=result.decode_ns,
-            throttled_ns=result.throttled_ns,
-            throttled_queue_ns=result.throttled_queue_ns,
-            throttled_prefill_ns=result.throttled_prefill_ns,
-            preempted=result.preempted,
-            energy_j=result.energy_j,
-            since_scheduled_ns=request.arrival_ns - scheduled_mono_ns if scheduled_mono_ns else 0,
-        ),
+        timing=timing,
         lateness=lateness,
     )
 
@@ -195,7 +200,7 @@ def _totals(request: Request, stream: _Stream, scheduled_mono_ns: int) -> Any:
 async def _read(request: Any, context: Any) -> Request:
     """What is asked, from now on; what makes no sense is refused by the field's name."""
     now_ns = time.monotonic_ns()
-    for name in ("session", "customer_class", "prefix"):
+    for name in ("session", "customer_class", "prefix", "gateway"):
         if len(getattr(request, name)) > limits.MAX_NAME_CHARACTERS:
             most = limits.MAX_NAME_CHARACTERS
             await refuse_argument(
@@ -213,4 +218,20 @@ async def _read(request: Any, context: Any) -> Request:
         await refuse_argument(
             context, "prefix_tokens", f"{request.prefix_tokens} are more than the prompt's {prompt}"
         )
-    return Request(prompt, output, now_ns, prefix=request.prefix, prefix_tokens=request.prefix_tokens)
+    asked = Request(prompt, output, now_ns, prefix=request.prefix, prefix_tokens=request.prefix_tokens)
+    if request.HasField("resumed"):
+        await _resume(asked, request.resumed, context)
+    return asked
+
+
+async def _resume(asked: Request, resumed: Any, context: Any) -> None:
+    """It was begun elsewhere, and comes without its cache, unless a ticket says otherwise."""
+    if resumed.made >= asked.output_tokens:
+        most = asked.output_tokens - 1
+        await refuse_argument(context, "resumed.made", f"{resumed.made} is more than {most}: nothing is left")
+    try:
+        before = from_message(resumed.timing)
+    except ValueError as error:
+        await refuse_argument(context, "resumed.timing", str(error))
+    asked.made, asked.is_anew = resumed.made, resumed.made > 0
+    asked.before = moved(before, asked.made, resumed.paused_mono_ns, asked.arrival_ns, None)

@@ -91,6 +91,23 @@ def test_what_is_left_is_laid_on_a_path_that_changed() -> None:
     assert parts_ms(several, "answer")["reroute"] == pytest.approx(101.137)
 
 
+def test_what_moved_has_a_part_of_its_own_and_what_is_left_is_of_the_move() -> None:
+    """20 ms on its way to another satellite, which is 100 ms farther away by the way that it then had."""
+    moved = replace(
+        FINE, done_mono_ns=230 * MS, moved_ns=20 * MS, moves=1, moved_bytes=5000, moved_to="sat-1-1"
+    )
+    other = truth(path="gw-london>sat-1-1")
+    found = rows(moved, done=other)
+    assert parts_ms(found, "answer")["moved"] == pytest.approx(20 + 20 + 1.137)
+    assert "moved" not in parts_ms(found, "ttft")
+    assert "handover" not in parts_ms(found, "ttft"), "its first token came from the first"
+    assert parts_ms(found, "tpot")["moved"] == pytest.approx((20 + 20) / 9, abs=0.001)
+    before = replace(moved, first_mono_ns=158 * MS, moved_first_ns=20 * MS)
+    assert parts_ms(rows(before, done=other), "ttft")["moved"] == pytest.approx(20 + 20 + 1.137)
+    assert as_done(moved).dst == "sat-1-1"
+    assert judged(found)["moved"] == {"requests": 1, "moves": 1, "recomputed": 0, "bytes": 5000}
+
+
 def test_a_class_is_judged() -> None:
     late = replace(FINE, number=1, due_mono_ns=10**9, sent_mono_ns=10**9, first_mono_ns=10**9 + 900 * MS,
                    done_mono_ns=10**9 + 972 * MS, queue_ns=800 * MS)  # fmt: skip
