@@ -17,7 +17,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ..assignment import Assignment
 from ..control.server import ControlServer
 from ..feed.feed import Feed
 from ..plan_customers import light_forbids
@@ -29,23 +28,18 @@ from ..platform.of_scenario import platform_cautions
 from ..run_names import make_run_id
 from ..scenario import Scenario
 from ..scenario.customers import loads_of
-from ..scenario.serving import serving_cautions, serving_spec
-from .background_requests import BackgroundRequests
+from ..scenario.serving import serving_cautions
 from .books import Books
-from .capacities import Capacities
 from .carried import refuse_too_much
 from .clock import Clock, clock_named
-from .conductor import Conductor, Tick
-from .draws import DrawsBook, announce, report_interval_ns
+from .conductor import Conductor
 from .endings import finish, release_ending, signals_noted, tell_failure
 from .folder import RunFolder
 from .geometry_process import GeometryProcess
 from .header import run_header
-from .leave_orders import LeaveOrders
 from .link_watch import LinkWatch
 from .news import News, StatusNews, StepWatch, publish
 from .node_processes import NodeProcesses
-from .node_specs import node_specs, serving_specs
 from .placement_news import PlacementNews
 from .planes import choose_plane, links_for, make_plane
 from .power_news import PowerNews
@@ -53,10 +47,9 @@ from .processes import sample_sockets
 from .questions import Questions
 from .recorder_process import RecorderProcess
 from .running import RunningMesh
-from .silent_load import SilentLoad
 from .supervision import Supervision
-from .training import ring_nodes, specs_of
 from .watched import Watched
+from .workload import Workload
 
 log = logging.getLogger(__name__)
 
@@ -109,15 +102,9 @@ class Emulation(RunningMesh):
             scenario.run, lambda step_ns: self._geometry.lengthen_step(step_ns), self._books.caution
         )
         self._loads = loads_of(scenario, scenario.base, self.seed)
-        self._others: BackgroundRequests | None = None
         self._link_watch: LinkWatch | None = None
-        self._silent_load: SilentLoad | None = None
-        self._leaves: LeaveOrders | None = None
         self._questions = Questions(self, self._ask_for_routes, self._forget_routes)
         self.summary = {}
-        self._assignment: Assignment | None = None
-        self._capacities = Capacities({}, self._tell_capacity)
-        self._draws: DrawsBook | None = None
 
     # ---- life cycle
 
@@ -240,28 +227,18 @@ class Emulation(RunningMesh):
 
     def _begin_ticks(self) -> None:
         """The first epoch comes into force here; those that follow, in the conductor's thread."""
-        training = ring_nodes(self.scenario, self.nodes, self.hosting)
-        if self.scenario.serving is not None:
-            satellites = (int(n) for n in self.hosting.nonzero()[0] if not self.nodes.is_gateway(int(n)))
-            serving = {n: self.nodes.names[n] for n in satellites}
-            self._capacities = Capacities(serving, self._tell_capacity)
-            self._follow_draws(serving)
-        elif training:
-            self._capacities = Capacities({n: self.nodes.names[n] for n in training}, self._tell_capacity)
+        self._workload = Workload(self, self._loads, self._orders, self._geometry.draws, self._books.caution)
         asking = [(gateway, each.customer_class) for gateway, of in self._loads.items() for each in of]
         self._link_watch = LinkWatch(self.plane, self.nodes, asking, self.feed, self._supervision.fail)
         self._news.on_tick = [
-            self._tell_draws,  # before the next epoch is asked for, which feels it
+            self._workload.feel,
             lambda tick: self._geometry.more(),
             lambda tick: publish(self.feed, tick, self.nodes.names),
             PlacementNews(self.feed, self.nodes.names).tick,
             PowerNews(self.feed, self.nodes.names, self.hosting, self.nodes.n_satellites).tick,
             self._steps.tick,
-            self._assign,
-            lambda tick: self._capacities.tick(tick.epoch.platforms, tick.assignment.power_again),
-            self._serve,
+            self._workload.tick,
             self._link_watch.tick,
-            self._leave,
             lambda tick: self._questions.ticked(),
         ]
         self._conductor = Conductor(
@@ -273,63 +250,15 @@ class Emulation(RunningMesh):
         )
         self._conductor.start()
 
-    def _follow_draws(self, serving: dict[int, str]) -> None:
-        """What their accelerators draw is their satellites' load, where the scenario says so."""
-        platform = self.scenario.platform
-        if platform is None or platform.load != "measured" or self.backend.name == "fake":
-            return
-        interval_ns = report_interval_ns(self.scenario.run.step_ns)
-        self._draws = DrawsBook(
-            serving,
-            interval_ns,
-            self._orders.dead,
-            self._geometry.draws,
-            announce(self.feed, self._books.caution),
-        )
-        self._orders.on_energy = self._draws.heard
-
     def _start_nodes(self) -> None:
         assert self.epoch is not None
-        training = specs_of(self.scenario, self.nodes, self.hosting, self.epoch, self._address)
+        specs = self._workload.specs(self.epoch)
         if self.backend.name == "fake":
             return  # there is no network that a process could be in
-        specs = node_specs(
-            self.nodes,
-            self.hosting,
-            self.scenario.compute,
-            self.seed,
-            self._address,
-            serving_specs(self.scenario, self.nodes, self.hosting),
-            self._loads,
-            training,
-        )
         self._orders.start(specs, self.plane, self._on_progress)
-        self._capacities.begin()
-        if self._draws is not None:
-            self._draws.begin(time.monotonic_ns())
-        every = [load for loads in self._loads.values() for load in loads]
-        self._others = BackgroundRequests(self.nodes, every, self.scenario.run.step_ns, self._orders.serve)
-        if self.scenario.serving is not None:
-            self._silent_load = SilentLoad(
-                self._others,
-                serving_spec(self.scenario.serving),
-                self.scenario.run.rate_scale,
-                self.plane.load_links,
-                self._books.caution,
-            )
         # All nodes connect at once; what is measured meanwhile would be that crowd, not the mesh.
         quiet_until_ns = time.monotonic_ns() + _WARM_UP_NS
-        self._others.begin(quiet_until_ns)
-        for name in training:
-            self._orders.serve(name, train_from_mono_ns=quiet_until_ns)
-        self._leaves = LeaveOrders(
-            self.nodes, self._address, self.scenario.run.rate_scale, self.clock.mono_ns, self._orders.serve
-        )
-        assert self._assignment is not None
-        self._orders.assign(
-            None, self._assignment, self.nodes, self._address, self.clock.mono_ns,
-            quiet_until_mono_ns=quiet_until_ns,
-        )  # fmt: skip
+        self._workload.begin(quiet_until_ns)
         while (left_ns := quiet_until_ns - time.monotonic_ns()) > 0:
             self._supervision.ended.wait(left_ns / 1e9)
             self._supervision.check()
@@ -409,30 +338,7 @@ class Emulation(RunningMesh):
         if failure is not None and isinstance(error, SystemExit):
             log.error("%s", failure)
 
-    # ---- what follows from ticks, routes and questions (in other threads)
-
-    def _assign(self, tick: Tick) -> None:
-        before, self._assignment = self._assignment, tick.assignment
-        if self.began_sim_ns is not None:
-            self._orders.assign(before, tick.assignment, self.nodes, self._address, self.clock.mono_ns)
-
-    def _tell_capacity(self, name: str, ratio: float, again_sim_ns: int | None) -> None:
-        again = None if again_sim_ns is None else self.clock.mono_ns(again_sim_ns)
-        self._orders.serve(name, capacity_ratio=ratio, **{"power_again_mono_ns": again} if ratio == 0 else {})
-
-    def _tell_draws(self, tick: Tick) -> None:
-        if self._draws is not None:
-            self._draws.at_tick(time.monotonic_ns())
-
-    def _serve(self, tick: Tick) -> None:
-        if self._others is not None:
-            self._others.tick(tick)
-        if self._silent_load is not None:
-            self._silent_load.tick(tick)
-
-    def _leave(self, tick: Tick) -> None:
-        if self._leaves is not None:
-            self._leaves.tick(tick)
+    # ---- what follows from routes and questions (in other threads)
 
     def _more_routes(self, routes: dict[int, Any]) -> None:
         assert self._conductor is not None
@@ -445,9 +351,6 @@ class Emulation(RunningMesh):
 
     def _forget_routes(self, nodes: Sequence[int]) -> None:
         self._geometry.forget(nodes)
-
-    def _address(self, node: int) -> str:
-        return self.plane.addresses[node]
 
     @property
     def _record(self) -> RecorderProcess:
