@@ -7,7 +7,7 @@ import numpy as np
 from .epoch import Bool, Nodes
 from .errors import InputError
 from .scenario import Scenario
-from .scenario.check import suggest
+from .suggest import suggest
 
 
 def who_hosts(scenario: Scenario, nodes: Nodes) -> Bool:

@@ -13,8 +13,8 @@ from .errors import InputError
 from .geometry import Geometry
 from .links.coverage import Window
 from .scenario import Scenario
-from .scenario.check import suggest
 from .shown import shown
+from .suggest import suggest
 
 log = logging.getLogger(__name__)
 

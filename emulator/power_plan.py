@@ -17,8 +17,8 @@ from .platform.advance import LONGEST_STEP_S
 from .platform.fleet import Kept, Kind
 from .platform.of_scenario import platforms_of_one
 from .scenario import Scenario
-from .scenario.check import suggest
 from .shown import shown
+from .suggest import suggest
 
 MOST_ROWS = 1_000_000
 

@@ -158,8 +158,8 @@ def _with_own(
 ) -> tuple[Preset, Preset]:
     """With the figures of the command line in the place of theirs."""
     from ..errors import InputError
-    from ..scenario.check import suggest
     from ..shown import shown
+    from ..suggest import suggest
 
     for text in given:
         name, equals, value = text.partition("=")

@@ -30,8 +30,8 @@ def presets(
     """
     from ..errors import InputError
     from ..presets import presets as known
-    from ..scenario.check import suggest
     from ..shown import shown
+    from ..suggest import suggest
 
     everyone = known()
     if name is None:

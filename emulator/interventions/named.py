@@ -21,10 +21,10 @@ import numpy as np
 
 from ..constants import EARTH_RADIUS_KM
 from ..epoch import Int32, Int64, Nodes
-from ..scenario.check import suggest
 from ..scenario.faults import ANTENNA, NO_REGION, REGION
 from ..scenario.model import Station
 from ..shown import shown
+from ..suggest import suggest
 
 _PLANE = re.compile(r"plane-(\d{1,9})")
 _NONE32, _NONE64 = np.empty(0, np.int32), np.empty(0, np.int64)

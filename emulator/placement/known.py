@@ -8,8 +8,8 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TypeVar
 
 from ..errors import RunError
-from ..scenario.check import suggest
 from ..shown import plain, shown
+from ..suggest import suggest
 from .policies import POLICIES
 from .view import Policy
 

@@ -18,8 +18,8 @@ from ..plane.fabric.hosts import IDLE_NS
 from ..plane.mesh import MeshPlane
 from ..plane.mininet import MeshNet
 from ..scenario import Scenario
-from ..scenario.check import suggest
 from ..shown import shown
+from ..suggest import suggest
 from .clock import Clock
 from .conductor import TickLog
 

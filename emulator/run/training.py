@@ -8,7 +8,7 @@ from orbitmesh.wire.training import TrainingSpec
 
 from ..epoch import Bool, Epoch, Nodes
 from ..scenario import Scenario
-from ..scenario.check import plane_sizes
+from ..scenario.constellation import plane_sizes
 from ..scenario.formation import lattice_points
 from ..scenario.training import training_specs
 from ..training.bound import ways_of

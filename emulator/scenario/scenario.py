@@ -12,9 +12,11 @@ from pydantic_core import PydanticCustomError
 from ..errors import ScenarioError
 from ..reading import SCENARIO, parse_toml, read_text, what_instead
 from ..shown import plain
+from ..suggest import nearest
 from ..toml_lines import Location, key_lines, key_of, line_of
-from .check import Problem, nearest, problems
+from .check import problems
 from .model import Content
+from .problem import Problem
 from .sentences import first_error, problems_said, syntax_error
 
 SHIPPED_FOLDER = Path(__file__).parent / "shipped"

@@ -16,9 +16,10 @@ from pydantic_core import ErrorDetails
 from ..errors import ScenarioError
 from ..presets import preset, presets
 from ..shown import shown
+from ..suggest import nearest, suggest
 from ..toml_lines import Location, key_lines, key_of, line_of
-from .check import Problem, nearest, suggest
 from .model import Content
+from .problem import Problem
 from .section import Section
 
 _MOST_SAID = 100  # finding what a key was meant to be takes a millisecond

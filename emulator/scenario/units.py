@@ -33,6 +33,7 @@ TEMPERATURE_K = {"K": 1.0}
 POWER_W = {"mW": 1e-3, "W": 1.0, "kW": 1e3}
 LENGTH_M = {"nm": 1e-9, "um": 1e-6, "µm": 1e-6, "mm": 1e-3, "cm": 1e-2, "m": 1.0, "km": 1e3}
 
+SLACK_RAD = 1e-12  # "90 deg" in radians may round up
 FIRST_YEAR, LAST_YEAR = 1957, 2056  # what the two-digit year of a TLE can say
 
 _QUANTITY = re.compile(r"\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*([^\s0-9].*?)\s*")
