@@ -1,4 +1,4 @@
-"""Puts each sample beside the truth at its instant, and keeps both.
+"""A run's record: what comes in goes to the book that it belongs to, and all becomes files and a summary.
 
 No sockets and no clock: the process has them.
 """
@@ -30,25 +30,18 @@ from . import account, ending, files, soundness
 from .answer_book import AnswerBook, customers_of
 from .due import DueCounter
 from .facts import RunFacts, RunHeader, utc_text
-from .light import TOLERANCE_NS, Light, shorter_than_light
+from .light import shorter_than_light
 from .link_waits import LinkRow
 from .platforms import PLATFORMS, PlatformLog
-from .samples import PATH_CHANGES, SAMPLES, change_row, remainder_ns, sample_row, unix_ns
+from .sample_book import HOLD_NS, SampleBook
+from .samples import PATH_CHANGES, SAMPLES, change_row, unix_ns
 from .soundness import Window
-from .statistics import COLUMNS, RecentWindow, gateway_statistics
+from .statistics import COLUMNS, gateway_statistics
 from .steadiness import Stillness, Watch, gaps_of
 from .summary import Recorded, build_summary
 from .training_book import TrainingBook, training_of
-from .truth import History, Truth, emulated_bps
+from .truth import History, emulated_bps
 from .writer import TableWriter, append_lines, write_json, write_lines, write_table
-
-# A sample waits for the epoch that may have come into force while it flew; this
-# long where the next epoch is far off.  Main reports an epoch within milliseconds.
-HOLD_NS = 2_000_000_000
-# A sample that would be too fast waits for the next epoch before it is judged,
-# since a slow commit is reported only when it is over; but no longer than this.
-SUSPECT_HOLD_NS = 10_000_000_000
-_MOST_PENDING = 100_000
 
 T = TypeVar("T")
 Fault = Callable[[FailureError], None]
@@ -71,7 +64,6 @@ class Recorder:
         self._start_unix_ns = unix_ns(header.start_utc)
         self._run = header.as_file()
         self._history = History(header.nodes, header.rate_scale)
-        self._recent = RecentWindow(self._gateways)
         self._platforms = (
             None
             if header.platform is None
@@ -80,11 +72,6 @@ class Recorder:
         self._still = Stillness(watch)
         self._due = None if header.schedule is None else DueCounter(header.schedule, header.nodes)
         self._told: Counter[tuple[str, str, str, str]] = Counter()  # missed: by src, dst, kind, why
-        self._pending: list[Sample] = []
-        self._last_in_force_mono_ns = 0
-        self._gap_from_mono_ns: int | None = None  # open: the next epoch ends it
-        self._gaps: list[tuple[int, int]] = []  # in which epochs were in force that never came here
-        self._pairs: dict[tuple[str, str], None] = {}
         self._faults: set[type[FailureError]] = set()
         if self.out.is_there(files.RUN):
             raise InputError("holds a run already; name another folder with --out", path=self.out.path)
@@ -92,9 +79,12 @@ class Recorder:
             # first, so that whatever else is in the folder can be told to be a run's, and removed
             write_json(self.out, files.RUN, self._run)
             ending.reserve(self.out)
-            self._samples = TableWriter(self.out, files.SAMPLES, SAMPLES)
+            self._samples = SampleBook(
+                self.out, self._history, self._nodes, self._start_unix_ns,
+                self.recorded, self._look, self._too_fast,
+            )  # fmt: skip
             self._changes = TableWriter(self.out, files.PATH_CHANGES, PATH_CHANGES)
-            self._tables = [self._samples, self._changes]
+            self._tables = [self._samples.table, self._changes]
             self._platform_rows = (
                 TableWriter(self.out, files.PLATFORMS, PLATFORMS) if self._platforms else None
             )
@@ -131,10 +121,7 @@ class Recorder:
         self._still.tick(epoch.sim_ns, t0_mono_ns, began_mono_ns, in_force_mono_ns)
         if self._due is not None:
             self._due.epoch(epoch, in_force_mono_ns)
-        if self._gap_from_mono_ns is not None:
-            self._gaps.append((self._gap_from_mono_ns, in_force_mono_ns))
-            self._gap_from_mono_ns = None
-        self._last_in_force_mono_ns = in_force_mono_ns
+        self._samples.epoch(in_force_mono_ns)
         self._note_rates(epoch)
         if (short := shorter_than_light(epoch)) is not None:
             row, delay_ns, light_ns = short
@@ -143,7 +130,7 @@ class Recorder:
                 f"the link {a} - {b} of epoch {epoch.number} has a delay of {delay_ns / 1e6:.6f} ms, "
                 f"and light needs {light_ns / 1e6:.6f} ms"
             )
-        for change in self._look(lambda: list(self._history.changes(list(self._pairs)))) or ():
+        for change in self._look(lambda: list(self._history.changes(list(self._samples.pairs)))) or ():
             self._changes.add(change_row(change, self._start_unix_ns))
             self.recorded.path_changes += 1
         if self._platforms is not None and self._platform_rows is not None:
@@ -158,8 +145,7 @@ class Recorder:
     def missed(self, n_entries: int) -> None:
         """Epochs that came into force since the last one never came here: what flew then is not judged."""
         self.recorded.missed_entries += n_entries
-        if self._gap_from_mono_ns is None:
-            self._gap_from_mono_ns = self._last_in_force_mono_ns
+        self._samples.missed()
 
     def datagram(self, data: bytes) -> None:
         """One datagram of a node: a sample, or how many it could not send since it last said so."""
@@ -178,46 +164,17 @@ class Recorder:
             if self._training is not None and training_wire.MARK in data:
                 self._training.add(TrainingStep.from_json(data))
                 return
-            sample = Sample.from_json(data)
-            # a task that had nobody to go to has no destination
-            known = sample.src in self._nodes.index and (
-                sample.dst in self._nodes.index or (not sample.ok and sample.dst == "")
-            )
+            self._samples.add(Sample.from_json(data))
         except (ValueError, TypeError):
-            known = False
-        if not known:
             self.recorded.malformed += 1
-            return
-        self.recorded.samples += 1
-        self.recorded.lost += not sample.ok
-        if sample.dst:
-            self._pairs[sample.src, sample.dst] = None
-        self._pending.append(sample)
 
     # ---- what is done with it, from time to time
 
     def advance(self, now_mono_ns: int) -> None:
         """Put beside the truth whatever no later news can change."""
         self._still.looked(now_mono_ns)
+        self._samples.advance(now_mono_ns)
         decided_ns = self._history.decided_until_mono_ns or 0
-        hold_ns = HOLD_NS if len(self._pending) < _MOST_PENDING else 0
-        waiting = []
-        for sample in self._pending:
-            is_decided = sample.done_mono_ns <= decided_ns
-            if not is_decided and now_mono_ns - sample.done_mono_ns < hold_ns:
-                waiting.append(sample)
-                continue
-            light = self._light(sample)
-            if (
-                light is not None
-                and light.is_violated
-                and not is_decided
-                and now_mono_ns - sample.done_mono_ns < SUSPECT_HOLD_NS
-            ):
-                waiting.append(sample)
-                continue
-            self._settle(sample, light)
-        self._pending = waiting
         if self._answers is not None:
             self._look(lambda: self._advance_answers(now_mono_ns))
         if self._training is not None:
@@ -250,7 +207,7 @@ class Recorder:
             "path_changes": recorded.path_changes,
             "too_fast": recorded.too_fast,
             "least_margin_ns": recorded.least_margin_ns,
-            "gateways": self._recent.rows(now_mono_ns),
+            "gateways": self._samples.recent(now_mono_ns),
         }
 
     # ---- the end
@@ -264,7 +221,7 @@ class Recorder:
         self.flush()
         windows = self._still.windows(facts)
         mark = partial(soundness.marked, windows=windows)
-        self._write(lambda: self._samples.merge(mark))
+        self._write(lambda: self._samples.table.merge(mark))
         for table in self._tables[1:]:
             is_marked = any(b is not None and table is b.table for b in (self._answers, self._training))
             self._write(partial(table.merge, mark) if is_marked else table.merge)
@@ -330,26 +287,10 @@ class Recorder:
     # ---- inside
 
     def _settle_all(self, *, judge: bool) -> None:
-        decided_ns = self._history.decided_until_mono_ns or 0
-        pending, self._pending = self._pending, []
         for book in (self._answers, self._training):
             if book is not None:
                 self._look(partial(book.settle, None))
-        for sample in pending:
-            light = self._light(sample)
-            if light is not None and light.is_violated and not judge and sample.done_mono_ns > decided_ns:
-                light = None
-            self._settle(sample, light)
-
-    def _light(self, sample: Sample) -> Light | None:
-        if not sample.ok or self._is_in_gap(sample):
-            return None
-        return self._look(lambda: self._history.light(sample))
-
-    def _is_in_gap(self, sample: Sample) -> bool:
-        if self._gap_from_mono_ns is not None and sample.done_mono_ns > self._gap_from_mono_ns:
-            return True
-        return any(sample.sent_mono_ns < until and sample.done_mono_ns > since for since, until in self._gaps)
+        self._samples.settle_all(judge=judge)
 
     def _look(self, ask: Callable[[], T]) -> T | None:
         """None where the epochs contradict themselves: that fails the run, and the record goes on."""
@@ -358,42 +299,6 @@ class Recorder:
         except RunError as error:
             self._fault(error)
             return None
-
-    def _settle(self, sample: Sample, light: Light | None) -> None:
-        is_known = bool(sample.dst) and not self._is_in_gap(sample)
-        truth = self._look(lambda: self._history.truth(sample)) if is_known else None
-        if truth is None:
-            self.recorded.without_truth += sample.dst != ""
-        elif truth.propagation_ns is None:
-            self.recorded.unreachable += 1
-        else:
-            self.recorded.lost_on_way += not sample.ok
-        if light is not None:
-            self._note_light(sample, truth, light)
-        self._samples.add(sample_row(sample, truth, self._start_unix_ns))
-        physical_ns = None if truth is None or truth.propagation_ns is None else round(truth.propagation_ns)
-        self._recent.add(
-            done_mono_ns=sample.done_mono_ns,
-            src=sample.src,
-            dst=sample.dst,
-            kind=sample.kind,
-            ok=sample.ok,
-            measured_ns=sample.measured_ns,
-            physical_ns=physical_ns,
-            remainder_ns=remainder_ns(sample, truth),
-        )
-
-    def _note_light(self, sample: Sample, truth: Truth | None, light: Light) -> None:
-        margin_ns = round(light.margin_ns)
-        least = self.recorded.least_margin_ns
-        self.recorded.least_margin_ns = margin_ns if least is None else min(least, margin_ns)
-        if light.is_violated:
-            path = truth.path if truth is not None and truth.path else "no known path"
-            self._too_fast(
-                f"{light.part} of {sample.kind} sample {sample.seq} from {sample.src} to {sample.dst} "
-                f"took {light.value_ns / 1e6:.6f} ms, and light needs at least {light.least_ns / 1e6:.6f} ms "
-                f"({path}; tolerance {TOLERANCE_NS / 1e3:.0f} us)"
-            )
 
     def _too_fast(self, what: str) -> None:
         self.recorded.too_fast += 1

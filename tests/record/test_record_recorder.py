@@ -27,7 +27,8 @@ from record_fakes import (
 
 from orbitmesh.emulator.errors import FailureError, FasterThanLight, HostError, InputError
 from orbitmesh.emulator.record import files
-from orbitmesh.emulator.record.recorder import HOLD_NS, SUSPECT_HOLD_NS, Recorder
+from orbitmesh.emulator.record.recorder import Recorder
+from orbitmesh.emulator.record.sample_book import HOLD_NS, SUSPECT_HOLD_NS
 from orbitmesh.emulator.record.samples import SAMPLES
 from orbitmesh.emulator.safe_files import Folder
 from orbitmesh.wire.spec import Sample
