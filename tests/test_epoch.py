@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orbitmesh.emulator.epoch import UNREACHABLE, Epoch, Links, Nodes, Routes, diff
+from orbitmesh.emulator.epoch import UNREACHABLE, Epoch, Links, Nodes, Routes
+from orbitmesh.emulator.epoch_diff import diff
 
 N = 6
 

@@ -14,7 +14,8 @@ from sgp4.api import WGS72, Satrec
 from sgp4.exporter import export_tle
 
 from orbitmesh.emulator.constants import SPEED_OF_LIGHT_KM_PER_S
-from orbitmesh.emulator.epoch import NS_PER_S, UNREACHABLE, Epoch, LinkKind, diff
+from orbitmesh.emulator.epoch import NS_PER_S, UNREACHABLE, Epoch, LinkKind
+from orbitmesh.emulator.epoch_diff import diff
 from orbitmesh.emulator.errors import ScenarioError
 from orbitmesh.emulator.geometry import Geometry
 from orbitmesh.emulator.links.budget import rate_bps

@@ -24,7 +24,8 @@ import numpy as np
 from plain_tick import PlainTick
 
 from orbitmesh.emulator import geometry as geometry_module
-from orbitmesh.emulator.epoch import NS_PER_S, Epoch, LinkKind, diff
+from orbitmesh.emulator.epoch import NS_PER_S, Epoch, LinkKind
+from orbitmesh.emulator.epoch_diff import diff
 from orbitmesh.emulator.feed.parcels import Parcel
 from orbitmesh.emulator.geometry import Geometry
 from orbitmesh.emulator.links.lasers import LaserMesh

@@ -14,7 +14,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...epoch import Epoch, EpochDiff, Int32, LinkKind, Nodes, diff
+from ...epoch import Epoch, Int32, LinkKind, Nodes
+from ...epoch_diff import EpochDiff, diff
 from ...errors import FailureError
 from ...scenario import Scenario
 from .. import addressing, shaping
