@@ -56,6 +56,11 @@ async def refuse_deadline(context: Any, error: DeadlineTooShort) -> NoReturn:
     await _abort(context, DEADLINE_EXCEEDED, str(error))
 
 
+async def refuse_stalled(context: Any, reason: str) -> NoReturn:
+    """The caller sends no more."""
+    await _abort(context, DEADLINE_EXCEEDED, reason)
+
+
 def _retry(retry_ns: int) -> RetryInfo:
     return RetryInfo(retry_delay=Duration(seconds=retry_ns // _NS_PER_S, nanos=retry_ns % _NS_PER_S))
 

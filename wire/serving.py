@@ -213,11 +213,17 @@ def usual_kv_bits(weight_bits: int) -> int:
     return 16 if weight_bits == 16 else 8
 
 
+def messages(tokens: float, message_tokens: int) -> float:
+    """Of an answer: its first token has one of its own."""
+    return 1 + max(0.0, tokens - 1) / message_tokens
+
+
 @dataclass(frozen=True)
 class ServingSpec:
     """What a node process serves: ``replicas`` groups of accelerators, each with a queue of its own.
 
-    ``message_tokens``: tokens of an answer that share a message (1: each is sent as it is made).
+    ``message_tokens``: tokens of an answer, after its first, that share a message (1: each is sent as it is
+    made).
     ``power_exponent``: of the platform: how speed follows from power, ((P - P_idle) / (P_max - P_idle))^g;
     without a platform nothing is ever slowed.  ``report_interval_ns``: how often the process tells what its
     accelerators drew (``energy.py``); 0: never.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from orbitmesh.nodes.load.arrivals import expected_requests
 from orbitmesh.wire.load import LoadSpec
+from orbitmesh.wire.serving import messages
 
 from ..calibration.customers import CustomerCost, cost_here
 from ..record.facts import machine_facts
@@ -38,7 +39,7 @@ def asked_of(loads: Iterable[LoadSpec], message_tokens: int, duration_ns: int) -
         requests_per_s = expected_requests(load, duration_ns) / load.one_in / (duration_ns / 1e9)
         _, tokens = load.mean_tokens
         sums = found.setdefault(load.customer_class, [0.0, 0.0, 0.0])
-        for i, more in enumerate((1.0, tokens, max(1.0, tokens / message_tokens))):
+        for i, more in enumerate((1.0, tokens, messages(tokens, message_tokens))):
             sums[i] += requests_per_s * more
         one_in[load.customer_class] = load.one_in
     return [Asked(name, one_in[name], *sums) for name, sums in found.items()]

@@ -8,6 +8,7 @@ for as long as it would take, in whole steps.  In a fuller batch they take longe
 from __future__ import annotations
 
 import logging
+import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from itertools import pairwise
@@ -18,7 +19,7 @@ from orbitmesh.nodes.load.arrivals import Asked, prompt_bytes
 from orbitmesh.nodes.serving.published import BEFORE_QUEUE_NS
 from orbitmesh.nodes.serving.step_time import StepTime
 from orbitmesh.wire.load import LoadSpec
-from orbitmesh.wire.serving import ServingSpec
+from orbitmesh.wire.serving import ServingSpec, messages
 
 from ..epoch import Epoch
 from .background_requests import BackgroundRequests
@@ -66,7 +67,7 @@ class SilentLoad:
 
     def went(self, gateway: int, satellite: int, load: LoadSpec, asked: Asked) -> None:
         up, down = (gateway, satellite), (satellite, gateway)
-        messages = -(-asked.output_tokens // self._message_tokens)
+        in_messages = math.ceil(messages(asked.output_tokens, self._message_tokens))
         sent, acknowledged = _wire_bytes(prompt_bytes(load, asked) + REQUEST_MORE_BYTES)
         step = asked.due_ns // self._step_ns
         self._bytes[up][step] += sent
@@ -76,10 +77,10 @@ class SilentLoad:
         decode_ns = (n - 1) * self._times.ns(0, 0.0, 1, int(prompt + n / 2)) if n > 1 else 0
         begin = int((asked.due_ns + first_ns) // self._step_ns)
         steps = max(1, round(decode_ns / self._step_ns))
-        each_bytes = MESSAGE_MORE_BYTES + TOKEN_BYTES * n / messages + SEGMENT_HEADER_BYTES
+        each_bytes = MESSAGE_MORE_BYTES + TOKEN_BYTES * n / in_messages + SEGMENT_HEADER_BYTES
         for way, in_all in (
-            (down, messages * each_bytes + STREAM_MORE_BYTES + SEGMENT_HEADER_BYTES),
-            (up, messages / 2 * SEGMENT_HEADER_BYTES),  # every other is acknowledged
+            (down, in_messages * each_bytes + STREAM_MORE_BYTES + SEGMENT_HEADER_BYTES),
+            (up, in_messages / 2 * SEGMENT_HEADER_BYTES),  # every other is acknowledged
         ):
             bps = in_all * 8 * _NS_PER_S / (steps * self._step_ns)
             self._rises[way][begin] += bps

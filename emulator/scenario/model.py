@@ -330,7 +330,13 @@ class Customers(Section):
     bytes_per_token: StrictFloat = Field(4.0, alias="bytes-per-token", ge=0, le=1000)
     # of a trace that does not tell its images' bytes
     bytes_per_image: SizeBytes | None = Field(None, alias="bytes-per-image", ge=0)
-    target: str | TargetTable | None = None  # a preset's name, or one's own
+    target: (
+        Annotated[
+            Annotated[str, Tag("<preset>")] | Annotated[TargetTable, Tag("<table>")],
+            Discriminator(_preset_or_table),
+        ]
+        | None
+    ) = None
     placement: str | None = None  # default: the one of [serving]
     outlive: Literal["move", "refuse", "stay"] | None = None  # likewise
 
@@ -346,7 +352,7 @@ class Training(Section):
     group: Annotated[
         tuple[str, ...] | Literal["all"], BeforeValidator(partial(_names_or, "all", count=False))
     ] = "all"
-    utilisation: StrictFloat = Field(0.4, gt=0, le=1)  # of the published peak: training/work.py
+    utilisation: StrictFloat = Field(0.4, ge=1e-6, le=1)  # of the published peak: training/work.py
     precision: Literal["bf16", "fp32"] = "bf16"  # of gradients
     gradient_bytes: SizeBytes | None = Field(None, alias="gradient", gt=0, le=10**15)  # default: the model's
     overlap_ratio: StrictFloat = Field(0.0, alias="overlap", ge=0, le=1)  # of computing, with the all-reduce

@@ -8,14 +8,18 @@ import time
 from typing import Any
 
 from orbitmesh.wire import limits
+from orbitmesh.wire.serving import ServingSpec
 
-from ..refusal import refuse_argument
+from ..refusal import refuse_argument, refuse_stalled
 from .journey import from_message
 from .request import Request
 from .stream import Answering
 
 #: a customer that does not ask for the rest in this time never will
 KEPT_S = 30.0
+#: room is kept for a cache that comes; one of which nothing more comes for so long never will, and where the
+#: sender or its link is dead nobody says so
+STALLED_S = 30.0
 
 
 class Arrived:
@@ -46,7 +50,7 @@ class Arrived:
         answering.replica.forget(answering.request)
 
 
-async def read_header(requests: Any, context: Any) -> tuple[Any, Request]:
+async def read_header(requests: Any, spec: ServingSpec, context: Any) -> tuple[Any, Request]:
     """What comes, with room still to be found."""
     header: Any = None
     async for part in requests:
@@ -71,6 +75,11 @@ async def read_header(requests: Any, context: Any) -> tuple[Any, Request]:
     if not header.cache_bytes:
         await refuse_argument(context, "header.cache_bytes", "a move brings a cache")
     asked = Request(header.prompt_tokens, header.max_output_tokens, time.monotonic_ns(), made=header.made)
+    if header.cache_bytes > (most := spec.cache_bytes(asked.context_tokens)):
+        why = f"{header.cache_bytes} are more than the {most} of {asked.context_tokens} tokens"
+        await refuse_argument(context, "header.cache_bytes", why)
+    if header.paused_mono_ns < 0:
+        await refuse_argument(context, "header.paused_mono_ns", f"{header.paused_mono_ns} is below 0")
     try:
         asked.before = from_message(header.timing)
     except ValueError as error:
@@ -80,8 +89,17 @@ async def read_header(requests: Any, context: Any) -> tuple[Any, Request]:
 
 async def read_cache(requests: Any, cache_bytes: int, context: Any) -> None:
     """To the last byte."""
-    came = 0
-    async for part in requests:
+    came, pieces = 0, aiter(requests)
+    while True:
+        try:
+            async with asyncio.timeout(STALLED_S):
+                part = await anext(pieces, None)
+        except TimeoutError:
+            await refuse_stalled(
+                context, f"cache: {came} of {cache_bytes} bytes came, and nothing more for {STALLED_S:g} s"
+            )
+        if part is None:
+            break
         size = len(part.cache)
         came += size
         if not 0 < size <= limits.MAX_CACHE_PIECE_BYTES or came > cache_bytes:

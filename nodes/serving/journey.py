@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, fields, replace
 from typing import Any
 
@@ -9,6 +10,10 @@ from orbitmesh.serving.v1 import serving_pb2
 
 from .replica import Departed
 from .request import Before, Request
+
+# of what another satellite tells: with what is added here it still fits its field
+_MOST, _MOST_TIMES = 2**60, 2**30
+_COUNTED = ("preempted", "moves", "recomputed")
 
 
 def so_far(request: Request, departed: Departed) -> Before:
@@ -83,6 +88,8 @@ def to_message(before: Before) -> Any:
 def from_message(timing: Any) -> Before:
     """ValueError for one that no satellite told."""
     found = Before(**{field.name: getattr(timing, field.name) for field in fields(Before)})
-    if any(not value >= 0 for value in asdict(found).values()):
-        raise ValueError("a duration is below 0")
+    for name, value in asdict(found).items():
+        most = _MOST_TIMES if name in _COUNTED else _MOST
+        if not (math.isfinite(value) and 0 <= value <= most):
+            raise ValueError(f"{name} is {value}: no satellite tells what is below 0 or above {most}")
     return found

@@ -155,7 +155,7 @@ class ServingService:
         return Answering(asked, replica, stream, request.gateway, request.customer_class)
 
     async def Migrate(self, requests: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
-        header, asked = await read_header(requests, context)
+        header, asked = await read_header(requests, self._spec, context)
         replica = min(self._replicas, key=lambda replica: replica.load)
         if replica.stands_still:
             error = Unpowered("the accelerators have no power now")
@@ -214,6 +214,12 @@ async def _read(request: Any, context: Any) -> Request:
     for name, tokens in (("prompt_tokens", prompt), ("max_output_tokens", output)):
         if not 1 <= tokens <= limits.MAX_SERVED_TOKENS:
             await refuse_argument(context, name, f"{tokens} is not 1 to {limits.MAX_SERVED_TOKENS}")
+    for name, instant_ns in (
+        ("scheduled_mono_ns", request.scheduled_mono_ns),
+        ("resumed.paused_mono_ns", request.resumed.paused_mono_ns),
+    ):
+        if instant_ns < 0:
+            await refuse_argument(context, name, f"{instant_ns} is below 0")
     if request.prefix_tokens > prompt:
         await refuse_argument(
             context, "prefix_tokens", f"{request.prefix_tokens} are more than the prompt's {prompt}"

@@ -19,6 +19,8 @@ _MOST_LATENESSES = 4096
 class Stream:
     """Whoever sends may be behind: what came in the meantime goes into one message.
 
+    An answer's first token waits for no others, as vLLM sends it (its ``stream_interval``): customers would
+    count the steps of those into the time to the first.
     It ends with the last token, or with what is still to be sent where the request goes on elsewhere.
     """
 
@@ -57,7 +59,8 @@ class Stream:
         new = self._made - self._sent
         if self.moved is not None:
             return True
-        return new >= self._message_tokens or (new > 0 and self._made >= self._request.output_tokens)
+        least = self._message_tokens if self._sent else 1
+        return new >= least or (new > 0 and self._made >= self._request.output_tokens)
 
     def __aiter__(self) -> Stream:
         return self

@@ -72,8 +72,8 @@ def test_what_is_asked_counts_real_requests_all_gateways_and_messages() -> None:
     traced = LoadSpec("log", "gw-a", 1, 1.0, Lengths("fixed", 1), Lengths("fixed", 1), trace=trace)
     chat, log = asked_of([one, one, traced], 8, 10 * 10**9)
     assert (chat.customer_class, chat.one_in, log.customer_class, log.one_in) == ("chat", 4, "log", 1)
-    assert (chat.requests_per_s, chat.tokens_per_s, chat.messages_per_s) == pytest.approx((4.0, 160.0, 20.0))
-    assert (log.requests_per_s, log.tokens_per_s, log.messages_per_s) == pytest.approx((0.3, 2.4, 0.3))
+    assert (chat.requests_per_s, chat.tokens_per_s, chat.messages_per_s) == pytest.approx((4.0, 160.0, 23.5))
+    assert (log.requests_per_s, log.tokens_per_s, log.messages_per_s) == pytest.approx((0.3, 2.4, 0.5625))
 
 
 def test_a_run_is_refused_by_file_line_and_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,6 +96,15 @@ def test_a_scenario_with_customers_survives_its_dump() -> None:
         (CHAT % 'model = "llama-3.1-70b"', "the satellites serve llama-3.1-8b"),
         (CHAT % 'target = "mlperf-lama"', "'mlperf-lama' is not a target preset"),
         (CHAT % "target = { share = 0.9 }", "a target bounds nothing: give it ttft, tpot or answer"),
+        (
+            CHAT % 'target = { tfft = "1 s" }',
+            "customers[0].target.tfft: unknown key 'tfft': did you mean 'ttft'?",
+        ),
+        (
+            CHAT % 'target = { ttft = "1 s", share = 1.5 }',
+            "customers[0].target.share: the value is out of range",
+        ),
+        (CHAT % "target = 5", "customers[0].target: 5 cannot stand here: write a text in quotes"),
         (CHAT % "prompt = { median = 900000.0 }", "half of its requests need"),
         (CHAT % "prompt = { median = 50.0, p95 = 20.0 }", "a 95th percentile of 20.0 tokens is not above"),
         (CHAT % "hours = [1.0, 2.0]", "a day's curve needs 24 factors"),

@@ -79,6 +79,7 @@ def test_own_bytes_and_precision() -> None:
         ({"gradient": '"10 MB"'}, "training.gradient", "less than a number of its 0.01 GB is left"),
         ({"overlap": "1.5"}, "training.overlap", "at most 1"),
         ({"tokens": "0"}, "training.tokens", "at least 1"),
+        ({"utilisation": "1e-308"}, "training.utilisation", "at least 1e-06"),
     ],
 )
 def test_what_makes_no_sense_is_refused(changes: dict[str, str], key: str, said: str) -> None:

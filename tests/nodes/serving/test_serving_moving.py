@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -18,6 +19,7 @@ from orbitmesh.nodes.load import sender
 from orbitmesh.nodes.load.arrivals import Asked
 from orbitmesh.nodes.probe_service import ProbeService
 from orbitmesh.nodes.server import NodeServer
+from orbitmesh.nodes.serving import arrivals
 from orbitmesh.nodes.serving.mover import Mover
 from orbitmesh.nodes.serving.service import ServingService
 from orbitmesh.nodes.statistics import Statistics
@@ -264,5 +266,74 @@ def test_where_the_scenario_says_refuse_nothing_is_begun_that_would_outlive(
             answer = sky.told[-1]
             assert (answer.error, answer.refused) == (error, bool(error))
         assert 0 < sky.told[0].retry_ns <= 300_000_000, "then another is there to ask"
+
+    sky(scenario, monkeypatch)
+
+
+def test_a_cache_that_stops_coming_gives_its_room_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sender that stands still or whose link is dead says nothing, and others wait for its place."""
+    monkeypatch.setattr(arrivals, "STALLED_S", 0.3)
+    small = replace(SPEC, requests=1)
+
+    async def scenario(sky: Sky) -> None:
+        stub = serving_stub(grpc.aio.insecure_channel(f"ipv4:127.0.0.1:{sky.servers[0].port}"))
+        call = stub.Migrate()
+        header = serving_pb2.MigrateHeader(
+            prompt_tokens=500, max_output_tokens=60, made=10, cache_bytes=1000, customer_class="chat"
+        )
+        await call.write(serving_pb2.MigrateRequest(header=header))
+        assert not (await call.read()).landed
+        await call.write(serving_pb2.MigrateRequest(cache=bytes(400)))
+        sky.customers.assign("sat-0-0", {}, {}, {})
+        await sky.customers._ask(LOAD, ASKED, time.monotonic_ns())
+        assert sky.told[-1].error == ""
+        assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert "400 of 1000 bytes came" in await call.details()
+
+    sky(scenario, monkeypatch, (small, small))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("scheduled_mono_ns", -(2**63)),
+        ("paused_mono_ns", -(2**63)),
+        ("queue_ns", 2**63 - 1),
+        ("decode_ns", -1),
+        ("preempted", 2**32 - 1),
+        ("moves", 2**32 - 1),
+        ("moved_bytes", 2**64 - 1),
+        ("energy_j", math.inf),
+        ("energy_j", math.nan),
+        ("cache_bytes", 2**64 - 1),
+    ],
+)
+def test_what_no_satellite_would_tell_is_refused_before_it_is_begun(
+    field: str, value: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sums with it would not fit the totals: the answer would break off at its last token."""
+
+    async def scenario(sky: Sky) -> None:
+        stub = serving_stub(grpc.aio.insecure_channel(f"ipv4:127.0.0.1:{sky.servers[0].port}"))
+        request = serving_pb2.GenerateRequest(prompt_tokens=5, max_output_tokens=3, scheduled_mono_ns=1)
+        header = serving_pb2.MigrateHeader(prompt_tokens=5, max_output_tokens=3, made=1, cache_bytes=1)
+        request.resumed.made = 1
+        calls: list[Any] = []
+        for message, call in (
+            (request, lambda: stub.Generate(request)),
+            (request.resumed, lambda: stub.Generate(request)),
+            (request.resumed.timing, lambda: stub.Generate(request)),
+            (header, lambda: stub.Migrate(iter([serving_pb2.MigrateRequest(header=header)]))),
+            (header.timing, lambda: stub.Migrate(iter([serving_pb2.MigrateRequest(header=header)]))),
+        ):
+            if field in message.DESCRIPTOR.fields_by_name:
+                setattr(message, field, value)
+                calls.append(call)
+        assert calls
+        for call in calls:
+            with pytest.raises(grpc.aio.AioRpcError, match=field) as caught:
+                async for _ in call():
+                    pass
+            assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
     sky(scenario, monkeypatch)
