@@ -15,7 +15,7 @@ from sgp4.api import Satrec
 
 from ..epoch import Float64
 from ..scenario.code import WalkerShell
-from ..scenario.model import Plane
+from ..scenario.constellation import Plane
 from ..shown import shown
 from .gravity import Gravity, kozai_mean_motion_rad_per_min
 from .time import DAY_NS, SGP4_EPOCH_JD, UNIX_EPOCH_JD, unix_ns

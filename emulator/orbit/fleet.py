@@ -15,7 +15,7 @@ from ..errors import ElementsError
 from ..known_names import FileName
 from ..node_names import NodeNames
 from ..scenario.code import parse_code
-from ..scenario.model import Constellation, Shell
+from ..scenario.constellation import Constellation, Shell
 from .arrangement import Arrangement, arranged
 from .elements import (
     ElementSet,

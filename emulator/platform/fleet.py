@@ -11,8 +11,8 @@ import numpy as np
 from ..epoch import NS_PER_S, Float64, Int64, Platforms
 from ..orbit import sun_itrs_au
 from ..presets import Preset, preset
-from ..scenario import model
 from ..scenario.platforms import STEADY
+from ..scenario.satellite import ShellPlatform
 from .advance import Outputs, State, advance
 from .load import Accelerators, Draws, Load, LoadModel
 from .parameters import Platform
@@ -25,7 +25,7 @@ _AN_INSTANT_S = 1e-3  # the step of what has no step before it
 _TURN_STEP_S, _TURN_STEPS = 120.0, 50  # the turn before the start: at 600 km it takes 97 minutes
 
 
-def chosen(section: model.ShellPlatform) -> tuple[Preset, Platform]:
+def chosen(section: ShellPlatform) -> tuple[Preset, Platform]:
     """What a scenario says: its preset with its own figures; InputError for what is wrong."""
     named = preset("platform", section.preset).with_own(section.figures)
     return named, Platform.of(named)
@@ -49,7 +49,7 @@ class FleetPlatforms:
 
     def __init__(
         self,
-        shells: Sequence[tuple[model.ShellPlatform, int]],
+        shells: Sequence[tuple[ShellPlatform, int]],
         start_unix_ns: int,
         dut1_s: float,
         *,
@@ -135,7 +135,7 @@ class Kind:
     """Satellites ``first`` to ``end - 1``, which are alike: one platform, one load."""
 
     def __init__(
-        self, section: model.ShellPlatform, first: int, end: int, customers_hours: Sequence[float]
+        self, section: ShellPlatform, first: int, end: int, customers_hours: Sequence[float]
     ) -> None:
         self.section, self.first, self.end = section, first, end
         self.preset, self.platform = chosen(section)

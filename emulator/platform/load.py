@@ -23,7 +23,7 @@ import numpy as np
 
 from ..compiled import f64, function, real, size
 from ..epoch import NS_PER_S, Float64, Int64
-from ..scenario.model import ShellPlatform
+from ..scenario.satellite import ShellPlatform
 from .parameters import Platform
 
 _NS_PER_DAY, _NS_PER_HOUR = 86_400 * NS_PER_S, 3_600 * NS_PER_S

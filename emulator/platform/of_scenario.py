@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from orbitmesh.wire.serving import ServingSpec
 
 from ..orbit import Fleet
-from ..scenario.model import Content, ShellPlatform
+from ..scenario.model import Content
 from ..scenario.platforms import STEADY, customers_hours, own_platform, platforms_of
+from ..scenario.satellite import ShellPlatform
 from ..scenario.serving import serving_spec
 from .fleet import FleetPlatforms, Kind, chosen
 from .load import Accelerators

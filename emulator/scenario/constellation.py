@@ -1,21 +1,77 @@
-"""``[constellation]``: what is wrong with its shells, and which satellites they have as far as it says so."""
+"""``[constellation]``: its shells, what is wrong with them, and which satellites there are."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Discriminator, Field, StrictBool, StrictFloat, StrictInt, Tag
 
 from ..shown import shown
 from ..toml_lines import Location
 from .code import LEAST_ALTITUDE_KM, MOST_ALTITUDE_KM, MOST_PLANES, MOST_SATELLITES, parse_code
-from .formation import formation_problems, formation_size
-from .model import Constellation, Plane, Shell
+from .formation import Formation, formation_problems, formation_size
 from .problem import Problem
-from .units import SLACK_RAD
+from .satellite import ShellPlatform
+from .section import Section, preset_or_table
+from .units import SLACK_RAD, AngleRad, LengthKm, Utc
 
 SOURCES = ("code", "planes", "formation", "tle", "omm")
 _SATELLITE = re.compile(r"sat-(0|[1-9]\d{0,8})-(0|[1-9]\d{0,8})", re.ASCII)
+
+
+class Plane(Section):
+    """One orbital plane with satellites evenly spaced from the first, whose mean anomaly is ``phase``.
+
+    ``altitude`` is that of the mean semi-major axis above the equatorial radius of the gravity model.
+    """
+
+    altitude_km: LengthKm = Field(alias="altitude")
+    inclination_rad: AngleRad = Field(alias="inclination")
+    raan_rad: AngleRad = Field(alias="raan")
+    phase_rad: AngleRad = Field(0.0, alias="phase")
+    eccentricity: StrictFloat = Field(0.0, ge=0, lt=1)
+    perigee_rad: AngleRad = Field(0.0, alias="argument-of-perigee")
+    satellites: StrictInt = Field(gt=0)
+
+
+class Shell(Section):
+    """Satellites given in exactly one of five ways: ``code``, ``planes`` as tables, ``formation``, ``tle``
+    or ``omm``.
+
+    For a file, ``shape = [planes, slots]`` says how its satellites are arranged,
+    in the file's order; without it they are one plane.  A relative file path
+    counts from the scenario's folder.  A code says itself whether it is a star.
+    """
+
+    name: str = ""
+    code: str | None = None
+    planes: tuple[Plane, ...] | None = None
+    formation: Formation | None = None
+    star: StrictBool = False  # planes over 180 deg: no lasers across the seam
+    tle: Path | None = None
+    omm: Path | None = None
+    shape: tuple[Annotated[StrictInt, Field(gt=0)], Annotated[StrictInt, Field(gt=0)]] | None = None
+    # in the place of [platform]
+    platform: (
+        Annotated[
+            Annotated[str, Tag("<preset>")] | Annotated[ShellPlatform, Tag("<table>")],
+            Discriminator(preset_or_table),
+        ]
+        | None
+    ) = None
+
+
+class Constellation(Section):
+    shells: tuple[Shell, ...]
+    gravity: Literal["WGS72", "WGS84"] = "WGS72"
+    dut1_s: StrictFloat = Field(
+        0.0, alias="dut1-seconds", ge=-0.9, le=0.9
+    )  # UT1 - UTC; IERS keeps it below 0.9 s
+    epoch_utc: Utc | None = Field(None, alias="epoch")  # of codes and planes; default: run.start
 
 
 def plane_sizes(shells: Sequence[Shell]) -> list[int | None]:

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+
+from pydantic import Field
 
 from .code import LEAST_ALTITUDE_KM, MOST_ALTITUDE_KM
-from .model import Formation
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from .section import Section
+from .units import AngleRad, LengthKm
 
 MOST_SATELLITES = 2_000  # of one: each is propagated by itself
 LEAST_SPACING_KM = 0.001
 MOST_RADIUS_KM = 50.0  # beyond it the first order in e is no longer what it says
 
-__all__ = ["MOST_SATELLITES", "Formation", "formation_problems", "formation_size", "lattice_points"]
+
+class Formation(Section):
+    """Satellites that fly as one flock, within ``radius`` of its middle along the track: orbit/formation.py.
+
+    ``spacing``: the least distance of neighbours, which are up to twice as far; without an inclination the
+    orbit follows the Sun.
+    """
+
+    altitude_km: LengthKm = Field(alias="altitude")
+    raan_rad: AngleRad = Field(alias="raan")
+    inclination_rad: AngleRad | None = Field(None, alias="inclination")
+    phase_rad: AngleRad = Field(0.0, alias="phase")  # mean argument of latitude
+    spacing_km: LengthKm = Field(0.1, alias="spacing")
+    radius_km: LengthKm = Field(1.0, alias="radius")
 
 
 def _reach(formation: Formation) -> float:

@@ -1,15 +1,15 @@
 """What a user writes.  The sections mirror the packages that read them.
 
 Keys of the file have no unit in their name (the value states it); the
-attributes they become have one.  ``check.py`` holds what concerns several keys
+attributes they become have one.  Constellation, platform and faults
+stand in modules of their own.  ``check.py`` holds what concerns several keys
 at once, ``scenario.py`` the whole.
 """
 
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -25,8 +25,10 @@ from pydantic import (
 from ..run_names import checked_name
 from ..shown import shown
 from .code import MOST_SATELLITES
+from .constellation import Constellation
 from .faults import Fault
-from .section import Section
+from .satellite import Platform
+from .section import Section, preset_or_table
 from .units import (
     AngleRad,
     DurationNs,
@@ -36,7 +38,6 @@ from .units import (
     RateBps,
     SignedLengthKm,
     SizeBytes,
-    TemperatureK,
     Utc,
 )
 
@@ -68,100 +69,6 @@ def _offset(value: object) -> object:
     raise ValueError(f'{shown(value)} is none of these: "nearest", "phase", a number of slots')
 
 
-def _preset_or_table(value: object) -> str:
-    return "<table>" if isinstance(value, dict | Section) else "<preset>"
-
-
-class Plane(Section):
-    """One orbital plane with satellites evenly spaced from the first, whose mean anomaly is ``phase``.
-
-    ``altitude`` is that of the mean semi-major axis above the equatorial radius of the gravity model.
-    """
-
-    altitude_km: LengthKm = Field(alias="altitude")
-    inclination_rad: AngleRad = Field(alias="inclination")
-    raan_rad: AngleRad = Field(alias="raan")
-    phase_rad: AngleRad = Field(0.0, alias="phase")
-    eccentricity: StrictFloat = Field(0.0, ge=0, lt=1)
-    perigee_rad: AngleRad = Field(0.0, alias="argument-of-perigee")
-    satellites: StrictInt = Field(gt=0)
-
-
-class Formation(Section):
-    """Satellites that fly as one flock, within ``radius`` of its middle along the track: orbit/formation.py.
-
-    ``spacing``: the least distance of neighbours, which are up to twice as far; without an inclination the
-    orbit follows the Sun.
-    """
-
-    altitude_km: LengthKm = Field(alias="altitude")
-    raan_rad: AngleRad = Field(alias="raan")
-    inclination_rad: AngleRad | None = Field(None, alias="inclination")
-    phase_rad: AngleRad = Field(0.0, alias="phase")  # mean argument of latitude
-    spacing_km: LengthKm = Field(0.1, alias="spacing")
-    radius_km: LengthKm = Field(1.0, alias="radius")
-
-
-class ShellPlatform(Section):
-    """What satellites are as to power and heat: a preset, and figures of one's own in its place."""
-
-    preset: str = "ai1"
-    figures: dict[str, Any] = Field(default_factory=dict)  # by the preset's names: check.py knows their units
-    pointing: Literal["sun", "orbit-normal", "zenith"] = "sun"  # of the array
-    # what computers would draw of which nobody says more, the mean of a day, in one of two ways: as a power
-    # (default: the preset's average), or as a share of what is between idling and the peak
-    demand_w: PowerW | None = Field(None, alias="demand", ge=0, le=1e12)
-    utilisation_ratio: StrictFloat | None = Field(None, alias="utilisation", ge=0, le=1)
-    # relative load by the local hour below the satellite; default: the customers' own
-    hours: tuple[StrictFloat, ...] | None = None
-    # of battery and satellite at the start; default: as the turn before leaves them
-    charge_ratio: StrictFloat | None = Field(None, alias="charge", ge=0, le=1)
-    temperature_k: TemperatureK | None = Field(None, alias="temperature", ge=1, le=2000)
-
-
-class Platform(ShellPlatform):
-    """Of all satellites whose shell says nothing else."""
-
-    # of satellites that serve: what their accelerators drew, or as of all others
-    load: Literal["measured", "model"] = "measured"
-
-
-class Shell(Section):
-    """Satellites given in exactly one of five ways: ``code``, ``planes`` as tables, ``formation``, ``tle``
-    or ``omm``.
-
-    For a file, ``shape = [planes, slots]`` says how its satellites are arranged,
-    in the file's order; without it they are one plane.  A relative file path
-    counts from the scenario's folder.  A code says itself whether it is a star.
-    """
-
-    name: str = ""
-    code: str | None = None
-    planes: tuple[Plane, ...] | None = None
-    formation: Formation | None = None
-    star: StrictBool = False  # planes over 180 deg: no lasers across the seam
-    tle: Path | None = None
-    omm: Path | None = None
-    shape: tuple[Annotated[StrictInt, Field(gt=0)], Annotated[StrictInt, Field(gt=0)]] | None = None
-    # in the place of [platform]
-    platform: (
-        Annotated[
-            Annotated[str, Tag("<preset>")] | Annotated[ShellPlatform, Tag("<table>")],
-            Discriminator(_preset_or_table),
-        ]
-        | None
-    ) = None
-
-
-class Constellation(Section):
-    shells: tuple[Shell, ...]
-    gravity: Literal["WGS72", "WGS84"] = "WGS72"
-    dut1_s: StrictFloat = Field(
-        0.0, alias="dut1-seconds", ge=-0.9, le=0.9
-    )  # UT1 - UTC; IERS keeps it below 0.9 s
-    epoch_utc: Utc | None = Field(None, alias="epoch")  # of codes and planes; default: run.start
-
-
 class Terminal(Section):
     """An optical terminal; presets: the family "terminal" of ``presets``."""
 
@@ -184,7 +91,7 @@ class Lasers(Section):
     pattern: Literal["+grid", "nearest", "none"] = "+grid"
     terminals: StrictInt = Field(4, ge=1, le=16)  # per satellite
     terminal: Annotated[
-        Annotated[str, Tag("<preset>")] | Annotated[Terminal, Tag("<table>")], Discriminator(_preset_or_table)
+        Annotated[str, Tag("<preset>")] | Annotated[Terminal, Tag("<table>")], Discriminator(preset_or_table)
     ] = "starlink-class"
     grazing_altitude_km: LengthKm = Field(80.0, alias="grazing-altitude")
     max_range_km: LengthKm | None = Field(None, alias="max-range", gt=0)
@@ -333,7 +240,7 @@ class Customers(Section):
     target: (
         Annotated[
             Annotated[str, Tag("<preset>")] | Annotated[TargetTable, Tag("<table>")],
-            Discriminator(_preset_or_table),
+            Discriminator(preset_or_table),
         ]
         | None
     ) = None

@@ -11,7 +11,8 @@ from ..presets import preset
 from ..toml_lines import Location
 from .code import parse_code
 from .customers import lengths
-from .model import Content, Customers, ShellPlatform
+from .model import Content, Customers
+from .satellite import ShellPlatform
 
 #: a day without a curve
 STEADY = (1.0,) * HOURS

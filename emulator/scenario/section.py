@@ -15,3 +15,7 @@ class Section(BaseModel):
         allow_inf_nan=False,
         serialize_by_alias=True,
     )
+
+
+def preset_or_table(value: object) -> str:
+    return "<table>" if isinstance(value, dict | Section) else "<preset>"

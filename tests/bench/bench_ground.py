@@ -24,7 +24,7 @@ import numpy as np
 from orbitmesh.emulator.epoch import NS_PER_S, Epoch
 from orbitmesh.emulator.geometry import Geometry
 from orbitmesh.emulator.scenario import Scenario
-from orbitmesh.emulator.scenario.model import Constellation
+from orbitmesh.emulator.scenario.constellation import Constellation
 
 MINUTE_S = 60.0
 

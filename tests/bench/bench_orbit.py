@@ -23,7 +23,7 @@ from sgp4.api import SatrecArray
 from orbitmesh.emulator.epoch import NS_PER_S
 from orbitmesh.emulator.orbit import Fleet
 from orbitmesh.emulator.orbit.propagate import states_itrs
-from orbitmesh.emulator.scenario.model import Constellation
+from orbitmesh.emulator.scenario.constellation import Constellation
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 DAY_NS = 86_400 * NS_PER_S

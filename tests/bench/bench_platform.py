@@ -18,7 +18,7 @@ import numpy as np
 from orbitmesh.emulator.constants import EARTH_RADIUS_KM
 from orbitmesh.emulator.epoch import NS_PER_S
 from orbitmesh.emulator.platform import Accelerators, Draws, FleetPlatforms, advance, surroundings
-from orbitmesh.emulator.scenario.model import ShellPlatform as Section
+from orbitmesh.emulator.scenario.satellite import ShellPlatform as Section
 
 SUN_AU = np.array([0.9, -0.35, -0.15])
 START_UNIX_NS = 1_793_491_200 * NS_PER_S  # 2026-11-01

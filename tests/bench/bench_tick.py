@@ -35,7 +35,7 @@ from orbitmesh.emulator.plan import plan_rows
 from orbitmesh.emulator.plane.fabric.engine import FakeFabric
 from orbitmesh.emulator.plane.fabric.plane import FabricPlane
 from orbitmesh.emulator.scenario import Scenario
-from orbitmesh.emulator.scenario.model import Constellation
+from orbitmesh.emulator.scenario.constellation import Constellation
 
 WATCHED: tuple[tuple[Any, str, str], ...] = (
     (Fleet, "states_itrs", "positions"),

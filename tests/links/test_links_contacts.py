@@ -17,7 +17,8 @@ from orbitmesh.emulator.links.contacts import laser_contacts, station_contacts
 from orbitmesh.emulator.links.passes import remaining_ns, states_of
 from orbitmesh.emulator.links.visibility import Stations
 from orbitmesh.emulator.orbit import Fleet, States, station_positions_itrs_km, station_zeniths_itrs
-from orbitmesh.emulator.scenario.model import Constellation, Ground
+from orbitmesh.emulator.scenario.constellation import Constellation
+from orbitmesh.emulator.scenario.model import Ground
 
 GM_KM3_PER_S2 = 398_600.5
 START = datetime(2026, 11, 1, tzinfo=UTC)

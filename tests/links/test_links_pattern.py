@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from orbitmesh.emulator.links.pattern import nearest_neighbours, plus_grid
 from orbitmesh.emulator.links.terminals import RIGHT
 from orbitmesh.emulator.orbit import Fleet, ShellLayout
-from orbitmesh.emulator.scenario.model import Constellation
+from orbitmesh.emulator.scenario.constellation import Constellation
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 

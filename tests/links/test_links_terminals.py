@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from orbitmesh.emulator.links.pattern import plus_grid
 from orbitmesh.emulator.links.terminals import AHEAD, BEHIND, LEFT, RIGHT, follow
 from orbitmesh.emulator.orbit import Fleet
-from orbitmesh.emulator.scenario.model import Constellation
+from orbitmesh.emulator.scenario.constellation import Constellation
 
 N, TERMINALS = 9, 3
 

@@ -12,7 +12,7 @@ from sgp4.api import WGS72, Satrec
 from sgp4.exporter import export_tle
 
 from orbitmesh.emulator.orbit import Arrangement, Fleet
-from orbitmesh.emulator.scenario.model import Constellation
+from orbitmesh.emulator.scenario.constellation import Constellation
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 SGP4_EPOCH = datetime(1949, 12, 31, tzinfo=UTC)

@@ -15,7 +15,7 @@ from orbitmesh.emulator.errors import ElementsError
 from orbitmesh.emulator.orbit import Fleet, States
 from orbitmesh.emulator.orbit.families import FAMILY_ERROR_KM
 from orbitmesh.emulator.orbit.propagate import states_itrs
-from orbitmesh.emulator.scenario.model import Constellation
+from orbitmesh.emulator.scenario.constellation import Constellation
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 DAY_NS = 86_400 * NS_PER_S

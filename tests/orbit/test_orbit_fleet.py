@@ -14,7 +14,7 @@ from sgp4.exporter import export_tle
 
 from orbitmesh.emulator.errors import ElementsError
 from orbitmesh.emulator.orbit import Fleet
-from orbitmesh.emulator.scenario.model import Constellation
+from orbitmesh.emulator.scenario.constellation import Constellation
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 # of the verification set: "CZ-4C DEB", low and of much drag

@@ -13,8 +13,8 @@ from orbitmesh.emulator.epoch import Float64
 from orbitmesh.emulator.orbit import Fleet
 from orbitmesh.emulator.orbit.frames import gmst82_rad
 from orbitmesh.emulator.orbit.gravity import GRAVITY
-from orbitmesh.emulator.scenario.formation import lattice_points
-from orbitmesh.emulator.scenario.model import Constellation, Formation
+from orbitmesh.emulator.scenario.constellation import Constellation
+from orbitmesh.emulator.scenario.formation import Formation, lattice_points
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 TURN_S = 5864.0  # at 650 km

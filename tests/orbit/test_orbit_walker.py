@@ -22,7 +22,7 @@ from orbitmesh.emulator.orbit.gravity import (
 from orbitmesh.emulator.orbit.propagate import states_itrs
 from orbitmesh.emulator.orbit.shells import slot_shifts
 from orbitmesh.emulator.orbit.time import unix_ns
-from orbitmesh.emulator.scenario.model import Constellation
+from orbitmesh.emulator.scenario.constellation import Constellation
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 WGS72 = GRAVITY["WGS72"]

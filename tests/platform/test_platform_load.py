@@ -22,8 +22,8 @@ from orbitmesh.emulator.platform import (
 )
 from orbitmesh.emulator.platform.advance import State
 from orbitmesh.emulator.platform.of_scenario import platform_cautions, platforms_of_one
-from orbitmesh.emulator.scenario.model import ShellPlatform
 from orbitmesh.emulator.scenario.platforms import STEADY, customers_hours
+from orbitmesh.emulator.scenario.satellite import ShellPlatform
 from orbitmesh.emulator.scenario.scenario import loads
 from orbitmesh.nodes.load.day import DayCurve
 

@@ -20,7 +20,7 @@ from orbitmesh.emulator.orbit import Fleet, sun_itrs_au
 from orbitmesh.emulator.orbit.time import unix_ns
 from orbitmesh.emulator.platform import Platform, surroundings
 from orbitmesh.emulator.presets import preset
-from orbitmesh.emulator.scenario.model import Constellation
+from orbitmesh.emulator.scenario.constellation import Constellation
 
 AI1 = Platform.of(preset("platform", "ai1"))
 START = datetime(2026, 11, 1, tzinfo=UTC)

@@ -6,8 +6,9 @@ import pytest
 
 from orbitmesh.emulator.presets import preset
 from orbitmesh.emulator.scenario import Scenario, shipped
-from orbitmesh.emulator.scenario.model import Lasers, Platform, Serving, Terminal
+from orbitmesh.emulator.scenario.model import Lasers, Serving, Terminal
 from orbitmesh.emulator.scenario.presets_used import preset_facts, presets_used
+from orbitmesh.emulator.scenario.satellite import Platform
 
 
 def names(scenario: Scenario, **sections: object) -> list[str]:
