@@ -22,8 +22,9 @@ def imported(path: Path) -> Iterator[str]:
 
 
 # What a node does by the clock, the run computes too: models without sockets, clocks or state of a process.
-_PURE = ("load.arrivals", "serving.batcher", "serving.power", "serving.published", "serving.replay",
-         "serving.request", "serving.step_time")  # fmt: skip
+_PURE = ("load.arrivals", "serving.batcher", "serving.blocks", "serving.limits", "serving.power",
+         "serving.prefixes", "serving.published", "serving.replay", "serving.request",
+         "serving.step_time")  # fmt: skip
 MODELS = tuple(f"orbitmesh.nodes.{name}" for name in _PURE)
 EFFECTS = ("asyncio", "socket", "time", "os", "threading", "grpc", "subprocess")
 

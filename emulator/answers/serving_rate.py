@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from orbitmesh.nodes.serving.batcher import Batcher, Limits
+from orbitmesh.nodes.serving.batcher import Batcher
+from orbitmesh.nodes.serving.limits import Limits
 from orbitmesh.nodes.serving.replay import Steady, steady
 from orbitmesh.nodes.serving.step_time import StepTime
 from orbitmesh.wire.serving import Deployment

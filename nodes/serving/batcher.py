@@ -15,14 +15,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Protocol
 
 from orbitmesh.wire.serving import BLOCK_TOKENS
 
-from .prefixes import Prefixes
-from .request import Finished, Request
+from .blocks import Blocks, blocks_of
+from .limits import Limits, NeverFits, QueueFull
+from .request import Request
 
 _RATE_OVER = 64  # answers from whose ends the time until there is room is guessed
 _UNKNOWN_RETRY_NS = 1_000_000_000
@@ -32,43 +33,6 @@ class StepTimes(Protocol):
     def ns(self, prefill_tokens: int, pairs: float, decodes: int, context_tokens: int) -> int:
         """Of one step: new prompt tokens, the sum of n (s + n/2) over prompts of n on top of s, decoding
         requests and the sum of their contexts."""
-
-
-class Refused(Exception):
-    """A request that is not taken."""
-
-
-class NeverFits(Refused):
-    """Its context is longer than the whole KV cache."""
-
-
-class QueueFull(Refused):
-    def __init__(self, waiting: int, retry_ns: int) -> None:
-        super().__init__(f"{waiting} requests wait already: try again in {retry_ns / 1e9:.1f} s")
-        self.retry_ns = retry_ns
-
-
-@dataclass(frozen=True)
-class Limits:
-    """``blocks``: of KV cache, of 16 tokens each."""
-
-    blocks: int
-    step_tokens: int = 2048
-    requests: int = 128
-    waiting: int = 100_000
-    prefix_caching: bool = True  # vLLM's default
-    promise_answers: bool = False  # begin only what surely ends without preemption
-    before_queue_ns: int = 0  # what a request takes before it can be scheduled
-
-    def __post_init__(self) -> None:
-        for name in ("blocks", "step_tokens", "requests", "waiting"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}: it must be above 0")
-        if self.step_tokens < self.requests:
-            raise ValueError(
-                f"{self.step_tokens} tokens a step do not give each of {self.requests} requests one: "
-                "raise the tokens, or lower the requests"
-            )
 
 
 @dataclass(slots=True)
@@ -104,10 +68,9 @@ class Batcher:
     times: StepTimes
     limits: Limits
     power_w: Callable[[float], float] = lambda capacity_ratio: 0.0  # of the accelerators while a step runs
-    free_blocks: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.free_blocks = self.limits.blocks
+        self._blocks = Blocks(self.limits.blocks, caching=self.limits.prefix_caching)
         self._waiting: deque[Request] = deque()
         self._running: dict[Request, None] = {}  # in the order of admission: the last is the youngest
         self._prefilling: dict[Request, None] = {}
@@ -120,10 +83,6 @@ class Batcher:
         self._ends: list[tuple[int, int, Request]] = []
         self._admitted = 0
         self._promised = 0  # blocks that the running need at their ends
-        self._prefixes = Prefixes()
-        # blocks of the preempted that nobody has taken yet, the longest preempted first: they count as free
-        self._remains: dict[Request, int] = {}
-        self._n_remains = 0
         self._throttled_ns = 0
         self._decode_j = 0.0  # that one request would have spent, had it decoded in every step
         self._answer_ends: deque[int] = deque(maxlen=_RATE_OVER)
@@ -137,6 +96,10 @@ class Batcher:
     @property
     def running(self) -> int:
         return len(self._running)
+
+    @property
+    def free_blocks(self) -> int:
+        return self._blocks.free
 
     @property
     def decoding(self) -> int:
@@ -174,22 +137,22 @@ class Batcher:
 
     def expect(self, request: Request) -> Place | None:
         """Keep room for one that comes with its cache; None where there is none."""
-        whole = _blocks(request.prompt_tokens + request.output_tokens)
-        blocks, limits = _blocks(request.context_tokens), self.limits
+        whole = blocks_of(request.prompt_tokens + request.output_tokens)
+        blocks, limits = blocks_of(request.context_tokens), self.limits
         if len(self._running) + self._expected >= limits.requests or whole > limits.blocks:
             return None
         if limits.promise_answers and self._promised + whole > limits.blocks:
             return None
-        if not self._room(blocks):
+        if not self._blocks.room(blocks):
             return None
-        self._take(blocks)
+        self._blocks.take(blocks)
         self._expected += 1
         self._promised += whole
         return Place(blocks, whole)
 
     def give_up(self, place: Place) -> None:
         """It does not come."""
-        self.free_blocks += place.blocks
+        self._blocks.give_back(place.blocks)
         self._promised -= place.whole
         self._expected -= 1
         self._is_stuck = False
@@ -226,7 +189,7 @@ class Batcher:
             self._leave(request)
         elif request in self._waiting:
             self._waiting.remove(request)
-            self._n_remains -= self._remains.pop(request, 0)
+            self._blocks.forget(request)
         self._is_stuck = False
 
     def step(self, start_ns: int, capacity_ratio: float = 1.0) -> Step | None:
@@ -239,9 +202,9 @@ class Batcher:
             raise ValueError(f"capacity_ratio is {capacity_ratio}: it must be above 0 and at most 1")
         preempted: list[Request] = []
         opening = self._opening[self._number % BLOCK_TOKENS]
-        while opening and not self._room(len(opening)):
+        while opening and not self._blocks.room(len(opening)):
             preempted.append(self._preempt())
-        self._take(len(opening))
+        self._blocks.take(len(opening))
 
         chunks, budget = self._continue_prompts(self.limits.step_tokens - self._decodes, preempted)
         if not preempted:
@@ -277,8 +240,7 @@ class Batcher:
         self._end_answers(step)
         for request, n in chunks:
             request.computed += n
-            if self.limits.prefix_caching:
-                self._prefixes.publish(request)
+            self._blocks.publish(request)
             if request.computed == request.target:
                 self._end_prompt(request, step)
         return step
@@ -295,14 +257,14 @@ class Batcher:
             if request not in self._prefilling:  # preempted for one before it
                 continue
             n = min(request.target - request.computed, budget)
-            needed = _blocks(request.computed + n) - request.blocks
-            while not self._room(needed):
+            needed = blocks_of(request.computed + n) - request.blocks
+            while not self._blocks.room(needed):
                 youngest = self._preempt()
                 preempted.append(youngest)
                 if youngest is request:
                     break
             else:
-                self._give(request, needed)
+                self._blocks.grow(request, needed)
                 chunks.append((request, n))
                 budget -= n
         return chunks, budget
@@ -313,23 +275,17 @@ class Batcher:
             request = self._waiting[0]
             if request.arrival_ns + limits.before_queue_ns > start_ns:
                 return
-            whole = _blocks(request.prompt_tokens + request.output_tokens)
+            whole = blocks_of(request.prompt_tokens + request.output_tokens)
             if limits.promise_answers and self._promised + whole > limits.blocks:
                 return
-            shared = self._prefixes.held(request) if limits.prefix_caching else 0
-            kept = self._remains.get(request, 0)
-            computed = min(max(shared, kept) * BLOCK_TOKENS, request.target - 1)
+            shared, computed = self._blocks.known(request)
             n = min(request.target - computed, budget)
-            needed = _blocks(computed + n) - shared
-            if not self._room(needed, keep=request.prefix):
+            needed = blocks_of(computed + n) - shared
+            if not self._blocks.room(needed, keep=request.prefix):
                 return
             self._waiting.popleft()
-            if shared:
-                self._prefixes.take(request)
-            request.computed, request.blocks = computed, shared
-            if kept:
-                self._n_remains -= self._remains.pop(request)
-            self._give(request, needed)
+            request.computed = computed
+            self._blocks.begin(request, shared, needed)
             if request.scheduled_ns < 0:
                 request.scheduled_ns = start_ns
                 request.throttled_begun_ns = self._throttled_ns
@@ -397,26 +353,15 @@ class Batcher:
     def _finish(self, request: Request, step: Step) -> None:
         if request.joined >= 0:
             request.made = request.output_tokens
-        request.finished_ns = step.end_ns
         self._leave(request)
+        request.finish(step.end_ns, self._throttled_ns)
         step.finished.append(request)
         self._answer_ends.append(step.end_ns)
-        prefill_end = request.first_token_ns
-        request.result = Finished(
-            queue_ns=request.scheduled_ns - request.arrival_ns,
-            prefill_ns=prefill_end - request.scheduled_ns,
-            decode_ns=step.end_ns - prefill_end,
-            throttled_ns=self._throttled_ns - request.throttled_before_ns,
-            throttled_queue_ns=request.throttled_begun_ns - request.throttled_before_ns,
-            throttled_prefill_ns=request.throttled_first_ns - request.throttled_begun_ns,
-            preempted=request.preempted,
-            energy_j=request.prefill_j + request.decode_j,
-        )
 
-    def _leave(self, request: Request) -> None:
-        """Out of the batch, with its blocks."""
+    def _leave(self, request: Request) -> int:
+        """Out of the batch; how many blocks that frees."""
         del self._running[request]
-        self._promised -= _blocks(request.prompt_tokens + request.output_tokens)
+        self._promised -= blocks_of(request.prompt_tokens + request.output_tokens)
         self._prefilling.pop(request, None)
         if request.joined >= 0:
             steps = self._number - request.joined
@@ -426,51 +371,18 @@ class Batcher:
             self._decodes -= 1
             self._opening[request.opens].discard(request)
             self._real.pop(request, None)
-            blocks = _blocks(request.computed + steps)
+            blocks = blocks_of(request.computed + steps)
             request.made = min(request.made + steps, request.output_tokens)
             request.joined = -1
         else:
             blocks = request.blocks
-        self.free_blocks += blocks - self._prefixes.leave(request)
-        request.blocks = 0
+        return self._blocks.leave(request, blocks)
 
     def _preempt(self) -> Request:
         request = next(reversed(self._running))
-        before = self.free_blocks
-        self._leave(request)
-        if self.limits.prefix_caching and self.free_blocks > before:
-            self._remains[request] = self.free_blocks - before
-            self._n_remains += self._remains[request]
+        self._blocks.remain(request, self._leave(request))
         request.preempted += 1
         request.target = request.prompt_tokens + request.made
         request.computed = 0
         self._waiting.appendleft(request)
         return request
-
-    def _give(self, request: Request, blocks: int) -> None:
-        self._take(blocks)
-        request.blocks += blocks
-
-    def _take(self, blocks: int) -> None:
-        """From what is free: last what remains of the preempted, of the longest preempted first."""
-        self.free_blocks -= blocks
-        while self._n_remains > self.free_blocks:
-            oldest = next(iter(self._remains))
-            gone = min(self._remains[oldest], self._n_remains - self.free_blocks)
-            self._remains[oldest] -= gone
-            self._n_remains -= gone
-            if not self._remains[oldest]:
-                del self._remains[oldest]
-
-    def _room(self, blocks: int, keep: str = "") -> bool:
-        """Whether there are so many, without prefixes that nobody uses if need be."""
-        while self.free_blocks < blocks:
-            freed = self._prefixes.drop_oldest(keep)
-            if not freed:
-                return False
-            self.free_blocks += freed
-        return True
-
-
-def _blocks(tokens: int) -> int:
-    return -(-tokens // BLOCK_TOKENS)

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ..timer import Timer
-from .batcher import Batcher, Place, Refused, Step
+from .batcher import Batcher, Place, Step
+from .limits import Refused
 from .meter import Meter
 from .request import Request
 

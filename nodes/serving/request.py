@@ -93,3 +93,17 @@ class Request:
     def context_tokens(self) -> int:
         """Whose keys and values one that decodes has: all but those of the token made last."""
         return self.prompt_tokens + self.made - 1
+
+    def finish(self, at_ns: int, throttled_ns: int) -> None:
+        """Its last token is there; ``throttled_ns``: the batcher's count."""
+        self.finished_ns = at_ns
+        self.result = Finished(
+            queue_ns=self.scheduled_ns - self.arrival_ns,
+            prefill_ns=self.first_token_ns - self.scheduled_ns,
+            decode_ns=at_ns - self.first_token_ns,
+            throttled_ns=throttled_ns - self.throttled_before_ns,
+            throttled_queue_ns=self.throttled_begun_ns - self.throttled_before_ns,
+            throttled_prefill_ns=self.throttled_first_ns - self.throttled_begun_ns,
+            preempted=self.preempted,
+            energy_j=self.prefill_j + self.decode_j,
+        )

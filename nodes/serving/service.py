@@ -14,10 +14,11 @@ from orbitmesh.wire.serving import BLOCK_TOKENS, ServingSpec
 
 from ..refusal import refuse_argument, refuse_for_now, refuse_gone, refuse_unpowered
 from .arrivals import Arrived, read_cache, read_header
-from .batcher import Batcher, Limits, NeverFits, QueueFull
+from .batcher import Batcher
 from .journey import from_message, moved, to_message, whole
 from .leaves import Leaves
 from .leaving import read_leaves
+from .limits import Limits, NeverFits, QueueFull
 from .mover import Mover
 from .power import power_w
 from .published import BEFORE_QUEUE_NS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from orbitmesh.nodes.serving.batcher import Limits
+from orbitmesh.nodes.serving.limits import Limits
 from orbitmesh.nodes.serving.request import Request
 from orbitmesh.wire.serving import Accelerator, Deployment, Model
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orbitmesh.nodes.serving.batcher import Batcher, Limits, NeverFits, QueueFull
+from orbitmesh.nodes.serving.batcher import Batcher
+from orbitmesh.nodes.serving.limits import Limits, NeverFits, QueueFull
 from orbitmesh.nodes.serving.replay import replay, steps
 from orbitmesh.nodes.serving.request import Request
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from serving_cards import ACCELERATORS, MODELS
 
-from orbitmesh.nodes.serving.batcher import Batcher, Limits
+from orbitmesh.nodes.serving.batcher import Batcher
+from orbitmesh.nodes.serving.limits import Limits
 from orbitmesh.nodes.serving.replay import common_start
 from orbitmesh.nodes.serving.step_time import StepTime
 from orbitmesh.wire.serving import Deployment

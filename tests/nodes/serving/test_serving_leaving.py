@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from orbitmesh.nodes.serving.batcher import Batcher, Limits, Step
+from orbitmesh.nodes.serving.batcher import Batcher, Step
 from orbitmesh.nodes.serving.journey import moved, so_far, whole
 from orbitmesh.nodes.serving.leaving import Leave, Target, UnderWay, read_leaves, retry_ns, who_leaves
+from orbitmesh.nodes.serving.limits import Limits
 from orbitmesh.nodes.serving.replica import Departed
 from orbitmesh.nodes.serving.request import Before, Request
 

@@ -23,7 +23,8 @@ from serving_cards import (
 )
 
 from orbitmesh.nodes.serving import published
-from orbitmesh.nodes.serving.batcher import Batcher, Limits
+from orbitmesh.nodes.serving.batcher import Batcher
+from orbitmesh.nodes.serving.limits import Limits
 from orbitmesh.nodes.serving.replay import replay
 from orbitmesh.nodes.serving.request import Request
 from orbitmesh.nodes.serving.step_time import StepTime, experts_read

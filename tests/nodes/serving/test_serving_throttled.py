@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from orbitmesh.emulator.scenario.model import Serving
 from orbitmesh.emulator.scenario.serving import serving_spec
-from orbitmesh.nodes.serving.batcher import Batcher, Limits
+from orbitmesh.nodes.serving.batcher import Batcher
+from orbitmesh.nodes.serving.limits import Limits
 from orbitmesh.nodes.serving.request import Request
 from orbitmesh.nodes.serving.step_time import StepTime
 
