@@ -23,6 +23,7 @@ NextRise = Callable[[int, Int32, int], int | None]
 PowerAgain = Callable[[Epoch, Int32], int | None]
 Scalar = TypeVar("Scalar", bound=np.generic)
 
+_MOST_SIM_NS = 2**60  # with a run's own instants it still fits the record
 _GAVE_NO_REASON = "the policy refuses it, and gives no reason"
 
 
@@ -196,8 +197,10 @@ def _checked(found: Placement, shape: tuple[int, ...]) -> dict[tuple[int, int], 
             raise TypeError(f"refusal of {row}, {column} is {why!r}, not a Refusal with a reason")
         if not (0 <= row < shape[0] and 0 <= column < shape[1]):
             raise IndexError(f"there is no gateway and class {row}, {column} to refuse")
-        retry = why.retry_sim_ns
-        made[int(row), int(column)] = Refusal(plain(why.reason), None if retry is None else int(retry))
+        retry = None if why.retry_sim_ns is None else int(why.retry_sim_ns)
+        if retry is not None and abs(retry) > _MOST_SIM_NS:
+            raise ValueError(f"{retry} ns of emulated time are no instant to ask again")
+        made[int(row), int(column)] = Refusal(plain(why.reason), retry)
     return made
 
 

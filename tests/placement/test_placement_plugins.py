@@ -139,6 +139,14 @@ class Mine:
             "answered: TypeError: refusal of 0, 0 is 'no'",
         ),
         ("return Placement(np.array([[-1]]), {(0, 5): Refusal('no')})", "answered: IndexError"),
+        (
+            "return Placement(np.array([[-1]]), {(0, 0): Refusal('no', 10**30)})",
+            "answered: ValueError: 1000000000000000000000000000000 ns of emulated time are no instant",
+        ),
+        (
+            "return Placement(np.array([[-1]]), {(0, 0): Refusal('no', float('nan'))})",
+            "answered: ValueError",
+        ),
     ],
 )
 def test_a_plugin_that_fails_or_answers_what_cannot_be(

@@ -12,6 +12,7 @@ from orbitmesh.emulator.geometry import Geometry
 from orbitmesh.emulator.run.background_requests import BackgroundRequests
 from orbitmesh.emulator.run.silent_load import SilentLoad
 from orbitmesh.emulator.scenario import Scenario
+from orbitmesh.emulator.scenario.customers import loads_of
 from orbitmesh.emulator.scenario.model import Serving
 from orbitmesh.emulator.scenario.serving import serving_spec
 from orbitmesh.nodes.load.arrivals import requests
@@ -69,3 +70,21 @@ def test_what_no_link_can_carry_is_said_once(carries: bool, rate_scale: float, w
     _, _, said = loaded(carries, 3, rate_scale)
     assert len(said) == (words is not None)
     assert words is None or words in said[0]
+
+
+def test_the_demo_asks_for_what_its_links_carry_without_a_word() -> None:
+    """Before: each demo ended in doubt of itself, since its wired plane carries no load without packets."""
+    scenario = Scenario.load("demo")
+    assert scenario.serving is not None
+    geometry = Geometry(scenario)
+    loads = [load for each in loads_of(scenario, scenario.base, 1).values() for load in each]
+    others = BackgroundRequests(geometry.nodes, loads, S, lambda *_, **__: None)
+    said: list[str] = []
+    silent = SilentLoad(
+        others, serving_spec(scenario.serving), scenario.run.rate_scale, lambda _: False, said.append
+    )
+    others.begin(7 * S)
+    for tick in ticks(geometry, 60, 7 * S):
+        others.tick(tick)
+        silent.tick(tick)
+    assert said == []
