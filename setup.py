@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from importlib.resources import files
 from pathlib import Path
 from typing import ClassVar
@@ -88,11 +89,13 @@ class BuildNative(Command):
 
     def _compile(self, target: Path, sources: list[Path], more: list[str]) -> Path:
         compiler = _compiler()
-        part = target.with_suffix(".part")
-        subprocess.run(
-            [compiler, *CFLAGS, *more, "-o", str(part), *map(str, sources), "-lm", "-pthread"], check=True
-        )
-        part.replace(target)  # one that is running keeps its old file
+        # One that is running keeps its old file; and two builds at once do not write into each other's.
+        with tempfile.TemporaryDirectory(prefix=".build-", dir=target.parent) as folder:
+            part = Path(folder, target.name)
+            subprocess.run(
+                [compiler, *CFLAGS, *more, "-o", str(part), *map(str, sources), "-lm", "-pthread"], check=True
+            )
+            part.replace(target)
         return target
 
     # setuptools asks these of every build sub-command
