@@ -27,7 +27,7 @@ from .epoch import (
     Routes,
     ground_ports,
 )
-from .hosting import who_hosts
+from .hosting import accelerator_hosts, who_hosts
 from .interventions import Force, Interventions
 from .interventions.of_scenario import of_scenario
 from .known_names import KnownAs
@@ -113,7 +113,11 @@ class Geometry:
         self._hosts = standing_for(self.hosting, len(self._fleet))  # whom ground links are weighed for
         self._n_ways = len(self.nodes) * (len(self._hosts) + self.nodes.n_gateways)
         self._policy = ground.policy or ("least-delay" if self._n_ways <= MOST_WAYS else "nearest")
-        self._platforms = fleet_platforms(scenario, self._fleet) if scenario.platform is not None else None
+        self._platforms = (
+            None
+            if scenario.platform is None
+            else fleet_platforms(scenario, self._fleet, accelerator_hosts(scenario, self.nodes, self.hosting))
+        )
         self._draws: Draws | None = None
         window = window or Window(0, scenario.run.duration_ns)
         self.interventions = Interventions(len(self.nodes), self.nodes.n_satellites)

@@ -10,6 +10,15 @@ from .scenario import Scenario
 from .suggest import suggest
 
 
+def accelerator_hosts(scenario: Scenario, nodes: Nodes, hosting: Bool) -> list[int]:
+    """The satellites that serve, or else those that train, rising; none where nobody does either."""
+    if scenario.serving is None and scenario.training is None:
+        return []
+    if scenario.serving is None and scenario.training is not None and scenario.training.group != "all":
+        return sorted(nodes.named(name) for name in scenario.training.group)
+    return [int(node) for node in hosting[: nodes.n_satellites].nonzero()[0]]
+
+
 def who_hosts(scenario: Scenario, nodes: Nodes) -> Bool:
     """(n_nodes,) bool: gateways, the satellites of ``compute.satellites`` (a number: spread evenly), and
     those that a task is for, or that are in the group of [training]."""

@@ -12,9 +12,11 @@ import socket
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from orbitmesh.wire.energy import EnergyReport
 from orbitmesh.wire.spec import NodeSpec, Peer
 
 from . import kernel
@@ -116,8 +118,9 @@ async def _live(spec: NodeSpec, control: socket.socket, samples_fd: int, decoder
         if serving is not None:
             serving.moves_by(Mover(group))
         _report(control, {"event": "ready", "name": spec.name, "pid": os.getpid()})
-        if serving is not None and spec.serving is not None and spec.serving.report_interval_ns:
-            group.create_task(_tell_energy(control, spec.name, serving, spec.serving.report_interval_ns))
+        for has, told in ((serving, spec.serving), (trainer, spec.training)):
+            if has is not None and told is not None and told.report_interval_ns:
+                group.create_task(_tell_energy(control, spec.name, has.energy, told.report_interval_ns))
         if trainer is not None:
             group.create_task(_raised(trainer.failed))
         await _obey(spec, control, prober, sender, customers, outbox, serving, trainer)
@@ -175,14 +178,16 @@ async def _obey(
     os._exit(1)  # the parent is gone
 
 
-async def _tell_energy(control: socket.socket, name: str, serving: ServingService, interval_ns: int) -> None:
+async def _tell_energy(
+    control: socket.socket, name: str, energy: Callable[[str], EnergyReport], interval_ns: int
+) -> None:
     """By a beat of its own, so that being late never adds up."""
     due_ns = time.monotonic_ns()
     while True:
         due_ns += interval_ns
         await asyncio.sleep(max(0.0, (due_ns - time.monotonic_ns()) / 1e9))
         with contextlib.suppress(OSError):  # the parent is busy: the next report has it all; or it is gone
-            _report(control, serving.energy(name).to_event())
+            _report(control, energy(name).to_event())
 
 
 async def _raised(failed: asyncio.Future[None]) -> None:

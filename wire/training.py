@@ -28,7 +28,9 @@ class TrainingSpec:
 
     ``gradient_bytes`` are those that really go over the links, a multiple of 4 for each member;
     ``compute_ns`` is what a step takes at full speed, and the all-reduce begins when ``1 - overlap_ratio``
-    of it is done.
+    of it is done.  ``idle_w`` and ``full_w``: what its accelerators draw at rest and at full speed,
+    ``power_exponent``: of the platform, how speed follows from power.  ``report_interval_ns``: how often the
+    process tells what they drew (``energy.py``); 0: never.
     """
 
     place: int
@@ -39,6 +41,10 @@ class TrainingSpec:
     compute_ns: int
     overlap_ratio: float = 0.0
     timeout_ns: int = 60_000_000_000  # of a message of another
+    idle_w: float = 0.0
+    full_w: float = 0.0
+    power_exponent: float = 1.0
+    report_interval_ns: int = 0
 
     def __post_init__(self) -> None:
         if not 2 <= self.members <= MOST_MEMBERS:
@@ -51,6 +57,13 @@ class TrainingSpec:
             )
         if self.compute_ns <= 0 or self.timeout_ns <= 0 or not 0 <= self.overlap_ratio <= 1:
             raise ValueError("a step must take time, wait for others, and overlap by 0 to 1")
+
+        if not (0 <= self.idle_w <= self.full_w and self.power_exponent > 0 and self.report_interval_ns >= 0):
+            raise ValueError(
+                f"{self.idle_w} W at rest and {self.full_w} W at full speed, with a power exponent of "
+                f"{self.power_exponent}, reported each {self.report_interval_ns} ns: power must be 0 or "
+                "above, and not be less at full speed"
+            )
 
     @property
     def chunk_bytes(self) -> int:

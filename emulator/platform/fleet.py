@@ -44,7 +44,7 @@ class FleetPlatforms:
     """Satellites in order: so many of each section, one after the other.
 
     ``customers_hours`` shapes the load where a section does not; ``cards`` are the modelled accelerators
-    of each satellite that reports what they draw.
+    of each of the satellites ``hosts``, rising, which may report what they draw.
     """
 
     def __init__(
@@ -55,15 +55,19 @@ class FleetPlatforms:
         *,
         customers_hours: Sequence[float] = STEADY,
         cards: Accelerators | None = None,
+        hosts: Sequence[int] = (),
     ) -> None:
         self._start_unix_ns, self._dut1_s, self._cards = start_unix_ns, dut1_s, cards
+        of = np.array(hosts, np.int64)
         self.kinds: list[Kind] = []
         first = end = 0
         for place, (section, n) in enumerate(shells):
             end += n
             if place + 1 < len(shells) and shells[place + 1][0] == section:
                 continue  # alike: computed together
-            self.kinds.append(Kind(section, first, end, customers_hours))
+            self.kinds.append(
+                Kind(section, first, end, customers_hours, of[(of >= first) & (of < end)] - first)
+            )
             first = end
 
     def at(
@@ -135,9 +139,16 @@ class Kind:
     """Satellites ``first`` to ``end - 1``, which are alike: one platform, one load."""
 
     def __init__(
-        self, section: ShellPlatform, first: int, end: int, customers_hours: Sequence[float]
+        self,
+        section: ShellPlatform,
+        first: int,
+        end: int,
+        customers_hours: Sequence[float],
+        hosts: Int64 | None = None,
     ) -> None:
+        """``hosts`` counted from ``first``."""
         self.section, self.first, self.end = section, first, end
+        self._hosts = np.empty(0, np.int64) if hosts is None else hosts
         self.preset, self.platform = chosen(section)
         self.load = LoadModel.of(section, self.platform, customers_hours)
 
@@ -163,13 +174,13 @@ class Kind:
     ) -> tuple[Platforms, Kept]:
         now, platform = where.now, self.platform
         around = self._around(where)
-        load = Load.modelled(self.load.at(now.unix_ns, where.position_km))
+        load = Load.modelled(self.load.at(now.unix_ns, where.position_km), self._hosts, platform)
         if before is None:
             state = self._begin(where)
-            _, out = advance(platform, state, around, load.drawn_w, _AN_INSTANT_S)
+            _, out = advance(platform, state, around, load.drawn_w, _AN_INSTANT_S, most_w=load.most_w)
         else:
             if draws is not None and cards is not None:
-                load = Load.with_draws(load.drawn_w, draws, cards, platform)
+                load = Load.with_draws(load.drawn_w, self._hosts, draws, cards, platform)
             dt_s = (now.sim_ns - before.sim_ns) / NS_PER_S
             state, out = advance(
                 platform, before.state, before.around.between(around), load.drawn_w, dt_s, most_w=load.most_w

@@ -8,7 +8,7 @@ is that of the place below it, since it serves who is there:
 with f the curve, of mean 1, by the local mean hour h.  A curve that has to be
 cut at the peak gives less than P_mean over the day.
 
-Of a satellite that serves, the modelled accelerators are seldom the whole of
+Of a satellite that serves or trains, the modelled accelerators are seldom the whole of
 what its platform's computers may draw: the rest of it is as the model says.
 
     P = P_accelerators + (1 - share) P(h),  share = the accelerators' most / P_peak, at most 1
@@ -90,7 +90,11 @@ class LoadModel:
 @dataclass(frozen=True, eq=False)
 class Load:
     """(n,) W each: what computers draw on the mean where nothing holds them back now, what they would
-    have drawn had nothing done so before, and what they ask for at any instant; ``measured``, (n,) uint8."""
+    have drawn had nothing done so before, and what they ask for at any instant; ``measured``, (n,) uint8.
+
+    ``hosts``, rows: accelerators that are modelled one by one, which ask for all while they compute,
+    whatever they draw on the mean; whether they do is known of those alone that report.
+    """
 
     drawn_w: Float64
     asked_w: Float64
@@ -98,17 +102,22 @@ class Load:
     measured: np.ndarray
 
     @classmethod
-    def modelled(cls, load_w: Float64) -> Load:
-        return cls(load_w, load_w, load_w, np.zeros(len(load_w), np.uint8))
+    def modelled(cls, load_w: Float64, hosts: Int64, platform: Platform) -> Load:
+        most_w = load_w.copy()
+        most_w[hosts] = np.maximum(load_w[hosts], platform.peak_w)
+        return cls(load_w, load_w, most_w, np.zeros(len(load_w), np.uint8))
 
     @classmethod
-    def with_draws(cls, load_w: Float64, draws: Draws, cards: Accelerators, platform: Platform) -> Load:
+    def with_draws(
+        cls, load_w: Float64, hosts: Int64, draws: Draws, cards: Accelerators, platform: Platform
+    ) -> Load:
         """``draws``: their satellites are numbered as the rows of ``load_w``."""
+        model = cls.modelled(load_w, hosts, platform)
         if not len(draws.satellites):
-            return cls.modelled(load_w)
+            return model
         rows = draws.satellites
         rest_w = (1.0 - cards.share_ratio(platform)) * load_w[rows]
-        drawn_w, asked_w, most_w = load_w.copy(), load_w.copy(), load_w.copy()
+        drawn_w, asked_w, most_w = load_w.copy(), load_w.copy(), model.most_w
         drawn_w[rows] = rest_w + draws.drawn_w
         asked_w[rows] = rest_w + np.maximum(draws.drawn_w, draws.asked_w)
         # while they compute they ask for all, however seldom they do

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from orbitmesh.wire.serving import ServingSpec
 
 from ..orbit import Fleet
+from ..presets.serving import accelerator
 from ..scenario.model import Content
 from ..scenario.platforms import STEADY, customers_hours, own_platform, platforms_of
 from ..scenario.satellite import ShellPlatform
@@ -25,14 +27,28 @@ def accelerators_of(spec: ServingSpec) -> Accelerators:
     return Accelerators(n * card.idle_power_w, n * card.power_w)
 
 
-def fleet_platforms(scenario: Scenario, fleet: Fleet) -> FleetPlatforms:
-    """Of all satellites of a scenario that has platforms."""
+def accelerators_in(scenario: Content) -> tuple[str, int, Accelerators] | None:
+    """Name, number and power of those that are modelled of a satellite that serves, or else trains."""
+    if scenario.serving is not None:
+        spec = serving_spec(scenario.serving)
+        on = spec.deployment
+        return on.accelerator.name, spec.replicas * on.tensor_parallel, accelerators_of(spec)
+    if (training := scenario.training) is not None:
+        card, n = accelerator(training.accelerator), training.accelerators
+        return card.name, n, Accelerators(n * card.idle_power_w, n * card.power_w)
+    return None
+
+
+def fleet_platforms(scenario: Scenario, fleet: Fleet, hosts: Sequence[int]) -> FleetPlatforms:
+    """Of all satellites of a scenario that has platforms; ``hosts``: those with a process."""
+    modelled = accelerators_in(scenario)
     return FleetPlatforms(
         [(section, len(shell)) for section, shell in zip(platforms_of(scenario), fleet.shells, strict=True)],
         fleet.start_unix_ns,
         fleet.dut1_s,
         customers_hours=customers_hours(scenario.customers),
-        cards=None if scenario.serving is None else accelerators_of(serving_spec(scenario.serving)),
+        cards=None if modelled is None else modelled[2],
+        hosts=() if modelled is None else hosts,
     )
 
 
@@ -86,14 +102,14 @@ def _described(scenario: Content, section: ShellPlatform) -> dict[str, Any]:
 
 
 def _accelerators(scenario: Content, platform: Platform) -> dict[str, Any] | None:
-    """Those that are modelled of a satellite that serves, beside what its platform's computers may draw."""
-    if scenario.serving is None:
+    """Those that are modelled of a satellite, beside what its platform's computers may draw."""
+    modelled = accelerators_in(scenario)
+    if modelled is None:
         return None
-    spec = serving_spec(scenario.serving)
-    cards = accelerators_of(spec)
+    name, count, cards = modelled
     return {
-        "name": spec.deployment.accelerator.name,
-        "count": spec.replicas * spec.deployment.tensor_parallel,
+        "name": name,
+        "count": count,
         "idle_w": cards.idle_w,
         "most_w": cards.most_w,
         "share_ratio": cards.share_ratio(platform),
@@ -102,15 +118,17 @@ def _accelerators(scenario: Content, platform: Platform) -> dict[str, Any] | Non
 
 def platform_cautions(scenario: Content) -> list[str]:
     """What to look at before one trusts its power and heat."""
-    if scenario.platform is None or scenario.serving is None:
+    modelled = accelerators_in(scenario)
+    if scenario.platform is None or modelled is None:
         return []
-    cards, found = accelerators_of(serving_spec(scenario.serving)), []
+    cards, found = modelled[2], list[str]()
+    do, fewer = ("serve", "replicas") if scenario.serving is not None else ("train", "accelerators")
     for section in platforms_of(scenario):
         platform = chosen(section)[1]
         if cards.most_w > platform.peak_w:
             found.append(
-                f"the accelerators that serve draw up to {cards.most_w / 1e3:g} kW on each satellite, the "
+                f"the accelerators that {do} draw up to {cards.most_w / 1e3:g} kW on each satellite, the "
                 f"computers of {section.preset} {platform.peak_w / 1e3:g} kW at their peak: what they would "
-                "draw beyond it is not supplied, and slows nothing: lower replicas, or raise peak-power"
+                f"draw beyond it is not supplied, and slows nothing: lower {fewer}, or raise peak-power"
             )
     return list(dict.fromkeys(found))

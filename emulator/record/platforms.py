@@ -181,7 +181,7 @@ def _load_in_words(load: dict[str, Any] | None) -> str:
         return text
     cards = load["accelerators"]
     return (
-        f"{text}, but for {load['hosts']:,} that serve: what their {cards['count']:,} {plain(cards['name'])} "
-        f"drew ({cards['share_ratio']:.0%} of the computers), in {load['measured_ratio']:.1%} of their "
-        "epochs, which this machine has a share in"
+        f"{text}, but for {load['hosts']:,} with a process: what their {cards['count']:,} "
+        f"{plain(cards['name'])} drew ({cards['share_ratio']:.0%} of the computers), in "
+        f"{load['measured_ratio']:.1%} of their epochs, which this machine has a share in"
     )

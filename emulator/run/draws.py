@@ -38,8 +38,9 @@ class _Drawn:
 
 
 class DrawsBook:
-    """``satellites``: index and name of those that serve.  ``heard`` in the watcher's thread, ``at_tick`` in
-    the conductor's; ``tell`` gets what is known, ``say`` each change of who goes by the load model."""
+    """``satellites``: index and name of those that serve or train.  ``heard`` in the watcher's thread,
+    ``at_tick`` in the conductor's; ``tell`` gets what is known, ``say`` each change of who
+    goes by the load model."""
 
     def __init__(
         self,

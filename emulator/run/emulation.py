@@ -218,7 +218,8 @@ class Emulation(RunningMesh):
         self.plane.build()
         cautions = [*self.backend.cautions(), *self.plane.kernel.cautions()]
         if self.scenario.serving is not None:
-            cautions += serving_cautions(self.scenario.serving) + platform_cautions(self.scenario)
+            cautions += serving_cautions(self.scenario.serving)
+        cautions += platform_cautions(self.scenario)
         self._books.caution(*cautions)
         for caution in cautions:
             log.warning("%s", caution)

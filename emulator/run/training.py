@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 from orbitmesh.wire.training import TrainingSpec
 
 from ..epoch import Bool, Epoch, Nodes
+from ..platform import chosen
 from ..scenario import Scenario
 from ..scenario.constellation import plane_sizes
 from ..scenario.formation import lattice_points
+from ..scenario.platforms import platforms_of
 from ..scenario.training import training_specs
 from ..training.bound import ways_of
 from ..training.tour import short_tour
+from .draws import report_interval_ns
 
 
 def ring_nodes(scenario: Scenario, nodes: Nodes, hosting: Bool) -> tuple[int, ...]:
@@ -47,7 +52,23 @@ def specs_of(
         )
     names = [nodes.names[node] for node in ring]
     addresses = {nodes.names[node]: address(node) for node in ring}
-    return training_specs(scenario.training, names, addresses, scenario.run.rate_scale)
+    specs = training_specs(scenario.training, names, addresses, scenario.run.rate_scale)
+    return {
+        name: replace(specs[name], **_powered(scenario, int(nodes.shell[node])))
+        for name, node in zip(names, ring, strict=True)
+    }
+
+
+def _powered(scenario: Scenario, shell: int) -> dict[str, Any]:
+    """Its platform's exponent, and how often it tells what its accelerators drew: what serves beside it
+    tells that of its own alone."""
+    if scenario.platform is None:
+        return {}
+    tells = scenario.platform.load == "measured" and scenario.serving is None
+    return {
+        "power_exponent": chosen(platforms_of(scenario)[shell])[1].power_exponent,
+        "report_interval_ns": report_interval_ns(scenario.run.step_ns) if tells else 0,
+    }
 
 
 def _lattice(scenario: Scenario, names: Sequence[str]) -> list[tuple[int, int]] | None:

@@ -57,7 +57,6 @@ class Workload:
         else:
             satellites = (int(n) for n in mesh.hosting.nonzero()[0] if not nodes.is_gateway(int(n)))
             working = {n: nodes.names[n] for n in satellites}
-            self._follow_draws(working, tell_draws, caution)
             self._silent_load = SilentLoad(
                 self._others,
                 serving_spec(scenario.serving),
@@ -65,10 +64,12 @@ class Workload:
                 mesh.plane.load_links,
                 caution,
             )
+        if working:
+            self._follow_draws(working, tell_draws, caution)
         self._capacities = Capacities(working, self._tell_capacity)
 
     def _follow_draws(
-        self, serving: dict[int, str], tell: Callable[[Draws], None], caution: Callable[[str], None]
+        self, satellites: dict[int, str], tell: Callable[[Draws], None], caution: Callable[[str], None]
     ) -> None:
         """What their accelerators draw is their satellites' load, where the scenario says so."""
         platform = self._mesh.scenario.platform
@@ -76,7 +77,7 @@ class Workload:
             return
         interval_ns = report_interval_ns(self._mesh.scenario.run.step_ns)
         self._draws = DrawsBook(
-            serving, interval_ns, self._orders.dead, tell, announce(self._mesh.feed, caution)
+            satellites, interval_ns, self._orders.dead, tell, announce(self._mesh.feed, caution)
         )
         self._orders.on_energy = self._draws.heard
 

@@ -63,6 +63,7 @@ def training_specs(
 ) -> dict[str, TrainingSpec]:
     """What each member is told, by name."""
     planned, n = plan(training, len(ring), rate_scale), len(ring)
+    card = accelerator(training.accelerator)
     return {
         name: TrainingSpec(
             place=place,
@@ -73,6 +74,8 @@ def training_specs(
             compute_ns=planned.compute_ns,
             overlap_ratio=training.overlap_ratio,
             timeout_ns=training.timeout_ns,
+            idle_w=training.accelerators * card.idle_power_w,
+            full_w=training.accelerators * card.power_w,
         )
         for place, name in enumerate(ring)
     }

@@ -11,9 +11,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from orbitmesh.wire.energy import EnergyReport
 from orbitmesh.wire.training import ELEMENT_BYTES, TrainingSpec, TrainingStep
 
 from .gradient import gradient, wrong
+from .meter import Meter
 from .pace import Pace
 from .ring import Ring, RingBroken
 
@@ -33,6 +35,8 @@ class Trainer:
         self.failed: asyncio.Future[None] = self._loop.create_future()
         self._changed = threading.Condition()
         self._capacity_ratio = 1.0
+        self._pace: Pace | None = None  # of what is computed now
+        self._meter = Meter(spec.idle_w, spec.full_w, spec.power_exponent, time.monotonic_ns())
         self._begin_mono_ns: int | None = None
         self._is_closing = False
         self._elements = spec.gradient_bytes // ELEMENT_BYTES
@@ -43,10 +47,22 @@ class Trainer:
         """What the run says: see parent.py."""
         with self._changed:
             if "capacity_ratio" in order:
+                now_ns = time.monotonic_ns()
+                self._settle(now_ns)
                 self._capacity_ratio = order["capacity_ratio"]
+                self._meter.capacity(now_ns, self._capacity_ratio)
+                if self._pace is not None:
+                    self._pace.set(now_ns, self._capacity_ratio)
             if "train_from_mono_ns" in order:
                 self._begin_mono_ns = order["train_from_mono_ns"]
             self._changed.notify_all()
+
+    def energy(self, name: str) -> EnergyReport:
+        """Of all its accelerators until now."""
+        with self._changed:
+            now_ns = time.monotonic_ns()
+            self._settle(now_ns)
+            return EnergyReport(name, now_ns, *self._meter.read(now_ns))
 
     def close(self) -> None:
         """Returns when its thread has ended."""
@@ -83,6 +99,11 @@ class Trainer:
                 if self._ring.closed.is_set():
                     return
                 now_ns = time.monotonic_ns()
+                with self._changed:
+                    self._settle(now_ns)
+                    if self._pace is not None:  # in vain
+                        self._pace = None
+                        self._meter.computes(now_ns, False)
                 self._tell(TrainingStep(step, self._name, began_ns, now_ns, now_ns, now_ns, error=str(error)))
                 step, began_ns = step + 1, now_ns
 
@@ -90,7 +111,8 @@ class Trainer:
         """When it was over."""
         spec = self._spec
         with self._changed:
-            pace = Pace(spec.compute_ns, began_ns, self._capacity_ratio)
+            pace = self._pace = Pace(spec.compute_ns, began_ns, self._capacity_ratio)
+            self._meter.computes(began_ns, True)
         vector = gradient(step, spec.place, self._elements)
         joined_ns = self._until(pace, 1 - spec.overlap_ratio)
         self._ring.all_reduce(step, vector)
@@ -109,18 +131,21 @@ class Trainer:
     def _until(self, pace: Pace, share: float) -> int:
         """Wait until so much is computed; the modelled instant, which waking up late does not move."""
         with self._changed:
-            ratio = self._capacity_ratio
             while True:
                 now_ns = time.monotonic_ns()
-                if self._capacity_ratio != ratio:
-                    ratio = self._capacity_ratio
-                    pace.set(now_ns, ratio)
                 at_ns = pace.at_ns(share)
                 if at_ns is not None and at_ns <= now_ns:
+                    self._settle(now_ns)
                     return at_ns
                 if self._is_closing:
                     raise RingBroken("closed")
                 self._changed.wait(None if at_ns is None else (at_ns - now_ns) / 1e9)
+
+    def _settle(self, now_ns: int) -> None:
+        """Where computing has ended by now, it did at the modelled instant, maybe amid an all-reduce."""
+        if self._pace is not None and (end_ns := self._pace.at_ns()) is not None and end_ns <= now_ns:
+            self._pace = None
+            self._meter.computes(end_ns, False)
 
     def _wait_for_begin(self) -> int:
         with self._changed:

@@ -22,6 +22,7 @@ lasers = { terminals = 8, terminal = "dwdm-shown" }
 compute = { probes = { kinds = [] } }
 training = { model = "llama-3.1-8b", accelerator = "h100", accelerators = 8, tokens = 20_000, overlap = 0.5 }
 run = { start = 2026-11-01T00:00:00Z, duration = "8 s", rate-scale = 5e-6 }
+platform = { preset = "suncatcher" }
 """
 
 
@@ -47,6 +48,19 @@ def test_five_satellites_sum_their_gradients_until_one_dies(tmp_path: Path) -> N
         assert row["computed_mono_ns"] > row["sent_mono_ns"]  # half of the computing is left
         assert row["compute_ns"] == pytest.approx(training["full_speed_compute_ns"], abs=1000)
         assert row["done_mono_ns"] - row["sent_mono_ns"] > 0.9 * training["bound_ns"]["p50"]
+    load = json.loads((tmp_path / "run/summary.json").read_text())["platform"]["load"]
+    assert (load["hosts"], load["accelerators"]["count"]) == (5, 8)
+    drawn_w = [
+        row["compute_w"]
+        for row in load_run(tmp_path / "run").platforms().drop_columns(["sim_utc"]).to_pylist()
+        if row["measured"]
+    ]
+    # beside the part of the computers that is not modelled, of 28 kW: from rest to all that they may draw
+    rest_w = (1 - load["accelerators"]["share_ratio"]) * 28e3
+    idle_w, most_w = load["accelerators"]["idle_w"], load["accelerators"]["most_w"]
+    assert len(drawn_w) >= 10
+    assert idle_w - 10 < min(drawn_w) - rest_w <= max(drawn_w) - rest_w < most_w + 10
+    assert max(drawn_w) - rest_w > idle_w + 0.3 * (most_w - idle_w)
     errors = {row["error"] for row in rows if not row["ok"]}
     assert errors
     assert errors <= {"a neighbour closed", "Connection reset by peer", "Broken pipe"}

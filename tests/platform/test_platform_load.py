@@ -193,6 +193,21 @@ def test_what_the_accelerators_ask_for_in_vain_has_a_cause_however_seldom_they_c
     assert found.demand_w[0] - found.compute_w[0] == pytest.approx(11e3, rel=1e-5)
 
 
+def test_of_those_with_accelerators_what_slows_them_has_a_cause_by_the_load_model_too() -> None:
+    """They ask for the peak while they compute; others for no more than their mean, which they get."""
+    section = ShellPlatform.model_validate({"temperature": "347 K", "demand": "60 kW"})
+    place = np.repeat(over(np.array([200.0])), 3, axis=0)
+    speed = np.tile([0.0, 7.0, 0.0], (3, 1))
+    shells = [(section, 1), (section.model_copy(update={"demand_w": 61e3}), 2)]
+    fleet = FleetPlatforms(shells, MIDNIGHT, 0.0, cards=Accelerators(11.52e3, 100.8e3), hosts=[0, 2])
+    first, kept = fleet.at(None, 0, place, speed)
+    found, _ = fleet.at(kept, NS_PER_S, place, speed, Draws(np.empty(0, np.int64), np.empty(0), np.empty(0)))
+    for each in (first, found):
+        assert (each.capacity_ratio < 0.9).all()
+        np.testing.assert_allclose(each.compute_w, [60e3, 61e3, 61e3], rtol=1e-6)
+        assert [CAUSES[cause] for cause in each.cause] == ["heat", "", "heat"]
+
+
 def test_what_is_asked_for_beyond_the_mean_moves_no_energy() -> None:
     around = Surroundings(np.ones(1), np.ones(1), np.zeros(1))
     state = State(np.array([AI1.battery_j]), np.array([345.0]))

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from orbitmesh.nodes.training.gradient import gradient, pattern, wrong
+from orbitmesh.nodes.training.meter import Meter
 from orbitmesh.nodes.training.pace import Pace
 from orbitmesh.nodes.training.ring import Ring, RingBroken
 from orbitmesh.nodes.training.schedule import rounds
@@ -122,10 +123,33 @@ def test_computing_takes_as_long_as_its_speed_allows() -> None:
     assert pace.at_ns() == 7000
 
 
+def test_what_accelerators_draw_follows_what_they_do() -> None:
+    s = 10**9
+    meter = Meter(100.0, 900.0, 0.5, 0)
+    assert meter.read(s) == (100.0, 100.0)
+    meter.computes(2 * s, True)
+    assert meter.read(3 * s) == (200.0 + 900, 200.0 + 900)
+    meter.capacity(3 * s, 0.25)  # 0.25 ** (1 / 0.5) of what is above rest
+    assert meter.read(5 * s) == (1100.0 + 2 * 150, 1100.0 + 2 * 900)
+    meter.computes(5 * s, False)
+    meter.capacity(6 * s, 0.0)
+    assert meter.read(9 * s) == (1400.0 + 100, 2900.0 + 4 * 100)
+    meter.computes(8 * s, True)  # without power, and yet with something to do
+    assert meter.read(9 * s) == (1500.0, 2900.0 + 300 + 900)
+    meter.computes(7 * s, False)  # told late: from the latest on
+    assert meter.read(9 * s) == (1500.0, 2900.0 + 300 + 100)
+
+
 def test_what_is_told_survives_the_wire() -> None:
     step = TrainingStep(3, "sat-0-1", 1, 2, 3, 4, error="timeout")
     assert TrainingStep.from_json(step.to_json()) == step
-    for wrong_spec in ({"members": 1}, {"place": 2}, {"gradient_bytes": 10}, {"overlap_ratio": 2.0}):
+    for wrong_spec in (
+        {"members": 1},
+        {"place": 2},
+        {"gradient_bytes": 10},
+        {"overlap_ratio": 2.0},
+        {"idle_w": 1.0},
+    ):
         good = {
             "place": 0,
             "members": 2,
@@ -179,9 +203,10 @@ def test_a_member_that_gets_less_power_computes_longer_and_says_so(monkeypatch: 
 
     async def train() -> list[TrainingStep]:
         told: list[TrainingStep] = []
+        began_ns = time.monotonic_ns()
         members = [
             Trainer(
-                replace(spec(place, 2, 20), compute_ns=compute_ns),
+                replace(spec(place, 2, 20), compute_ns=compute_ns, idle_w=100.0, full_w=1100.0),
                 f"sat-0-{place}",
                 address(place),
                 told.append,
@@ -194,6 +219,13 @@ def test_a_member_that_gets_less_power_computes_longer_and_says_so(monkeypatch: 
         while len(told) < 4:
             await asyncio.sleep(0.02)
         assert not any(member.failed.done() for member in members)
+        seconds = (time.monotonic_ns() - began_ns) / 1e9
+        free, held = (member.energy("sat-0-0") for member in members)
+        # one computes half of the time, the other all of it with half of the power above rest
+        assert free.drawn_j == pytest.approx(seconds * (100 + 500), rel=0.2)
+        assert free.asked_j == free.drawn_j
+        assert held.drawn_j == pytest.approx(seconds * (100 + 500), rel=0.1)
+        assert held.asked_j == pytest.approx(seconds * 1100, rel=0.1)
         for member in members:
             await asyncio.to_thread(member.close)
         return told
