@@ -51,14 +51,14 @@ def test_five_satellites_sum_their_gradients_until_one_dies(tmp_path: Path) -> N
     load = json.loads((tmp_path / "run/summary.json").read_text())["platform"]["load"]
     assert (load["hosts"], load["accelerators"]["count"]) == (5, 8)
     drawn_w = [
-        row["compute_w"]
+        row["power_w"] - 1e3  # the bus
         for row in load_run(tmp_path / "run").platforms().drop_columns(["sim_utc"]).to_pylist()
         if row["measured"]
     ]
     # beside the part of the computers that is not modelled, of 28 kW: from rest to all that they may draw
     rest_w = (1 - load["accelerators"]["share_ratio"]) * 28e3
     idle_w, most_w = load["accelerators"]["idle_w"], load["accelerators"]["most_w"]
-    assert len(drawn_w) >= 10
+    assert len(drawn_w) >= 4  # of two steps later
     assert idle_w - 10 < min(drawn_w) - rest_w <= max(drawn_w) - rest_w < most_w + 10
     assert max(drawn_w) - rest_w > idle_w + 0.3 * (most_w - idle_w)
     errors = {row["error"] for row in rows if not row["ok"]}
