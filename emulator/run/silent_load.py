@@ -11,6 +11,7 @@ import logging
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -27,17 +28,38 @@ from .conductor import Tick
 
 log = logging.getLogger(__name__)
 
-# As captured on a link, at the IP layer, of streams on a connection that is open.
+# Counted at the IP layer on the links of runs in which all requests have packets, over a connection that is
+# open: tests/bench/bench_wire_bytes.py; what it found is in docs/customers.md.
 SEGMENT_BYTES, SEGMENT_HEADER_BYTES = 1448, 52  # TCP's payload; IP and TCP with timestamps
-REQUEST_MORE_BYTES = 150  # gRPC's headers, frames, and the other fields of a request
-MESSAGE_MORE_BYTES = 14 + 12  # its frame, and what else is in a message of tokens
+REQUEST_MORE_BYTES = 140  # gRPC's headers, frames, and the other fields of a request
+MESSAGE_MORE_BYTES = 22  # frames, and what else is in a message of tokens
 TOKEN_BYTES = 4  # the text of a token
-STREAM_MORE_BYTES = 250  # headers, totals and trailers of an answer
+STREAM_MORE_BYTES = 100  # headers, totals and trailers of an answer
+# small ones together: 2 where an answer comes alone, up to 4.5 where seven come at once
+MESSAGES_ACKNOWLEDGED = 3
 
 _NS_PER_S = 1_000_000_000
 # What a link has less than that of others is not worth a word where it cannot be carried.
 NOTABLE_RATIO = 0.05
 Load = Callable[[Mapping[tuple[int, int], float]], bool]
+
+
+@dataclass(frozen=True)
+class WireBytes:
+    """At the IP layer, to the satellite and from it: what goes at once, and what goes while it answers."""
+
+    prompt_up: float
+    prompt_down: float
+    answer_up: float
+    answer_down: float
+
+    @property
+    def up(self) -> float:
+        return self.prompt_up + self.answer_up
+
+    @property
+    def down(self) -> float:
+        return self.prompt_down + self.answer_down
 
 
 class SilentLoad:
@@ -67,21 +89,16 @@ class SilentLoad:
 
     def went(self, gateway: int, satellite: int, load: LoadSpec, asked: Asked) -> None:
         up, down = (gateway, satellite), (satellite, gateway)
-        in_messages = math.ceil(messages(asked.output_tokens, self._message_tokens))
-        sent, acknowledged = _wire_bytes(prompt_bytes(load, asked) + REQUEST_MORE_BYTES)
+        on_wire = wire_bytes(prompt_bytes(load, asked), asked.output_tokens, self._message_tokens)
         step = asked.due_ns // self._step_ns
-        self._bytes[up][step] += sent
-        self._bytes[down][step] += acknowledged
+        self._bytes[up][step] += on_wire.prompt_up
+        self._bytes[down][step] += on_wire.prompt_down
         prompt, n = asked.prompt_tokens, asked.output_tokens
         first_ns = BEFORE_QUEUE_NS + self._times.ns(prompt, prompt * prompt / 2, 0, 0)
         decode_ns = (n - 1) * self._times.ns(0, 0.0, 1, int(prompt + n / 2)) if n > 1 else 0
         begin = int((asked.due_ns + first_ns) // self._step_ns)
         steps = max(1, round(decode_ns / self._step_ns))
-        each_bytes = MESSAGE_MORE_BYTES + TOKEN_BYTES * n / in_messages + SEGMENT_HEADER_BYTES
-        for way, in_all in (
-            (down, in_messages * each_bytes + STREAM_MORE_BYTES + SEGMENT_HEADER_BYTES),
-            (up, in_messages / 2 * SEGMENT_HEADER_BYTES),  # every other is acknowledged
-        ):
+        for way, in_all in ((down, on_wire.answer_down), (up, on_wire.answer_up)):
             bps = in_all * 8 * _NS_PER_S / (steps * self._step_ns)
             self._rises[way][begin] += bps
             self._rises[way][begin + steps] -= bps
@@ -147,8 +164,18 @@ def most_ratio(epoch: Epoch, on_links: Mapping[tuple[int, int], float], rate_sca
     return most
 
 
-def _wire_bytes(payload_bytes: float) -> tuple[float, float]:
-    """Of a message in segments, and of what acknowledges every other of them."""
-    segments = max(1, -(-payload_bytes // SEGMENT_BYTES))
-    acknowledged = -(-segments // 2)
-    return payload_bytes + segments * SEGMENT_HEADER_BYTES, acknowledged * SEGMENT_HEADER_BYTES
+def wire_bytes(prompt_bytes: float, output_tokens: int, message_tokens: int) -> WireBytes:
+    """Of a request in segments and what acknowledges every other of them; of its answer in messages, each a
+    segment of its own, and what acknowledges some of them at once."""
+    payload = prompt_bytes + REQUEST_MORE_BYTES
+    segments = max(1, -(-payload // SEGMENT_BYTES))
+    in_messages = math.ceil(messages(output_tokens, message_tokens))
+    return WireBytes(
+        prompt_up=payload + segments * SEGMENT_HEADER_BYTES,
+        prompt_down=-(-segments // 2) * SEGMENT_HEADER_BYTES,
+        answer_up=in_messages / MESSAGES_ACKNOWLEDGED * SEGMENT_HEADER_BYTES,
+        answer_down=in_messages * (MESSAGE_MORE_BYTES + SEGMENT_HEADER_BYTES)
+        + TOKEN_BYTES * output_tokens
+        + STREAM_MORE_BYTES
+        + SEGMENT_HEADER_BYTES,
+    )

@@ -10,7 +10,7 @@ from test_run_background_requests import LOAD, S, ticks
 
 from orbitmesh.emulator.geometry import Geometry
 from orbitmesh.emulator.run.background_requests import BackgroundRequests
-from orbitmesh.emulator.run.silent_load import SilentLoad
+from orbitmesh.emulator.run.silent_load import SilentLoad, wire_bytes
 from orbitmesh.emulator.scenario import Scenario
 from orbitmesh.emulator.scenario.customers import loads_of
 from orbitmesh.emulator.scenario.model import Serving
@@ -38,6 +38,26 @@ def loaded(
         others.tick(tick)
         silent.tick(tick)
     return geometry, told, said
+
+
+# prompt, answer, tokens a message; bytes up and down that tests/bench/bench_wire_bytes.py counted of requests
+# that overlap by two to seven
+COUNTED = [
+    (100, 1, 1, 619, 275), (100, 60, 1, 1600, 4859), (100, 200, 1, 2888, 15478), (400, 40, 1, 2553, 3333),
+    (8000, 20, 1, 33732, 2341), (100, 60, 2, 1162, 2566), (100, 200, 2, 2105, 8287), (400, 40, 2, 2223, 1820),
+    (8000, 20, 2, 33572, 1562), (100, 60, 4, 992, 1528), (100, 200, 4, 1887, 4713), (400, 40, 4, 2082, 1122),
+    (2000, 20, 4, 8640, 801), (8000, 20, 4, 33483, 1237),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("prompt", "output", "message", "up", "down"), COUNTED)
+def test_bytes_are_those_that_links_counted(
+    prompt: int, output: int, message: int, up: int, down: int
+) -> None:
+    """Acknowledgements are the least certain of it: the more answers come at once, the fewer."""
+    found = wire_bytes(4 * prompt, output, message)
+    assert found.down == pytest.approx(down, rel=0.1)
+    assert found.up + found.down == pytest.approx(up + down, rel=0.1)
 
 
 def test_the_bytes_of_prompts_and_tokens_are_on_each_link_of_the_way() -> None:
