@@ -87,9 +87,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for message_tokens in args.message_tokens:
             rows = counted(Path(folder), message_tokens)
-            print(
-                f"{message_tokens} tokens a message: bytes of each request, counted and (reckoned)"
-            )
+            print(f"{message_tokens} tokens a message: bytes of each request, counted and (reckoned)")
             for (prompt, output, n), (up, down) in zip(PHASES[1:-1], rows[1:-1], strict=True):
                 said = silent_load.wire_bytes(4 * prompt, output, message_tokens)
                 print(
