@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from orbitmesh.emulator.plane.fabric.plane import FabricPlane
+from orbitmesh.emulator.run import silent_load
 from orbitmesh.emulator.run.emulation import Emulation
 from orbitmesh.emulator.scenario import loads
 
