@@ -15,10 +15,11 @@ import numpy as np
 from .constants import SPEED_OF_LIGHT_KM_PER_S
 from .epoch import NS_PER_S, Epoch, Int64
 from .errors import InputError
-from .geometry import Before, Geometry
+from .geometry import Geometry
 from .links.contacts import Contacts, laser_contacts, station_contacts
 from .links.passes import states_of
 from .orbit import States
+from .series import Before
 
 _Look = Callable[[int, Before], "_At"]
 

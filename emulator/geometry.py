@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import TypeVar
 
 import numpy as np
@@ -33,7 +32,7 @@ from .interventions.of_scenario import of_scenario
 from .known_names import KnownAs
 from .links.coverage import Window, check_coverage
 from .links.ground import Selection, select
-from .links.lasers import Held, LaserMesh, Lasers
+from .links.lasers import LaserMesh, Lasers
 from .links.least_delay import (
     CANDIDATES,
     GATEWAYS_AT_ONCE,
@@ -47,14 +46,14 @@ from .links.visibility import Sight, Stations
 from .node_names import NodeNames
 from .orbit import Arrangement, Fleet, Propagation, station_positions_itrs_km, station_zeniths_itrs
 from .platform import Draws
-from .platform.fleet import FleetPlatforms, Kept
+from .platform.fleet import FleetPlatforms
 from .platform.of_scenario import fleet_platforms
 from .routing.shortest import shortest_routes
 from .scenario import Scenario
+from .series import TOGETHER_NS, Before, Series
 
 #: Up to so many nodes an epoch is made for a fault between two steps; of more it would be late.
 _EXACT_UP_TO = 20_000
-_TOGETHER_NS = 20_000_000  # faults so near to each other come with one epoch, the last's
 
 _LOOKS_AHEAD = 17  # a satellite that has decayed stays down: the last instant decides, the others say when
 
@@ -64,15 +63,6 @@ _merge_links = function(
     "merge_links", size, i32, u8, i64, size, i32, real, real, size, f64, f64, real,
     i32, i32, u8, f64, f64, i64, i64, i32, i32, result=size,
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Before:
-    """What the next epoch follows from, beside its instant: which links there were."""
-
-    selection: Selection
-    lasers: Held
-    platforms: Kept | None = None
 
 
 class Geometry:
@@ -236,7 +226,7 @@ class Geometry:
         found = [
             change_ns + late_ns
             for late_ns in {0, reaction_ns}
-            if (change_ns := self.interventions.next_change_ns(after_sim_ns - late_ns, _TOGETHER_NS))
+            if (change_ns := self.interventions.next_change_ns(after_sim_ns - late_ns, TOGETHER_NS))
             is not None
         ]
         return min(found, default=None)
@@ -407,34 +397,6 @@ class Geometry:
         )
         ports = (neighbour, row, *ground_ports(links, n_satellites, len(self.nodes)))
         return links, Ports(*map(_read_only, ports))
-
-
-class Series(Iterator[Epoch]):
-    """See Geometry.epochs.  ``step_ns`` may be set between two: it counts from the next one on."""
-
-    def __init__(
-        self,
-        epoch: Callable[[int, int, Before], tuple[Epoch, Before]],
-        before: Before,
-        start_sim_ns: int,
-        step_ns: int,
-        next_change_ns: Callable[[int], int | None] = lambda after_sim_ns: None,
-    ) -> None:
-        self._epoch, self._before, self._next_change_ns = epoch, before, next_change_ns
-        self._number, self._sim_ns, self.step_ns = 0, start_sim_ns, step_ns
-        self._step_sim_ns = start_sim_ns  # the last one that a step led to
-
-    def __next__(self) -> Epoch:
-        sim_ns = self._sim_ns
-        epoch, self._before = self._epoch(self._number, sim_ns, self._before)
-        self._number += 1
-        if sim_ns >= self._step_sim_ns:
-            self._step_sim_ns += self.step_ns
-        change_ns = self._next_change_ns(sim_ns)
-        # what comes just before a step waits for it
-        early = change_ns is not None and change_ns + _TOGETHER_NS <= self._step_sim_ns
-        self._sim_ns = self._step_sim_ns if change_ns is None or not early else change_ns
-        return epoch
 
 
 def _read_only(array: NDArray[Scalar]) -> NDArray[Scalar]:

@@ -11,6 +11,7 @@ import fcntl
 import os
 import socket
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import FailureError, InputError
@@ -99,6 +100,22 @@ class Client:
     def path(self, source: str, destination: str) -> dict[str, Any]:
         """``path`` (names; None where there is none), ``hops``, ``delay_ns`` one way, as routed now."""
         return self._ask({"verb": "path", "source": source, "destination": destination}, needed=_PATH_KEYS)
+
+    def intervene(self, what: Sequence[str], **more: Any) -> dict[str, Any]:
+        """``lasts_ns``, ``rate_bps``, ``extra_delay_ns``, ``by``; answers once it is in force."""
+        request = {"verb": "intervene", "what": list(what), **more}
+        return self._ask(request, needed=("interventions", "in_force_ns"))
+
+    def lift(self, what: Sequence[str] | None) -> dict[str, Any]:
+        """By names or numbers; None: all that are in force."""
+        request = {"verb": "lift", "what": None if what is None else list(what)}
+        return self._ask(request, needed=("interventions", "in_force_ns"))
+
+    def interventions(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._ask({"verb": "interventions"}, needed=("interventions",))[
+            "interventions"
+        ]
+        return found
 
     def capture(self, node: str, peer: str | None, fd: int) -> None:
         """Copy what arrives at a node, or passes from it to a peer, into a file; until this client closes."""

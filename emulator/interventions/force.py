@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -91,6 +91,7 @@ class Interventions:
 
     def __init__(self, n_nodes: int, n_satellites: int, asked: Sequence[Intervention] = ()) -> None:
         self._n_nodes, self._n_satellites = n_nodes, n_satellites
+        self._by_number: dict[int, Intervention] = {}
         self._asked: list[Intervention] = []
         self._instants: list[int] = []
         self._held: dict[int, Force] = {}
@@ -99,9 +100,24 @@ class Interventions:
     def __len__(self) -> int:
         return len(self._asked)
 
-    def add(self, *more: Intervention) -> None:
-        self._asked += more
-        self._asked.sort(key=lambda each: each.at_sim_ns)
+    def add(self, *more: Intervention) -> tuple[Intervention, ...]:
+        """As they are kept, with their numbers."""
+        first = len(self._by_number)
+        numbered = tuple(replace(each, number=first + i) for i, each in enumerate(more))
+        self._by_number |= {each.number: each for each in numbered}
+        self._arrange()
+        return numbered
+
+    def lift(self, numbers: Iterable[int], at_sim_ns: int) -> None:
+        """They end at an instant, those that have not begun by then never begin; KeyError for no number."""
+        for number in numbers:
+            each = self._by_number[number]
+            self._by_number[number] = replace(each, until_sim_ns=max(at_sim_ns, each.at_sim_ns))
+        self._arrange()
+
+    def _arrange(self) -> None:
+        self._asked = sorted(self._by_number.values(), key=lambda each: each.at_sim_ns)
+        self._asked = [each for each in self._asked if each.until_sim_ns != each.at_sim_ns]
         ends = (each.until_sim_ns for each in self._asked if each.until_sim_ns is not None)
         self._instants = sorted({*(each.at_sim_ns for each in self._asked), *ends})
         self._held = {}
@@ -112,6 +128,10 @@ class Interventions:
             self._held = {k: v for k, v in self._held.items() if k >= place - 2}  # time goes on
             self._held[place] = self._together([each for each in self._asked if each.is_in_force(sim_ns)])
         return self._held[place]
+
+    def all(self) -> list[Intervention]:
+        """By when they begin."""
+        return list(self._asked)
 
     def in_force(self, sim_ns: int) -> list[Intervention]:
         return [each for each in self._asked if each.is_in_force(sim_ns)]

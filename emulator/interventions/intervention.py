@@ -25,13 +25,19 @@ class Intervention:
     until_sim_ns: int | None = None
     change: Change | None = None
     by: str = "scenario"
+    number: int = -1  # given by Interventions
 
     def is_in_force(self, sim_ns: int) -> bool:
         return self.at_sim_ns <= sim_ns and (self.until_sim_ns is None or sim_ns < self.until_sim_ns)
 
     def to_dict(self) -> dict[str, object]:
         """As an event tells it."""
-        told: dict[str, object] = {"what": self.what, "by": self.by, "until_sim_ns": self.until_sim_ns}
+        told: dict[str, object] = {
+            "intervention": self.number,
+            "what": self.what,
+            "by": self.by,
+            "until_sim_ns": self.until_sim_ns,
+        }
         if self.change is not None:
             told |= {"rate_bps": self.change.rate_bps, "extra_delay_ns": self.change.extra_delay_ns}
         return told

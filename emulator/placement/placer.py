@@ -79,6 +79,8 @@ class Placer:
         return self._told(placement)
 
     def _view(self, epoch: Epoch, delay_ns: Float64) -> View:
+        if self._last is not None and epoch.sim_ns <= self._last.sim_ns:
+            self._last = None  # an epoch that is made anew: nothing is known of what came before
         if self._last is not None:
             self._last.settle(self._ledger, epoch.sim_ns)
             self._step_ns = max(1, epoch.sim_ns - self._last.sim_ns)

@@ -118,6 +118,10 @@ class MeshPlane(ABC):
         """Put a prepared change in force; ``t0_mono_ns`` is the machine's instant of the epoch."""
 
     @abstractmethod
+    def abandon(self, change: Any) -> None:
+        """A prepared change is not to come into force: as if it had never been prepared."""
+
+    @abstractmethod
     def settle(self, now_mono_ns: int) -> None:
         """Off the critical path: call it between two instants, as often as there is time."""
 

@@ -3,11 +3,14 @@
 SGP4 and Dijkstra hold the interpreter's lock, so they have a process of their
 own.  Messages are pickles over a socket pair between two processes of ours:
 
-    to it     ("open", Scenario, start_sim_ns, step_ns, duration_ns) · ("more", n)
+    to it     ("open", Scenario, start_sim_ns, step_ns, duration_ns) · ("done", number of an epoch)
               ("destinations", [node, …]) · ("forget", [node, …]) · ("step", step_ns)
               ("draws", Draws | None): of accelerators, from the next epoch that is computed
-    from it   ("nodes", Nodes, hosting, cautions, propagation, offsets, ground links)
+              ("intervene", ((Intervention, …), numbers to lift, sim_ns)): from that instant on
+    from it   ("nodes", Nodes, hosting, cautions, propagation, offsets, ground links,
+               arrangements, Interventions)
               ("epoch", Parcel of it, Assignment, LinkChanges since the last, Interventions likewise, cost_ns)
+              ("anew", (first, last)): epochs of these numbers are superseded by those that follow
               ("routes", {number: RouteRows}): to new destinations, for each of the epochs sent last
               ("error", exception)
 """
@@ -19,6 +22,7 @@ import signal
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
@@ -30,7 +34,7 @@ from ..epoch import Epoch, RouteRows
 from ..errors import OrbitmeshError, RunError
 from ..feed.parcels import Parcel, send
 from ..geometry import Geometry
-from ..interventions import Intervened
+from ..interventions import Intervened, Intervention
 from ..links.changes import NOTHING_CHANGED, link_changes
 from ..links.coverage import Window
 from ..memory_files import MemoryFiles
@@ -61,7 +65,7 @@ class Server:
         control.send(
             (
                 "nodes", geometry.nodes, geometry.hosting, geometry.cautions, geometry.propagation,
-                geometry.offsets, geometry.ground_links, geometry.arrangements,
+                geometry.offsets, geometry.ground_links, geometry.arrangements, geometry.interventions,
             )
         )  # fmt: skip
         self._epochs = geometry.epochs(start_sim_ns, step_ns)
@@ -70,15 +74,17 @@ class Server:
         self._outlive = outlive_of(self._scenario, geometry)
         self._recent: deque[Epoch] = deque(maxlen=WINDOW + 1)  # the one in force, and those under way
         self._files = MemoryFiles()
-        self._credit = threading.Semaphore(0)
+        self._live: set[int] = set()  # numbers of epochs sent that main is not done with
+        self._room = threading.Condition()
         self._turn = threading.Lock()  # of who adds destinations, or sends
+        self._computing = threading.Lock()  # an epoch; taken before the turn
 
     def hear(self) -> None:
         """Until main is gone: EOFError."""
         while True:
             verb, value = self._control.recv()
-            if verb == "more":
-                self._credit.release(value)
+            if verb == "done":
+                self._forget_live({number for number in self._live if number <= value})
             elif verb == "destinations":
                 self._route_to(value)
             elif verb == "forget":
@@ -86,17 +92,21 @@ class Server:
                     self._geometry.remove_destinations(value)
             elif verb == "draws":
                 self._geometry.set_draws(value)
+            elif verb == "intervene":
+                self._intervene(*value)
             elif verb == "step":
                 self._epochs.step_ns = value
 
     def compute(self) -> None:
         try:
             while True:
-                self._credit.acquire()
-                began_ns = time.monotonic_ns()
-                epoch = next(self._epochs)
-                with self._turn:
-                    self._send(epoch, began_ns)
+                with self._room:
+                    self._room.wait_for(lambda: len(self._live) < WINDOW)
+                with self._computing:
+                    began_ns = time.monotonic_ns()
+                    epoch = next(self._epochs)
+                    with self._turn:
+                        self._send(epoch, began_ns)
         except OSError:
             return  # main is gone: the other thread is told so too
         except Exception as error:
@@ -118,10 +128,28 @@ class Server:
         begun, ended = geometry.interventions.between(-1 if last is None else last.sim_ns, epoch.sim_ns)
         told = Intervened(tuple(each.to_dict() for each in begun), tuple(each.to_dict() for each in ended))
         parcel = Parcel.pack(epoch, self._files)
+        with self._room:
+            self._live.add(epoch.number)
         del epoch  # what is kept is the copy that all processes share
         send(self._control, "epoch", parcel, assignment, changes, told, time.monotonic_ns() - began_ns)
         self._recent.append(parcel.open())
         parcel.close()
+
+    def _intervene(self, more: Sequence[Intervention], lifted: Sequence[int], sim_ns: int) -> None:
+        """Epochs from that instant on, which were sent ahead of it, are made anew."""
+        with self._computing, self._turn:
+            self._geometry.interventions.add(*more)
+            self._geometry.interventions.lift(lifted, sim_ns)
+            n = self._epochs.back_to(sim_ns)
+            gone = [self._recent.pop().number for _ in range(n) if self._recent]
+            if gone:
+                self._control.send(("anew", (gone[-1], gone[0])))
+        self._forget_live(set(gone))
+
+    def _forget_live(self, numbers: set[int]) -> None:
+        with self._room:
+            self._live -= numbers
+            self._room.notify()
 
     def _route_to(self, nodes: list[int]) -> None:
         """At once, in the epochs that have been sent: it may be two steps until the next one is in force."""

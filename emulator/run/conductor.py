@@ -35,6 +35,7 @@ class AppliesEpochs(Protocol):
 
     def prepare(self, old: Epoch | None, new: Epoch) -> Any: ...
     def commit(self, change: Any, t0_mono_ns: int) -> CommitReport: ...
+    def abandon(self, change: Any) -> None: ...
     def settle(self, now_mono_ns: int) -> None: ...
     def more_routes(self, epoch: Epoch, more: RouteRows) -> Epoch: ...
 
@@ -133,7 +134,10 @@ class Conductor:
         self._plane, self._clock, self._epochs = plane, clock, epochs
         self._on_tick, self._on_failure = on_tick, on_failure
         self._stop = threading.Event()
+        self._wake = threading.Event()  # to stop, or since what it waits for is superseded
+        self._superseded: set[int] = set()  # numbers of epochs that others have taken the place of
         self._thread = threading.Thread(target=self._run, name="conductor", daemon=True)
+        self.on_let_go: Callable[[int], None] = lambda number: None  # of an epoch that is not to be
         self.ticks = TickLog()
         self.current: Epoch | None = None
         self._prepared: Ahead | None = None
@@ -172,8 +176,15 @@ class Conductor:
                     known = self._more.get(number)
                     self._more[number] = routes if known is None else known.joined(routes)
 
+    def anew(self, first: int, last: int) -> None:
+        """Epochs of these numbers, computed ahead, are not to come into force: others follow."""
+        with self._turn:
+            self._superseded.update(range(first, last + 1))
+        self._wake.set()
+
     def stop(self) -> None:
         self._stop.set()
+        self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
 
@@ -194,15 +205,18 @@ class Conductor:
                     ahead = self._epochs.get(timeout=0.1)
                 except queue.Empty:
                     continue
+                if self._is_superseded(ahead):
+                    self._let_go(ahead)
+                    continue
                 began_ns = time.monotonic_ns()
                 change = self._prepare(ahead)
                 prepared_ns = time.monotonic_ns() - began_ns
-                self._settle_until(self._clock.mono_ns(ahead.epoch.sim_ns) - _SETTLE_EVERY_NS)
-                lead_ns = self._plane.lead_ns
-                late_ns = self._clock.wait(ahead.epoch.sim_ns - lead_ns, self._stop)
-                if late_ns is None:
-                    return
-                self._apply(change, prepared_ns, max(0, late_ns - lead_ns))
+                late_ns = self._wait_for(ahead)
+                if late_ns is not None:
+                    self._apply(change, prepared_ns, late_ns)
+                elif not self._stop.is_set():
+                    self._abandon(change)
+                    self._let_go(ahead)
         except BaseException as error:
             self._on_failure(error)
 
@@ -215,10 +229,39 @@ class Conductor:
             self._prepared = ahead
             return change
 
+    def _wait_for(self, ahead: Ahead) -> int | None:
+        """Until its instant; how late it is then, or None: it is superseded, or all is over."""
+        lead_ns = self._plane.lead_ns
+        while not self._stop.is_set() and not self._is_superseded(ahead):
+            self._wake.clear()
+            if self._stop.is_set() or self._is_superseded(ahead):
+                break  # told just before it was cleared
+            self._settle_until(self._clock.mono_ns(ahead.epoch.sim_ns) - _SETTLE_EVERY_NS)
+            late_ns = self._clock.wait(ahead.epoch.sim_ns - lead_ns, self._wake)
+            if late_ns is not None:
+                return max(0, late_ns - lead_ns)
+        return None
+
+    def _is_superseded(self, ahead: Ahead) -> bool:
+        """Also one of before the epoch in force: a tick came between, and the next has it all."""
+        with self._turn:
+            is_old = self.current is not None and ahead.epoch.sim_ns <= self.current.sim_ns
+            return is_old or ahead.epoch.number in self._superseded
+
+    def _let_go(self, ahead: Ahead) -> None:
+        if ahead.parcel is not None:
+            ahead.parcel.close()
+        self.on_let_go(ahead.epoch.number)
+
+    def _abandon(self, change: Any) -> None:
+        with self._turn:
+            self._plane.abandon(change)
+            self._prepared = None
+
     def _settle_until(self, mono_ns: int) -> None:
         """Let the plane remove what has had its time, well before the next instant."""
         self._plane.settle(time.monotonic_ns())
-        while time.monotonic_ns() < mono_ns and not self._stop.wait(_SETTLE_EVERY_NS / 1e9):
+        while time.monotonic_ns() < mono_ns and not self._wake.wait(_SETTLE_EVERY_NS / 1e9):
             self._plane.settle(time.monotonic_ns())
 
     def _apply(self, change: Any, prepared_ns: int, late_ns: int) -> None:
@@ -228,6 +271,7 @@ class Conductor:
             t0_mono_ns = self._clock.mono_ns(ahead.epoch.sim_ns)
             report = self._plane.commit(change, t0_mono_ns)
             self.current, self._prepared = ahead.epoch, None
+            self._superseded = {n for n in self._superseded if n > ahead.epoch.number}
         tick = Tick(
             ahead.epoch, ahead.more, ahead.parcel, ahead.assignment, ahead.changes,
             t0_mono_ns, report.began_mono_ns, report.ended_mono_ns, late_ns,

@@ -37,6 +37,7 @@ from .endings import finish, release_ending, signals_noted, tell_failure
 from .folder import RunFolder
 from .geometry_process import GeometryProcess
 from .header import run_header
+from .intervening import Intervening
 from .link_watch import LinkWatch
 from .news import News, StatusNews, StepWatch, publish
 from .node_processes import NodeProcesses
@@ -167,7 +168,7 @@ class Emulation(RunningMesh):
         self._begin_ticks()
         self._control = ControlServer(
             self.run_id,
-            self._questions.handlers() | {"watch": Watched(self.feed).answer},
+            self._questions.handlers() | self._intervening.handlers() | {"watch": Watched(self.feed).answer},
             self._supervision.fail,
         )
         self._start_nodes()
@@ -197,6 +198,7 @@ class Emulation(RunningMesh):
         self.introduced = self._supervision.answer(
             self._geometry.introduction, _READY_TIMEOUT_S, "the geometry process"
         )
+        self._intervening = Intervening(self, self.introduced.interventions, self._geometry.intervene)
         choice = choose_plane(self._asked_plane, links.name, self.nodes.n_satellites)
         self.plane = make_plane(
             choice, self.nodes, self.scenario, self.hosting, links, self.seed, self._on_progress
@@ -233,7 +235,7 @@ class Emulation(RunningMesh):
         self._link_watch = LinkWatch(self.plane, self.nodes, asking, self.feed, self._supervision.fail)
         self._news.on_tick = [
             self._workload.feel,
-            lambda tick: self._geometry.more(),
+            lambda tick: self._geometry.done(tick.epoch.number),
             lambda tick: publish(self.feed, tick, self.nodes.names),
             PlacementNews(self.feed, self.nodes.names).tick,
             PowerNews(self.feed, self.nodes.names, self.hosting, self.nodes.n_satellites).tick,
@@ -241,11 +243,14 @@ class Emulation(RunningMesh):
             self._workload.tick,
             self._link_watch.tick,
             lambda tick: self._questions.ticked(),
+            lambda tick: self._intervening.ticked(tick),
         ]
         self._conductor = Conductor(
             self.plane, self.clock, self._geometry.epochs, self._news.tick, self._supervision.fail
         )
         self._geometry.on_routes = self._more_routes
+        self._geometry.on_anew = self._conductor.anew
+        self._conductor.on_let_go = self._geometry.done
         self._conductor.first(
             self._supervision.answer(self._geometry.epochs, _READY_TIMEOUT_S, "the first epoch")
         )

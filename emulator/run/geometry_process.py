@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from ..epoch import Bool, Nodes, RouteRows
 from ..feed.parcels import receive
+from ..interventions import Intervention, Interventions
 from ..orbit import Arrangement, Propagation
 from ..platform import Draws
 from ..scenario import Scenario
-from .ahead import WINDOW
 from .conductor import Ahead
 from .processes import tell
 from .supervision import Supervision
@@ -31,6 +31,7 @@ class Introduction:
     offsets: tuple[str, ...]  # of each shell, which slots +grid joins across planes
     ground_links: str  # by which policy stations choose satellites
     arrangements: tuple[Arrangement, ...]  # of each shell from a file, by plane and slot
+    interventions: Interventions  # the scenario's
 
 
 class GeometryProcess:
@@ -43,15 +44,16 @@ class GeometryProcess:
         self.introduction: queue.Queue[Introduction] = queue.Queue()
         self.epochs: queue.Queue[Ahead] = queue.Queue()
         self.on_routes: Callable[[dict[int, RouteRows]], None] = lambda routes: None
+        self.on_anew: Callable[[int, int], None] = lambda first, last: None
         self._destinations: set[int] = set()
         self._lock = threading.Lock()
 
     def open(self, scenario: Scenario, duration_ns: int) -> None:
         tell(self._child, ("open", scenario, 0, scenario.run.step_ns, duration_ns))
-        self.more(WINDOW)
 
-    def more(self, n_epochs: int = 1) -> None:
-        tell(self._child, ("more", n_epochs))
+    def done(self, number: int) -> None:
+        """With the epoch of a number: another one may be computed ahead."""
+        tell(self._child, ("done", number))
 
     def lengthen_step(self, step_ns: int) -> None:
         tell(self._child, ("step", step_ns))
@@ -60,6 +62,10 @@ class GeometryProcess:
         """What accelerators drew of late, of all that are known to; felt from the next epoch on that is
         computed, which comes into force ``WINDOW`` steps after the one in force, or one more."""
         tell(self._child, ("draws", draws))
+
+    def intervene(self, more: Sequence[Intervention], lifted: Sequence[int], sim_ns: int) -> None:
+        """From an instant on; epochs computed ahead of it are made anew, which ``on_anew`` hears."""
+        tell(self._child, ("intervene", (tuple(more), tuple(lifted), sim_ns)))
 
     def routed_from_the_start(self, nodes: Iterable[int]) -> None:
         self._destinations = set(nodes)
@@ -83,13 +89,15 @@ class GeometryProcess:
             case "nodes":
                 for caution in message[3]:
                     log.warning("%s", caution)
-                self.introduction.put(Introduction(*message[1:3], *message[4:8]))
+                self.introduction.put(Introduction(*message[1:3], *message[4:9]))
             case "epoch":
                 _, parcel, assignment, changes, told, computed_ns = message
                 ahead = Ahead(
                     parcel.open(), assignment, computed_ns, parcel, changes=changes, intervened=told
                 )
                 self.epochs.put(ahead)
+            case "anew":
+                self.on_anew(*message[1])
             case "routes":
                 self.on_routes(message[1])
             case "error":

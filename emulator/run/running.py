@@ -8,6 +8,7 @@ from typing import Any
 
 from ..epoch import Bool, Epoch, Nodes
 from ..feed.feed import Feed
+from ..interventions import Change
 from ..plane.backend import Carrier, Lateness
 from ..plane.mesh import MeshPlane
 from ..plane.mininet import MeshNet
@@ -18,6 +19,7 @@ from .clock import Clock
 from .conductor import Conductor, TickLog
 from .folder import RunFolder
 from .geometry_process import Introduction
+from .intervening import Intervening
 from .node_processes import NodeProcesses
 from .questions import Questions
 from .recorder_process import RecorderProcess
@@ -36,6 +38,7 @@ class RunningMesh:
     _books: Books
     _folder: RunFolder
     _questions: Questions
+    _intervening: Intervening
     # set once they are there
     introduced: Introduction
     plane: MeshPlane
@@ -105,6 +108,20 @@ class RunningMesh:
     def status(self) -> dict[str, Any]:
         """The run now, for a screen: times, ticks, links, and the recorder's digest per gateway."""
         return self._questions.status()
+
+    def fail(self, *what: str, lasts_ns: int | None = None) -> dict[str, Any]:
+        """Fail a satellite, a gateway, a link, a plane, …, until restored; in force when it returns."""
+        return self._intervening.intervene(what, lasts_ns=lasts_ns)
+
+    def restore(self, *what: str) -> dict[str, Any]:
+        """What was failed or changed, by its names; all where none is named; in force when it returns."""
+        return self._intervening.lift(what or None)
+
+    def change(
+        self, *what: str, rate_bps: int | None = None, extra_delay_ns: int = 0, lasts_ns: int | None = None
+    ) -> dict[str, Any]:
+        """Give links another physical rate, or a longer delay, until restored."""
+        return self._intervening.intervene(what, lasts_ns=lasts_ns, change=Change(rate_bps, extra_delay_ns))
 
     def route_to(self, names: Sequence[str]) -> None:
         """Make nodes destinations that every node has a route to; returns when the routes are in force."""

@@ -52,7 +52,7 @@ def test_packets_on_a_broken_laser_are_lost_until_routes_know(plane: str, tmp_pa
                 except TimeoutError:
                     continue
 
-        listening = threading.Thread(target=listen)
+        listening = threading.Thread(target=listen, daemon=True)
         listening.start()
         clock.release()
         began_ns = clock.mono_ns(0)
@@ -83,3 +83,85 @@ def test_packets_on_a_broken_laser_are_lost_until_routes_know(plane: str, tmp_pa
     assert (one["what"], one["by"], one["sim_ns"]) == (laser, "scenario", FAILS_S * 1e9)
     lines = [json.loads(line) for line in (tmp_path / "run/events.jsonl").read_text().splitlines()]
     assert [line["what"] for line in lines if line["event"] == "intervention"] == [laser]
+
+
+class Flow:
+    """Datagrams from one node to another, and which of them came."""
+
+    def __init__(self, mesh: Emulation, a: int, b: int) -> None:
+        self._sender, self._receiver = udp_socket(mesh.plane, a), udp_socket(mesh.plane, b)
+        self._receiver.settimeout(0.2)
+        self.sent_ns: list[int] = []
+        self.came: list[int] = []
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=each, daemon=True) for each in (self._send, self._listen)]
+        for each in self._threads:
+            each.start()
+
+    def _send(self) -> None:
+        while not self._over.wait(0.005):
+            self.sent_ns.append(time.monotonic_ns())
+            self._sender.sendto(str(len(self.sent_ns) - 1).encode(), self._receiver.getsockname())
+
+    def _listen(self) -> None:
+        while not self._over.is_set():
+            try:
+                self.came.append(int(self._receiver.recv(100)))
+            except TimeoutError:
+                continue
+
+    def end(self) -> None:
+        self._over.set()
+        for each in self._threads:
+            each.join()
+        self._sender.close()
+        self._receiver.close()
+
+    def lost_between(self, begin_ns: int, end_ns: int) -> list[float]:
+        """When those sent meanwhile left, in ms after the begin."""
+        came = set(self.came)
+        return [
+            (ns - begin_ns) / 1e6
+            for number, ns in enumerate(self.sent_ns)
+            if begin_ns <= ns < end_ns and number not in came
+        ]
+
+
+@pytest.mark.parametrize("plane", ["wired", "fabric"])
+def test_a_laser_that_is_broken_by_hand_is_gone_at_once_and_a_flow_beside_it_loses_nothing(
+    plane: str, tmp_path: Path
+) -> None:
+    _, (a, b) = _on_the_way()
+    with Emulation(toy(run={"duration": "60 s"}), out=tmp_path / "run", plane=plane) as mesh:
+        across, beside = Flow(mesh, a, b), Flow(mesh, b + 1, a)
+        names = mesh.nodes.names
+        way = mesh.path(names[a], names[b])["path"]
+        hop = ":".join(way[2:4])
+        assert hop.split(":")[1] not in mesh.path(names[b + 1], names[a])["path"]
+        time.sleep(1.0)
+        began_ns = time.monotonic_ns()
+        answer = mesh.fail(hop)
+        assert hop.split(":")[1] not in mesh.path(names[a], names[b])["path"] or (
+            mesh.path(names[a], names[b])["path"] != way
+        )
+        (kept,) = mesh._intervening.listed()
+        assert (kept["what"], kept["by"]) == (hop, "program")
+        time.sleep(1.5)
+        mesh.restore(hop)
+        assert mesh.path(names[a], names[b])["path"] == way
+        assert mesh._intervening.listed() == []
+        time.sleep(0.5)
+        ended_ns = time.monotonic_ns()
+        time.sleep(0.5)
+        across.end()
+        beside.end()
+    assert len(across.sent_ns) > 300
+    # what was in flight or was sent before routes changed; of a second later all came
+    lost_ms = across.lost_between(began_ns, ended_ns)
+    assert all(ms < answer["in_force_ns"] / 1e6 + 100 for ms in lost_ms), lost_ms
+    assert beside.lost_between(0, ended_ns) == []
+    assert beside.came == sorted(beside.came)
+    assert mesh.summary["ticks"]["count"] > 0
+    lines = [json.loads(line) for line in (tmp_path / "run/events.jsonl").read_text().splitlines()]
+    told = [line["event"] for line in lines if line["event"].startswith("intervention")]
+    assert told == ["intervention", "intervention ended"]

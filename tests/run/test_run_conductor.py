@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -47,6 +48,9 @@ class Plane:
             raise ValueError("no such device")
         self.calls.append(("commit", change.number))
         return SimpleNamespace(began_mono_ns=1, ended_mono_ns=2, total_ns=3)
+
+    def abandon(self, change):
+        self.calls.append(("abandon", change.number))
 
     def settle(self, now_mono_ns):
         self.calls.append(("settle", now_mono_ns))
@@ -161,3 +165,36 @@ def test_a_tick_that_never_came_is_late_too():
     run.conductor.note_overdue(STEP_NS)
     (late,) = run.conductor.ticks.late
     assert (late.number, late.sim_ns, late.late_ns) == (1, STEP_NS, 3 * STEP_NS + LATE_NS)
+
+
+def test_an_epoch_that_is_superseded_is_let_go_and_the_one_in_its_place_comes_at_its_instant():
+    plane, clock = Plane(), SteppedClock()
+    run = Run(plane, clock)
+    let_go = []
+    run.conductor.on_let_go = let_go.append
+    run.conductor.first(ahead(0))
+    run.conductor.start()
+    assert run.ticked.acquire(timeout=5)
+    run.epochs.put(ahead(1))
+    run.epochs.put(ahead(2))
+    while ("prepare", (0, 1)) not in plane.calls:
+        time.sleep(0.001)
+    run.conductor.anew(1, 2)
+    sooner = ahead(3)
+    run.epochs.put(replace(sooner, epoch=replace(sooner.epoch, sim_ns=STEP_NS // 2)))
+    clock.advance(STEP_NS // 2)
+    assert run.ticked.acquire(timeout=5)
+    # one that comes too late, since the epoch in force is of a later instant
+    run.epochs.put(replace(sooner, epoch=replace(sooner.epoch, number=4, sim_ns=STEP_NS // 4)))
+    run.epochs.put(ahead(5))
+    clock.advance(10 * STEP_NS)
+    assert run.ticked.acquire(timeout=5)
+    run.conductor.stop()
+    assert [tick.epoch.number for tick in run.ticks] == [0, 3, 5]
+    assert let_go == [1, 2, 4]
+    calls = [call for call in plane.calls if call[0] != "settle"]
+    assert calls[2:] == [
+        ("prepare", (0, 1)), ("abandon", 1), ("prepare", (0, 3)), ("commit", 3),
+        ("prepare", (3, 5)), ("commit", 5),
+    ]  # fmt: skip
+    assert run.failures == []

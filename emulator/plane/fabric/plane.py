@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, fields, replace
 from typing import ClassVar
 
@@ -50,6 +51,9 @@ class Prepared:
     n_added: int
     n_removed: int
     prepared_ns: int
+    words_before: banks.UInt32
+    pairs_before: GroundPairs
+    pair_before: Int32
 
 
 class FabricPlane(MeshPlane):
@@ -110,6 +114,8 @@ class FabricPlane(MeshPlane):
             self._need_turn(old, self._pending)
             began_ns = time.monotonic_ns()
             bank = self.table.free_bank(self.backend.failure)
+            words_before, pairs_before = self._word.copy(), deepcopy(self._pairs)
+            pair_before = self._pair
             came, went = self._write_lasers(bank, new)
             was_up = banks.is_up(self._word[self.table.sizes.n_laser_pipes :])
             self._write_ground(bank, new)
@@ -121,6 +127,9 @@ class FabricPlane(MeshPlane):
                 n_added=(came + int(np.count_nonzero(is_up & ~was_up))) // 2,
                 n_removed=(went + int(np.count_nonzero(was_up & ~is_up))) // 2,
                 prepared_ns=time.monotonic_ns() - began_ns,
+                words_before=words_before,
+                pairs_before=pairs_before,
+                pair_before=pair_before,
             )
             return self._pending
 
@@ -152,6 +161,15 @@ class FabricPlane(MeshPlane):
                 began_mono_ns=max(valid_from_ns, began_ns),
                 ended_mono_ns=max(valid_from_ns, ended_ns),
             )
+
+    def abandon(self, change: Prepared) -> None:
+        """See MeshPlane.  Its bank is written again by the next."""
+        with self._lock:
+            if change is not self._pending:
+                raise ValueError("this change is not the one prepared last")
+            self._pending = None
+            self._word, self._pairs = change.words_before, change.pairs_before
+            self._pair = change.pair_before
 
     def settle(self, now_mono_ns: int) -> None:
         """Give up hosts on demand that nobody uses."""

@@ -165,6 +165,16 @@ class Plane(MeshPlane):
                 ended_mono_ns=removal_ns,
             )
 
+    def abandon(self, change: Change) -> None:
+        """See MeshPlane.  What was attached for it stays so for a while, down."""
+        with self._lock:
+            if change is not self._pending:
+                raise ValueError("this change is not the one prepared last")
+            self._pending = None
+            now_ns = time.monotonic_ns()
+            for entry in change.came:
+                self._ledger.retire(entry.key, now_ns)
+
     def _route_again(self, change: Change) -> None:
         """All routes of nodes in which somebody set an interface down: the kernel dropped those by it."""
         nodes = np.array(self.kernel.disturbed(), np.int32)

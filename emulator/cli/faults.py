@@ -1,0 +1,143 @@
+"""``orbitmesh fail``, ``set``, ``restore``, ``faults``: what is broken in a running mesh, by hand."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import InputError
+from .options import Format, FormatOption, RunOption, duration_ns
+from .output import print_json, print_rows, stderr
+
+FAIL_EXAMPLE = "Example: orbitmesh fail sat-0-0:sat-0-1\n\nExample: orbitmesh fail plane-3 --for 10s"
+SET_EXAMPLE = "Example: orbitmesh set sat-0-0:sat-0-1 --rate 10Mbit/s --delay 5ms --for 30s"
+RESTORE_EXAMPLE = "Example: orbitmesh restore sat-0-0:sat-0-1\n\nExample: orbitmesh restore --all"
+FAULTS_EXAMPLE = "Example: orbitmesh faults -o json"
+
+_COLUMNS = (
+    "intervention", "what", "by", "at_sim_ns", "until_sim_ns", "rate_bps", "extra_delay_ns",
+)  # fmt: skip
+_FOR_PEOPLE = ("number", "what", "by", "since s", "until s", "rate Mbit/s", "more delay ms")
+
+WhatArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="WHAT…",
+        help="sat-3-7, gw-london, gw-london/antenna, sat-0-0:sat-0-1, plane-3, shell-NAME, "
+        "region:LATITUDE,LONGITUDE,RADIUSkm.",
+    ),
+]
+ForOption = Annotated[
+    str | None, typer.Option("--for", metavar="TIME", help="For so long. [default: until restored]")
+]
+
+
+def fail(what: WhatArgument, lasts: ForOption = None, run: RunOption = None) -> None:
+    """Fail links, satellites, gateways, … of a running mesh; returns when that is in force.
+
+    What is in flight there is lost.  Routes follow as the scenario's routing.reaction says.
+    """
+    _ask(run, what, lasts)
+
+
+def set_link(
+    what: WhatArgument,
+    rate: Annotated[
+        str | None, typer.Option("--rate", metavar="RATE", help="Physical rate both ways: 10Mbit/s, 1Gbit/s.")
+    ] = None,
+    delay: Annotated[
+        str | None, typer.Option("--delay", metavar="TIME", help="Added to the delay each way: 5ms.")
+    ] = None,
+    lasts: ForOption = None,
+    run: RunOption = None,
+) -> None:
+    """Give links of a running mesh another rate, or a longer delay; of a node: all its links."""
+    from ..scenario.units import RATE_BPS, parse_whole
+
+    more: dict[str, Any] = {}
+    if rate is not None:
+        try:
+            more["rate_bps"] = parse_whole(rate, RATE_BPS)
+        except ValueError as error:
+            raise InputError(str(error), key="--rate") from None
+    if delay is not None:
+        more["extra_delay_ns"] = duration_ns(delay, "--delay")
+    if not more:
+        raise InputError("nothing is to change: give --rate or --delay; orbitmesh fail breaks a link")
+    _ask(run, what, lasts, **more)
+
+
+def restore(
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[WHAT…]", help="Names as they were failed, or numbers of orbitmesh faults."),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that is failed or changed.")] = False,
+    run: RunOption = None,
+) -> None:
+    """Restore what is failed or changed in a running mesh, by hand or by its scenario."""
+    from ..control.client import Client
+
+    if bool(what) == everything:
+        raise InputError("name what is to be restored, or --all")
+    with Client.connect(run) as client:
+        answer = client.lift(None if everything else what)
+    if not answer["interventions"]:
+        _say("nothing is failed or changed")
+    for each in answer["interventions"]:
+        _say(f"{each['what']} is restored, after {answer['in_force_ns'] / 1e6:.1f} ms")
+
+
+def faults(run: RunOption = None, output: FormatOption = Format.TABLE) -> None:
+    """List what is failed or changed in a running mesh now.  In ns for programs (-o json, -o csv)."""
+    from ..control.client import LOOK_S, Client
+
+    with Client.connect(run, limit_s=LOOK_S) as client:
+        found = client.interventions()
+    if output is Format.JSON:
+        print_json(found)
+    elif output is Format.CSV:
+        print_rows(_COLUMNS, ([each.get(column) for column in _COLUMNS] for each in found), output)
+    elif not found:
+        _say("nothing is failed or changed")
+    else:
+        print_rows(_FOR_PEOPLE, map(_for_people, found), output)
+
+
+def _for_people(each: dict[str, Any]) -> tuple[object, ...]:
+    until, rate, delay = each["until_sim_ns"], each.get("rate_bps"), each.get("extra_delay_ns")
+    return (
+        each["intervention"], each["what"], each["by"], f"{each['at_sim_ns'] / 1e9:.3f}",
+        None if until is None else f"{until / 1e9:.3f}", None if rate is None else f"{rate / 1e6:g}",
+        f"{delay / 1e6:g}" if delay else None,
+    )  # fmt: skip
+
+
+def _ask(run: str | None, what: list[str], lasts: str | None, **more: Any) -> None:
+    from ..control.client import Client
+
+    if lasts is not None:
+        more["lasts_ns"] = duration_ns(lasts, "--for")
+    with Client.connect(run) as client:
+        answer = client.intervene(what, by=_who(), **more)
+    verb = "is changed" if "rate_bps" in more or "extra_delay_ns" in more else "has failed"
+    for each in answer["interventions"]:
+        ends = "" if each["until_sim_ns"] is None else f" until {each['until_sim_ns'] / 1e9:.3f} s of the run"
+        _say(f"{each['what']} {verb}{ends}: in force {answer['in_force_ns'] / 1e6:.1f} ms after the call")
+
+
+def _who() -> str:
+    """The user at the prompt, also under sudo."""
+    if name := os.environ.get("SUDO_USER"):
+        return name
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"
+
+
+def _say(text: str) -> None:
+    stderr().print(text, soft_wrap=True, markup=False)

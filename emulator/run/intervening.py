@@ -1,0 +1,199 @@
+"""Interventions in a run that is under way: what is asked for, put in force at once, listed and lifted."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from ..control.server import Answer, Handler, Request
+from ..epoch import Epoch, Nodes
+from ..errors import FailureError, InputError, RunError
+from ..interventions import Change, Intervention, Interventions, resolve
+from ..scenario import Scenario
+from ..shown import plain, shown
+from .clock import Clock
+from .conductor import Tick
+
+# what a tick and its way between processes take beyond what the last one took
+_MARGIN_NS = 8_000_000
+_LEAST_AHEAD_NS, _MOST_AHEAD_NS = 12_000_000, 2_000_000_000
+_IN_FORCE_S = 15.0
+_MOST_NAMES = 10_000
+_MOST_IN_FORCE = 100_000
+_LONGEST_NS = 10**18
+
+Tell = Callable[[Sequence[Intervention], Sequence[int], int], None]
+
+
+class Intervened(Protocol):
+    scenario: Scenario
+    clock: Clock
+
+    @property
+    def nodes(self) -> Nodes: ...
+    @property
+    def epoch(self) -> Epoch | None: ...
+    @property
+    def ended(self) -> bool: ...
+
+
+class Intervening:
+    """Of one mesh; may be asked from any thread.  ``ticked`` after each tick, in the conductor's."""
+
+    def __init__(self, mesh: Intervened, kept: Interventions, tell: Tell) -> None:
+        self._mesh, self._kept, self._tell = mesh, kept, tell
+        self._turn = threading.Lock()  # of who asks
+        self._changed = threading.Condition()
+        self._ended_mono_ns = self._cost_ns = 0
+
+    def ticked(self, tick: Tick) -> None:
+        with self._changed:
+            self._ended_mono_ns, self._cost_ns = tick.ended_mono_ns, tick.cost_ns
+            self._changed.notify_all()
+
+    def handlers(self) -> dict[str, Handler]:
+        """By verb, for the control server."""
+        return {
+            "intervene": self._intervene,
+            "lift": self._lift,
+            "interventions": lambda request: ({"interventions": self.listed()}, ()),
+        }
+
+    def intervene(
+        self,
+        what: Sequence[str],
+        *,
+        lasts_ns: int | None = None,
+        change: Change | None = None,
+        by: str = "program",
+    ) -> dict[str, Any]:
+        """Fail what is named, or change it; returns once that is in force: ``interventions`` with their
+        numbers, and ``in_force_ns``, how long it took.  InputError for a name that nobody has."""
+        began_ns = time.monotonic_ns()
+        scenario = self._mesh.scenario
+        shells = [shell.name for shell in scenario.constellation.shells]
+        if not what:
+            raise InputError("nothing is named: write what, as in sat-0-0:sat-0-1")
+        if len(what) > _MOST_NAMES:
+            raise InputError(f"{len(what):,} names at once are more than {_MOST_NAMES:,}")
+        named = []
+        for each in what:
+            try:
+                named.append(resolve(each, self._mesh.nodes, scenario.ground.stations, shells))
+            except ValueError as error:
+                raise InputError(str(error)) from None
+        with self._turn:
+            at_sim_ns = self._soon()
+            if len(self._kept.in_force(at_sim_ns)) + len(what) > _MOST_IN_FORCE:
+                raise InputError(f"more than {_MOST_IN_FORCE:,} would be in force: restore some first")
+            until = None if lasts_ns is None else at_sim_ns + lasts_ns
+            asked = [
+                Intervention(text, each, at_sim_ns, until, change, by)
+                for text, each in zip(what, named, strict=True)
+            ]
+            numbered = self._kept.add(*asked)
+            self._tell(asked, (), at_sim_ns)
+            self._wait_until(at_sim_ns)
+        return self._answer(numbered, began_ns)
+
+    def lift(self, what: Sequence[str] | None) -> dict[str, Any]:
+        """End those of these names, or with these numbers; None: all.  As ``intervene``."""
+        began_ns = time.monotonic_ns()
+        with self._turn:
+            at_sim_ns = self._soon()
+            there = [
+                each
+                for each in self._kept.all()
+                if each.until_sim_ns is None or each.until_sim_ns > at_sim_ns
+            ]
+            in_force = [each for each in there if each.at_sim_ns <= at_sim_ns]
+            if what is None:
+                lifted = in_force
+            else:
+                lifted = []
+                for text in what:
+                    found = [each for each in in_force if text in (each.what, str(each.number))]
+                    if not found:
+                        names = ", ".join(sorted({each.what for each in in_force})[:8]) or "nothing"
+                        raise InputError(f"{shown(text)} has not been failed or changed; in force: {names}")
+                    lifted += found
+            numbers = sorted({each.number for each in lifted})
+            if numbers:
+                self._kept.lift(numbers, at_sim_ns)
+                self._tell((), numbers, at_sim_ns)
+                self._wait_until(at_sim_ns)
+        return self._answer(lifted, began_ns)
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Those in force now, as events tell them, with ``at_sim_ns``."""
+        return [
+            each.to_dict() | {"at_sim_ns": each.at_sim_ns}
+            for each in self._kept.in_force(self._mesh.clock.sim_ns())
+        ]
+
+    def _soon(self) -> int:
+        """When what is asked for now can be in force: once an epoch of it has been computed."""
+        epoch = self._mesh.epoch
+        if epoch is None:
+            raise FailureError("the mesh is still being built: ask again in a moment")
+        ahead_ns = min(max(self._cost_ns + _MARGIN_NS, _LEAST_AHEAD_NS), _MOST_AHEAD_NS)
+        return max(self._mesh.clock.sim_ns() + ahead_ns, epoch.sim_ns + 1)
+
+    def _wait_until(self, sim_ns: int) -> None:
+        def is_there() -> bool:
+            epoch = self._mesh.epoch
+            return self._mesh.ended or (epoch is not None and epoch.sim_ns >= sim_ns)
+
+        deadline_s = time.monotonic() + _IN_FORCE_S
+        with self._changed:
+            done = self._changed.wait_for(is_there, _IN_FORCE_S)
+        # an epoch may be handed over a little before its instant
+        while done and self._mesh.clock.sim_ns() < sim_ns and not self._mesh.ended:
+            time.sleep(0.0005)
+            done = time.monotonic() < deadline_s
+        if self._mesh.ended:
+            raise FailureError("the run is ending")
+        if not done:
+            raise RunError(
+                f"it is not in force after {_IN_FORCE_S:.0f} s, and will be with the next tick: "
+                "are ticks late, or does the clock stand still?"
+            )
+
+    def _answer(self, interventions: Sequence[Intervention], began_ns: int) -> dict[str, Any]:
+        return {
+            "interventions": [each.to_dict() for each in interventions],
+            "in_force_ns": max(0, self._ended_mono_ns - began_ns) if interventions else 0,
+        }
+
+    # ---- from outside
+
+    def _intervene(self, request: Request) -> Answer:
+        rate_bps = _whole_or_none(request, "rate_bps", 1, 10**15)
+        delay_ns = _whole_or_none(request, "extra_delay_ns", 0, 10**10) or 0
+        change = Change(rate_bps, delay_ns) if rate_bps is not None or delay_ns else None
+        lasts_ns = _whole_or_none(request, "lasts_ns", 1, _LONGEST_NS)
+        by = plain(request.text("by"), 60)
+        return self.intervene(_names(request), lasts_ns=lasts_ns, change=change, by=by), ()
+
+    def _lift(self, request: Request) -> Answer:
+        return self.lift(None if request.get("what") is None else _names(request)), ()
+
+
+def _names(request: Request) -> list[str]:
+    what = request.get("what")
+    if not isinstance(what, list) or not all(isinstance(each, str) for each in what):
+        raise InputError(f"the request's 'what' is {shown(what)}: give it a list of names")
+    return what
+
+
+def _whole_or_none(request: Request, key: str, least: int, most: int) -> int | None:
+    value = request.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise InputError(
+            f"the request's {key!r} is {shown(value)}: give it a whole number, {least} to {most}"
+        )
+    return value

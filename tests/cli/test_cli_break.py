@@ -1,0 +1,88 @@
+"""``fail``, ``set``, ``restore`` and ``faults`` on a mesh that runs, without a network."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from orbitmesh.emulator import Emulation
+from orbitmesh.emulator.cli.main import app
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
+from e2e_lab import toy
+
+
+@pytest.fixture(scope="module")
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulation]:
+    out = tmp_path_factory.mktemp("run") / "toy"
+    with Emulation(toy(run={"duration": "10 min"}), links="fake", out=out) as mesh:
+        yield mesh
+
+
+@pytest.fixture
+def orbitmesh(mesh: Emulation, monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
+    monkeypatch.setenv("ORBITMESH_RUN", mesh.run_id)
+    monkeypatch.setenv("SUDO_USER", "ada")
+
+    def called(*arguments: str) -> Result:
+        return CliRunner().invoke(app, arguments)
+
+    yield called
+    called("restore", "--all")
+
+
+def test_what_is_failed_is_listed_and_its_links_are_gone_until_it_is_restored(mesh, orbitmesh) -> None:
+    a, b = mesh.nodes.index["sat-0-0"], mesh.nodes.index["sat-0-1"]
+    assert mesh.epoch.links.find(a, b) >= 0
+    done = orbitmesh("fail", "sat-0-0:sat-0-1", "gw-lima")
+    assert done.exit_code == 0, done.output
+    assert "sat-0-0:sat-0-1 has failed: in force" in done.stderr
+    assert mesh.epoch.links.find(a, b) < 0
+    assert not (mesh.epoch.links.b == mesh.nodes.index["gw-lima"]).any()
+    listed = json.loads(orbitmesh("faults", "-o", "json").stdout)
+    assert [(each["what"], each["by"]) for each in listed] == [("sat-0-0:sat-0-1", "ada"), ("gw-lima", "ada")]
+    number = str(listed[1]["intervention"])
+    assert "gw-lima is restored" in orbitmesh("restore", number).stderr
+    assert (mesh.epoch.links.b == mesh.nodes.index["gw-lima"]).any()
+    assert orbitmesh("restore", "--all").exit_code == 0
+    assert mesh.epoch.links.find(a, b) >= 0
+    assert "nothing is failed" in orbitmesh("faults").stderr
+
+
+def test_a_link_is_slowed_for_a_while(mesh, orbitmesh) -> None:
+    a, b = mesh.nodes.index["sat-1-0"], mesh.nodes.index["sat-1-1"]
+    done = orbitmesh("set", "sat-1-0:sat-1-1", "--rate", "3 Mbit/s", "--delay", "7ms", "--for", "1h")
+    assert "sat-1-0:sat-1-1 is changed until" in done.stderr
+    assert mesh.epoch.links.rate_ab_bps[mesh.epoch.links.find(a, b)] == 3_000_000
+    assert "7" in orbitmesh("faults").stdout
+    orbitmesh("set", "sat-1-0:sat-1-1", "--delay", "1ms", "--for", "1ms")
+    assert len(json.loads(orbitmesh("faults", "-o", "json").stdout)) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["fail", "sat-0-99"], "there is no node 'sat-0-99'"),
+        (["fail", "plane-99"], "planes are plane-0 to plane-5"),
+        (["fail", "sat-0-0", "--for", "0s"], "no time at all"),
+        (["fail", "sat-0-0", "--for", "soon"], "is not a quantity"),
+        (["fail", "gw-lima:gw-tokyo"], "is no link that can be"),
+        (["fail", "\x1b[31mx"], "there is no node"),
+        (["set", "sat-0-0"], "nothing is to change"),
+        (["set", "sat-0-0", "--rate", "0 bit/s"], "give it a whole number, 1 to"),
+        (["set", "sat-0-0", "--delay", "1h"], "give it a whole number, 0 to 10000000000"),
+        (["restore"], "name what is to be restored, or --all"),
+        (["restore", "sat-3-3"], "has not been failed or changed; in force: nothing"),
+        (["restore", "sat-3-3", "--all"], "name what is to be restored, or --all"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(orbitmesh, arguments: list[str], words: str) -> None:
+    done = orbitmesh(*arguments)
+    assert done.exit_code == 2, done.output
+    assert words in done.stderr
+    assert json.loads(orbitmesh("faults", "-o", "json").stdout) == []
