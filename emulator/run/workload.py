@@ -46,6 +46,7 @@ class Workload:
         self._mesh, self._loads, self._orders = mesh, loads, orders
         scenario, nodes = mesh.scenario, mesh.nodes
         self._assignment: Assignment | None = None
+        self._told: Assignment | None = None  # what nodes go by: nothing more while they warm up
         self._ring = [nodes.names[n] for n in ring_nodes(scenario, nodes, mesh.hosting)]
         self._draws: DrawsBook | None = None
         every = [load for of in loads.values() for load in of]
@@ -110,8 +111,9 @@ class Workload:
         self._leaves = LeaveOrders(
             mesh.nodes, self._address, mesh.scenario.run.rate_scale, mesh.clock.mono_ns, self._orders.serve
         )
-        assert self._assignment is not None
-        self._assign(None, self._assignment, quiet_until_mono_ns=at_mono_ns)
+        self._told = now = self._assignment
+        assert now is not None
+        self._assign(None, now, quiet_until_mono_ns=at_mono_ns)
 
     # ---- ticks
 
@@ -121,8 +123,9 @@ class Workload:
             self._draws.at_tick(time.monotonic_ns())
 
     def tick(self, tick: Tick) -> None:
-        before, self._assignment = self._assignment, tick.assignment
+        self._assignment = tick.assignment
         if self._mesh.began_sim_ns is not None:
+            before, self._told = self._told, tick.assignment
             self._assign(before, tick.assignment)
         self._capacities.tick(tick.epoch.platforms, tick.assignment.power_again)
         self._others.tick(tick)
