@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -20,11 +21,20 @@ _NONE = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, eq=False)
+class _ByLink:
+    """(m,) each, keys rising; a rate of 0: that of the link."""
+
+    key: Int64
+    rate_bps: Int64
+    extra_delay_ns: Int64
+
+
+@dataclass(frozen=True, eq=False)
 class Force:
     """``dead``: (n_nodes,) bool; ``broken``: keys of links, rising; ``antennas_lost``: (n_gateways,) int32.
 
     ``changed``: the interventions that change links, in the order in which they came into force: of two
-    rates the later one holds, delays add up.
+    rates the later one holds (a node's over a link's), delays add up.
     """
 
     dead: Bool
@@ -32,7 +42,7 @@ class Force:
     antennas_lost: Int32
     changed: tuple[Intervention, ...] = ()
 
-    @property
+    @cached_property
     def breaks(self) -> bool:
         return bool(len(self.broken)) or bool(self.dead.any()) or bool(self.antennas_lost.any())
 
@@ -41,7 +51,8 @@ class Force:
         hit: Bool = self.dead[a] | self.dead[b]
         if len(self.broken):
             key = (a.astype(np.int64) << 32) | b
-            hit |= np.isin(key, self.broken, assume_unique=True)
+            place = np.minimum(np.searchsorted(self.broken, key), len(self.broken) - 1)
+            hit |= self.broken[place] == key
         return hit
 
     def seen(self, sight: Sight, antennas: Sequence[int], n_satellites: int) -> Sight:
@@ -70,20 +81,45 @@ class Force:
             gone = left[self.hits(left[:, 0], left[:, 1])]
             broken = np.unique((gone[:, 0].astype(np.int64) << 32) | gone[:, 1])
             links = replace(links, up=_read_only(~hit) if hit.any() else None, broken=_read_only(broken))
-        for each in self.changed:
-            rows = _rows(links, each)
-            assert each.change is not None
-            if not len(rows):
-                continue
-            if (rate_bps := each.change.rate_bps) is not None:
-                there, back = links.rate_ab_bps.copy(), links.rate_ba_bps.copy()
-                there[rows] = back[rows] = rate_bps
-                links = replace(links, rate_ab_bps=_read_only(there), rate_ba_bps=_read_only(back))
-            if each.change.extra_delay_ns:
-                delay_ns = links.delay_ns.copy()
-                delay_ns[rows] += each.change.extra_delay_ns
-                links = replace(links, delay_ns=_read_only(delay_ns))
+        if self.changed:
+            return self._changed_over(links)
         return links
+
+    def _changed_over(self, links: Links) -> Links:
+        there, back, delay_ns = links.rate_ab_bps.copy(), links.rate_ba_bps.copy(), links.delay_ns.copy()
+        by_link, key = self._by_link, links.key()
+        row = np.minimum(np.searchsorted(key, by_link.key), max(len(key) - 1, 0))
+        is_there = key[row] == by_link.key if len(key) else np.zeros(len(by_link.key), np.bool_)
+        row = row[is_there]
+        delay_ns[row] += by_link.extra_delay_ns[is_there]
+        rate_bps = by_link.rate_bps[is_there]
+        has_rate = rate_bps > 0
+        there[row[has_rate]] = back[row[has_rate]] = rate_bps[has_rate]
+        for each in self.changed:  # of nodes: few
+            if each.change is None or not len(each.named.nodes):
+                continue
+            rows = np.isin(links.a, each.named.nodes) | np.isin(links.b, each.named.nodes)
+            delay_ns[rows] += each.change.extra_delay_ns
+            if each.change.rate_bps is not None:
+                there[rows] = back[rows] = each.change.rate_bps
+        return replace(
+            links,
+            rate_ab_bps=_read_only(there),
+            rate_ba_bps=_read_only(back),
+            delay_ns=_read_only(delay_ns),
+        )
+
+    @cached_property
+    def _by_link(self) -> _ByLink:
+        found: dict[int, tuple[int, int]] = {}
+        for each in self.changed:
+            for key in each.named.links.tolist():
+                rate_bps, delay_ns = found.get(key, (0, 0))
+                assert each.change is not None
+                found[key] = each.change.rate_bps or rate_bps, delay_ns + each.change.extra_delay_ns
+        keys = sorted(found)
+        values = np.array([found[key] for key in keys], np.int64).reshape(-1, 2)
+        return _ByLink(np.array(keys, np.int64), values[:, 0], values[:, 1])
 
 
 class Interventions:
@@ -165,20 +201,6 @@ class Interventions:
                 broken.append(each.named.links)
         changed = tuple(each for each in held if each.change is not None)
         return Force(_read_only(dead), np.unique(np.concatenate(broken)), _read_only(antennas), changed)
-
-
-def _rows(links: Links, each: Intervention) -> Int64:
-    """Of the links that an intervention changes."""
-    named = each.named
-    found = []
-    if len(named.nodes):
-        found.append(np.flatnonzero(np.isin(links.a, named.nodes) | np.isin(links.b, named.nodes)))
-    if len(named.links):
-        key = links.key()
-        place = np.searchsorted(key, named.links)
-        place = place[place < len(key)]
-        found.append(place[np.isin(key[place], named.links)])
-    return np.unique(np.concatenate(found)) if found else _NONE
 
 
 def _read_only(array: NDArray[Scalar]) -> NDArray[Scalar]:
