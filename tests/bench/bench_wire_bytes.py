@@ -67,9 +67,8 @@ def counted(folder: Path, message_tokens: int) -> np.ndarray:
         loads(scenario(folder, message_tokens)), duration_ns=round((duration_s + 2) * 1e9),
         out=folder / f"run-{message_tokens}", plane="fabric",
     ) as mesh:  # fmt: skip
-        plane, others = mesh.plane, mesh._others
+        plane, others = mesh.plane, mesh._workload._others
         assert isinstance(plane, FabricPlane)
-        assert others is not None
         assert others.began_mono_ns is not None
         ground = plane.table.counters["bytes_in"][plane.table.sizes.n_laser_pipes :]
         for number in range(len(PHASES) + 1):
