@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +13,11 @@ from typer.testing import CliRunner, Result
 
 from orbitmesh.emulator import Emulation
 from orbitmesh.emulator.cli.main import app
+from orbitmesh.emulator.geometry import Geometry
+from orbitmesh.emulator.scenario.scenario import loads
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
-from e2e_lab import toy
+from e2e_lab import TOY, toy
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +89,24 @@ def test_what_makes_no_sense_is_refused(orbitmesh, arguments: list[str], words: 
     assert done.exit_code == 2, done.output
     assert words in done.stderr
     assert json.loads(orbitmesh("faults", "-o", "json").stdout) == []
+
+
+def _blocks(kind: str) -> list[str]:
+    page = (Path(__file__).parents[2] / "docs/how-to/faults.md").read_text()
+    return re.findall(rf"```{kind}\n(.*?)```", page, re.DOTALL)
+
+
+def test_the_document_s_commands_do_what_it_says(orbitmesh) -> None:
+    (commands,) = _blocks("console")
+    for line in commands.splitlines():
+        done = orbitmesh(*line.removeprefix("$ sudo orbitmesh ").split())
+        assert done.exit_code == 0, (line, done.output)
+    assert json.loads(orbitmesh("faults", "-o", "json").stdout) == []
+
+
+def test_the_document_s_faults_are_those_of_a_scenario() -> None:
+    (faults,) = _blocks("toml")
+    found = Geometry(loads(TOY.read_text() + faults)).interventions
+    assert [each.what for each in found.in_force(25 * 10**9)][:4] == [
+        "sat-2-2:sat-2-3", "sat-0-0:sat-0-1", "plane-3", "gw-tokyo/antenna",
+    ]  # fmt: skip
