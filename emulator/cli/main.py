@@ -36,6 +36,7 @@ from . import (
     scenarios,
     status,
     trace,
+    watch,
 )
 from .ending import INTERRUPTED_STATUS, complain, guarded, in_words, stand_in_for_closed, to_nowhere
 from .environment import check_completion, leave_out_nonsense
@@ -87,6 +88,7 @@ VERBS: tuple[tuple[str, Callable[..., None], str, str], ...] = (
     ("set", faults.set_link, faults.SET_EXAMPLE, _INSIDE),
     ("restore", faults.restore, faults.RESTORE_EXAMPLE, _INSIDE),
     ("faults", faults.faults, faults.FAULTS_EXAMPLE, _INSIDE),
+    ("watch", watch.watch, watch.EXAMPLE, _INSIDE),
     ("status", status.status, status.EXAMPLE, _INSIDE),
     ("down", down.down, down.EXAMPLE, _INSIDE),
     ("report", report.report, report.EXAMPLE, _RECORD),

@@ -1,10 +1,13 @@
-"""``fail``, ``set``, ``restore`` and ``faults`` on a mesh that runs, without a network."""
+"""``fail``, ``set``, ``restore``, ``faults`` and ``watch`` on a mesh that runs, without a network."""
 
 from __future__ import annotations
 
 import json
 import re
+import signal
+import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,3 +113,34 @@ def test_the_document_s_faults_are_those_of_a_scenario() -> None:
     assert [each.what for each in found.in_force(25 * 10**9)][:4] == [
         "sat-2-2:sat-2-3", "sat-0-0:sat-0-1", "plane-3", "gw-tokyo/antenna",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("output", ["json", "table"])
+def test_events_are_printed_as_they_come(orbitmesh, output: str) -> None:
+    argv = [sys.executable, "-m", "orbitmesh.emulator.cli", "watch", "-o", output]
+    over = threading.Event()
+
+    def breaks_and_mends() -> None:  # whenever it has begun to watch
+        while not over.wait(0.2):
+            orbitmesh("fail", "sat-4-4")
+            orbitmesh("restore", "sat-4-4")
+
+    breaking = threading.Thread(target=breaks_and_mends, daemon=True)
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout is not None
+        breaking.start()
+        said = next(line for line in watching.stdout if "intervention" in line and "ended" not in line)
+        over.set()
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(20) == 130
+    breaking.join()
+    if output == "json":
+        event = json.loads(said)
+        assert (event["event"], event["what"], event["by"]) == ("intervention", "sat-4-4", "ada")
+    else:
+        line = r"[\d.]+ s  intervention: intervention \d+, what sat-4-4, by ada\n"
+        assert re.fullmatch(line, said.lstrip()), said
+
+
+def test_events_have_no_columns(orbitmesh) -> None:
+    assert orbitmesh("watch", "-o", "csv").exit_code == 2
