@@ -119,7 +119,9 @@ def _quality(row: dict[str, Any]) -> str:
             "since this machine could not ask so fast."
         )
     if row["cut_off"]:
-        said += f" {row['cut_off']:,} more were under way when the run ended, and are not judged."
+        n = row["cut_off"]
+        were, are = ("was", "is") if n == 1 else ("were", "are")
+        said += f" {n:,} more {were} under way when the run ended, and {are} not judged."
     return said
 
 

@@ -87,7 +87,7 @@ def test_one_line_for_logs() -> None:
     line = status.one_line(NOW)
     assert "\n" not in line
     assert line.startswith("12 of 60 s: 800 samples, 3 lost; ")
-    assert line.endswith("; 1 nodes died")
+    assert line.endswith("; 1 node died")
 
 
 def test_progress_in_a_log_is_a_line_a_stage(capsys: pytest.CaptureFixture[str]) -> None:

@@ -102,7 +102,7 @@ def test_one_in_ten_sees_what_all_see_over_a_link_that_they_load(tmp_path: Path)
     tenth, few_bps, silent_bps = shared(tmp_path / "tenth", 10)
     assert none_bps == 0
     assert every["requests"] > 5 * tenth["requests"]
-    # 7 to 8 % more in three runs: the more come at once, the fewer acknowledgements
+    # 7 to 8 % more in two runs: the more come at once, the fewer acknowledgements
     assert silent_bps == pytest.approx(all_bps - few_bps, rel=0.12), (silent_bps, few_bps, all_bps)
     for metric in ("ttft_ns", "answer_ns"):
         one, ten = (row[metric]["p50"]["value"] for row in (every, tenth))
