@@ -17,8 +17,8 @@ from .clock import Clock
 from .conductor import Tick
 
 # what a tick and its way between processes take beyond what the last one took
-_MARGIN_NS = 8_000_000
-_LEAST_AHEAD_NS, _MOST_AHEAD_NS = 12_000_000, 2_000_000_000
+_MARGIN_NS = 4_000_000
+_LEAST_AHEAD_NS, _MOST_AHEAD_NS = 8_000_000, 2_000_000_000
 _IN_FORCE_S = 15.0
 _MOST_NAMES = 10_000
 _MOST_IN_FORCE = 100_000
