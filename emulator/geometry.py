@@ -18,7 +18,6 @@ from .epoch import (
     Float64,
     Int32,
     Int64,
-    LinkKind,
     Links,
     Nodes,
     Ports,
@@ -112,13 +111,8 @@ class Geometry:
         window = window or Window(0, scenario.run.duration_ns)
         self.interventions = Interventions(len(self.nodes), self.nodes.n_satellites)
         if scenario.faults:
-            pairs = np.empty((0, 2), np.int32)
-            if any(fault.every == "laser" for fault in scenario.faults):
-                there = self.epoch_at(0).links
-                lasers = there.kind == LinkKind.LASER
-                pairs = np.column_stack([there.a[lasers], there.b[lasers]])
             until_ns = window.begin_sim_ns + window.duration_ns
-            self.interventions = of_scenario(scenario, self.nodes, pairs, until_ns)
+            self.interventions = of_scenario(scenario, self.nodes, lambda: self.epoch_at(0), until_ns)
         check_coverage(scenario, self._fleet, self._stations, window)
 
     @property
@@ -222,14 +216,9 @@ class Geometry:
         """When something fails, is restored, or is known to have been; None: never, or not between steps."""
         if not len(self.interventions) or len(self.nodes) > _EXACT_UP_TO:
             return None
-        reaction_ns = self._scenario.routing.reaction_ns
-        found = [
-            change_ns + late_ns
-            for late_ns in {0, reaction_ns}
-            if (change_ns := self.interventions.next_change_ns(after_sim_ns - late_ns, TOGETHER_NS))
-            is not None
-        ]
-        return min(found, default=None)
+        return self.interventions.next_change_ns(
+            after_sim_ns, self._scenario.routing.reaction_ns, TOGETHER_NS
+        )
 
     def epoch_at(self, sim_ns: int) -> Epoch:
         """One epoch, as the first of a series: with nothing held from before."""

@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from .epoch import Nodes
 from .errors import InputError
+from .find_node import find_node
 from .geometry import Geometry
 from .links.coverage import Window
 from .scenario import Scenario
 from .shown import shown
-from .suggest import suggest
 
 log = logging.getLogger(__name__)
 
@@ -146,21 +146,3 @@ def parse_pair(pair: str, nodes: Nodes) -> tuple[int, int]:
     if len(names) != 2 or not all(names):
         raise InputError(f"{shown(pair)} is not a pair of nodes: write A:B, as in gw-london:gw-tokyo")
     return find_node(names[0], nodes), find_node(names[1], nodes)
-
-
-def find_node(name: str, nodes: Nodes) -> int:
-    """Index of a node by its name, of a gateway by its station's, or of a satellite by that in its file;
-    InputError with what is near.
-
-    A name that is a node's own goes first: for a station named ``sat-0-0``
-    its gateway has to be written out.
-    """
-    for candidate in (name, f"gw-{name}"):
-        if candidate in nodes.index:
-            return nodes.index[candidate]
-    if (found := nodes.known_as.one(name)) >= 0:
-        return found
-    stations = [gateway.removeprefix("gw-") for gateway in nodes.names[nodes.n_satellites :]]
-    labels = [known.label for known in nodes.known_as.by_node.values() if known.label]
-    known = [*nodes.names[nodes.n_satellites :], *stations, *labels, *nodes.names[: nodes.n_satellites]]
-    raise InputError(f"there is no node {shown(name)}: {suggest(name, known, 'nodes')}")

@@ -11,8 +11,9 @@ import pytest
 from orbitmesh.emulator.constants import SPEED_OF_LIGHT_KM_PER_S
 from orbitmesh.emulator.epoch import NS_PER_S
 from orbitmesh.emulator.errors import InputError
+from orbitmesh.emulator.find_node import find_node
 from orbitmesh.emulator.geometry import Geometry
-from orbitmesh.emulator.plan import PlanRow, find_node, plan_rows
+from orbitmesh.emulator.plan import PlanRow, plan_rows
 from orbitmesh.emulator.scenario import Scenario
 
 DEMO = Scenario.load("demo")

@@ -44,9 +44,10 @@ def contacts(
     from ..scenario import Scenario
 
     loaded = Scenario.load(scenario)  # before the slow imports
+    from ..find_node import find_node
     from ..geometry import Geometry
     from ..links.coverage import Window
-    from ..plan import find_node, window_of
+    from ..plan import window_of
 
     run = loaded.run
     asked = window_of(loaded, start_utc, long_ns, None, 1)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from ..errors import InputError
 from .intervention import Intervention
 from .named import Named
 
@@ -27,11 +28,11 @@ def drawn(
     end_sim_ns: int,
     rng: np.random.Generator,
 ) -> list[Intervention]:
-    """Failures that begin in the window, by instant.  ValueError where there would be too many."""
+    """Failures that begin in the window, by instant.  InputError where there would be too many."""
     call = what if callable(what) else what.__getitem__
     expected = n * (end_sim_ns - begin_sim_ns) / (mtbf_ns + mttr_ns)
     if expected > MOST_DRAWN:
-        raise ValueError(
+        raise InputError(
             f"of {n:,} that may fail some {expected:,.0f} would in this run, and at most {MOST_DRAWN:,} may: "
             "raise mtbf, or shorten the run"
         )

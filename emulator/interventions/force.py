@@ -182,8 +182,17 @@ class Interventions:
                 ended.append(each)
         return begun, ended
 
-    def next_change_ns(self, after_sim_ns: int, within_ns: int) -> int | None:
-        """When something begins or ends next; of several within ``within_ns`` of the first, the last."""
+    def next_change_ns(self, after_sim_ns: int, reaction_ns: int, within_ns: int) -> int | None:
+        """When something begins or ends next, or is known to have, so much later; of several within
+        ``within_ns`` of the first, the last."""
+        found = [
+            change_ns + late_ns
+            for late_ns in {0, reaction_ns}
+            if (change_ns := self._next_ns(after_sim_ns - late_ns, within_ns)) is not None
+        ]
+        return min(found, default=None)
+
+    def _next_ns(self, after_sim_ns: int, within_ns: int) -> int | None:
         place = bisect_right(self._instants, after_sim_ns)
         if place == len(self._instants):
             return None

@@ -14,14 +14,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import islice
-from math import asin, cos, radians, sin, sqrt
+from math import asin, cos, sin, sqrt
 
 import numpy as np
 
 from ..constants import EARTH_RADIUS_KM
 from ..epoch import Int32, Int64, Nodes
-from ..scenario.faults import ANTENNA, NO_REGION, REGION
+from ..errors import InputError
+from ..find_node import find_node
+from ..scenario.faults import ANTENNA, region
 from ..scenario.model import Station
 from ..shown import shown
 from ..suggest import suggest
@@ -40,59 +41,45 @@ class Named:
 
 
 def resolve(what: str, nodes: Nodes, stations: Sequence[Station], shells: Sequence[str | None]) -> Named:
-    """ValueError, in a sentence, for what nobody has, with what is near."""
+    """InputError, in a sentence, for what nobody has, with what is near."""
     if match := _PLANE.fullmatch(what):
         found = np.flatnonzero(nodes.plane == int(match[1])).astype(np.int32)
         if not len(found):
-            raise ValueError(f"there is no {what}: planes are plane-0 to plane-{int(nodes.plane.max())}")
+            raise InputError(f"there is no {what}: planes are plane-0 to plane-{int(nodes.plane.max())}")
         return Named(found)
     if what.startswith("shell-"):
         name = what.removeprefix("shell-")
         if name not in shells:
             known = [f"shell-{each}" for each in shells if each]
-            raise ValueError(f"there is no shell {shown(name)}: {suggest(what, known, 'named shells')}")
+            raise InputError(f"there is no shell {shown(name)}: {suggest(what, known, 'named shells')}")
         return Named(np.flatnonzero(nodes.shell == shells.index(name)).astype(np.int32))
     if what.startswith("region:"):
         return Named(_within(what, nodes, stations))
     if what.endswith(ANTENNA):
-        gateway = _node(what.removesuffix(ANTENNA), nodes)
+        gateway = find_node(what.removesuffix(ANTENNA), nodes)
         if not nodes.is_gateway(gateway):
-            raise ValueError(f"{shown(what)}: a satellite's links are lasers, name one as A:B")
+            raise InputError(f"{shown(what)}: a satellite's links are lasers, name one as A:B")
         return Named(antennas=np.array([gateway], np.int32))
     if ":" in what:
         ends = what.split(":")
         if len(ends) != 2 or not all(ends):
-            raise ValueError(f"{shown(what)} is not a link: write A:B, as in sat-0-0:sat-0-1")
-        a, b = sorted(_node(end, nodes) for end in ends)
+            raise InputError(f"{shown(what)} is not a link: write A:B, as in sat-0-0:sat-0-1")
+        a, b = sorted(find_node(end, nodes) for end in ends)
         if a == b or nodes.is_gateway(a):
-            raise ValueError(f"{shown(what)} is no link that can be: a satellite is at one of its ends")
+            raise InputError(f"{shown(what)} is no link that can be: a satellite is at one of its ends")
         return Named(links=np.array([a << 32 | b], np.int64))
-    return Named(np.array([_node(what, nodes)], np.int32))
-
-
-def _node(name: str, nodes: Nodes) -> int:
-    for candidate in (name, f"gw-{name}"):
-        if candidate in nodes.index:
-            return nodes.index[candidate]
-    if (found := nodes.known_as.one(name)) >= 0:
-        return found
-    near = [*nodes.names[nodes.n_satellites :], *islice(nodes.names, min(nodes.n_satellites, 5000))]
-    raise ValueError(f"there is no node {shown(name)}: {suggest(name, near, 'nodes')}")
+    return Named(np.array([find_node(what, nodes)], np.int32))
 
 
 def _within(what: str, nodes: Nodes, stations: Sequence[Station]) -> Int32:
-    match = REGION.fullmatch(what)
-    if match is None:
-        raise ValueError(NO_REGION.format(shown(what)))
-    latitude_rad, longitude_rad = radians(float(match[1])), radians(float(match[2]))
-    radius_km = float(match[3])
+    latitude_rad, longitude_rad, radius_km = region(what)
     found = [
         nodes.n_satellites + row
         for row, each in enumerate(stations)
         if _apart_km(latitude_rad, longitude_rad, each.latitude_rad, each.longitude_rad) <= radius_km
     ]
     if not found:
-        raise ValueError(f"{shown(what)} holds no station: take a larger radius, or look at the order: "
+        raise InputError(f"{shown(what)} holds no station: take a larger radius, or look at the order: "
                          "latitude, then longitude, in degrees")  # fmt: skip
     return np.array(found, np.int32)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..epoch import Int32, Nodes
+from ..epoch import Epoch, Int32, LinkKind, Nodes
+from ..errors import InputError
 from ..scenario import Scenario
 from ..scenario.faults import Fault
 from .drawn import drawn
@@ -15,15 +16,22 @@ from .intervention import Change, Intervention
 from .named import Named, resolve
 
 
-def of_scenario(scenario: Scenario, nodes: Nodes, lasers: Int32, end_sim_ns: int) -> Interventions:
-    """``lasers``: (m, 2) those that may fail at random.  ScenarioError for names that nobody has."""
+def of_scenario(
+    scenario: Scenario, nodes: Nodes, first: Callable[[], Epoch], end_sim_ns: int
+) -> Interventions:
+    """``first``: the epoch whose lasers may fail at random.  ScenarioError for names that nobody has."""
+    lasers = np.empty((0, 2), np.int32)
+    if any(fault.every == "laser" for fault in scenario.faults):
+        links = first().links
+        is_laser = links.kind == LinkKind.LASER
+        lasers = np.column_stack([links.a[is_laser], links.b[is_laser]])
     asked: list[Intervention] = []
     for place, fault in enumerate(scenario.faults):
         try:
             asked += _asked(scenario, fault, place, nodes, lasers, end_sim_ns)
-        except ValueError as error:
+        except InputError as error:
             key = "what" if fault.what else "mtbf"
-            raise scenario.error(str(error), "faults", place, key) from None
+            raise scenario.error(error.message, "faults", place, key) from None
     return Interventions(len(nodes), nodes.n_satellites, asked)
 
 

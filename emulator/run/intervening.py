@@ -78,12 +78,7 @@ class Intervening:
             raise InputError("nothing is named: write what, as in sat-0-0:sat-0-1")
         if len(what) > _MOST_NAMES:
             raise InputError(f"{len(what):,} names at once are more than {_MOST_NAMES:,}")
-        named = []
-        for each in what:
-            try:
-                named.append(resolve(each, self._mesh.nodes, scenario.ground.stations, shells))
-            except ValueError as error:
-                raise InputError(str(error)) from None
+        named = [resolve(each, self._mesh.nodes, scenario.ground.stations, shells) for each in what]
         with self._turn:
             at_sim_ns = self._soon()
             if len(self._kept.in_force(at_sim_ns)) + len(what) > _MOST_IN_FORCE:

@@ -12,20 +12,17 @@ from typing import Any, Protocol
 
 from ..control.server import Answer, Handler, Request
 from ..epoch import Epoch, Nodes
-from ..errors import InputError, RunError
+from ..errors import RunError
+from ..find_node import find_node
 from ..plane.backend import Carrier, Lateness
 from ..plane.fabric.hosts import IDLE_NS
 from ..plane.mesh import MeshPlane
 from ..plane.mininet import MeshNet
 from ..scenario import Scenario
-from ..shown import shown
-from ..suggest import suggest
 from .clock import Clock
 from .conductor import TickLog
 
 _ROUTE_TIMEOUT_S = 10.0
-# beyond that many nodes a misspelt name is not compared with all of them
-_FEW_NODES = 20_000
 
 
 class AskedMesh(Protocol):
@@ -183,11 +180,7 @@ class Questions:
         return epoch
 
     def _node(self, name: str) -> int:
-        nodes = self._mesh.nodes
-        found = nodes.named(name)
-        if found < 0:
-            raise InputError(f"there is no node {shown(name)}: {_suggest_node(name, nodes)}")
-        return found
+        return find_node(name, self._mesh.nodes)
 
     def _enter(self, request: Request) -> Answer:
         name = request.text("node")
@@ -208,12 +201,3 @@ class Questions:
     def _down(self, request: Request) -> Answer:
         self._mesh.end()
         return {}, ()
-
-
-def _suggest_node(name: str, nodes: Nodes) -> str:
-    gateways, satellites = nodes.names[nodes.n_satellites :], nodes.names[: nodes.n_satellites]
-    if len(nodes) <= _FEW_NODES:
-        labels = [known.label for known in nodes.known_as.by_node.values() if known.label]
-        return suggest(name, (*gateways, *satellites, *labels), "nodes")
-    hint = suggest(name, gateways, "gateways")
-    return f"satellites are {satellites[0]} to {satellites[-1]}; of gateways, {hint}"

@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from math import radians
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from ..errors import InputError
 from ..shown import shown
 from .section import Section
 from .units import DurationNs, RateBps
 
 ANTENNA = "/antenna"
-REGION = re.compile(r"region:([+-]?\d+(?:\.\d+)?),([+-]?\d+(?:\.\d+)?),(\d+(?:\.\d+)?) ?km")
-NO_REGION = "{} is not a region: write region:LATITUDE,LONGITUDE,RADIUS, as in region:35.7,139.7,500km"
+_NUMBER = r"[0-9]{1,5}(?:\.[0-9]{1,12})?"
+_REGION = re.compile(rf"region:([+-]?{_NUMBER}),([+-]?{_NUMBER}),({_NUMBER}) ?km")
+
+
+def region(what: str) -> tuple[float, float, float]:
+    """Latitude and longitude in rad, and a radius in km; InputError for another form."""
+    match = _REGION.fullmatch(what)
+    if match is None or abs(float(match[1])) > 90 or abs(float(match[2])) > 360:
+        raise InputError(
+            f"{shown(what)} is not a region: write region:LATITUDE,LONGITUDE,RADIUS in degrees and km, "
+            "as in region:35.7,139.7,500km"
+        )
+    return radians(float(match[1])), radians(float(match[2])), float(match[3])
 
 
 def _one_or_more(value: object) -> object:
@@ -58,8 +71,11 @@ def fault_problems(fault: Fault) -> Iterator[tuple[str, str]]:
 
 def name_problem(what: str, stations: Sequence[str]) -> str | None:
     """What is surely wrong with a name before the satellites are known, in a sentence."""
-    if what.startswith("region:") and REGION.fullmatch(what) is None:
-        return NO_REGION.format(shown(what))
+    if what.startswith("region:"):
+        try:
+            region(what)
+        except InputError as error:
+            return error.message
     for end in what.removesuffix(ANTENNA).split(":"):
         if end.startswith("gw-") and end.removeprefix("gw-") not in stations:
             near = ", ".join(f"gw-{name}" for name in stations[:12])

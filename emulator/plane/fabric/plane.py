@@ -17,24 +17,21 @@ import numpy as np
 
 from ...epoch import UNUSED, Bool, Epoch, Int32, Int64, LinkKind, Nodes, Ports, RouteRows
 from ...errors import InputError, RunError
-from ...links.terminals import laser_slots
 from ...scenario import Scenario
 from .. import addressing
 from ..backend import LinkCounters
 from ..kernel.kernel import Kernel, Progress
 from ..mesh import CommitReport, LinkReader, MeshPlane
-from ..shaping import PATH_ROUND_TRIP_NS
 from . import banks
 from .captures import Captures
 from .engine import FabricCarrier, FabricEngine
 from .ground import GroundLinks, GroundPairs
 from .hosts import Hosts, make_kernel
 from .net import FabricNet
+from .of_scenario import kinds, sizes_for
 from .readback import differences, pipes_of
-from .table import Bank, FabricTable, KindParameters, Sizes, write_routes
+from .table import Bank, FabricTable, write_routes
 
-#: Destinations beyond the hosts of the scenario: room for hosts on demand, and for whom a user asks the way.
-MORE_DESTINATIONS = 1024
 #: Of a link's rate, that a fluid takes at most: beyond it nothing real would ever come through.
 MOST_LOAD_RATIO = 0.99
 #: why the engine drops packets that are on no link
@@ -82,7 +79,7 @@ class FabricPlane(MeshPlane):
             sizes_for(nodes, scenario, len(hosts)),
             addresses.ipv4,
             addressing.IPV6_PREFIX,
-            *_kinds(scenario),
+            *kinds(scenario),
         )
         n_lasers = self.table.sizes.n_laser_pipes
         self._steady = scenario.background
@@ -387,26 +384,3 @@ class FabricPlane(MeshPlane):
         if self._epoch is None:
             raise ValueError("no epoch has been committed")
         return self._epoch
-
-
-def sizes_for(nodes: Nodes, scenario: Scenario, n_hosts: int) -> Sizes:
-    """Room for each antenna of each station twice: its link, and the one that it has just left."""
-    ground = scenario.ground
-    antennas = sum(
-        ground.antennas if station.antennas is None else station.antennas for station in ground.stations
-    )
-    return Sizes(
-        n_nodes=len(nodes),
-        n_satellites=nodes.n_satellites,
-        laser_slots=laser_slots(scenario.lasers),
-        ground_pipes=2 * 2 * max(antennas, 1),
-        destinations=min(len(nodes), n_hosts + MORE_DESTINATIONS),
-    )
-
-
-def _kinds(scenario: Scenario) -> tuple[KindParameters, KindParameters]:
-    lasers, ground = (
-        KindParameters(kind.queue_bytes or 0, PATH_ROUND_TRIP_NS, kind.loss_ratio, kind.mtu_bytes)
-        for kind in (scenario.lasers, scenario.ground)
-    )
-    return lasers, ground
