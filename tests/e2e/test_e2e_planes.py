@@ -20,7 +20,7 @@ from orbitmesh.emulator.control.client import Client
 from orbitmesh.emulator.epoch import Epoch
 from orbitmesh.emulator.errors import InputError
 from orbitmesh.emulator.geometry import Geometry
-from orbitmesh.emulator.plane.fabric import hosts
+from orbitmesh.emulator.plane.fabric import hosts, of_scenario
 from orbitmesh.emulator.plane.fabric import plane as fabric_plane
 from orbitmesh.emulator.record.results import load_run
 from orbitmesh.emulator.run import questions
@@ -190,7 +190,7 @@ def test_a_host_that_nobody_uses_is_given_up_and_so_are_the_routes_to_it(
 def test_more_hosts_than_there_is_room_for_are_refused_and_the_run_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fabric_plane, "MORE_DESTINATIONS", 2)
+    monkeypatch.setattr(of_scenario, "MORE_DESTINATIONS", 2)
     with Emulation(toy(), duration_ns=60 * 10**9, out=tmp_path / "run", plane="fabric") as mesh:
         idle = [mesh.nodes.names[n] for n in np.flatnonzero(~mesh.hosting)[:4]]
         for name in idle[:2]:
