@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from decimal import Decimal
 
 MOST_SHOWN = 60  # characters
 
@@ -29,6 +31,13 @@ def _container(value: list[object] | tuple[object, ...] | dict[object, object], 
         # what is inside of a member is not shown: a list may be nested as deep as the file is long
         parts.append("[…]" if isinstance(each, list | tuple | dict) else shown(each, most))
     return f"{opening}{', '.join(parts)}{closing}"
+
+
+def figure(value: float, digits: int = 3) -> str:
+    """So many digits that count, without an exponent: 0.0000947, 1,240."""
+    if not math.isfinite(value):
+        return str(value)
+    return f"{Decimal(f'{value:.{digits}g}'):,f}"
 
 
 def counted(n: int, noun: str) -> str:

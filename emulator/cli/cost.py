@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..shown import figure
 from .options import Format, FormatOption
 from .output import print_json, print_rows, stdout
 
@@ -298,7 +299,7 @@ def _joules(work: Work) -> float:
 
 
 def _money(value: float | None) -> str:
-    return "no bound" if value is None else f"{value:.3g}"
+    return "no bound" if value is None else figure(value)
 
 
 def _print(served: _Served, work: Work, orbit: _Outcome, ground: _Outcome, ratio: Estimate) -> None:
@@ -315,7 +316,8 @@ def _print(served: _Served, work: Work, orbit: _Outcome, ground: _Outcome, ratio
     )
     say(
         f"{rate.value:,.0f} tokens/s ({rate.low:,.0f} to {rate.high:,.0f}, {rate.kind}), "
-        f"{served.time_per_token_ns / 1e6:.1f} ms a token, {_joules(work):.3g} J of accelerators a token\n"
+        f"{served.time_per_token_ns / 1e6:.1f} ms a token, {figure(_joules(work))} J of accelerators "
+        "a token\n"
     )
     request = served.output_tokens / MILLION
     rows = [

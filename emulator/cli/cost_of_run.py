@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..shown import figure
 from .options import Format, run_folder
 from .output import print_json, print_rows, stdout
 
@@ -36,15 +37,15 @@ def print_cost_of_run(run: str, orbit: Place, ground: Place, output: Format) -> 
     cells = [
         (
             name, f"$ a {'request' if cost == 'dollars_per_request' else 'million tokens'}", place,
-            *("no bound" if end is None else f"{end:.3g}" for end in of),
+            *("no bound" if end is None else figure(end) for end in of),
         )
         for name, place, cost, *of in rows
     ]  # fmt: skip
     print_rows(("customers", "", "", *ENDS), cells, output)
     for row in found:
         stdout().print(
-            f"{row['customer_class']}: {row['joules_per_request']:.3g} J of accelerators a request, "
-            f"{row['joules_per_token']:.3g} J a token ({row['kind']})",
+            f"{row['customer_class']}: {figure(row['joules_per_request'])} J of accelerators a request, "
+            f"{figure(row['joules_per_token'])} J a token ({row['kind']})",
             markup=False,
             soft_wrap=True,
         )

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..answers.parts import WORDS
-from ..shown import plain
+from ..shown import figure, plain
 from .verdict import percent
 
 _METRICS = {"ttft": "first", "tpot": "a token", "answer": "answer"}
@@ -90,7 +90,8 @@ def _sentence(row: dict[str, Any]) -> Text:
     if row["causes"]:
         causes = [_cause(cause, what) for cause, what in row["causes"].items()]
         text += f" What missed it: {'; '.join(causes)}."
-    return Text(text + _light(row) + _quality(row), style=style)
+    lines = [text + _light(row), _spent(row), _quality(row)]
+    return Text("\n  ".join(line.strip() for line in lines if line), style=style)
 
 
 def _nothing(cut_off: int) -> str:
@@ -99,16 +100,21 @@ def _nothing(cut_off: int) -> str:
     return f"{cut_off:,} were under way when the run ended, and no other was asked: run longer, or ask less"
 
 
-def _quality(row: dict[str, Any]) -> str:
-    """What to know of the measurement before one believes the verdict."""
+def _spent(row: dict[str, Any]) -> str:
+    """Joules, moves, and what answers cost."""
     said = ""
     if row.get("joules_per_request") is not None:
-        said += f" Accelerators drew {row['joules_per_request']:.3g} J for each answer."
+        said += f" Accelerators drew {figure(row['joules_per_request'])} J for each answer."
     if moves := row.get("moved", {}).get("moves"):
         moved = row["moved"]
         said += f" {moved['requests']:,} moved to another satellite under way, with {moved['bytes']:,} bytes"
         said += f" of KV cache; {moved['recomputed']:,} of {moves:,} moves without it."
-    said += _cost(row.get("cost")) + _host(row.get("host"))
+    return said + _cost(row.get("cost"))
+
+
+def _quality(row: dict[str, Any]) -> str:
+    """What to know of the measurement before one believes the verdict."""
+    said = _host(row.get("host"))
     if row["sound"] < row["requests"]:
         said += (
             f" {row['requests'] - row['sound']:,} of the requests were under way while this machine was slow."
@@ -141,8 +147,7 @@ def _cost(cost: dict[str, Any] | None) -> str:
 def _dollars(of: dict[str, Any]) -> str:
     def ends(name: str) -> str:
         low, value, high = (
-            "no bound" if of[name][end] is None else f"{of[name][end]:.3g}"
-            for end in ("low", "value", "high")
+            "no bound" if of[name][end] is None else figure(of[name][end]) for end in ("low", "value", "high")
         )
         return f"${value} ({low} to {high})"
 
