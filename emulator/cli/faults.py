@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError
+from ..shown import shown
 from .options import Format, FormatOption, RunOption, duration_ns
 from .output import print_json, print_rows, stderr
 
@@ -55,6 +56,7 @@ def set_link(
     run: RunOption = None,
 ) -> None:
     """Give links of a running mesh another rate, or a longer delay; of a node: all its links."""
+    from ..scenario.faults import MOST_DELAY_NS, MOST_RATE_BPS
     from ..scenario.units import RATE_BPS, parse_whole
 
     more: dict[str, Any] = {}
@@ -63,8 +65,18 @@ def set_link(
             more["rate_bps"] = parse_whole(rate, RATE_BPS)
         except ValueError as error:
             raise InputError(str(error), key="--rate") from None
+        if not 0 < more["rate_bps"] <= MOST_RATE_BPS:
+            raise InputError(
+                f"{shown(rate)}: write more than 0 and at most {MOST_RATE_BPS // 10**12} Tbit/s; "
+                "orbitmesh fail breaks a link",
+                key="--rate",
+            )
     if delay is not None:
         more["extra_delay_ns"] = duration_ns(delay, "--delay")
+        if more["extra_delay_ns"] > MOST_DELAY_NS:
+            raise InputError(
+                f"{shown(delay)}: at most {MOST_DELAY_NS // 10**9} s can be added", key="--delay"
+            )
     if not more:
         raise InputError("nothing is to change: give --rate or --delay; orbitmesh fail breaks a link")
     _ask(run, what, lasts, **more)

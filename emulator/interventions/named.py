@@ -27,7 +27,7 @@ from ..scenario.model import Station
 from ..shown import shown
 from ..suggest import suggest
 
-_PLANE = re.compile(r"plane-(\d{1,9})")
+_PLANE = re.compile(r"plane-([0-9]{1,9})")
 _NONE32, _NONE64 = np.empty(0, np.int32), np.empty(0, np.int64)
 
 

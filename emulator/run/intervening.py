@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 from ..control.server import Answer, Handler, Request
@@ -12,6 +13,7 @@ from ..epoch import Epoch, Nodes
 from ..errors import FailureError, InputError, RunError
 from ..interventions import Change, Intervention, Interventions, resolve
 from ..scenario import Scenario
+from ..scenario.faults import LEAST_LASTING_NS, MOST_DELAY_NS, MOST_RATE_BPS
 from ..shown import plain, shown
 from .clock import Clock
 from .conductor import Tick
@@ -19,7 +21,7 @@ from .conductor import Tick
 # what a tick and its way between processes take beyond what the last one took
 _MARGIN_NS = 4_000_000
 _LEAST_AHEAD_NS, _MOST_AHEAD_NS = 8_000_000, 2_000_000_000
-_IN_FORCE_S = 15.0
+_IN_FORCE_S = 10.0  # from the call on, whoever else is served first: less than a caller waits for an answer
 _MOST_NAMES = 10_000
 _MOST_IN_FORCE = 100_000
 _LONGEST_NS = 10**18
@@ -46,10 +48,11 @@ class Intervening:
         self._mesh, self._kept, self._tell = mesh, kept, tell
         self._turn = threading.Lock()  # of who asks
         self._changed = threading.Condition()
-        self._ended_mono_ns = self._cost_ns = 0
+        self._sim_ns = self._ended_mono_ns = self._cost_ns = 0  # of the last tick
 
     def ticked(self, tick: Tick) -> None:
         with self._changed:
+            self._sim_ns = tick.epoch.sim_ns
             self._ended_mono_ns, self._cost_ns = tick.ended_mono_ns, tick.cost_ns
             self._changed.notify_all()
 
@@ -74,12 +77,17 @@ class Intervening:
         began_ns = time.monotonic_ns()
         scenario = self._mesh.scenario
         shells = [shell.name for shell in scenario.constellation.shells]
+        if lasts_ns is not None and lasts_ns < LEAST_LASTING_NS:
+            raise InputError(
+                f"{lasts_ns / 1e6:g} ms is shorter than links can follow: "
+                f"at least {LEAST_LASTING_NS / 1e6:g} ms, or until it is restored"
+            )
         if not what:
             raise InputError("nothing is named: write what, as in sat-0-0:sat-0-1")
         if len(what) > _MOST_NAMES:
             raise InputError(f"{len(what):,} names at once are more than {_MOST_NAMES:,}")
         named = [resolve(each, self._mesh.nodes, scenario.ground.stations, shells) for each in what]
-        with self._turn:
+        with self._in_turn(began_ns) as deadline_s:
             at_sim_ns = self._soon()
             if len(self._kept.in_force(at_sim_ns)) + len(what) > _MOST_IN_FORCE:
                 raise InputError(f"more than {_MOST_IN_FORCE:,} would be in force: restore some first")
@@ -90,13 +98,13 @@ class Intervening:
             ]
             numbered = self._kept.add(*asked)
             self._tell(asked, (), at_sim_ns)
-            self._wait_until(at_sim_ns)
+            self._wait_until(at_sim_ns, deadline_s)
         return self._answer(numbered, began_ns)
 
     def lift(self, what: Sequence[str] | None) -> dict[str, Any]:
         """End those of these names, or with these numbers; None: all.  As ``intervene``."""
         began_ns = time.monotonic_ns()
-        with self._turn:
+        with self._in_turn(began_ns) as deadline_s:
             at_sim_ns = self._soon()
             there = [
                 each
@@ -118,7 +126,7 @@ class Intervening:
             if numbers:
                 self._kept.lift(numbers, at_sim_ns)
                 self._tell((), numbers, at_sim_ns)
-                self._wait_until(at_sim_ns)
+                self._wait_until(at_sim_ns, deadline_s)
         return self._answer(lifted, began_ns)
 
     def listed(self) -> list[dict[str, Any]]:
@@ -136,14 +144,26 @@ class Intervening:
         ahead_ns = min(max(self._cost_ns + _MARGIN_NS, _LEAST_AHEAD_NS), _MOST_AHEAD_NS)
         return max(self._mesh.clock.sim_ns() + ahead_ns, epoch.sim_ns + 1)
 
-    def _wait_until(self, sim_ns: int) -> None:
-        def is_there() -> bool:
-            epoch = self._mesh.epoch
-            return self._mesh.ended or (epoch is not None and epoch.sim_ns >= sim_ns)
+    @contextlib.contextmanager
+    def _in_turn(self, began_ns: int) -> Iterator[float]:
+        """One after the other; until when (of the monotonic clock, s) this one may take."""
+        deadline_s = began_ns / 1e9 + _IN_FORCE_S
+        if not self._turn.acquire(timeout=max(0.0, deadline_s - time.monotonic())):
+            raise FailureError(
+                f"what was asked for before it is not in force after {_IN_FORCE_S:.0f} s, so nothing was done: "
+                "ask again once ticks go on (orbitmesh status)"
+            )
+        try:
+            yield deadline_s
+        finally:
+            self._turn.release()
 
-        deadline_s = time.monotonic() + _IN_FORCE_S
+    def _wait_until(self, sim_ns: int, deadline_s: float) -> None:
+        def is_there() -> bool:
+            return self._mesh.ended or self._sim_ns >= sim_ns  # told after it, so with its times
+
         with self._changed:
-            done = self._changed.wait_for(is_there, _IN_FORCE_S)
+            done = self._changed.wait_for(is_there, max(0.0, deadline_s - time.monotonic()))
         # an epoch may be handed over a little before its instant
         while done and self._mesh.clock.sim_ns() < sim_ns and not self._mesh.ended:
             time.sleep(0.0005)
@@ -165,8 +185,8 @@ class Intervening:
     # ---- from outside
 
     def _intervene(self, request: Request) -> Answer:
-        rate_bps = _whole_or_none(request, "rate_bps", 1, 10**15)
-        delay_ns = _whole_or_none(request, "extra_delay_ns", 0, 10**10) or 0
+        rate_bps = _whole_or_none(request, "rate_bps", 1, MOST_RATE_BPS)
+        delay_ns = _whole_or_none(request, "extra_delay_ns", 0, MOST_DELAY_NS) or 0
         change = Change(rate_bps, delay_ns) if rate_bps is not None or delay_ns else None
         lasts_ns = _whole_or_none(request, "lasts_ns", 1, _LONGEST_NS)
         by = plain(request.text("by"), 60)

@@ -15,6 +15,10 @@ from .section import Section
 from .units import DurationNs, RateBps
 
 ANTENNA = "/antenna"
+MOST_RATE_BPS, MOST_DELAY_NS = 10**15, 10**10
+# What begins and ends between two epochs is never in force: changes within 20 ms of each other come in one,
+# which waits up to 20 ms for a step (see series.py).
+LEAST_LASTING_NS = 50_000_000
 _NUMBER = r"[0-9]{1,5}(?:\.[0-9]{1,12})?"
 _REGION = re.compile(rf"region:([+-]?{_NUMBER}),([+-]?{_NUMBER}),({_NUMBER}) ?km")
 
@@ -38,8 +42,8 @@ class Fault(Section):
     what: Annotated[tuple[str, ...], BeforeValidator(_one_or_more)] = ()
     at_ns: DurationNs = Field(0, alias="at")
     until_ns: DurationNs | None = Field(None, alias="until")
-    rate_bps: RateBps | None = Field(None, alias="rate", gt=0)
-    delay_ns: DurationNs = Field(0, alias="delay", le=10**10)
+    rate_bps: RateBps | None = Field(None, alias="rate", gt=0, le=MOST_RATE_BPS)
+    delay_ns: DurationNs = Field(0, alias="delay", le=MOST_DELAY_NS)
     every: Literal["laser", "satellite", "gateway"] | None = None
     mtbf_ns: DurationNs | None = Field(None, alias="mtbf", gt=0)
     mttr_ns: DurationNs | None = Field(None, alias="mttr", gt=0)
@@ -55,6 +59,12 @@ def fault_problems(fault: Fault) -> Iterator[tuple[str, str]]:
         yield (
             "until",
             f"it ends at {fault.until_ns / 1e9:g} s, not after it begins at {fault.at_ns / 1e9:g} s",
+        )
+    elif fault.until_ns is not None and fault.until_ns - fault.at_ns < LEAST_LASTING_NS:
+        lasts_ms, least_ms = (fault.until_ns - fault.at_ns) / 1e6, LEAST_LASTING_NS / 1e6
+        yield (
+            "until",
+            f"{lasts_ms:g} ms is shorter than links can follow: let it last {least_ms:g} ms or more",
         )
     if fault.every is None:
         for key, value in (("mtbf", fault.mtbf_ns), ("mttr", fault.mttr_ns)):

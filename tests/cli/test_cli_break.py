@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,7 +67,8 @@ def test_a_link_is_slowed_for_a_while(mesh, orbitmesh) -> None:
     assert "sat-1-0:sat-1-1 is changed until" in done.stderr
     assert mesh.epoch.links.rate_ab_bps[mesh.epoch.links.find(a, b)] == 3_000_000
     assert "7" in orbitmesh("faults").stdout
-    orbitmesh("set", "sat-1-0:sat-1-1", "--delay", "1ms", "--for", "1ms")
+    orbitmesh("set", "sat-1-0:sat-1-1", "--delay", "1ms", "--for", "50ms")
+    time.sleep(0.1)
     assert len(json.loads(orbitmesh("faults", "-o", "json").stdout)) == 1
 
 
@@ -144,3 +146,23 @@ def test_events_are_printed_as_they_come(orbitmesh, output: str) -> None:
 
 def test_events_have_no_columns(orbitmesh) -> None:
     assert orbitmesh("watch", "-o", "csv").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["fail", "sat-0-0", "--for", "1ms"], "1 ms is shorter than links can follow: at least 50 ms"),
+        (["set", "sat-0-0", "--delay", "1min"], "--delay: '1min': at most 10 s can be added"),
+        (
+            ["set", "sat-0-0", "--rate", "0bit/s"],
+            "--rate: '0bit/s': write more than 0 and at most 1000 Tbit/s",
+        ),
+        (["set", "sat-0-0", "--rate", "1001 Tbit/s"], "--rate: '1001 Tbit/s': write more than 0 and at most"),
+        (["fail", "plane-\N{ARABIC-INDIC DIGIT THREE}"], "there is no"),
+    ],
+)
+def test_what_cannot_be_in_force_is_refused_in_the_units_of_whoever_asks(orbitmesh, arguments, said) -> None:
+    done = orbitmesh(*arguments)
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert "nothing is failed" in orbitmesh("faults").stderr

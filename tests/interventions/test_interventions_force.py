@@ -192,3 +192,18 @@ def test_what_makes_no_sense_is_refused_by_key(fault: str, words: str) -> None:
         geometry(f"[[faults]]\n{fault}\n")
     assert words in str(refused.value)
     assert "faults" in str(refused.value)
+
+
+def test_what_would_begin_and_end_between_two_epochs_is_refused() -> None:
+    with pytest.raises(
+        ScenarioError, match="49 ms is shorter than links can follow: let it last 50 ms or more"
+    ):
+        geometry('[[faults]]\nwhat = "sat-0-0"\nat = "10 s"\nuntil = "10049 ms"\n')
+    # begins 20 ms after another's end, and both wait for a step: it is in force nevertheless
+    series = geometry(
+        '[[faults]]\nwhat = "sat-3-0"\nuntil = "1961 ms"\n'
+        '[[faults]]\nwhat = "sat-0-0"\nat = "1961 ms"\nuntil = "2011 ms"\n'
+        '[[faults]]\nwhat = "sat-1-0"\nat = "1981 ms"\n'
+    )
+    dead = [series.interventions.at(epoch.sim_ns).dead[0] for epoch in islice(series.epochs(0, S), 5)]
+    assert any(dead)

@@ -1,0 +1,91 @@
+"""Interventions in a run under way: when who asked is told, and what they are told where ticks stand still."""
+
+from __future__ import annotations
+
+import threading
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from orbitmesh.emulator.errors import FailureError, RunError
+from orbitmesh.emulator.interventions import Interventions
+from orbitmesh.emulator.run import intervening
+from orbitmesh.emulator.run.clock import RealClock
+from orbitmesh.emulator.run.intervening import Intervening
+
+MS = 1_000_000
+
+
+class Mesh:
+    """One whose ticks come when a test says so."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        nobody = SimpleNamespace(
+            links=np.empty(0, np.int64), nodes=np.zeros(1, np.int32), antennas=np.empty(0, np.int32)
+        )
+        monkeypatch.setattr(intervening, "resolve", lambda *named: nobody)
+        self.scenario = SimpleNamespace(
+            constellation=SimpleNamespace(shells=[]), ground=SimpleNamespace(stations=[])
+        )
+        self.nodes, self.ended = None, False
+        self.clock = RealClock()
+        self.clock.start(0)
+        self.epoch: Any = SimpleNamespace(sim_ns=0)
+        self.told: list[int] = []
+        self.has_been_told = threading.Event()
+        self.asks = Intervening(self, Interventions(1, 1), self.tell)  # type: ignore[arg-type]
+
+    def tell(self, more: object, lifted: object, sim_ns: int) -> None:
+        self.told.append(sim_ns)
+        self.has_been_told.set()
+
+    def tick(self, sim_ns: int) -> None:
+        now_ns = time.monotonic_ns()
+        self.asks.ticked(SimpleNamespace(epoch=self.epoch, ended_mono_ns=now_ns, cost_ns=MS))  # type: ignore[arg-type]
+
+
+def test_who_fails_something_is_told_by_the_tick_that_has_it_and_not_by_an_epoch_without_its_times(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mesh = Mesh(monkeypatch)
+    answers: list[dict[str, Any]] = []
+    asking = threading.Thread(target=lambda: answers.append(mesh.asks.intervene(["sat-0-0"])))
+    asking.start()
+    assert mesh.has_been_told.wait(5)
+    mesh.epoch = SimpleNamespace(sim_ns=mesh.told[0])  # committed, and its tick not told yet
+    with mesh.asks._changed:
+        mesh.asks._changed.notify_all()
+    asking.join(0.1)
+    assert asking.is_alive()
+    mesh.tick(mesh.told[0])
+    asking.join(5)
+    assert answers[0]["in_force_ns"] > 50 * MS
+
+
+def test_while_ticks_stand_still_each_who_asks_is_told_in_time_what_came_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(intervening, "_IN_FORCE_S", 0.3)
+    mesh = Mesh(monkeypatch)
+    found: list[Exception] = []
+
+    def ask() -> None:
+        with pytest.raises((RunError, FailureError)) as caught:
+            mesh.asks.intervene(["sat-0-0"])
+        found.append(caught.value)
+
+    began_s = time.monotonic()
+    asking = [threading.Thread(target=ask) for _ in range(3)]
+    for each in asking:
+        each.start()
+    for each in asking:
+        each.join(5)
+    assert time.monotonic() - began_s < 0.8  # and not one after the other
+    done = [each for each in found if "is not in force after" in str(each) and isinstance(each, RunError)]
+    undone = [each for each in found if "so nothing was done" in str(each)]
+    assert len(done) >= 1
+    assert len(done) + len(undone) == 3
+    assert len(mesh.told) == len(mesh.asks._kept.all()) == len(done)
