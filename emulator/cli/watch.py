@@ -76,6 +76,8 @@ def _as_line(event: dict[str, Any]) -> str:
 
 
 def _name(each: Any) -> str:
+    if isinstance(each, dict) and "what" in each:  # of many interventions
+        return str(each["what"])
     if isinstance(each, dict):
         return " ".join(
             f"{key} {'+'.join(value) if isinstance(value, list) else value}"

@@ -150,8 +150,8 @@ class Intervening:
         deadline_s = began_ns / 1e9 + _IN_FORCE_S
         if not self._turn.acquire(timeout=max(0.0, deadline_s - time.monotonic())):
             raise FailureError(
-                f"what was asked for before it is not in force after {_IN_FORCE_S:.0f} s, so nothing was done: "
-                "ask again once ticks go on (orbitmesh status)"
+                f"what was asked for before it is not in force after {_IN_FORCE_S:.0f} s, "
+                "so nothing was done: ask again once ticks go on (orbitmesh status)"
             )
         try:
             yield deadline_s

@@ -21,6 +21,9 @@ from .pace import Pace
 log = logging.getLogger(__name__)
 
 _STATUS_S = 1.0
+# Of interventions that begin or end with one epoch: more have entries in common, or they would push each
+# other, and the epoch, out of the feed before a reader has them.
+_MOST_SINGLY, _MOST_TOGETHER = 20, 500
 
 
 class News:
@@ -81,8 +84,13 @@ def publish(feed: Feed, tick: Tick, names: Sequence[str]) -> None:
         ]
         feed.put("event", {"event": "handover"} | when | {"n": changes.n_handovers, "of": told})
     for event, of in (("intervention", tick.intervened.begun), ("intervention ended", tick.intervened.ended)):
-        for each in of:
-            feed.put("event", {"event": event} | when | each)
+        if len(of) <= _MOST_SINGLY:
+            for each in of:
+                feed.put("event", {"event": event} | when | each)
+            continue
+        for first in range(0, len(of), _MOST_TOGETHER):
+            some = of[first : first + _MOST_TOGETHER]
+            feed.put("event", {"event": event} | when | {"n": len(some), "of": list(some)})
     if tick.late_ns > LATE_NS:
         feed.put("event", {"event": "late tick"} | when | {"late_ns": tick.late_ns})
 
@@ -136,3 +144,11 @@ class StepWatch:
             told = f"ticks took longer than their period: since {sim_ns / 1e9:g} s it is {apart_ns / 1e9:g} s"
             log.warning("%s", told)
             self._caution(told)
+
+
+def singly(event: dict[str, Any]) -> list[dict[str, Any]]:
+    """One that is told with others, as one each."""
+    if "of" not in event:
+        return [event]
+    common = {key: value for key, value in event.items() if key not in ("n", "of")}
+    return [common | each for each in event["of"]]

@@ -14,7 +14,7 @@ from ..feed.forwarder import Forwarder
 from ..feed.parcels import send
 from ..record.facts import RunFacts, RunHeader
 from ..safe_files import Folder
-from .news import EpochNews
+from .news import EpochNews, singly
 from .processes import Child, tell
 from .supervision import Supervision
 
@@ -53,7 +53,8 @@ class RecorderProcess:
         elif news.kind == "links":
             self._child.control.send(("links", news.value["until_mono_ns"], news.value["rows"]))
         elif news.kind == "event" and news.value["event"].startswith("intervention"):
-            self._child.control.send(("intervention", news.value))
+            for each in singly(news.value):
+                self._child.control.send(("intervention", each))
         elif news.kind == "epoch":
             assert news.parcel is not None
             epoch: EpochNews = news.value

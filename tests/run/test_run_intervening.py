@@ -1,4 +1,4 @@
-"""Interventions in a run under way: when who asked is told, and what they are told where ticks stand still."""
+"""Interventions in a run under way: when who asked is told, and what, also where ticks stand still."""
 
 from __future__ import annotations
 
