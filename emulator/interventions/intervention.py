@@ -50,5 +50,8 @@ class Intervened:
     begun: tuple[dict[str, object], ...] = ()
     ended: tuple[dict[str, object], ...] = ()
 
+    def then(self, later: Intervened) -> Intervened:
+        return Intervened(self.begun + later.begun, self.ended + later.ended)
+
 
 NOT_INTERVENED = Intervened()

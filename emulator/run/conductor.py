@@ -136,6 +136,7 @@ class Conductor:
         self._stop = threading.Event()
         self._wake = threading.Event()  # to stop, or since what it waits for is superseded
         self._superseded: set[int] = set()  # numbers of epochs that others have taken the place of
+        self._passed_over = NOT_INTERVENED  # what began and ended with epochs that came too late
         self._thread = threading.Thread(target=self._run, name="conductor", daemon=True)
         self.on_let_go: Callable[[int], None] = lambda number: None  # of an epoch that is not to be
         self.ticks = TickLog()
@@ -243,12 +244,20 @@ class Conductor:
         return None
 
     def _is_superseded(self, ahead: Ahead) -> bool:
-        """Also one of before the epoch in force: a tick came between, and the next has it all."""
+        """Also one of before the epoch in force: a tick came between, and the next has it all.
+
+        One of the same instant is that tick made anew, heard of too late: it comes into force at once.
+        """
         with self._turn:
-            is_old = self.current is not None and ahead.epoch.sim_ns <= self.current.sim_ns
-            return is_old or ahead.epoch.number in self._superseded
+            return self._is_old(ahead) or ahead.epoch.number in self._superseded
+
+    def _is_old(self, ahead: Ahead) -> bool:
+        return self.current is not None and ahead.epoch.sim_ns < self.current.sim_ns
 
     def _let_go(self, ahead: Ahead) -> None:
+        with self._turn:
+            if self._is_old(ahead) and ahead.epoch.number not in self._superseded:
+                self._passed_over = self._passed_over.then(ahead.intervened)  # told with the next
         if ahead.parcel is not None:
             ahead.parcel.close()
         self.on_let_go(ahead.epoch.number)
@@ -272,10 +281,11 @@ class Conductor:
             report = self._plane.commit(change, t0_mono_ns)
             self.current, self._prepared = ahead.epoch, None
             self._superseded = {n for n in self._superseded if n > ahead.epoch.number}
+            intervened, self._passed_over = self._passed_over.then(ahead.intervened), NOT_INTERVENED
         tick = Tick(
             ahead.epoch, ahead.more, ahead.parcel, ahead.assignment, ahead.changes,
             t0_mono_ns, report.began_mono_ns, report.ended_mono_ns, late_ns,
-            ahead.computed_ns, prepared_ns, report.total_ns, ahead.intervened,
+            ahead.computed_ns, prepared_ns, report.total_ns, intervened,
         )  # fmt: skip
         if late_ns > LATE_NS:
             log.warning("tick %d was %.1f ms late", ahead.epoch.number, late_ns / 1e6)

@@ -48,11 +48,15 @@ class Intervening:
         self._mesh, self._kept, self._tell = mesh, kept, tell
         self._turn = threading.Lock()  # of who asks
         self._changed = threading.Condition()
-        self._sim_ns = self._ended_mono_ns = self._cost_ns = 0  # of the last tick
+        self._ended_mono_ns = self._cost_ns = 0  # of the last tick
+        # numbers of those that no tick has begun, or ended: an epoch of a later instant may lack them
+        self._awaited: set[int] = set()
+        self._await_end = False
 
     def ticked(self, tick: Tick) -> None:
         with self._changed:
-            self._sim_ns = tick.epoch.sim_ns
+            told = tick.intervened.ended if self._await_end else tick.intervened.begun
+            self._awaited.difference_update(each["intervention"] for each in told)
             self._ended_mono_ns, self._cost_ns = tick.ended_mono_ns, tick.cost_ns
             self._changed.notify_all()
 
@@ -97,6 +101,7 @@ class Intervening:
                 for text, each in zip(what, named, strict=True)
             ]
             numbered = self._kept.add(*asked)
+            self._await([each.number for each in numbered], end=False)
             self._tell(asked, (), at_sim_ns)
             self._wait_until(at_sim_ns, deadline_s)
         return self._answer(numbered, began_ns)
@@ -125,6 +130,7 @@ class Intervening:
             numbers = sorted({each.number for each in lifted})
             if numbers:
                 self._kept.lift(numbers, at_sim_ns)
+                self._await(numbers, end=True)
                 self._tell((), numbers, at_sim_ns)
                 self._wait_until(at_sim_ns, deadline_s)
         return self._answer(lifted, began_ns)
@@ -158,9 +164,13 @@ class Intervening:
         finally:
             self._turn.release()
 
+    def _await(self, numbers: Sequence[int], *, end: bool) -> None:
+        with self._changed:
+            self._awaited, self._await_end = set(numbers), end
+
     def _wait_until(self, sim_ns: int, deadline_s: float) -> None:
         def is_there() -> bool:
-            return self._mesh.ended or self._sim_ns >= sim_ns  # told after it, so with its times
+            return self._mesh.ended or not self._awaited
 
         with self._changed:
             done = self._changed.wait_for(is_there, max(0.0, deadline_s - time.monotonic()))

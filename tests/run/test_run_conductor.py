@@ -13,6 +13,7 @@ import pytest
 
 from orbitmesh.emulator.assignment import Assignment
 from orbitmesh.emulator.epoch import Epoch, Links, RouteRows, Routes
+from orbitmesh.emulator.interventions import Intervened
 from orbitmesh.emulator.run.clock import RealClock, SteppedClock
 from orbitmesh.emulator.run.conductor import LATE_NS, Ahead, Conductor, Tick
 
@@ -197,4 +198,26 @@ def test_an_epoch_that_is_superseded_is_let_go_and_the_one_in_its_place_comes_at
         ("prepare", (0, 1)), ("abandon", 1), ("prepare", (0, 3)), ("commit", 3),
         ("prepare", (3, 5)), ("commit", 5),
     ]  # fmt: skip
+    assert run.failures == []
+
+
+def test_a_tick_made_anew_that_was_heard_of_too_late_comes_at_once_with_what_was_passed_over() -> None:
+    plane, clock = Plane(), SteppedClock()
+    run = Run(plane, clock)
+    run.conductor.first(ahead(0))
+    run.conductor.start()
+    run.epochs.put(ahead(1))
+    clock.advance(STEP_NS)
+    for _ in range(2):
+        assert run.ticked.acquire(timeout=5)
+    run.conductor.anew(1, 1)  # something failed just before it, and it has come into force without
+    failed = Intervened(begun=({"intervention": 7},))
+    late = replace(ahead(2), intervened=failed)
+    run.epochs.put(replace(late, epoch=replace(late.epoch, sim_ns=STEP_NS - 1)))
+    again = ahead(3)
+    run.epochs.put(replace(again, epoch=replace(again.epoch, sim_ns=STEP_NS)))
+    assert run.ticked.acquire(timeout=5)
+    run.conductor.stop()
+    assert [tick.epoch.number for tick in run.ticks] == [0, 1, 3]
+    assert [tick.intervened.begun for tick in run.ticks] == [(), (), failed.begun]
     assert run.failures == []

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from orbitmesh.emulator.errors import FailureError, RunError
-from orbitmesh.emulator.interventions import Interventions
+from orbitmesh.emulator.interventions import Intervened, Interventions
 from orbitmesh.emulator.run import intervening
 from orbitmesh.emulator.run.clock import RealClock
 from orbitmesh.emulator.run.intervening import Intervening
@@ -42,9 +42,10 @@ class Mesh:
         self.told.append(sim_ns)
         self.has_been_told.set()
 
-    def tick(self, sim_ns: int) -> None:
+    def tick(self, *begun: int) -> None:
         now_ns = time.monotonic_ns()
-        self.asks.ticked(SimpleNamespace(epoch=self.epoch, ended_mono_ns=now_ns, cost_ns=MS))  # type: ignore[arg-type]
+        intervened = Intervened(tuple({"intervention": number} for number in begun))
+        self.asks.ticked(SimpleNamespace(intervened=intervened, ended_mono_ns=now_ns, cost_ns=MS))  # type: ignore[arg-type]
 
 
 def test_who_fails_something_is_told_by_the_tick_that_has_it_and_not_by_an_epoch_without_its_times(
@@ -56,11 +57,10 @@ def test_who_fails_something_is_told_by_the_tick_that_has_it_and_not_by_an_epoch
     asking.start()
     assert mesh.has_been_told.wait(5)
     mesh.epoch = SimpleNamespace(sim_ns=mesh.told[0])  # committed, and its tick not told yet
-    with mesh.asks._changed:
-        mesh.asks._changed.notify_all()
+    mesh.tick()  # one of a later instant, sent before anybody had asked
     asking.join(0.1)
     assert asking.is_alive()
-    mesh.tick(mesh.told[0])
+    mesh.tick(0)
     asking.join(5)
     assert answers[0]["in_force_ns"] > 50 * MS
 
