@@ -249,8 +249,8 @@ class Geometry:
             selection = self._select(sim_ns, satellite_itrs_km, before.selection, known)
         links, ports = self._links(position_itrs_km, velocity_km_per_s, lasers, selection)
         if len(self.interventions):
-            left = before.selection.pairs() + np.array([0, self.nodes.n_satellites], np.int32)
-            links = self.interventions.at(sim_ns).over(links, left)
+            left = [self._linked(before.selection), *(pairs for _, pairs in before.parted)]
+            links = self.interventions.at(sim_ns).over(links, np.concatenate(left))
         routes = self._routes(links, ports, self.destinations)
         platforms, kept = None, None
         if self._platforms is not None:
@@ -258,7 +258,7 @@ class Geometry:
                 before.platforms, sim_ns, satellite_itrs_km, states.velocity_km_per_s[:, 0], self._draws
             )
         epoch = Epoch(number, sim_ns, _read_only(position_itrs_km), links, routes, platforms)
-        return epoch, Before(selection, lasers.held, kept)
+        return epoch, Before(selection, lasers.held, kept, self._parted(before, selection, sim_ns))
 
     def _routes(self, links: Links, ports: Ports, destinations: Int32) -> Routes:
         return shortest_routes(
@@ -271,6 +271,16 @@ class Geometry:
             ports=ports,
             plane=self.nodes.plane,
         )
+
+    def _linked(self, selection: Selection) -> Int32:
+        """(m, 2) nodes."""
+        return selection.pairs() + np.array([0, self.nodes.n_satellites], np.int32)
+
+    def _parted(self, before: Before, now: Selection, sim_ns: int) -> tuple[tuple[int, Int32], ...]:
+        linked = self._linked(before.selection)
+        gone = linked[~np.isin(_pair_keys(linked), _pair_keys(self._linked(now)))]
+        kept = tuple(each for each in before.parted if each[0] > sim_ns)
+        return (*kept, (sim_ns + self._scenario.ground.overlap_ns, gone)) if len(gone) else kept
 
     def _known_at(self, sim_ns: int) -> Force | None:
         """What has failed as far as routes know; None: nothing."""
@@ -391,3 +401,8 @@ class Geometry:
 def _read_only(array: NDArray[Scalar]) -> NDArray[Scalar]:
     array.flags.writeable = False
     return array
+
+
+def _pair_keys(pairs: Int32) -> Int64:
+    keys: Int64 = (pairs[:, 0].astype(np.int64) << 32) | pairs[:, 1]
+    return keys

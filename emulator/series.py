@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from .epoch import Epoch
+from .epoch import Epoch, Int32
 from .links.ground import Selection
 from .links.lasers import Held
 from .platform.fleet import Kept
@@ -17,11 +17,15 @@ _MOST_BACK = 16  # epochs that can be made anew
 
 @dataclass(frozen=True)
 class Before:
-    """What the next epoch follows from, beside its instant: which links there were."""
+    """What the next epoch follows from, beside its instant: which links there were.
+
+    ``parted``: (m, 2) satellites and gateways whose link was left, and until when it may linger.
+    """
 
     selection: Selection
     lasers: Held
     platforms: Kept | None = None
+    parted: tuple[tuple[int, Int32], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -207,3 +207,29 @@ def test_what_would_begin_and_end_between_two_epochs_is_refused() -> None:
     )
     dead = [series.interventions.at(epoch.sim_ns).dead[0] for epoch in islice(series.epochs(0, S), 5)]
     assert any(dead)
+
+
+def test_a_ground_link_that_lingers_after_a_handover_is_named_when_it_fails_meanwhile() -> None:
+    whole = geometry("")
+    n = whole.nodes.n_satellites
+    series = list(islice(whole.epochs(0, S), 600))
+
+    def grounded(epoch) -> set[tuple[int, int]]:
+        return {(a, b) for a, b in zip(epoch.links.a.tolist(), epoch.links.b.tolist(), strict=True) if b >= n}
+
+    at, (a, b) = next(
+        (now.sim_ns, pair)
+        for before, now in pairwise(series)
+        for pair in grounded(before) - grounded(now)
+        if now.sim_ns > 2 * S
+    )
+    name = f"{whole.nodes.names[a]}:{whole.nodes.names[b]}"
+    begins_ns = at + 500_000_000  # while it lingers, for 1 s, in no epoch any more
+    broken = geometry(f'[[faults]]\nwhat = "{name}"\nat = "{begins_ns} ns"\n')
+    named = {
+        epoch.sim_ns: (a << 32 | b) in (epoch.links.broken if epoch.links.broken is not None else [])
+        for epoch in islice(broken.epochs(0, S), at // S + 5)
+    }
+    assert named[begins_ns]
+    assert not named[at]
+    assert not named[at + 2 * S]

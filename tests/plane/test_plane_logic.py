@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -110,6 +111,20 @@ def test_make_before_break_keeps_the_old_ground_link_up_for_its_overlap() -> Non
     assert rig.up(0, GATEWAY) is None
     down, detach = rig.backend.calls[-2:]
     assert (down.method, detach.method, down.links) == ("apply", "detach", detach.links)
+
+
+def test_a_link_that_fails_in_its_overlap_is_down_with_the_epoch_that_says_so() -> None:
+    rig = Rig(ground={"overlap": "500 ms"})
+    rig.step([*TORUS, (0, GATEWAY)], 1)
+    rig.step([*TORUS, (5, GATEWAY)], 2)
+    assert rig.up(0, GATEWAY) is True
+    assert rig.epoch is not None
+    new = toys.epoch(MESH, [*TORUS, (5, GATEWAY)], 2)
+    new = replace(new, links=replace(new.links, broken=np.array([GATEWAY], np.int64)))  # 0 << 32 | GATEWAY
+    rig.plane.commit(rig.plane.prepare(rig.epoch, new), int(2.2 * NS_PER_S))
+    assert (rig.up(0, GATEWAY), rig.up(5, GATEWAY)) == (False, True)
+    rig.settle(2.6)
+    assert rig.up(0, GATEWAY) is None
 
 
 def test_break_before_make_takes_the_link_down_with_the_write_that_comes_before_the_routes() -> None:

@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...epoch import Epoch, Int32, LinkKind, Nodes
+from ...epoch import Epoch, Int32, Int64, LinkKind, Nodes
 from ...epoch_diff import EpochDiff, diff
 from ...errors import FailureError
 from ...scenario import Scenario
@@ -135,6 +135,7 @@ class Plane(MeshPlane):
             self.backend.apply(shaping.concatenate([wanted, early]) if len(early) else wanted)
             self._current, self._epoch, self._applied = change.current, change.new, wanted
             self.net.links_came(change.came)
+            self._end_broken(change.new.links.broken, t0_mono_ns)
             links_ns = time.monotonic_ns()
 
             d = change.diff
@@ -195,13 +196,7 @@ class Plane(MeshPlane):
         """
         with self._lock:
             self._need_open()
-            over = self._ledger.over(now_mono_ns)
-            if over:
-                parameters = shaping.concatenate([self._linger_parameters.pop(entry.key) for entry in over])
-                self.backend.apply(replace(parameters, up=np.zeros(len(over), np.bool_)))
-                for entry in over:
-                    self._ledger.retire(entry.key, now_mono_ns)
-                self.net.links_went(over)
+            self._end(self._ledger.over(now_mono_ns), now_mono_ns)
             self._detach(self._ledger.retired_until(now_mono_ns - _DETACH_AFTER_NS, _DETACH_CHUNK))
             self._ledger.release(self.kernel.is_gone)
             self.kernel.tend()
@@ -321,6 +316,22 @@ class Plane(MeshPlane):
             LinkEnd(netns_fd(r.a), r.interface_a, of_kind.mtu_bytes),
             LinkEnd(netns_fd(r.b), r.interface_b, of_kind.mtu_bytes),
         )
+
+    def _end_broken(self, broken: Int64 | None, now_mono_ns: int) -> None:
+        """Of links that linger since an epoch before, those that have failed meanwhile."""
+        if broken is not None and self._ledger.lingering:
+            keys = self._ledger.lingering.keys() & set(broken.tolist())
+            self._end([self._ledger.entries[key] for key in sorted(keys)], now_mono_ns)
+
+    def _end(self, over: Sequence[Entry], now_mono_ns: int) -> None:
+        """No overlap any more: down, and to be detached."""
+        if not over:
+            return
+        parameters = shaping.concatenate([self._linger_parameters.pop(entry.key) for entry in over])
+        self.backend.apply(replace(parameters, up=np.zeros(len(over), np.bool_)))
+        for entry in over:
+            self._ledger.retire(entry.key, now_mono_ns)
+        self.net.links_went(over)
 
     def _leaving(self, change: Change, t0_mono_ns: int) -> tuple[set[int], LinkParameters, LinkParameters]:
         """Sort what goes: keys that linger; rows to take down before the routes change, and after."""
