@@ -139,6 +139,8 @@ def _ask(run: str | None, what: list[str], lasts: str | None, **more: Any) -> No
     for each in answer["interventions"]:
         ends = "" if each["until_sim_ns"] is None else f" until {each['until_sim_ns'] / 1e9:.3f} s of the run"
         _say(f"{each['what']} {verb}{ends}: in force {answer['in_force_ns'] / 1e6:.1f} ms after the call")
+    for each in answer.get("absent", ()):
+        _say(f"{each}: there is no such link now; should one come, it holds for that")
 
 
 def _who() -> str:

@@ -77,7 +77,8 @@ class Intervening:
         by: str = "program",
     ) -> dict[str, Any]:
         """Fail what is named, or change it; returns once that is in force: ``interventions`` with their
-        numbers, and ``in_force_ns``, how long it took.  InputError for a name that nobody has."""
+        numbers, ``in_force_ns``, how long it took, and ``absent``: those that name a link which is not
+        there now.  InputError for a name that nobody has."""
         began_ns = time.monotonic_ns()
         scenario = self._mesh.scenario
         shells = [shell.name for shell in scenario.constellation.shells]
@@ -100,11 +101,12 @@ class Intervening:
                 Intervention(text, each, at_sim_ns, until, change, by)
                 for text, each in zip(what, named, strict=True)
             ]
+            absent = [each.what for each in asked if not self._is_there(each)]
             numbered = self._kept.add(*asked)
             self._await([each.number for each in numbered], end=False)
             self._tell(asked, (), at_sim_ns)
             self._wait_until(at_sim_ns, deadline_s)
-        return self._answer(numbered, began_ns)
+        return self._answer(numbered, began_ns) | {"absent": absent}
 
     def lift(self, what: Sequence[str] | None) -> dict[str, Any]:
         """End those of these names, or with these numbers; None: all.  As ``intervene``."""
@@ -141,6 +143,11 @@ class Intervening:
             each.to_dict() | {"at_sim_ns": each.at_sim_ns}
             for each in self._kept.in_force(self._mesh.clock.sim_ns())
         ]
+
+    def _is_there(self, each: Intervention) -> bool:
+        epoch = self._mesh.epoch
+        ends = [(key >> 32, key & 0xFFFFFFFF) for key in each.named.links.tolist()]
+        return epoch is not None and all(epoch.links.find(a, b) >= 0 for a, b in ends)
 
     def _soon(self) -> int:
         """When what is asked for now can be in force: once an epoch of it has been computed."""

@@ -62,6 +62,12 @@ def test_what_is_failed_is_listed_and_its_links_are_gone_until_it_is_restored(me
     assert "nothing is failed" in orbitmesh("faults").stderr
 
 
+def test_of_a_link_that_is_not_there_it_is_said(orbitmesh) -> None:
+    assert "sat-0-0:sat-3-3: there is no such link now" in orbitmesh("fail", "sat-0-0:sat-3-3").stderr
+    again = orbitmesh("fail", "sat-0-1:sat-0-2", "sat-4-4")
+    assert "no such link" not in again.stderr
+
+
 def test_a_link_is_slowed_for_a_while(mesh, orbitmesh) -> None:
     a, b = mesh.nodes.index["sat-1-0"], mesh.nodes.index["sat-1-1"]
     done = orbitmesh("set", "sat-1-0:sat-1-1", "--rate", "3 Mbit/s", "--delay", "7ms", "--for", "1h")
