@@ -304,6 +304,18 @@ def test_both_ends_may_be_in_one_namespace(lab: NetemLab) -> None:
     assert lab.interfaces(0) == {"east"}
 
 
+def test_what_is_attached_carries_from_then_on(lab: NetemLab) -> None:
+    """The kernel lost the first packets of a link uncounted until a worker of its own had had a turn."""
+    for _ in range(5):
+        pairs = [(LinkEnd(lab.netns[0], f"a{i}"), LinkEnd(lab.netns[1], f"b{i}")) for i in range(8)]
+        links = lab.backend.attach(pairs)
+        ends = np.concatenate([2 * links, 2 * links + 1])
+        found = [device for _, device in lab.backend._devices.look_at(ends)]
+        assert {device.name for device in found} == {end.interface for pair in pairs for end in pair}
+        assert all(device.is_up and device.carries for device in found)
+        lab.backend.detach(links)
+
+
 def test_closing_removes_all_and_is_safe_twice() -> None:
     with NetemLab(3) as lab:
         lab.backend.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,6 +22,9 @@ Int64 = NDArray[np.int64]
 Int32 = NDArray[np.int32]
 
 _PAIRS_PER_SEND = 64
+#: a worker of the kernel's brings devices into operation, at once where it has a turn
+_OPERATION_TIMEOUT_S = 30.0
+_OPERATION_POLL_S = 0.0005
 
 
 class Devices:
@@ -157,17 +161,34 @@ class Devices:
         # it may have gone with a namespace, or somebody removed it: gone it is
         self._no_refusal(ends, [r for r in refusals if r.why.errno != errno.ENODEV], "be removed")
 
+    def bring_up(self, ends: Int32) -> None:
+        """Tell each to be up, and wait until it carries: until then what is sent is lost uncounted."""
+        self.send(ends, messages.up_messages(self._table.ifindex[ends]), "be brought up")
+        until_s = time.monotonic() + _OPERATION_TIMEOUT_S
+        while True:
+            ends = ends[np.array([row for row, device in self.look_at(ends) if not device.carries], np.int64)]
+            if len(ends) == 0:
+                return
+            if time.monotonic() > until_s:
+                raise BackendError(
+                    f"{self._table.called(int(ends[0]))} was brought up and carries nothing after "
+                    f"{_OPERATION_TIMEOUT_S:g} s ({len(ends)} such): is the machine overloaded?"
+                )
+            time.sleep(_OPERATION_POLL_S)
+
     def refused_by_peer(self, ends: Int32) -> Int64:
         """What the other device of each did not take."""
-        devices, refusals = self._sockets.ask(
+        refused = np.zeros(len(ends), np.int64)
+        for row, device in self.look_at(ends):
+            refused[row] = device.tx_dropped
+        return refused
+
+    def look_at(self, ends: Int32) -> list[tuple[int, readback.Device]]:
+        answers, refusals = self._sockets.ask(
             self._table.slot[ends], messages.device_questions(self._table.ifindex[ends])
         )
         self._no_refusal(ends, refusals, "be read")
-        refused = np.zeros(len(ends), np.int64)
-        for row, message in devices:
-            for device in readback.devices([message]):
-                refused[row] = device.tx_dropped
-        return refused
+        return [(row, device) for row, message in answers for device in readback.devices([message])]
 
     def close(self) -> None:
         self._sockets.close()

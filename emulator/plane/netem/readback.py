@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 _NEW_QDISC, _NEW_LINK = 36, 16
 _ROOT = 0xFFFFFFFF
+_OPERATES = 6  # IF_OPER_UP of linux/if.h
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,16 @@ class Qdisc:
 
 @dataclass(frozen=True)
 class Device:
-    """``tx_dropped``: packets that a veth's other end had no room for."""
+    """``tx_dropped``: packets that a veth's other end had no room for.
+
+    ``is_up``: it was told to be; ``carries``: the kernel has brought it into operation since, with its
+    qdisc.  In between it takes what is sent, and loses it without a count.
+    """
 
     ifindex: int
     name: str
     is_up: bool
+    carries: bool
     tx_dropped: int
 
 
@@ -68,8 +74,9 @@ def devices(answers: list[bytes]) -> Iterator[Device]:
         dropped = 0
         if 23 in found:  # IFLA_STATS64, its eighth number
             dropped = struct.unpack_from("=8Q", message, found[23][0])[7]
+        operation = message[found[16][0]] if 16 in found else 0  # IFLA_OPERSTATE
         name = bytes(message[found[3][0] : found[3][1]]).rstrip(b"\0").decode()
-        yield Device(ifindex, name, bool(flags & 1), dropped)
+        yield Device(ifindex, name, bool(flags & 1), operation == _OPERATES, dropped)
 
 
 def _qdisc(message: bytes, ifindex: int, handle: int) -> Qdisc:
