@@ -2,6 +2,7 @@
 
 SPEED_OF_LIGHT_KM_PER_S = 299_792.458  # exact: the definition of the metre, SI
 EARTH_RADIUS_KM = 6378.137  # equatorial, WGS84 (NIMA TR8350.2)
+EARTH_MEAN_RADIUS_KM = 6371.0088  # (2 a + b) / 3 of WGS84: IUGG (Moritz 2000)
 PLANCK_J_S = 6.626_070_15e-34  # exact: SI
 EARTH_ALBEDO_RATIO = 0.29  # of sunlight, the mean of the whole Earth: CERES EBAF Ed. 4 (Loeb et al. 2018)
 EARTH_INFRARED_W_PER_M2 = 240.0  # at the top of the air, the mean of the whole Earth: the same

@@ -6,6 +6,7 @@ the order of the scenario.  All arrays are read-only once they are in an Epoch.
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum
@@ -24,6 +25,7 @@ UInt8 = NDArray[np.uint8]
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 Float32 = NDArray[np.float32]
+UInt64 = NDArray[np.uint64]
 Float64 = NDArray[np.float64]
 Bool = NDArray[np.bool_]
 
@@ -267,7 +269,9 @@ def _neighbours(ports: Ports) -> Int32:
 
 _PORTS = (size, size, i32, i32, i32, i32, i32)
 _walk = function("walk", *_PORTS, u8, size, size, size, i32, i32, result=size)
-_way_costs = function("way_costs", *_PORTS, u8, size, f64, size, i32, f64, f64, i32)
+_way_costs = function(
+    "way_costs", *_PORTS, u8, size, f64, size, i32, f64, f64, i32, ctypes.c_void_p, ctypes.c_void_p
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -346,21 +350,35 @@ class Epoch:
         way = self.way(source, destination)
         return None if way is None else way.nodes
 
-    def way_delays_ns(self, sources: Int32, destinations: Int32) -> Float64:
+    def way_delays_ns(self, sources: Int32, destinations: Int32, marks: UInt64 | None = None) -> Float64:
         """(n_destinations, n_sources) float64: one way, as routed; inf where there is no way.
 
-        KeyError for a destination that nobody has asked routes for.
+        ``marks``, of the same shape, is filled with a number for each way that goes by its nodes alone, 0 for
+        none.  KeyError for a destination that nobody has asked routes for.
         """
         n_nodes = self.routes.ports.n_nodes
         delay_ns = np.empty((len(destinations), len(sources)))
         known, trail = np.full(n_nodes, np.nan), np.empty(n_nodes, np.int32)
+        known_marks = np.empty(0 if marks is None else n_nodes, np.uint64)
         sources = np.ascontiguousarray(sources, np.int32)
-        for out, destination in zip(delay_ns, destinations.tolist(), strict=True):
+        for at, destination in enumerate(destinations.tolist()):
             row = self.routes.row(destination)
             if row is None:
                 raise KeyError(f"there are no routes to node {destination}")
             code, cost = self.routes.code[row], self.links.delay_ns
-            _way_costs(*self._ports(), code, destination, cost, len(sources), sources, out, known, trail)
+            told = (None, None) if marks is None else (marks[at].ctypes.data, known_marks.ctypes.data)
+            _way_costs(
+                *self._ports(),
+                code,
+                destination,
+                cost,
+                len(sources),
+                sources,
+                delay_ns[at],
+                known,
+                trail,
+                *told,
+            )
         return delay_ns
 
     def _ports(self) -> tuple[int, int, Int32, Int32, Int32, Int32, Int32]:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from .epoch import Nodes
+from .epoch import UNUSED
 from .errors import InputError
-from .find_node import find_node
 from .geometry import Geometry
 from .links.coverage import Window
+from .outlook.sets import NEAREST, Pairs, pairs_of
+from .outlook.sweep import Look
 from .scenario import Scenario
-from .shown import shown
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +48,8 @@ def plan_rows(
 ) -> Iterator[PlanRow]:
     """A row for each instant and each pair, in that order, computed as they are asked for.
 
-    Pairs are written ``A:B``, by any nodes' names; a station's name without
-    its ``gw-`` will do, and a satellite's name or number in its file.  The instants
+    Pairs are written ``A:B``, by any nodes' names, or sets of them (see ``outlook.sets``); a station's name
+    without its ``gw-`` will do, and a satellite's name or number in its file.  The instants
     are ``start_utc`` + k · ``step_ns``, as long as they lie before the end; what is not given is the
     scenario's run.
     ``say`` is told what was chosen, as which slots lasers join across planes.
@@ -59,9 +59,10 @@ def plan_rows(
         raise InputError("no pair of nodes is given: name one, as in gw-london:gw-tokyo")
     window = window_of(scenario, start_utc, duration_ns, step_ns, len(pairs))
     geometry = planned(scenario, window, say)
-    ends = [parse_pair(pair, geometry.nodes) for pair in pairs]
-    geometry.set_destinations({destination for _, destination in ends})
-    return _rows(geometry, ends, window)
+    meant = pairs_of(pairs, geometry.nodes, geometry.hosting)
+    check_rows(window, len(meant))
+    geometry.set_destinations(meant.routed_to)
+    return _rows(geometry, meant, window)
 
 
 @dataclass(frozen=True)
@@ -96,14 +97,20 @@ def window_of(
         raise InputError(
             f"the start {start_utc.isoformat()} has no offset from UTC: write {start_utc.isoformat()}Z"
         )
-    n_rows = -(-duration_ns // step_ns) * rows_each
+    start_sim_ns = (start_utc - run.start_utc) // timedelta(microseconds=1) * 1000
+    window = PlanWindow(start_sim_ns, duration_ns, step_ns)
+    check_rows(window, rows_each)
+    return window
+
+
+def check_rows(window: PlanWindow, rows_each: int) -> None:
+    """InputError where an instant each so many rows would be too many."""
+    n_rows = len(window.instants_ns) * rows_each
     if n_rows > MOST_ROWS:
         raise InputError(
-            f"a step of {step_ns} ns in {duration_ns} ns makes {n_rows:,} rows, more than {MOST_ROWS:,}: "
-            "take a longer step, or a shorter duration"
+            f"a step of {window.step_ns} ns in {window.duration_ns} ns makes {n_rows:,} rows, more than "
+            f"{MOST_ROWS:,}: take a longer step, or a shorter duration"
         )
-    start_sim_ns = (start_utc - run.start_utc) // timedelta(microseconds=1) * 1000
-    return PlanWindow(start_sim_ns, duration_ns, step_ns)
 
 
 def planned(scenario: Scenario, window: PlanWindow, say: Callable[[str], None] | None) -> Geometry:
@@ -120,17 +127,20 @@ def planned(scenario: Scenario, window: PlanWindow, say: Callable[[str], None] |
     return geometry
 
 
-def _rows(geometry: Geometry, ends: Iterable[tuple[int, int]], window: PlanWindow) -> Iterator[PlanRow]:
+def _rows(geometry: Geometry, pairs: Pairs, window: PlanWindow) -> Iterator[PlanRow]:
     names, known = geometry.nodes.names, geometry.nodes.known_as.by_node
     epochs = geometry.epochs(window.start_sim_ns, window.step_ns, at_faults=False)
+    look, ends = Look(pairs), pairs.destinations
     for ahead_ns in window.instants_ns:
         epoch = next(epochs)
-        for source, destination in ends:
-            path = epoch.path(source, destination)
+        if pairs.has_nearest:
+            ends = look.ends(epoch)
+        for source, destination in zip(pairs.sources.tolist(), ends.tolist(), strict=True):
+            path = None if destination == UNUSED else epoch.path(source, destination)
             yield PlanRow(
                 t_ns=ahead_ns,
                 src=names[source],
-                dst=names[destination],
+                dst=NEAREST if destination == UNUSED else names[destination],
                 rtt_ns=None if path is None else round(2 * epoch.path_delay_ns(path)),
                 hops=None if path is None else len(path) - 1,
                 path=() if path is None else tuple(names[node] for node in path),
@@ -138,11 +148,3 @@ def _rows(geometry: Geometry, ends: Iterable[tuple[int, int]], window: PlanWindo
                 if path and any(node in known for node in path)
                 else (),
             )
-
-
-def parse_pair(pair: str, nodes: Nodes) -> tuple[int, int]:
-    """Node indices of ``A:B``; InputError for another form, and for a name that nobody has."""
-    names = pair.split(":")
-    if len(names) != 2 or not all(names):
-        raise InputError(f"{shown(pair)} is not a pair of nodes: write A:B, as in gw-london:gw-tokyo")
-    return find_node(names[0], nodes), find_node(names[1], nodes)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import InputError
 from .options import (
     DurationOption,
     Format,
@@ -18,6 +20,7 @@ from .options import (
     window,
 )
 from .output import print_rows, stderr, working
+from .plan_pairs import print_pairs
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -28,8 +31,16 @@ if TYPE_CHECKING:
 
 EXAMPLE = (
     "Example: orbitmesh plan demo --pair gw-london:gw-tokyo --pair sat-0-0:gw-london "
-    "--start 2026-11-01T00:00:00Z --duration 200s --step 100ms -o csv"
+    "--start 2026-11-01T00:00:00Z --duration 200s --step 100ms -o csv\n\n"
+    "Example: orbitmesh plan starlink-shell1 --pair 'gw-*:gw-*' --duration 24h"
 )
+
+
+class Show(StrEnum):
+    ROWS = "rows"
+    PAIRS = "pairs"
+    CONTACTS = "contacts"
+
 
 COLUMNS = ("t_ns", "src", "dst", "rtt_ns", "hops", "path")
 OF_CUSTOMERS = (
@@ -50,7 +61,17 @@ def plan(
         typer.Option(
             "--pair",
             metavar="A:B",
-            help="From node A to node B; may be given several times. [default: what light allows customers]",
+            help="From node A to node B; either a set: 'gw-*', 'sat-3-*', B also nearest. May be given "
+            "several times. [default: what light allows customers]",
+            show_default=False,
+        ),
+    ] = None,
+    show: Annotated[
+        Show | None,
+        typer.Option(
+            "--show",
+            help="rows: each pair at each instant; pairs: of each p50, worst, availability, changes of path, "
+            "stretch; contacts: when each has which path. [default: rows, of sets pairs]",
             show_default=False,
         ),
     ] = None,
@@ -64,7 +85,11 @@ def plan(
     Without a pair: for each class of customers and gateway the least and the most, over the instants, of the
     round trip to the nearest satellite that serves, and which bounds of its target light alone forbids.
 
-    Nodes may be named by a station's name, a satellite's name in its file, or its catalogue number.
+    Nodes may be named by a station's name, a satellite's name in its file, or its catalogue number. In sets
+    * ? and [] are a shell's: quote them, and a node whose name has one goes first. nearest: at each instant
+    the satellite with a process that is the least delay away. Of sets the step is at least a 8640th of the
+    duration, 10 s in a day, unless --step says another.
+
     In ns for programs (-o json, -o csv); known_as, of files: the path by their names.  An empty round
     trip, hops and path: no way at that instant.
     """
@@ -75,7 +100,14 @@ def plan(
 
     loaded = Scenario.load(scenario)  # before the slow imports: a wrong file is told at once
     if not pairs:
+        if show is not None:
+            raise InputError("--show is of pairs, and none is given: add --pair", key="--show")
         _print_customers(loaded, start_utc, long_ns, step_ns, output)
+        return
+    from ..outlook.sets import has_sets
+
+    if (show or (Show.PAIRS if has_sets(pairs) else Show.ROWS)) is not Show.ROWS:
+        print_pairs(loaded, pairs, start_utc, long_ns, step_ns, output, contacts=show is Show.CONTACTS)
         return
     from ..plan import plan_rows
 
@@ -88,8 +120,6 @@ def plan(
 def _print_customers(
     scenario: Scenario, start_utc: datetime | None, long_ns: int | None, step_ns: int | None, output: Format
 ) -> None:
-    from ..errors import InputError
-
     if not scenario.customers:
         raise InputError(
             "no pair of nodes is given, and the scenario has no [[customers]]: name one, as in "

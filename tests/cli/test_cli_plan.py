@@ -11,6 +11,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from orbitmesh.emulator.cli.main import app
+from orbitmesh.emulator.cli.plan_pairs import default_step_ns
+from orbitmesh.emulator.scenario import Scenario
 
 runner = CliRunner()
 
@@ -79,3 +81,50 @@ def test_a_node_that_is_none_is_named(wrong: str) -> None:
     assert result.exit_code == 2
     assert wrong in result.stderr
     assert result.stdout == ""
+
+
+def test_sets_print_figures_of_each_pair_and_say_the_step_and_the_line() -> None:
+    result = plan(
+        "demo", "--pair", "gw-lo*:gw-*", "--pair", "gw-london:nearest", "--duration", "24h", "--step", "1h"
+    )
+    assert result.exit_code == 0, result.output
+    assert result.stdout.split("\n")[0].split() == [
+        "src", "dst", "p50", "ms", "worst", "ms", "at", "s", "available", "longest", "outage", "s", "changes",
+        "stretch", "p50",
+    ]  # fmt: skip
+    assert len(result.stdout.splitlines()) == 1 + 2 * 7 + 1
+    assert "15 pairs at 24 instants, one each 3600 s" in result.stderr
+    assert "the great circle between two gateways" in result.stderr
+
+
+def test_sets_take_10_s_a_day_where_no_step_is_given() -> None:
+    shell = Scenario.load("starlink-shell1")
+    assert default_step_ns(shell, 24 * 3600 * 10**9) == 10 * 10**9
+    assert default_step_ns(shell, None) == shell.run.step_ns == 10**9
+    result = plan("demo", "--pair", "gw-london:nearest", "-o", "csv")
+    (row,) = csv.DictReader(io.StringIO(result.stdout))
+    assert row["instants"] == "60"
+
+
+def test_everything_of_sets_can_be_had_as_rows_and_as_contacts() -> None:
+    asked = ("demo", "--pair", "gw-london:gw-[nt]*", "--duration", "10min", "--step", "1min")
+    rows = list(csv.DictReader(io.StringIO(plan(*asked, "--show", "rows", "-o", "csv").stdout)))
+    assert len(rows) == 10 * 3
+    contacts = json.loads(plan(*asked, "--show", "contacts", "-o", "json").stdout)
+    for contact in contacts:
+        inside = [
+            row
+            for row in rows
+            if row["dst"] == contact["dst"] and contact["begin_ns"] <= int(row["t_ns"]) < contact["end_ns"]
+        ]
+        assert {row["path"] for row in inside} == {contact["path"] or ""}
+        assert int(inside[0]["rtt_ns"]) == pytest.approx(contact["rtt_begin_ns"], abs=1)
+    assert sum(contact["end_ns"] - contact["begin_ns"] for contact in contacts) == 3 * 600 * 10**9
+    for_people = plan(*asked, "--show", "contacts")
+    assert for_people.stdout.split()[:4] == ["src", "dst", "begin", "s"]
+
+
+def test_a_table_of_pairs_needs_pairs() -> None:
+    result = plan("demo", "--show", "contacts")
+    assert result.exit_code == 2
+    assert "add --pair" in result.stderr

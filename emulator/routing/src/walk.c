@@ -45,18 +45,32 @@ int64_t walk(int64_t n_satellites, int64_t slots, const int32_t *laser_neighbour
     return hops;
 }
 
+/* One of the marks by which ways are told apart, made of the mark of what is left of the way (splitmix64). */
+static uint64_t marked(uint64_t rest, int64_t node)
+{
+    uint64_t z = rest * 3 + (uint64_t)(node + 1) * 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
 /*
  * cost (n_sources,): the sum of link_cost along the way of each source to the destination, INFINITY where there is
  * none.  known (n_nodes,) comes as NAN throughout and goes so; trail (n_nodes,) is room to work in.
+ * mark (n_sources,), or NULL: a number that goes by the nodes of the way alone, 0 where there is none; then
+ * known_mark (n_nodes,) is room for them.
  */
 void way_costs(int64_t n_satellites, int64_t slots, const int32_t *laser_neighbour, const int32_t *laser_row,
                const int32_t *ground_first, const int32_t *ground_neighbour, const int32_t *ground_row,
                const uint8_t *code, int64_t destination, const double *link_cost, int64_t n_sources,
-               const int32_t *sources, double *cost, double *known, int32_t *trail)
+               const int32_t *sources, double *cost, double *known, int32_t *trail, uint64_t *mark,
+               uint64_t *known_mark)
 {
     Ports p = { n_satellites, slots, laser_neighbour, laser_row, ground_first, ground_neighbour, ground_row };
     int64_t seen = 0, row = -1;
     known[destination] = 0;
+    if (mark)
+        known_mark[destination] = marked(0, destination);
     trail[seen++] = (int32_t)destination;
     for (int64_t i = 0; i < n_sources; i++) {
         int64_t begin = seen, node = sources[i], next;
@@ -72,12 +86,16 @@ void way_costs(int64_t n_satellites, int64_t slots, const int32_t *laser_neighbo
     unwind:
         for (int64_t k = seen - 1; k >= begin; k--) {
             if (total < INFINITY) {
-                step(&p, trail[k], code[trail[k]], &row);
+                next = step(&p, trail[k], code[trail[k]], &row);
                 total += link_cost[row];
+                if (mark)
+                    known_mark[trail[k]] = marked(known_mark[next], trail[k]);
             }
             known[trail[k]] = total;
         }
         cost[i] = known[sources[i]];
+        if (mark)
+            mark[i] = cost[i] < INFINITY ? known_mark[sources[i]] : 0;
     }
     while (seen > 0)
         known[trail[--seen]] = NAN;

@@ -1,0 +1,1 @@
+"""What lies ahead of many pairs of nodes: sets of them, their ways over time, and what comes of these."""
