@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from .. import spreadsheet
 from .options import Format
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def print_rows(
     elif output is Format.CSV:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows(rows)
+        writer.writerows(map(spreadsheet.row, rows))
     else:
         print_table(columns, rows, title=title)
 

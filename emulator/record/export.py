@@ -6,6 +6,7 @@ import csv
 import io
 import json
 
+from .. import spreadsheet
 from .results import RunResults
 
 _FIGURES = {
@@ -30,7 +31,6 @@ def to_csv(results: RunResults) -> str:
     for gateway in results.summary["gateways"]:
         for kind, values in gateway["kinds"].items():
             row = [(values[what] or {}).get(name) for what, name in figures]
-            out.writerow(
-                [gateway["gateway"], kind, gateway["satellites"], values["samples"], values["lost"], *row]
-            )
+            counts = (gateway["satellites"], values["samples"], values["lost"])
+            out.writerow(spreadsheet.row([gateway["gateway"], kind, *counts, *row]))
     return text.getvalue()

@@ -126,6 +126,30 @@ def _first_line(error: BaseException) -> str:
     return plain((str(error).splitlines() or [type(error).__name__])[0])
 
 
+def schema_of(path: Path) -> pa.Schema:
+    """Of one regular file; InputError says what is wrong."""
+    try:
+        with _opened(path) as file:
+            return pq.read_schema(file)
+    except FileNotFoundError:
+        raise InputError("there is no such file", path=path) from None
+    except _DAMAGED as error:
+        raise InputError(_first_line(error), path=path) from None
+
+
+def read_all(path: Path) -> pa.Table:
+    """All columns of one regular file, whichever they are; InputError says what is wrong."""
+    try:
+        with _opened(path) as file:
+            table = pq.read_table(file)
+        table.validate(full=True)
+    except FileNotFoundError:
+        raise InputError("there is no such file", path=path) from None
+    except _DAMAGED as error:
+        raise InputError(_first_line(error), path=path) from None
+    return table
+
+
 def sentence(unreadable: tuple[Path, str]) -> str:
     path, why = unreadable
     return f"{path} cannot be read ({why}); its rows are missing"

@@ -28,6 +28,7 @@ from ..errors import FailureError, FasterThanLight, HostError, InputError, RunEr
 from ..safe_files import Folder
 from . import account, ending, files, soundness
 from .answer_book import AnswerBook, customers_of
+from .described import about_run, described
 from .due import DueCounter
 from .facts import RunFacts, RunHeader, utc_text
 from .light import shorter_than_light
@@ -221,10 +222,12 @@ class Recorder:
         self.flush()
         windows = self._still.windows(facts)
         mark = partial(soundness.marked, windows=windows)
-        self._write(lambda: self._samples.table.merge(mark))
+        about = partial(described, about=about_run(self._run["run_id"]))
+        self._write(lambda: self._samples.table.merge(mark, about))
         for table in self._tables[1:]:
             is_marked = any(b is not None and table is b.table for b in (self._answers, self._training))
-            self._write(partial(table.merge, mark) if is_marked else table.merge)
+            merge = partial(table.merge, mark) if is_marked else table.merge
+            self._write(partial(merge, described=about))
         for table in self._tables:
             self.recorded.unwritten += table.rows_waiting + table.rows_lost
         rows, unreadable = files.read_table(self.out.anchored / files.SAMPLES, SAMPLES, COLUMNS)
@@ -257,7 +260,9 @@ class Recorder:
         if counter is not None and facts.began_mono_ns is not None and facts.ended_mono_ns is not None:
             pairs = counter.pairs(facts.began_mono_ns, facts.ended_mono_ns)
         table = account.pairs_table(counter, pairs, rows, self._told)
-        self._write(lambda: write_table(self.out, files.PAIRS, table))
+        about = about_run(self._run["run_id"])
+        told = table.cast(described(table.schema, "pairs", about))
+        self._write(lambda: write_table(self.out, files.PAIRS, told))
         if counter is not None and pairs is not None:
             ways = account.of_gateways(counter, pairs)
             for gateway in gateways:

@@ -65,19 +65,24 @@ class TableWriter:
             self.rows_written += len(rows)
             del self._rows[: len(rows)]
 
-    def merge(self, finished: Callable[[pa.Table], pa.Table] = lambda rows: rows) -> None:
+    def merge(
+        self,
+        finished: Callable[[pa.Table], pa.Table] = lambda rows: rows,
+        described: Callable[[pa.Schema, str], pa.Schema] = lambda schema, name: schema,
+    ) -> None:
         """Make one file of all parts, in order, and remove them.  HostError: the disk refuses, they stay.
 
-        ``finished`` fills in what was not known while the run lasted.
+        ``finished`` fills in what was not known while the run lasted; ``described`` adds metadata.
         """
+        schema = described(self.schema, self._name)
         merged = f"{self._name}.parquet"
         with (
             _sentences(self._record.path / merged),
             self._record.replacing(merged) as file,
-            pq.ParquetWriter(file, self.schema) as out,
+            pq.ParquetWriter(file, schema) as out,
         ):
             for group in _groups(parts_of(self._folder.anchored), self.schema):
-                out.write_table(finished(group).select(self.schema.names).cast(self.schema))
+                out.write_table(finished(group).select(schema.names).cast(schema))
         with _sentences(self._folder.path):
             for part in parts_of(self._folder.anchored):
                 self._folder.remove(part.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..epoch import Bool, Epoch, Nodes
 from ..feed.feed import Feed
@@ -23,6 +23,9 @@ from .intervening import Intervening
 from .node_processes import NodeProcesses
 from .questions import Questions
 from .recorder_process import RecorderProcess
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class RunningMesh:
@@ -104,6 +107,14 @@ class RunningMesh:
     def lateness(self) -> Lateness | None:
         """Of the packets, since the mesh was built."""
         return self._books.lateness(self.backend)
+
+    def samples(self) -> pa.Table:
+        """A row for each measurement that is on disk by now, at most two seconds ago: docs/record.md says
+        what its columns are, and so does its schema.  All of them once the run has ended.
+        """
+        from ..results.running import samples_of
+
+        return samples_of(self.out, self.run_id)
 
     def status(self) -> dict[str, Any]:
         """The run now, for a screen: times, ticks, links, and the recorder's digest per gateway."""

@@ -13,7 +13,9 @@ from record_fakes import facts, header, small_world
 from orbitmesh.emulator.record import files
 from orbitmesh.emulator.record.account import PAIRS
 from orbitmesh.emulator.record.answers import ANSWERS
+from orbitmesh.emulator.record.described import meanings, page
 from orbitmesh.emulator.record.link_waits import LINKS
+from orbitmesh.emulator.record.meanings import TABLES
 from orbitmesh.emulator.record.platforms import PLATFORMS
 from orbitmesh.emulator.record.recorder import Recorder
 from orbitmesh.emulator.record.samples import PATH_CHANGES, SAMPLES
@@ -56,6 +58,21 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 )
 def test_every_column_is_documented_in_its_order(section: str, names: list[str]) -> None:
     assert list(documented(section)) == names
+
+
+def test_the_page_is_what_the_code_says() -> None:
+    """Else: python -m orbitmesh.emulator.record.described docs/record.md"""
+    assert page(TEXT) == TEXT
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_column_s_meaning_stands_for_itself(table: str) -> None:
+    """It is in the table's schema, too, where no other row stands above it."""
+    for each in meanings(TABLES[table]):
+        assert each.text, each.name
+        assert not re.match(r"likewise|the same|that\b|as of", each.text) or each.name in (
+            "sim_ns", "narrowest_emulated_bps", "waited_ns",
+        ), each  # fmt: skip
 
 
 @pytest.mark.parametrize("section", [files.RUN, files.SUMMARY])
