@@ -99,11 +99,11 @@ def test_numbers_without_end() -> None:
 
 
 def test_a_quantity_of_twenty_thousand_digits_takes_no_time() -> None:
-    began_s = time.monotonic()
+    began_s = time.process_time()
     for text in ("1" * 20_000, "1" * 20_000 + " km", "1." * 10_000, " " * 20_000 + "km", "1" + " " * 20_000):
         with pytest.raises(ValueError, match="characters"):
             parse(text, LENGTH_KM)
-    assert time.monotonic() - began_s < 1  # 20,000 digits without a unit took 13 s
+    assert time.process_time() - began_s < 1  # 20,000 digits without a unit took 13 s
 
 
 @pytest.mark.parametrize(

@@ -58,9 +58,8 @@ def test_jobs_run_in_order_and_the_second_waits_as_long_as_the_first_computes() 
         one = asyncio.create_task(worker.run("first", 1, first, LONG_NS))
         await asyncio.sleep(0)
         two = asyncio.create_task(worker.run("second", 1, lambda _: order.append("second"), LONG_NS))
-        await asyncio.sleep(
-            0.05
-        )  # the loop goes on meanwhile: this is what the wait below is measured against
+        # the loop goes on meanwhile: this is what the wait below is measured against
+        await asyncio.sleep(0.05)
         release.set()
         first_done, second_done = await one, await two
         assert order == ["first", "second"]
@@ -140,7 +139,8 @@ def test_a_cancelled_job_that_waits_never_runs_and_one_that_runs_can_notice() ->
     async def scenario(worker: Worker) -> None:
         running = asyncio.create_task(worker.run("a", 1, until_cancelled, LONG_NS))
         waiting = asyncio.create_task(worker.run("b", 1, lambda _: ran.append("b"), LONG_NS))
-        await asyncio.sleep(0.01)
+        while not (worker.running and worker.waiting):
+            await asyncio.sleep(0.001)
         waiting.cancel()
         running.cancel()
         await asyncio.gather(running, waiting, return_exceptions=True)

@@ -34,7 +34,10 @@ S = 10**9
 #: 131,072 bytes a token of Llama-3.1-8B at 16 bits, and a thousandth of them, as of the rates of the links
 SPEC = ServingSpec(Deployment(LLAMA_8B, H100), cache_ratio=1e-3)
 LOAD = LoadSpec("chat", "gw-a", 1, 1.0, Lengths("fixed", 500), Lengths("fixed", 60))
-ASKED = Asked(0, 0, 0, 500, 60, 0, True)
+TOKENS = 150  # so many that a starved machine still finds the answer under way: a second of steps
+ASKED = Asked(0, 0, 0, 500, TOKENS, 0, True)
+#: what hosts and streams may take of an answer where the machine gives each its turn
+HOST_NS = 300_000_000
 
 
 class Sky:
@@ -54,6 +57,19 @@ class Sky:
             "gw-a", "gateway", "10.0.0.9", 1, loads=(LOAD,), peers={name: name for name in self.names}
         )
         self.customers = sender.CustomerSender(spec, group, self)  # type: ignore[arg-type]
+        self.stalled_ns = 0
+        group.create_task(self._watch())
+
+    async def _watch(self) -> None:
+        """How long this process had no turn when it was due one, in all."""
+        while True:
+            began_ns = time.monotonic_ns()
+            await asyncio.sleep(0.002)
+            self.stalled_ns += max(0, time.monotonic_ns() - began_ns - 3_000_000)
+
+    def host_ns(self) -> int:
+        """What a starved machine may have added on both sides of each stream comes on top."""
+        return HOST_NS + 2 * self.stalled_ns
 
     def connect(self, name: str) -> PeerChannel:
         return PeerChannel(self.group, "127.0.0.1", self.servers[self.names.index(name)].port)
@@ -78,7 +94,11 @@ class Sky:
             await asyncio.sleep(0.002)
         then()
         await asking
-        return self.told[-1]
+        answer = self.told[-1]
+        # by the model no later than the customer saw, and all but what hosts and streams took of it
+        took_ns = answer.done_mono_ns - answer.due_mono_ns
+        assert answer.error or 0 < took_ns - whole(answer) < self.host_ns()
+        return answer
 
 
 def sky(
@@ -87,7 +107,7 @@ def sky(
     specs: tuple[ServingSpec, ServingSpec] = (SPEC, SPEC),
 ) -> None:
     async def run() -> None:
-        async with asyncio.timeout(12), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
             made = Sky(group, specs)
             monkeypatch.setattr(sender, "PeerChannel", lambda _, name: made.connect(name))
             for server in made.servers:
@@ -115,15 +135,13 @@ def test_an_answer_goes_on_elsewhere_with_its_cache_and_its_parts_are_the_whole(
     async def scenario(sky: Sky) -> None:
         answer = await sky.ask(10, lambda: sky.leave(time.monotonic_ns()))
         assert (answer.error, answer.output_tokens, answer.dst, answer.moved_to) == (
-            "", 60, "sat-0-0", "sat-0-1",
+            "", TOKENS, "sat-0-0", "sat-0-1",
         )  # fmt: skip
         assert (answer.moves, answer.recomputed) == (1, 0)
         # some 500 prompt tokens and 10 or a few more, of 131 bytes each
-        assert 509 * 131 <= answer.moved_bytes <= 560 * 132
-        assert 0 < answer.moved_ns < 500_000_000
+        assert 509 * 131 <= answer.moved_bytes <= (500 + TOKENS) * 132
+        assert 0 < answer.moved_ns < 200_000_000 + sky.host_ns()
         assert answer.moved_first_ns == 0
-        # by the model no later than the customer saw, and all but what hosts and streams took of it
-        assert 0 < answer.done_mono_ns - answer.due_mono_ns - whole(answer) < 300_000_000
         for service in sky.services:
             (replica,) = service._replicas
             assert (replica.batcher.running, replica.batcher.waiting) == (0, 0)
@@ -154,21 +172,21 @@ def test_what_cannot_take_its_cache_computes_it_anew(kind: str, monkeypatch: pyt
     async def scenario(sky: Sky) -> None:
         if kind == "full":
             held = serving_stub(grpc.aio.insecure_channel(f"ipv4:127.0.0.1:{sky.servers[1].port}"))
-            call = held.Generate(serving_pb2.GenerateRequest(prompt_tokens=5, max_output_tokens=100))
+            call = held.Generate(serving_pb2.GenerateRequest(prompt_tokens=5, max_output_tokens=2000))
             await call.read()
         if kind == "dead":
             await sky.servers[1].stop(0)
 
         rate_bps = 0 if kind == "no way" else 10**9
         answer = await sky.ask(10, lambda: sky.leave(time.monotonic_ns(), rate_bps))
-        assert (answer.error, answer.output_tokens) == ("", 60)
+        assert (answer.error, answer.output_tokens) == ("", TOKENS)
         n = 0 if kind == "dead" else 1
         assert (answer.moves, answer.recomputed, answer.moved_bytes) == (n, n, 0)
         assert answer.moved_to == ("" if kind == "dead" else "sat-0-1")
         assert answer.moved_ns > (250_000_000 if kind == "dead" else 0)
-        assert 0 < answer.done_mono_ns - answer.due_mono_ns - whole(answer) < 300_000_000
 
-    monkeypatch.setattr("orbitmesh.nodes.serving.mover._READY_S", 0.3)
+    if kind == "dead":
+        monkeypatch.setattr("orbitmesh.nodes.serving.mover._READY_S", 0.3)
     sky(scenario, monkeypatch, (SPEC, small if kind == "full" else SPEC))
 
 
@@ -201,7 +219,7 @@ def test_a_ticket_that_is_not_known_is_no_end_and_a_broken_move_leaves_no_trace(
         # the target forgets it, as one that has begun anew
         monkeypatch.setattr(sky.services[1]._arrived, "claim", lambda ticket: None)
         answer = await sky.ask(10, lambda: sky.leave(time.monotonic_ns()))
-        assert (answer.error, answer.output_tokens, answer.moves, answer.recomputed) == ("", 60, 1, 1)
+        assert (answer.error, answer.output_tokens, answer.moves, answer.recomputed) == ("", TOKENS, 1, 1)
 
         stub = serving_stub(grpc.aio.insecure_channel(f"ipv4:127.0.0.1:{sky.servers[0].port}"))
         header = serving_pb2.MigrateHeader(
@@ -249,8 +267,7 @@ def test_what_stands_still_leaves_and_what_waited_there_counts_as_throttled(
 
         answer = await sky.ask(10, then)
         assert (answer.error, answer.moves, answer.recomputed) == ("", 1, 0)
-        assert 150_000_000 < answer.throttled_ns < 600_000_000
-        assert 0 < answer.done_mono_ns - answer.due_mono_ns - whole(answer) < 300_000_000
+        assert 150_000_000 < answer.throttled_ns < 300_000_000 + sky.host_ns()
 
     sky(scenario, monkeypatch)
 
@@ -260,19 +277,19 @@ def test_where_the_scenario_says_refuse_nothing_is_begun_that_would_outlive(
 ) -> None:
     async def scenario(sky: Sky) -> None:
         sky.customers.assign("sat-0-0", {}, {}, {})
-        for left_s, error in ((0.3, "UNAVAILABLE"), (60, "")):
-            sky.leave(time.monotonic_ns() + round(left_s * S), rule="refuse")
-            await sky.customers._ask(LOAD, ASKED, time.monotonic_ns())
+        for left_s, tokens, error in ((4, 1000, "UNAVAILABLE"), (60, 60, "")):
+            sky.leave(time.monotonic_ns() + left_s * S, rule="refuse")
+            await sky.customers._ask(LOAD, replace(ASKED, output_tokens=tokens), time.monotonic_ns())
             answer = sky.told[-1]
             assert (answer.error, answer.refused) == (error, bool(error))
-        assert 0 < sky.told[0].retry_ns <= 300_000_000, "then another is there to ask"
+        assert 0 < sky.told[0].retry_ns <= 4 * S, "then another is there to ask"
 
     sky(scenario, monkeypatch)
 
 
 def test_a_cache_that_stops_coming_gives_its_room_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """A sender that stands still or whose link is dead says nothing, and others wait for its place."""
-    monkeypatch.setattr(arrivals, "STALLED_S", 0.3)
+    monkeypatch.setattr(arrivals, "STALLED_S", 1.0)
     small = replace(SPEC, requests=1)
 
     async def scenario(sky: Sky) -> None:
