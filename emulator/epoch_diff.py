@@ -30,21 +30,29 @@ class EpochDiff:
 
 def diff(old: Epoch | None, new: Epoch) -> EpochDiff:
     """What changed; against ``None`` (no network yet) everything is new.  Pure."""
-    new_key = new.links.key()
-    old_key = np.empty(0, np.int64) if old is None else old.links.key()
-    is_kept = np.isin(new_key, old_key, assume_unique=True)
-    node, destination, step = _route_changes(None if old is None else old.routes, new.routes)
+    removed, added, kept = link_changes(old, new)
+    node, destination, step = route_changes(None if old is None else old.routes, new.routes)
     return EpochDiff(
-        removed=np.flatnonzero(~np.isin(old_key, new_key, assume_unique=True)),
-        added=np.flatnonzero(~is_kept),
-        kept=np.flatnonzero(is_kept),
+        removed=removed,
+        added=added,
+        kept=kept,
         route_node=node,
         route_destination=destination,
         route_next=step,
     )
 
 
-def _route_changes(old: Routes | None, new: Routes) -> tuple[Int32, Int32, Int32]:
+def link_changes(old: Epoch | None, new: Epoch) -> tuple[Int64, Int64, Int64]:
+    """``removed``, ``added`` and ``kept`` alone."""
+    new_key = new.links.key()
+    old_key = np.empty(0, np.int64) if old is None else old.links.key()
+    is_kept = np.isin(new_key, old_key, assume_unique=True)
+    is_removed = ~np.isin(old_key, new_key, assume_unique=True)
+    return np.flatnonzero(is_removed), np.flatnonzero(~is_kept), np.flatnonzero(is_kept)
+
+
+def route_changes(old: Routes | None, new: Routes) -> tuple[Int32, Int32, Int32]:
+    """``route_node``, ``route_destination`` and ``route_next`` alone."""
     n_nodes = new.ports.n_nodes
     before = np.full(new.next_node.shape, UNREACHABLE, np.int32)
     withdrawn = np.empty((0, n_nodes), np.int32)

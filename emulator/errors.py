@@ -4,6 +4,7 @@
 
     OrbitmeshError
     ├── InputError            what a user wrote is wrong               exit status 2
+    │   ├── UnknownName       a name that nobody has; with what is near
     │   ├── ScenarioError     a scenario: file, line, key
     │   └── ElementsError     orbital elements: file, line
     └── FailureError          what was asked for cannot be done        exit status 1
@@ -11,6 +12,7 @@
         │   ├── BackendError  a link backend that was asked for cannot work here
         │   └── GuestError    a guest kernel does not boot, or breaks down
         ├── KernelError       the kernel refused a netlink message
+        ├── RunEnded          the run that was called ends, or has ended
         └── RunError          a run ended early
             ├── ProcessDied   the engine, the geometry, the recorder or a node
             └── FasterThanLight   a sample that physics does not allow
@@ -50,6 +52,10 @@ class InputError(OrbitmeshError):
         return ": ".join([*parts, self.message])
 
 
+class UnknownName(InputError):
+    pass
+
+
 class ScenarioError(InputError):
     pass
 
@@ -79,6 +85,10 @@ class GuestError(HostError):
 
 
 class KernelError(FailureError):
+    pass
+
+
+class RunEnded(FailureError):
     pass
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .epoch import Nodes
-from .errors import InputError
+from .errors import UnknownName
 from .shown import shown
 from .suggest import suggest
 
@@ -13,7 +13,7 @@ _FEW_NODES = 20_000
 
 def find_node(name: str, nodes: Nodes) -> int:
     """Index of a node by its name, of a gateway by its station's, or of a satellite by that in its file;
-    InputError with what is near.
+    UnknownName with what is near.
 
     A name that is a node's own goes first: for a station named ``sat-0-0``
     its gateway has to be written out.
@@ -23,7 +23,7 @@ def find_node(name: str, nodes: Nodes) -> int:
             return nodes.index[candidate]
     if (found := nodes.known_as.one(name)) >= 0:
         return found
-    raise InputError(f"there is no node {shown(name)}: {_near(name, nodes)}")
+    raise UnknownName(f"there is no node {shown(name)}: {_near(name, nodes)}")
 
 
 def _near(name: str, nodes: Nodes) -> str:

@@ -12,7 +12,7 @@ from datetime import datetime
 from .shown import shown
 
 # A run's socket is reached as /proc/self/fd/<number>/<run id>, and a socket's path holds 107 bytes:
-# 22 for what stands before, 22 for the date and the token behind the name.
+# 22 for what stands before (18 where ".api" stands behind), 22 for the date and the token behind the name.
 MOST_NAME_CHARACTERS = 60
 MOST_RUN_ID_CHARACTERS = 84
 

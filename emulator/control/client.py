@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from ..errors import FailureError, InputError
+from ..errors import FailureError, InputError, OrbitmeshError, RunEnded, UnknownName
 from ..run_names import is_run_id
 from ..shown import shown
 from . import messages
@@ -39,7 +39,17 @@ _STATUS_KEYS = (
     "digest",
 )  # fmt: skip
 _PATH_KEYS = ("path", "hops", "delay_ns")
+_CLOCK_KEYS = ("elapsed_ns", "paused", "speed_ratio")
 _WATCH_KEYS = ("news", "next", "at_end")
+
+
+_KINDS: dict[str, type[OrbitmeshError]] = {"RunEnded": RunEnded, "UnknownName": UnknownName}
+
+
+def error_of(answer: dict[str, Any]) -> OrbitmeshError:
+    """What an answer with an error tells, as it was raised there."""
+    kind = InputError if answer.get("exit_status") == InputError.exit_status else FailureError
+    return _KINDS.get(str(answer.get("kind")), kind)(str(answer["error"]))
 
 
 def find_runs() -> list[str]:
@@ -117,6 +127,23 @@ class Client:
         ]
         return found
 
+    def route(self, nodes: Sequence[str]) -> None:
+        """Make nodes destinations; answers once the routes are in force."""
+        self._ask({"verb": "route", "nodes": list(nodes)})
+
+    def pause(self) -> dict[str, Any]:
+        return self._ask({"verb": "pause"}, needed=_CLOCK_KEYS)
+
+    def resume(self) -> dict[str, Any]:
+        return self._ask({"verb": "resume"}, needed=_CLOCK_KEYS)
+
+    def step(self, by_ns: int) -> dict[str, Any]:
+        """Move a clock that stands; answers once the epochs of that time are in force."""
+        return self._ask({"verb": "step", "by_ns": by_ns}, needed=_CLOCK_KEYS)
+
+    def speed(self, ratio: float) -> dict[str, Any]:
+        return self._ask({"verb": "speed", "ratio": ratio}, needed=_CLOCK_KEYS)
+
     def capture(self, node: str, peer: str | None, fd: int) -> None:
         """Copy what arrives at a node, or passes from it to a peer, into a file; until this client closes."""
         self._ask({"verb": "capture", "node": node, "peer": peer}, give=[fd])
@@ -158,7 +185,7 @@ class Client:
             messages.send(self.socket, encode(request), give or ())
             came = self._lines.next(self._answer_s)
             if came is None:
-                raise FailureError(f"run {self.run_id} ended before it answered")
+                raise RunEnded(f"run {self.run_id} ended before it answered")
             line, fds = came
             if fds_to is None:
                 close_all(fds)
@@ -171,14 +198,13 @@ class Client:
                 "is its process stopped, or the machine overloaded?"
             ) from error
         except OSError as error:
-            raise FailureError(f"run {self.run_id} cannot be reached: {error}") from error
+            raise RunEnded(f"run {self.run_id} cannot be reached: {error}") from error
         except NotAMessageError as error:
             close_all(fds_to or ())
             raise FailureError(f"run {self.run_id} sent what is no answer ({error})") from None
         if "error" in value:
             close_all(fds_to or ())
-            kind = InputError if value.get("exit_status") == InputError.exit_status else FailureError
-            raise kind(str(value["error"]))
+            raise error_of(value)
         missing = [key for key in needed if key not in value]
         if missing:
             raise FailureError(
@@ -226,7 +252,7 @@ def _call(connection: socket.socket, run: Announced, limit_s: float) -> None:
         except PermissionError:
             raise FailureError(f"the mesh {run.run_id} is another user's: call orbitmesh with sudo") from None
         except OSError:
-            raise FailureError(f"run {run.run_id} has ended") from None
+            raise RunEnded(f"run {run.run_id} has ended") from None
 
 
 def _namespace_kind(fd: int) -> int:

@@ -2,7 +2,8 @@
 
 Root's is /run/orbitmesh/0; another user's is ``orbitmesh`` in $XDG_RUNTIME_DIR or /run/user/<uid>, or else
 /tmp/orbitmesh-<uid>.  Whoever finds a socket there knows who made it.  Beside the socket (``<run id>``,
-for its owner alone) a file ``<run id>.process`` tells others whether that process is still there.
+for its owner alone) a file ``<run id>.process`` tells others whether that process is still there, and
+``<run id>.api``, for its owner alone too, is where the control API is called (see api/).
 
 A folder is trusted for what its descriptor says (no link, owned by the one it is named for, written by
 nobody else), and everything in it is reached by that descriptor.
@@ -19,11 +20,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import FailureError, HostError
+from ..errors import FailureError, HostError, RunEnded
 from ..run_names import is_run_id
 
 _ROOT_BASE = Path("/run/orbitmesh")
-_PROCESS = ".process"
+_PROCESS, _API = ".process", ".api"
 _MOST_PROCESS_BYTES = 200
 
 
@@ -41,19 +42,22 @@ class Entry:
 
     def __init__(self, run_id: str) -> None:
         """FailureError where such a run is under way, HostError where there is no place to announce it."""
-        if not is_run_id(run_id):
+        if not is_run_id(run_id) or run_id.endswith((_PROCESS, _API)):
             raise FailureError(f"{run_id!r} cannot be a run's id")
         self._run_id = run_id
         self._folder_fd, folder = _own_folder()
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket, self.api_socket = (socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) for _ in range(2))
         try:
             _clear_if_stale(self._folder_fd, run_id)
             self._claim()
-            os.fchmod(self.socket.fileno(), 0o600)  # what bind makes has this mode from its first moment
-            self.socket.bind(socket_path(self._folder_fd, run_id))
-            self.socket.listen(64)
+            # the second first: who finds a run finds both
+            for each, name in ((self.api_socket, run_id + _API), (self.socket, run_id)):
+                os.fchmod(each.fileno(), 0o600)  # what bind makes has this mode from its first moment
+                each.bind(socket_path(self._folder_fd, name))
+                each.listen(64)
         except BaseException as error:
             self.socket.close()
+            self.api_socket.close()
             os.close(self._folder_fd)
             if isinstance(error, FileExistsError):
                 raise FailureError(
@@ -83,7 +87,7 @@ def announced() -> list[Announced]:
                 continue
             for name in os.listdir(fd):  # noqa: PTH208 - of a descriptor
                 # whatever else is there is passed over
-                if not is_run_id(name) or not _is_socket(fd, name, owner_uid):
+                if not is_run_id(name) or name.endswith(_API) or not _is_socket(fd, name, owner_uid):
                     continue
                 if _is_under_way(fd, name, owner_uid):
                     found.setdefault(name, Announced(name, owner_uid, folder))
@@ -91,17 +95,21 @@ def announced() -> list[Announced]:
 
 
 @contextmanager
-def reached(run: Announced) -> Iterator[str]:
-    """A path for ``connect``; FailureError where the folder is not to be trusted any more."""
+def reached(run: Announced, *, api: bool = False) -> Iterator[str]:
+    """A path for ``connect``, while the block lasts; RunEnded where the folder is not to be trusted any more.
+
+    ``api``: to where the control API is called.
+    """
+    name = run.run_id + (_API if api else "")
     with _opened(run.folder, run.owner_uid) as fd:
-        if fd is None or not _is_socket(fd, run.run_id, run.owner_uid):
-            raise FailureError(f"run {run.run_id} has ended")
-        yield socket_path(fd, run.run_id)
+        if fd is None or not _is_socket(fd, name, run.owner_uid):
+            raise RunEnded(f"run {run.run_id} has ended")
+        yield socket_path(fd, name)
 
 
-def socket_path(folder_fd: int, run_id: str) -> str:
+def socket_path(folder_fd: int, name: str) -> str:
     # short, whatever the folder's own path, and it leads to the folder that was looked at
-    return f"/proc/self/fd/{folder_fd}/{run_id}"
+    return f"/proc/self/fd/{folder_fd}/{name}"
 
 
 # ---- folders
@@ -241,6 +249,6 @@ def _started(pid: int) -> int:
 
 
 def _remove(folder_fd: int, run_id: str) -> None:
-    for name in (run_id, run_id + _PROCESS):
+    for name in (run_id, run_id + _API, run_id + _PROCESS):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name, dir_fd=folder_fd)

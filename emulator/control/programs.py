@@ -19,6 +19,10 @@ from .client import Client
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "ftp_proxy", "no_proxy"})
 
 
+def without_proxies(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name.lower() not in _PROXIES}
+
+
 def run_in_node(
     client: Client, node: str, argv: Sequence[str], *, privileged: bool = False, keep_proxy: bool = False
 ) -> int:
@@ -27,9 +31,7 @@ def run_in_node(
     ``privileged``: as one of the machine's processes, with all capabilities of this one; ``keep_proxy``:
     with its proxy variables.  When the run ends first, what still runs in the node is killed.
     """
-    environment = {
-        name: value for name, value in os.environ.items() if keep_proxy or name.lower() not in _PROXIES
-    }
+    environment = dict(os.environ) if keep_proxy else without_proxies(os.environ)
     fds = client.enter(node)
     try:
         with _terminal_kept():

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..errors import InputError, OrbitmeshError, ProcessDied
+from ..errors import InputError, OrbitmeshError, ProcessDied, RunEnded, UnknownName
 from ..priority import go_before_nodes
 from ..shown import shown
 from . import messages
@@ -55,6 +55,12 @@ class Request(dict[str, Any]):
     def text_or_none(self, key: str) -> str | None:
         return None if self.get(key) is None else self.text(key)
 
+    def texts(self, key: str) -> list[str]:
+        value = self.get(key)
+        if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+            raise InputError(f"the request's {key!r} is {shown(value)}: give it a list of names")
+        return value
+
     def file(self) -> int:
         """The descriptor that came with it."""
         if len(self.fds) != 1:
@@ -80,6 +86,8 @@ class ControlServer:
         self._lock = threading.Lock()
         self._entry = Entry(run_id)
         self._socket = self._entry.socket
+        #: where the control API is called (see api/)
+        self.api_socket = self._entry.api_socket
         self._accepter = threading.Thread(target=self._accept, name="control", daemon=True)
         self._accepter.start()
 
@@ -88,6 +96,7 @@ class ControlServer:
         self._entry.withdraw()
         with self._lock:
             clients, self._clients = self._clients, set()
+        self.api_socket.close()
         for client in (self._socket, *clients):
             with contextlib.suppress(OSError):  # a client may have gone first
                 client.shutdown(socket.SHUT_RDWR)
@@ -163,6 +172,7 @@ class ControlServer:
         except NotAMessageError as error:
             return {"error": f"this is no line of JSON with an object in it ({error})", "exit_status": 2}, ()
         except OrbitmeshError as error:
-            return {"error": str(error), "exit_status": error.exit_status}, ()
+            kind = {"kind": type(error).__name__} if isinstance(error, UnknownName | RunEnded) else {}
+            return {"error": str(error), "exit_status": error.exit_status} | kind, ()
         except Exception as error:  # a defect of ours must not leave the client waiting
             return {"error": f"{type(error).__name__}: {error}", "exit_status": 1}, ()

@@ -38,6 +38,12 @@ class Watching:
             self.position, self.is_at_end = answer["next"], answer["at_end"]
         return self._come.popleft() if self._come else None
 
+    def rest(self) -> list[Entry | Missed]:
+        """What has come with what was read last, and is not read yet."""
+        found = list(self._come)
+        self._come.clear()
+        return found
+
     def close(self) -> None:
         """Lets go of what has come and was not read."""
         while self._come:

@@ -20,7 +20,7 @@ import numpy as np
 
 from ..constants import EARTH_RADIUS_KM
 from ..epoch import Int32, Int64, Nodes
-from ..errors import InputError
+from ..errors import InputError, UnknownName
 from ..find_node import find_node
 from ..scenario.faults import ANTENNA, region
 from ..scenario.model import Station
@@ -45,13 +45,13 @@ def resolve(what: str, nodes: Nodes, stations: Sequence[Station], shells: Sequen
     if match := _PLANE.fullmatch(what):
         found = np.flatnonzero(nodes.plane == int(match[1])).astype(np.int32)
         if not len(found):
-            raise InputError(f"there is no {what}: planes are plane-0 to plane-{int(nodes.plane.max())}")
+            raise UnknownName(f"there is no {what}: planes are plane-0 to plane-{int(nodes.plane.max())}")
         return Named(found)
     if what.startswith("shell-"):
         name = what.removeprefix("shell-")
         if name not in shells:
             known = [f"shell-{each}" for each in shells if each]
-            raise InputError(f"there is no shell {shown(name)}: {suggest(what, known, 'named shells')}")
+            raise UnknownName(f"there is no shell {shown(name)}: {suggest(what, known, 'named shells')}")
         return Named(np.flatnonzero(nodes.shell == shells.index(name)).astype(np.int32))
     if what.startswith("region:"):
         return Named(_within(what, nodes, stations))

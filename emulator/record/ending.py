@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
+from ..errors import InputError, OrbitmeshError
 from ..reading import RECORD, parse_json, read_text
 from ..safe_files import Folder
 from ..shown import plain
@@ -52,6 +52,18 @@ def told(file: Path) -> tuple[str, str] | None:
     if (wrong := problem(value, ENDING)) is not None:
         raise InputError(wrong, path=file)
     return plain(value["ended"]), plain(value["reason"], ROOM_BYTES)
+
+
+def failure_of(record: Path) -> str | None:
+    """Why a run that has ended failed, by its record; None where it did not, or the record cannot say."""
+    for name in (files.ENDING, files.SUMMARY):  # the first is there only where the second could not be told
+        try:
+            value: Any = parse_json(read_text(record / name, RECORD), RECORD, record / name)
+        except (OSError, OrbitmeshError):
+            continue
+        if isinstance(value, dict) and value.get("ended") == "failed":
+            return plain(str(value.get("reason", "")))
+    return None
 
 
 def _padded(value: dict[str, str]) -> bytes:

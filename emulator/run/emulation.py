@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from ..control.api.listening import Listening
 from ..control.server import ControlServer
 from ..feed.feed import Feed
 from ..plan_customers import light_forbids
@@ -29,6 +30,7 @@ from ..run_names import make_run_id
 from ..scenario import Scenario
 from ..scenario.customers import loads_of
 from ..scenario.serving import serving_cautions
+from .api_process import ApiProcess
 from .books import Books
 from .carried import refuse_too_much
 from .clock import Clock, clock_named
@@ -66,11 +68,13 @@ class Emulation(RunningMesh):
     ``clock`` is "real", "paced", or a Clock of the caller's; ``out`` the folder
     of the record (default ``runs/<run id>``); ``links`` a backend's name or
     "auto"; ``plane`` "wired", "fabric" or "auto"; what is None comes from the
-    scenario.  Raises OrbitmeshError.
+    scenario.  ``listen``: where the control API is called by TCP; the caller's
+    to close.  Raises OrbitmeshError.
     """
 
     _awake: StayAwake | None = None
     _control: ControlServer | None = None
+    _api: ApiProcess | None = None
     _status_news: StatusNews | None = None
     _is_recorded = False  # there is a record: it gets a summary, however the run goes
 
@@ -84,9 +88,10 @@ class Emulation(RunningMesh):
         out: Path | None = None,
         links: str | None = None,
         plane: str | None = None,
+        listen: Listening | None = None,
         on_progress: Progress | None = None,
     ) -> None:
-        self.scenario = scenario
+        self.scenario, self._listen = scenario, listen
         self.duration_ns = duration_ns or scenario.run.duration_ns
         self.seed = scenario.run.seed if seed is None else seed
         self.run_id = make_run_id(scenario.name, datetime.now(UTC))
@@ -171,6 +176,7 @@ class Emulation(RunningMesh):
             self._questions.handlers() | self._intervening.handlers() | {"watch": Watched(self.feed).answer},
             self._supervision.fail,
         )
+        self._api = ApiProcess(self, self._control.api_socket, self._listen)
         self._start_nodes()
         self._count_afresh()
 
@@ -290,6 +296,8 @@ class Emulation(RunningMesh):
             if self._awake is not None:
                 last_first.callback(self._awake.close)
             last_first.callback(self.feed.drop)
+            if self._api is not None:
+                last_first.callback(self._api.close)
             if self._control is not None:  # its end tells waiting clients that all is written and gone
                 last_first.callback(self._control.close)
             last_first.callback(self._folder.close)

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from ..control.server import Answer, Handler, Request
 from ..epoch import Epoch, Nodes
-from ..errors import FailureError, InputError, RunError
+from ..errors import FailureError, InputError, RunEnded, RunError, UnknownName
 from ..interventions import Change, Intervention, Interventions, resolve
 from ..scenario import Scenario
 from ..scenario.faults import LEAST_LASTING_NS, MOST_DELAY_NS, MOST_RATE_BPS
@@ -127,7 +127,7 @@ class Intervening:
                     found = [each for each in in_force if text in (each.what, str(each.number))]
                     if not found:
                         names = ", ".join(sorted({each.what for each in in_force})[:8]) or "nothing"
-                        raise InputError(f"{shown(text)} has not been failed or changed; in force: {names}")
+                        raise UnknownName(f"{shown(text)} has not been failed or changed; in force: {names}")
                     lifted += found
             numbers = sorted({each.number for each in lifted})
             if numbers:
@@ -186,7 +186,7 @@ class Intervening:
             time.sleep(0.0005)
             done = time.monotonic() < deadline_s
         if self._mesh.ended:
-            raise FailureError("the run is ending")
+            raise RunEnded("the run is ending")
         if not done:
             raise RunError(
                 f"it is not in force after {_IN_FORCE_S:.0f} s, and will be with the next tick: "
@@ -207,17 +207,10 @@ class Intervening:
         change = Change(rate_bps, delay_ns) if rate_bps is not None or delay_ns else None
         lasts_ns = _whole_or_none(request, "lasts_ns", 1, _LONGEST_NS)
         by = plain(request.text("by"), 60)
-        return self.intervene(_names(request), lasts_ns=lasts_ns, change=change, by=by), ()
+        return self.intervene(request.texts("what"), lasts_ns=lasts_ns, change=change, by=by), ()
 
     def _lift(self, request: Request) -> Answer:
-        return self.lift(None if request.get("what") is None else _names(request)), ()
-
-
-def _names(request: Request) -> list[str]:
-    what = request.get("what")
-    if not isinstance(what, list) or not all(isinstance(each, str) for each in what):
-        raise InputError(f"the request's 'what' is {shown(what)}: give it a list of names")
-    return what
+        return self.lift(None if request.get("what") is None else request.texts("what")), ()
 
 
 def _whole_or_none(request: Request, key: str, least: int, most: int) -> int | None:

@@ -82,6 +82,7 @@ class Questions:
         return {
             "status": lambda request: (self.status(), ()),
             "enter": self._enter,
+            "route": self._route,
             "path": lambda request: (self.path(request.text("source"), request.text("destination")), ()),
             "capture": self._capture,
             "down": self._down,
@@ -106,6 +107,7 @@ class Questions:
             "plane_reason": mesh.plane_reason,
             "backend": mesh.backend.name,
             "clock": mesh.clock.name,
+            "sim_ns": sim_ns,
             "sim_utc": (mesh.scenario.run.start_utc + timedelta(microseconds=sim_ns // 1000)).isoformat(),
             "build_ns": round(1e9 * mesh.built_s),
             "elapsed_ns": 0 if began_ns is None else sim_ns - began_ns,
@@ -188,6 +190,10 @@ class Questions:
         self._mesh.plane.ensure_host(node)
         self.route_to([name])
         return {}, (self._mesh.plane.netns_fd(node), self._mesh.plane.program_mntns_fd(node))
+
+    def _route(self, request: Request) -> Answer:
+        self.route_to(request.texts("nodes"))
+        return {}, ()
 
     def _capture(self, request: Request) -> Answer:
         """Until the one who asked has gone."""

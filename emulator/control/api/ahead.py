@@ -1,0 +1,70 @@
+"""When two nodes will see each other, or have a way: in a fork of the starter, a line an interval."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+from ...errors import InputError, OrbitmeshError
+from ..messages import encode
+from .settings import ApiSettings
+
+_NICENESS = 10
+_MOST_DURATION_NS = 366 * 86_400 * 10**9
+
+
+def answer(settings: ApiSettings, request: dict[str, Any], fd: int) -> None:
+    """``a``, ``b``, ``way``, ``begin_sim_ns``, ``duration_ns``; last is ``{"end": true}`` or an error."""
+    logging.disable(logging.WARNING)  # what the run has said of its scenario already
+    os.nice(_NICENESS)  # the mesh goes before what is only asked
+    with socket.socket(fileno=os.dup(fd)) as caller:
+        os.close(fd)
+        try:
+            for row in _rows(settings, request):
+                caller.sendall(encode(row))
+            caller.sendall(encode({"end": True}))
+        except OrbitmeshError as error:
+            told = {"error": str(error), "exit_status": error.exit_status, "kind": type(error).__name__}
+            caller.sendall(encode(told))
+        except ConnectionError:
+            pass  # nobody waits for it any more
+
+
+def _rows(settings: ApiSettings, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    from ...contact_plan import rtt_ns, sight, ways
+    from ...find_node import find_node
+    from ...geometry import Geometry
+    from ...links.coverage import Window
+
+    begin_ns, long_ns = request["begin_sim_ns"], request["duration_ns"]
+    if begin_ns < 0:
+        raise InputError(f"begin_sim_ns is {begin_ns}: the scenario begins at 0")
+    if not 0 < long_ns <= _MOST_DURATION_NS:
+        raise InputError(f"duration_ns is {long_ns}: write more than 0 and at most 366 days")
+    a, b = (find_node(request[end], settings.nodes) for end in ("a", "b"))
+    scenario = settings.scenario()
+    geometry = Geometry(scenario, Window(begin_ns, long_ns, "plan"))
+    names, end_ns = geometry.nodes.names, begin_ns + long_ns
+    if not request["way"]:
+        found = sight(geometry, a, b, begin_ns, end_ns)
+        for k, (first, last) in enumerate(found.of(0)):
+            yield {
+                "begin_sim_ns": int(first), "end_sim_ns": int(last),
+                "has_begin": bool(found.begins[k]), "has_end": bool(found.ends[k]),
+                "begin_rtt_ns": rtt_ns(geometry, a, b, first), "end_rtt_ns": rtt_ns(geometry, a, b, last),
+                "path": [names[a], names[b]],
+            }  # fmt: skip
+        return
+    for each in ways(geometry, a, b, begin_ns, end_ns, scenario.run.step_ns):
+        begin_rtt, end_rtt = (
+            None if ns is None else round(2 * ns) for ns in (each.begin_delay_ns, each.end_delay_ns)
+        )
+        yield {
+            "begin_sim_ns": each.begin_sim_ns, "end_sim_ns": each.end_sim_ns,
+            "has_begin": each.begin_sim_ns > begin_ns, "has_end": each.end_sim_ns < end_ns,
+            "begin_rtt_ns": begin_rtt, "end_rtt_ns": end_rtt,
+            "path": [names[node] for node in each.path or ()],
+        }  # fmt: skip

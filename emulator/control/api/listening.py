@@ -1,0 +1,95 @@
+"""Where a run listens for callers from elsewhere: taken before the mesh is built."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from pathlib import Path
+
+from ...errors import FailureError, HostError, InputError
+from ...shown import plain, shown
+from . import credentials
+from .settings import Tls
+
+_BACKLOG = 64
+
+
+class Listening:
+    """A socket by TCP, and what callers there prove themselves by.  A context manager."""
+
+    def __init__(self, tcp: socket.socket, tls: Tls) -> None:
+        self.socket, self.tls = tcp, tls
+
+    @classmethod
+    def open(
+        cls,
+        address: str,
+        *,
+        certificate: Path | None,
+        key: Path | None,
+        token: Path | None = None,
+        client_ca: Path | None = None,
+    ) -> Listening:
+        """InputError for an address or files that are none; FailureError where the port is in use."""
+        host, port = host_and_port(address, "--listen")
+        if certificate is None or key is None or (token is None and client_ca is None):
+            raise InputError(
+                "whoever reaches it could run programs here: give --tls-cert and --tls-key, and --token-file "
+                "(a word that callers know) or --client-ca (who signs callers' certificates)",
+                key="--listen",
+            )
+        tls = Tls(
+            credentials.read_certificate(certificate, "--tls-cert"),
+            credentials.read_secret(key, "--tls-key"),
+            None if client_ca is None else credentials.read_certificate(client_ca, "--client-ca"),
+            None if token is None else credentials.read_token(token, "--token-file"),
+        )
+        credentials.check_pair(tls.certificate, tls.key)
+        return cls(_listening(host, port), tls)
+
+    def __enter__(self) -> Listening:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+    @property
+    def address(self) -> str:
+        host, port = self.socket.getsockname()[:2]
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def host_and_port(address: str, option: str) -> tuple[str, int]:
+    """``127.0.0.1:7400``, ``[::1]:7400``, ``london.example:7400``; InputError for anything else."""
+    host, colon, port = address.rpartition(":")
+    host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    is_port = port.isascii() and port.isdigit() and len(port) <= 5 and int(port) < 65_536
+    if not (colon and host and is_port) or any(c.isspace() for c in host):
+        raise InputError(f"{shown(address)} is no address: write HOST:PORT, as 127.0.0.1:7400", key=option)
+    return host, int(port)
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no name of a machine"
+        raise InputError(f"{plain(host)} is no address of this machine: {why}", key="--listen") from None
+    family, kind, protocol, _, where = found[0]
+    tcp = socket.socket(family, kind, protocol)
+    try:
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        tcp.bind(where)
+        tcp.listen(_BACKLOG)
+    except OSError as error:
+        tcp.close()
+        if error.errno == errno.EADDRINUSE:
+            raise FailureError(
+                f"--listen: port {port} of {plain(host)} is in use: take another, or 0 for one that is free "
+                f"(who has it: ss -ltnp 'sport = :{port}')"
+            ) from None
+        raise HostError(
+            f"--listen: cannot listen at {plain(host)}:{port}: {os.strerror(error.errno or 0)}"
+        ) from None
+    return tcp

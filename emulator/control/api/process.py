@@ -1,0 +1,124 @@
+"""The process that serves gRPC.  It has no privileges, forks nothing, and moves no mesh.
+
+It ends with the starter, which ends with the run, and by itself when nobody has called for a while: the run
+starts both again with the next call.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import grpc.aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from orbitmesh.control.v1 import control_pb2 as pb
+
+from ...run.processes import keep_capabilities
+from . import settings
+from .captures import Captures
+from .doors import Doors
+from .exec_call import Programs
+from .relay import Relay
+from .service import ControlService
+from .serving import MOST_RPCS, OPTIONS, SERVICE, handlers
+from .starting import Starting, lines
+from .tokens import TokenNeeded
+
+_IDLE_S = 60.0
+_GRACE_S = 1.0
+_NICENESS = 5
+_SWITCH_S = 0.001  # threads that relay take the lock for a moment, and often
+
+
+class Service(ControlService):
+    """All methods."""
+
+    def __init__(self, told: settings.ApiSettings, folder_fd: int, starting: Starting) -> None:
+        doors = Doors(told.run_id)
+        super().__init__(told, doors, Path(f"/proc/self/fd/{folder_fd}"))
+        self._starting = starting
+        self.captures = Captures(doors)
+        self.Exec = Programs(starting).exec
+        self.StartCapture, self.FetchCapture = self.captures.start, self.captures.fetch
+
+    async def Contacts(self, request: Any) -> AsyncIterator[Any]:  # noqa: N802
+        question = await self._contacts_question(request)
+        with self._starting.start(question) as asked:
+            async for row in lines(asked):
+                if "end" in row:
+                    return
+                yield pb.ContactsResponse(**row)
+        raise RuntimeError("it ended before it had answered")
+
+
+async def serve(arguments: argparse.Namespace) -> None:
+    told = settings.read(arguments.settings_fd)
+    starting = Starting(arguments.starter_fd)
+    service = Service(told, arguments.folder_fd, starting)
+    relay = Relay()
+    with tempfile.TemporaryDirectory(prefix="orbitmesh-api-") as folder:  # for its owner alone
+        servers = [await _served(service, f"{folder}/local")]
+        relay.serve(socket.socket(fileno=arguments.unix_fd), f"{folder}/local")
+        if arguments.tcp_fd is not None:
+            servers.append(await _served(service, f"{folder}/far", told.tls))
+            relay.serve(socket.socket(fileno=arguments.tcp_fd), f"{folder}/far")
+        while not starting.gone.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(starting.gone.wait(), 1.0)
+            if relay.idle_s() > _IDLE_S and not service.captures:
+                break
+        await asyncio.gather(*(server.stop(_GRACE_S) for server in servers))
+
+
+async def _served(service: Service, path: str, tls: settings.Tls | None = None) -> Any:
+    interceptors = [] if tls is None or tls.token is None else [TokenNeeded(tls.token)]
+    server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=MOST_RPCS, interceptors=interceptors)
+    server.add_generic_rpc_handlers((handlers(service),))
+    state = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(state, server)
+    reflection.enable_server_reflection(
+        [SERVICE.full_name, health.SERVICE_NAME, reflection.SERVICE_NAME], server
+    )
+    if tls is None:
+        server.add_insecure_port(f"unix:{path}")
+    else:
+        credentials = grpc.ssl_server_credentials(
+            [(tls.key, tls.certificate)], tls.client_ca, require_client_auth=tls.client_ca is not None
+        )
+        server.add_secure_port(f"unix:{path}", credentials)
+    await server.start()
+    for name in ("", SERVICE.full_name):
+        await state.set(name, health_pb2.HealthCheckResponse.SERVING)
+    return server
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    for name in ("--starter-fd", "--settings-fd", "--unix-fd", "--folder-fd"):
+        parser.add_argument(name, type=int, required=True)
+    parser.add_argument("--tcp-fd", type=int)
+    arguments = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    logging.basicConfig(format="orbitmesh: control API: %(message)s")
+    sys.setswitchinterval(_SWITCH_S)
+    keep_capabilities()
+    os.nice(_NICENESS)
+    asyncio.run(serve(arguments))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""What the processes of the API are told: written once by the run, read by each from a memory file."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ...epoch import Nodes
+
+
+@dataclass(frozen=True)
+class Tls:
+    """PEM.  ``client_ca``: who signs callers' certificates; ``token``: what callers say in place of one."""
+
+    certificate: bytes
+    key: bytes = field(repr=False)
+    client_ca: bytes | None = None
+    token: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class ApiSettings:
+    run_id: str
+    nodes: Nodes
+    #: a Scenario, for those who need it: reading it takes the longest
+    scenario_pickled: bytes = field(repr=False)
+    duration_ns: int
+    #: of callers by TCP
+    tls: Tls | None = None
+
+    def scenario(self) -> Any:
+        return pickle.loads(self.scenario_pickled)
+
+
+def written(settings: ApiSettings) -> int:
+    """A descriptor of a memory file."""
+    fd = os.memfd_create("orbitmesh-api", os.MFD_CLOEXEC)
+    with os.fdopen(os.dup(fd), "wb") as file:
+        pickle.dump(settings, file)
+    return fd
+
+
+def read(fd: int) -> ApiSettings:
+    size_bytes, data = os.fstat(fd).st_size, b""
+    while len(data) < size_bytes and (more := os.pread(fd, size_bytes - len(data), len(data))):
+        data += more
+    settings = pickle.loads(data)
+    assert isinstance(settings, ApiSettings)
+    return settings
