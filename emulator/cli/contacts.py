@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import DurationOption, Format, FormatOption, ScenarioArgument, StartOption, window
+from ..errors import InputError
+from .ahead import ahead
+from .options import DurationOption, Format, FormatOption, RunOption, StartOption, window
 from .output import print_rows
 
 if TYPE_CHECKING:
     from ..geometry import Geometry
 
-EXAMPLE = "Example: orbitmesh contacts demo gw-london sat-0-3 --duration 24h"
+EXAMPLE = (
+    "Example: orbitmesh contacts demo gw-london sat-0-3 --duration 24h\n\n"
+    "Example: orbitmesh contacts gw-london gw-tokyo --way --duration 10min"
+)
 
 COLUMNS = ("begin_ns", "end_ns", "begins", "ends", "rtt_begin_ns", "rtt_end_ns", "path")
 FOR_PEOPLE = ("begin", "length s", "rtt ms", "until ms", "path")
@@ -22,45 +27,49 @@ Row = tuple[int, int, bool, bool, int | None, int | None, str | None]
 
 
 def contacts(
-    scenario: ScenarioArgument,
-    a: Annotated[str, typer.Argument(metavar="A", help="A node.", show_default=False)],
-    b: Annotated[str, typer.Argument(metavar="B", help="Another.", show_default=False)],
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[SCENARIO] A B",
+            help="Two nodes: of a scenario, or without one of the running mesh, from now on.",
+            show_default=False,
+        ),
+    ],
     way: Annotated[
         bool, typer.Option("--way", help="When is there a way from A to B, and by which path?")
     ] = False,
     start: StartOption = None,
     duration: DurationOption = None,
+    run: RunOption = None,
     output: FormatOption = Format.TABLE,
 ) -> None:
-    """Print when a station and a satellite, or two satellites, see each other.  Needs no root and no network.
+    """Print when a station and a satellite, or two satellites, see each other.  Of a scenario it needs no
+    root and no network.
 
     Seeing is not being linked: --way follows the links, path by path, and shows an empty path where there
     is no way.  For programs begin and end count in ns from the start; begins and ends say whether that edge
     lies within the window.
+
+    Of a running mesh: an hour from its present instant on, unless --duration says another; with what is
+    failed or changed in it now.
     """
-    from datetime import timedelta
-
+    if not 2 <= len(words) <= 3:
+        raise InputError(f"{len(words)} words are given: write two nodes, as in gw-london sat-0-3, "
+                         "behind a scenario or of a running mesh")  # fmt: skip
+    *scenario, a, b = words
     start_utc, long_ns, _ = window(start, duration)
-    from ..scenario import Scenario
-
-    loaded = Scenario.load(scenario)  # before the slow imports
+    asked = ahead(scenario[0] if scenario else None, None if scenario else run, start_utc, long_ns)
     from ..find_node import find_node
-    from ..geometry import Geometry
-    from ..links.coverage import Window
-    from ..plan import window_of
 
-    run = loaded.run
-    asked = window_of(loaded, start_utc, long_ns, None, 1)
-    begin_utc, begin_ns, long_ns = start_utc or run.start_utc, asked.start_sim_ns, asked.duration_ns
-    geometry = Geometry(loaded, Window(begin_ns, long_ns, "plan"))
+    geometry, begin_ns, end_ns = asked.geometry, asked.begin_sim_ns, asked.end_sim_ns
     ends = find_node(a, geometry.nodes), find_node(b, geometry.nodes)
-    rows = (_ways if way else _sight)(geometry, ends, begin_ns, begin_ns + long_ns, run.step_ns)
+    rows = (_ways if way else _sight)(geometry, ends, begin_ns, end_ns, asked.step_ns)
     if output is not Format.TABLE:
         print_rows(COLUMNS, rows, output)
         return
     cells = (
         (
-            (begin_utc + timedelta(microseconds=row[0] // 1000)).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
+            asked.utc(begin_ns + row[0]),
             f"{(row[1] - row[0]) / 1e9:.3f}",
             *(None if each is None else f"{each / 1e6:.3f}" for each in row[4:6]),
             row[6],

@@ -70,12 +70,15 @@ class Screen:
             self._bar = self._task = None
 
     @contextlib.contextmanager
-    def watching(self, watcher: Watcher) -> Iterator[None]:
-        """Show the status as it comes, until the block is left.  An error is raised at the block's end."""
+    def watching(self, watcher: Watcher) -> Iterator[threading.Event]:
+        """Show the status as it comes, until the block is left.
+
+        An error sets the event, and is raised at the block's end.
+        """
         from rich.live import Live
 
         self.end_progress()
-        stop = threading.Event()
+        stop, over = threading.Event(), threading.Event()
         errors: list[BaseException] = []
 
         def show(draw: Callable[[dict[str, Any]], None], every_s: float) -> None:
@@ -92,6 +95,7 @@ class Screen:
                         stop.wait(_LOOK_S / 10)  # at its end it does not wait
             except BaseException as error:
                 errors.append(error)
+                over.set()
 
         with contextlib.ExitStack() as stack:
             if self.console.is_interactive:
@@ -107,7 +111,7 @@ class Screen:
                 # one that is left behind may hold stderr's lock when the interpreter ends, which aborts it
                 with held_back():
                     thread.start()
-                yield
+                yield over
             finally:
                 with held_back():  # it may be drawing, and must not when the interpreter ends
                     stop.set()

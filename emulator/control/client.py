@@ -6,9 +6,11 @@ kernel, asked after the call and before a word is read.  No wait on the other si
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import fcntl
 import os
+import pickle
 import socket
 import time
 from collections.abc import Sequence
@@ -22,6 +24,8 @@ from .messages import NotAMessageError, close_all, decode, encode, peer_uid
 from .places import Announced, announced, reached
 
 if TYPE_CHECKING:
+    from ..interventions import Interventions
+    from ..scenario import Scenario
     from .watching import Watching
 
 CONNECT_S = 5.0
@@ -143,6 +147,13 @@ class Client:
 
     def speed(self, ratio: float) -> dict[str, Any]:
         return self._ask({"verb": "speed", "ratio": ratio}, needed=_CLOCK_KEYS)
+
+    def scenario(self) -> tuple[Scenario, Interventions, int]:
+        """What geometry is made from; what is failed or changed, by hand too; the emulated instant now."""
+        answer = self._ask({"verb": "scenario"}, needed=("scenario", "sim_ns"))
+        # from a process of root's or of our own, as this client has made sure
+        scenario, interventions = pickle.loads(base64.b64decode(answer["scenario"]))
+        return scenario, interventions, int(answer["sim_ns"])
 
     def capture(self, node: str, peer: str | None, fd: int) -> None:
         """Copy what arrives at a node, or passes from it to a peer, into a file; until this client closes."""

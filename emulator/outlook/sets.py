@@ -64,8 +64,8 @@ def pairs_of(texts: Sequence[str], nodes: Nodes, hosting: Bool) -> Pairs:
             raise InputError(f"{shown(text)} is not a pair of nodes: write A:B, as in gw-london:gw-tokyo")
         if names[0] == NEAREST:
             raise InputError(f"{shown(text)}: write {NEAREST} behind the colon, as in gw-london:{NEAREST}")
-        sources = _named(names[0], nodes)
-        destinations = [UNUSED] if names[1] == NEAREST else _named(names[1], nodes)
+        sources = named(names[0], nodes)
+        destinations = [UNUSED] if names[1] == NEAREST else named(names[1], nodes)
         if names[1] == NEAREST and not len(servers):
             raise InputError(
                 f"{shown(text)}: no satellite of the scenario runs a process, so none is nearest"
@@ -83,7 +83,7 @@ def pairs_of(texts: Sequence[str], nodes: Nodes, hosting: Bool) -> Pairs:
     return Pairs(np.array(sources_of, np.int32), np.array(destinations_of, np.int32), servers)
 
 
-def _named(name: str, nodes: Nodes) -> list[int]:
+def named(name: str, nodes: Nodes) -> list[int]:
     try:
         return [find_node(name, nodes)]
     except InputError:

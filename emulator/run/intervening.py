@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import pickle
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -66,6 +68,7 @@ class Intervening:
             "intervene": self._intervene,
             "lift": self._lift,
             "interventions": lambda request: ({"interventions": self.listed()}, ()),
+            "scenario": self._scenario,
         }
 
     def intervene(
@@ -208,6 +211,11 @@ class Intervening:
         lasts_ns = _whole_or_none(request, "lasts_ns", 1, _LONGEST_NS)
         by = plain(request.text("by"), 60)
         return self.intervene(request.texts("what"), lasts_ns=lasts_ns, change=change, by=by), ()
+
+    def _scenario(self, _: Request) -> Answer:
+        """All that another process needs to know what lies ahead."""
+        told = base64.b64encode(pickle.dumps((self._mesh.scenario, self._kept))).decode()
+        return {"scenario": told, "sim_ns": self._mesh.clock.sim_ns()}, ()
 
     def _lift(self, request: Request) -> Answer:
         return self.lift(None if request.get("what") is None else request.texts("what")), ()

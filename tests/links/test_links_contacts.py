@@ -14,6 +14,7 @@ from skyfield.api import EarthSatellite, load, wgs84
 from orbitmesh.emulator.constants import EARTH_RADIUS_KM
 from orbitmesh.emulator.epoch import NS_PER_S
 from orbitmesh.emulator.links.contacts import laser_contacts, station_contacts
+from orbitmesh.emulator.links.culmination import culminations
 from orbitmesh.emulator.links.passes import remaining_ns, states_of
 from orbitmesh.emulator.links.visibility import Stations
 from orbitmesh.emulator.orbit import Fleet, States, station_positions_itrs_km, station_zeniths_itrs
@@ -163,6 +164,46 @@ def test_passes_are_skyfields_to_a_fifth_of_a_second() -> None:
         np.testing.assert_allclose(found.end_sim_ns[mine & found.ends] / NS_PER_S, sets, atol=0.2)
         compared += len(rises) + len(sets)
     assert compared > 40
+
+
+def test_culminations_are_skyfields_to_a_second_and_a_hundredth_of_a_degree() -> None:
+    fleet, stations, ground = starlinks()
+    rows, satellites = np.zeros(len(fleet), int), np.arange(len(fleet))
+
+    def propagate(who: np.ndarray, when: np.ndarray) -> States:
+        return states_of(fleet, who, when)
+
+    found = station_contacts(stations, rows, satellites, propagate, 0, 12 * HOUR_NS)
+    at_ns, elevation_rad = culminations(stations, rows, satellites, found, propagate)
+    times, station = load.timescale(builtin=True), ground.stations[0]
+    place = wgs84.latlon(math.degrees(station.latitude_rad), math.degrees(station.longitude_rad))
+    t0, t1 = times.from_datetime(START), times.from_datetime(START + timedelta(hours=12))
+    compared = 0
+    for satellite in range(len(fleet)):
+        known = EarthSatellite.from_satrec(fleet.elements[satellite].satrec, times)
+        at, what = known.find_events(place, t0, t1, altitude_degrees=10.0)
+        highest = [each for each, event in zip(at, what.tolist(), strict=True) if event == 1]
+        mine = (found.pair == satellite) & found.begins & found.ends
+        for seconds, elevation in zip(at_ns[mine] / NS_PER_S, elevation_rad[mine], strict=True):
+            nearest = min(highest, key=lambda t: abs((t.utc_datetime() - START).total_seconds() - seconds))
+            assert (nearest.utc_datetime() - START).total_seconds() == pytest.approx(seconds, abs=1.0)
+            altitude_deg = (known - place).at(nearest).altaz()[0].degrees
+            assert math.degrees(elevation) == pytest.approx(altitude_deg, abs=0.01)
+            compared += 1
+    assert compared > 10
+
+
+def test_a_pass_that_reaches_beyond_the_window_is_highest_within_it() -> None:
+    station, rows = one_station(0), np.array([0])
+    rising = circles(550, begin_rad=-0.3)
+    end_ns = round(0.1 / motion(550) * NS_PER_S)
+    found = station_contacts(station, rows, rows, rising, 0, end_ns)
+    at_ns, _ = culminations(station, rows, rows, found, rising)
+    assert at_ns.tolist() == [end_ns]
+    over = station_contacts(station, rows, rows, rising, 0, 10 * end_ns)
+    at_ns, elevation_rad = culminations(station, rows, rows, over, rising)
+    assert at_ns[0] / NS_PER_S == pytest.approx(0.3 / motion(550), abs=0.02)
+    assert elevation_rad[0] == pytest.approx(math.pi / 2, abs=1e-4)
 
 
 def test_a_pass_ends_when_the_time_left_of_it_says() -> None:
