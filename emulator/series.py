@@ -52,6 +52,7 @@ class Series(Iterator[Epoch]):
         self._number, self.step_ns = 0, step_ns
         self._step_sim_ns = start_sim_ns  # the next one that a step leads to
         self._made: deque[_Made] = deque(maxlen=_MOST_BACK)
+        self._wanted: list[int] = []  # instants that are to have an epoch, whatever else there is
 
     def __next__(self) -> Epoch:
         sim_ns = self._next_sim_ns()
@@ -61,6 +62,13 @@ class Series(Iterator[Epoch]):
         if sim_ns >= self._step_sim_ns:
             self._step_sim_ns += self.step_ns
         return epoch
+
+    def want(self, sim_ns: int) -> None:
+        """An epoch of that instant, which is later than the last: time stands still there."""
+        self._wanted = [*(each for each in self._wanted if each > self._last_ns()), sim_ns]
+
+    def _last_ns(self) -> int:
+        return self._made[-1].sim_ns if self._made else -1
 
     def back_to(self, sim_ns: int) -> int:
         """Make those from an instant on anew: how many they are.  Their numbers are not given again."""
@@ -74,7 +82,11 @@ class Series(Iterator[Epoch]):
     def _next_sim_ns(self) -> int:
         if not self._made:
             return self._step_sim_ns
-        change_ns = self._next_change_ns(self._made[-1].sim_ns)
+        last_ns = self._made[-1].sim_ns
+        wanted_ns = min((each for each in self._wanted if each > last_ns), default=None)
+        if wanted_ns is not None and wanted_ns < self._step_sim_ns:
+            return wanted_ns
+        change_ns = self._next_change_ns(last_ns)
         # what comes just before a step waits for it
         is_early = change_ns is not None and change_ns + TOGETHER_NS <= self._step_sim_ns
         return change_ns if change_ns is not None and is_early else self._step_sim_ns

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 from typing import Annotated, Any
 
 import typer
@@ -11,7 +9,7 @@ import typer
 from ..errors import InputError
 from ..shown import shown
 from .options import Format, FormatOption, RunOption, duration_ns
-from .output import print_json, print_rows, stderr
+from .output import print_json, print_rows, say, who
 
 FAIL_EXAMPLE = "Example: orbitmesh fail sat-0-0:sat-0-1\n\nExample: orbitmesh fail plane-3 --for 10s"
 SET_EXAMPLE = "Example: orbitmesh set sat-0-0:sat-0-1 --rate 10Mbit/s --delay 5ms --for 30s"
@@ -98,9 +96,9 @@ def restore(
     with Client.connect(run) as client:
         answer = client.lift(None if everything else what)
     if not answer["interventions"]:
-        _say("nothing is failed or changed")
+        say("nothing is failed or changed")
     for each in answer["interventions"]:
-        _say(f"{each['what']} is restored, after {answer['in_force_ns'] / 1e6:.1f} ms")
+        say(f"{each['what']} is restored, after {answer['in_force_ns'] / 1e6:.1f} ms")
 
 
 def faults(run: RunOption = None, output: FormatOption = Format.TABLE) -> None:
@@ -114,7 +112,7 @@ def faults(run: RunOption = None, output: FormatOption = Format.TABLE) -> None:
     elif output is Format.CSV:
         print_rows(_COLUMNS, ([each.get(column) for column in _COLUMNS] for each in found), output)
     elif not found:
-        _say("nothing is failed or changed")
+        say("nothing is failed or changed")
     else:
         print_rows(_FOR_PEOPLE, map(_for_people, found), output)
 
@@ -134,24 +132,10 @@ def _ask(run: str | None, what: list[str], lasts: str | None, **more: Any) -> No
     if lasts is not None:
         more["lasts_ns"] = duration_ns(lasts, "--for")
     with Client.connect(run) as client:
-        answer = client.intervene(what, by=_who(), **more)
+        answer = client.intervene(what, by=who(), **more)
     verb = "is changed" if "rate_bps" in more or "extra_delay_ns" in more else "has failed"
     for each in answer["interventions"]:
         ends = "" if each["until_sim_ns"] is None else f" until {each['until_sim_ns'] / 1e9:.3f} s of the run"
-        _say(f"{each['what']} {verb}{ends}: in force {answer['in_force_ns'] / 1e6:.1f} ms after the call")
+        say(f"{each['what']} {verb}{ends}: in force {answer['in_force_ns'] / 1e6:.1f} ms after the call")
     for each in answer.get("absent", ()):
-        _say(f"{each}: there is no such link now; should one come, it holds for that")
-
-
-def _who() -> str:
-    """The user at the prompt, also under sudo."""
-    if name := os.environ.get("SUDO_USER"):
-        return name
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"uid {os.getuid()}"
-
-
-def _say(text: str) -> None:
-    stderr().print(text, soft_wrap=True, markup=False)
+        say(f"{each}: there is no such link now; should one come, it holds for that")

@@ -24,6 +24,7 @@ class Format(StrEnum):
 class ClockName(StrEnum):
     REAL = "real"
     PACED = "paced"
+    STEPPED = "stepped"
 
 
 class PlaneName(StrEnum):

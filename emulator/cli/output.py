@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import pwd
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -106,3 +108,18 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def say(text: str) -> None:
+    """To a person, beside what is printed for programs."""
+    stderr().print(text, soft_wrap=True, markup=False)
+
+
+def who() -> str:
+    """The user at the prompt, also under sudo."""
+    if name := os.environ.get("SUDO_USER"):
+        return name
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"

@@ -33,7 +33,11 @@ DurationOption = Annotated[
 ]
 ClockOption = Annotated[
     ClockName,
-    typer.Option("--clock", help="real: with the machine's; paced: waits for a host that cannot keep up."),
+    typer.Option(
+        "--clock",
+        help="real: with the machine's; paced: waits for a host that cannot keep up; "
+        "stepped: stands still, and moves by orbitmesh step.",
+    ),
 ]
 SeedOption = Annotated[
     int | None,

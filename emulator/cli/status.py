@@ -6,6 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ..shown import counted
+from .clock import in_words
 from .options import Format, FormatOption, RunOption
 from .output import print_json, print_rows, stdout
 
@@ -113,9 +114,11 @@ def one_line(now: dict[str, Any]) -> str:
 
 def _time(now: dict[str, Any]) -> str:
     elapsed_s, duration_s = now["elapsed_ns"] / 1e9, now["duration_ns"] / 1e9
+    how = in_words(now)
+    how = f", {how}" if how else ""
     if elapsed_s > duration_s + 1:
-        return f"{elapsed_s:.0f} s, kept beyond its {duration_s:.0f} s"
-    return f"{min(elapsed_s, duration_s):.0f} of {duration_s:.0f} s"
+        return f"{elapsed_s:.0f} s, kept beyond its {duration_s:.0f} s{how}"
+    return f"{min(elapsed_s, duration_s):.0f} of {duration_s:.0f} s{how}"
 
 
 def _trust(now: dict[str, Any]) -> str:

@@ -32,6 +32,7 @@ CONNECT_S = 5.0
 ANSWER_S = 15.0  # more than a run takes to find routes to a node
 LOOK_S = 3.0  # for the call and the answer, of who wants to have a look
 END_S = 90.0
+STEP_S = 24 * 3600.0  # of a step through many epochs: the end of the run ends the wait too
 
 _NS_GET_NSTYPE = 0xB703  # linux/nsfs.h
 _CLONE_NEWNS, _CLONE_NEWNET = 0x00020000, 0x40000000
@@ -42,8 +43,8 @@ _STATUS_KEYS = (
     "nodes_ready", "dead_nodes", "lasers", "ground_links", "ticks", "late_ticks", "engine_lateness_p50_ns",
     "digest",
 )  # fmt: skip
+_TIME_KEYS = ("elapsed_ns", "paused", "speed_ratio")
 _PATH_KEYS = ("path", "hops", "delay_ns")
-_CLOCK_KEYS = ("elapsed_ns", "paused", "speed_ratio")
 _WATCH_KEYS = ("news", "next", "at_end")
 
 
@@ -135,18 +136,20 @@ class Client:
         """Make nodes destinations; answers once the routes are in force."""
         self._ask({"verb": "route", "nodes": list(nodes)})
 
-    def pause(self) -> dict[str, Any]:
-        return self._ask({"verb": "pause"}, needed=_CLOCK_KEYS)
+    def pause(self, **more: Any) -> dict[str, Any]:
+        """``elapsed_ns`` of emulated time, ``paused``, ``speed_ratio``; ``by``: who asks; so below."""
+        return self._ask({"verb": "pause", **more}, needed=_TIME_KEYS)
 
-    def resume(self) -> dict[str, Any]:
-        return self._ask({"verb": "resume"}, needed=_CLOCK_KEYS)
+    def resume(self, **more: Any) -> dict[str, Any]:
+        return self._ask({"verb": "resume", **more}, needed=_TIME_KEYS)
 
-    def step(self, by_ns: int) -> dict[str, Any]:
-        """Move a clock that stands; answers once the epochs of that time are in force."""
-        return self._ask({"verb": "step", "by_ns": by_ns}, needed=_CLOCK_KEYS)
+    def step(self, by_ns: int, **more: Any) -> dict[str, Any]:
+        """Answers once all epochs between have come: as long as that takes."""
+        request = {"verb": "step", "by_ns": by_ns, **more}
+        return self._ask(request, needed=_TIME_KEYS, limit_s=STEP_S)
 
-    def speed(self, ratio: float) -> dict[str, Any]:
-        return self._ask({"verb": "speed", "ratio": ratio}, needed=_CLOCK_KEYS)
+    def speed(self, ratio: float, **more: Any) -> dict[str, Any]:
+        return self._ask({"verb": "speed", "ratio": ratio, **more}, needed=_TIME_KEYS)
 
     def scenario(self) -> tuple[Scenario, Interventions, int]:
         """What geometry is made from; what is failed or changed, by hand too; the emulated instant now."""
@@ -190,11 +193,13 @@ class Client:
         give: list[int] | None = None,
         fds_to: list[int] | None = None,
         needed: tuple[str, ...] = (),
+        limit_s: float | None = None,
     ) -> dict[str, Any]:
+        limit_s = self._answer_s if limit_s is None else limit_s
         try:
             self.socket.settimeout(self._answer_s)
             messages.send(self.socket, encode(request), give or ())
-            came = self._lines.next(self._answer_s)
+            came = self._lines.next(limit_s)
             if came is None:
                 raise RunEnded(f"run {self.run_id} ended before it answered")
             line, fds = came
@@ -205,7 +210,7 @@ class Client:
             value = decode(line)
         except TimeoutError as error:
             raise FailureError(
-                f"run {self.run_id} has not answered for {self._answer_s:.2g} s: "
+                f"run {self.run_id} has not answered for {limit_s:.2g} s: "
                 "is its process stopped, or the machine overloaded?"
             ) from error
         except OSError as error:

@@ -114,8 +114,13 @@ class MeshPlane(ABC):
         """Do ahead of time what turns ``old`` (the epoch in force) into ``new``.  One change at a time."""
 
     @abstractmethod
-    def commit(self, change: Any, t0_mono_ns: int) -> CommitReport:
-        """Put a prepared change in force; ``t0_mono_ns`` is the machine's instant of the epoch."""
+    def commit(self, change: Any, t0_mono_ns: int, *, ahead_ns: int = 0, ratio: float = 1.0) -> CommitReport:
+        """Put a prepared change in force.
+
+        At ``t0_mono_ns`` of the machine's clock emulated time is ``ahead_ns`` past the epoch's instant, and
+        goes on ``ratio`` times as fast: by that the delays of links follow their slopes (0: not at all).
+        The epoch in force may be prepared and committed again, with another course of time.
+        """
 
     @abstractmethod
     def abandon(self, change: Any) -> None:

@@ -7,7 +7,7 @@ from dataclasses import fields
 import numpy as np
 from numpy.typing import NDArray
 
-from ..epoch import NS_PER_S, Int32, Int64, LinkKind, Links
+from ..epoch import NS_PER_S, Float64, Int32, Int64, LinkKind, Links
 from ..scenario import Scenario
 from .backend import LinkParameters
 
@@ -31,8 +31,13 @@ def default_queue_bytes(rate_bps: Int64) -> Int64:
     return np.maximum(rate_bps * (PATH_ROUND_TRIP_NS / NS_PER_S) / 8, MIN_QUEUE_BYTES).astype(np.int64)
 
 
-def parameters(links: Links, ids: Int32, t0_mono_ns: int, scenario: Scenario) -> LinkParameters:
-    """All links of an epoch; ``ids`` are the backend's, row by row."""
+def parameters(
+    links: Links, ids: Int32, t0_mono_ns: int, scenario: Scenario, ahead_ns: int = 0, ratio: float = 1.0
+) -> LinkParameters:
+    """All links of an epoch; ``ids`` are the backend's, row by row.
+
+    At ``t0_mono_ns`` emulated time is ``ahead_ns`` past the epoch's instant; it goes ``ratio`` times as fast.
+    """
     rate_scale = scenario.run.rate_scale
     rate_ab_bps = emulated_rate_bps(links.rate_ab_bps, rate_scale)
     rate_ba_bps = emulated_rate_bps(links.rate_ba_bps, rate_scale)
@@ -40,8 +45,8 @@ def parameters(links: Links, ids: Int32, t0_mono_ns: int, scenario: Scenario) ->
     return LinkParameters(
         link=ids,
         t0_mono_ns=np.full(len(ids), t0_mono_ns, np.int64),
-        delay_ns=links.delay_ns,
-        slope_ns_per_s=links.delay_slope_ns_per_s,
+        delay_ns=_ahead(links, ahead_ns),
+        slope_ns_per_s=links.delay_slope_ns_per_s * ratio if ratio != 1 else links.delay_slope_ns_per_s,
         rate_ab_bps=rate_ab_bps,
         rate_ba_bps=rate_ba_bps,
         queue_ab_bytes=_queue_bytes(rate_ab_bps, ground, scenario),
@@ -49,6 +54,12 @@ def parameters(links: Links, ids: Int32, t0_mono_ns: int, scenario: Scenario) ->
         loss_ratio=np.where(ground, scenario.ground.loss_ratio, scenario.lasers.loss_ratio),
         up=np.ones(len(ids), np.bool_) if links.up is None else links.up,
     )
+
+
+def _ahead(links: Links, ahead_ns: int) -> Float64:
+    if ahead_ns == 0:
+        return links.delay_ns
+    return np.maximum(links.delay_ns + links.delay_slope_ns_per_s * (ahead_ns / NS_PER_S), 0.0)
 
 
 def _queue_bytes(rate_bps: Int64, ground: NDArray[np.bool_], scenario: Scenario) -> Int64:

@@ -76,7 +76,7 @@ class AnswerBook:
 
 
 def customers_of(
-    folder: Path, run: dict[str, Any], emulated_ns: int | None
+    folder: Path, run: dict[str, Any], lasted_ns: int | None
 ) -> tuple[list[dict[str, Any]], list[tuple[Path, str]]]:
     """The rows of a summary's ``customers`` from what a folder holds, and what of it cannot be read."""
     if not run.get("customers"):
@@ -86,7 +86,7 @@ def customers_of(
         deployment = served(run)
         for each in run["customers"]:
             _ = each["target"] and Target(**each["target"])
-        duration_ns = emulated_ns or run["duration_ns"]
+        duration_ns = lasted_ns or run["duration_ns"]
         if not duration_ns > 0:
             raise ValueError(f"a duration of {duration_ns} ns")
     except InputError as error:

@@ -4,7 +4,8 @@ The recorder's protocol, pickles over a socket pair between two processes of our
 
     to it     ("open", RunHeader)
               ("epoch", Parcel of an Epoch, RouteRows that it has beyond | None,
-               t0_mono_ns, began_mono_ns, ended_mono_ns)   came into force between began and ended
+               Course, began_mono_ns, ended_mono_ns)   came into force between began and ended
+              ("clock", Course, began_mono_ns, ended_mono_ns)   emulated time goes another way from then on
               ("missed", first, last)   entries of the feed that were let go, since this process was too slow
               ("links", until_mono_ns, rows)   what packets waited on customers' links, up to then
               ("finish", RunFacts)
@@ -151,6 +152,11 @@ class RunFacts:
     tick_cost_p99_ns: int | None = None
     tick_cost_max_ns: int | None = None
     clock_held_ns: int = 0  # how long a paced clock stood still
+    # how long emulated time stood still because it was told to, in real time
+    clock_paused_ns: int = 0
+    clock_pauses: int = 0
+    clock_steps: int = 0
+    clock_speeds: tuple[float, ...] = ()  # that were asked for, in their order
     lateness_p50_ns: int | None = None
     lateness_p99_ns: int | None = None
     lateness_max_ns: int | None = None
@@ -161,8 +167,18 @@ class RunFacts:
     ended_mono_ns: int | None = None
     windows: tuple[Window, ...] = ()
 
+    @property
+    def measured_ns(self) -> int:
+        """For how long nodes measured and asked: real time, whatever emulated time did meanwhile."""
+        return measured_ns(self.began_mono_ns, self.ended_mono_ns) or self.emulated_ns
+
     def to_dict(self) -> dict[str, Any]:
         return asdict(self) | {"ended_utc": utc_text(self.ended_utc)}
+
+
+def measured_ns(began_mono_ns: int | None, ended_mono_ns: int | None) -> int | None:
+    """None where that is not known."""
+    return None if began_mono_ns is None or ended_mono_ns is None else ended_mono_ns - began_mono_ns
 
 
 def utc_text(instant: datetime) -> str:

@@ -38,13 +38,15 @@ worst_ns | ns | the most that something was late by in it
 
 _EVENTS = """
 host_utc | machine's UTC | when
-event |  | `began`, `fault`, `ended`, `intervention`, `intervention ended`, or how the recorder ended
-    without the run
+event |  | `began`, `fault`, `ended`, `intervention`, `intervention ended`, `paused`, `resumed`, `stepped`,
+    `speed`, or how the recorder ended without the run
 text |  | of a fault: the sentence
 ended |  | of `ended`: as in the summary
 reason |  | likewise
 intervention, what, by, number, sim_ns, until_sim_ns, rate_bps, extra_delay_ns |  | of an intervention:
     what was failed or changed, who asked (`scenario`, `chance`, a user), with which epoch, and until when
+by_ns, ratio |  | of a step (`stepped`), by how many ns; of a `speed`, how many times as fast; `sim_ns` and
+    `by`: at which emulated instant, and who asked
 """
 
 _ENDING = """
@@ -70,7 +72,7 @@ arrangements |  | of each shell from a file: `planes`, `slots`, `order` (`file`:
     even spacing (`plane_off_deg`), of a satellite from an even slot (`slot_off_deg`), of inclinations in
     a plane (`inclination_off_deg`), and `is_poor`
 backend |  | what carries the links
-clock |  | `real` or `paced`
+clock |  | `real`, `paced` or `stepped`
 rate_scale |  | all rates were multiplied by it
 machine |  | kernel, processors, memory, clock source, versions
 awake |  | were idle processors kept awake (`held`), and if not, the `reason`
@@ -123,6 +125,10 @@ plane |  |
 backend |  |
 clock |  |
 clock_held_ns | ns | how long a paced clock stood still
+clock_paused_ns | ns, real | how long emulated time stood still because [it was told to](how-to/time.md)
+clock_pauses |  | how often it was paused; by whom, and at which emulated instant, is in `events.jsonl`
+clock_steps |  | how many steps it was moved by
+clock_speeds |  | the speeds that were asked for, in their order
 satellites |  |
 rate_scale |  |
 rates | bit/s | of lasers and ground links, least and greatest, physical and emulated

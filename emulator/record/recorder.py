@@ -23,6 +23,7 @@ from orbitmesh.wire.answers import Answer
 from orbitmesh.wire.spec import Sample
 from orbitmesh.wire.training import TrainingStep
 
+from ..course import Course
 from ..epoch import Epoch, LinkKind
 from ..errors import FailureError, FasterThanLight, HostError, InputError, RunError
 from ..safe_files import Folder
@@ -117,9 +118,17 @@ class Recorder:
 
     # ---- what comes in
 
-    def epoch(self, epoch: Epoch, t0_mono_ns: int, began_mono_ns: int, in_force_mono_ns: int) -> None:
-        self._history.add(epoch, t0_mono_ns, began_mono_ns, in_force_mono_ns)
-        self._still.tick(epoch.sim_ns, t0_mono_ns, began_mono_ns, in_force_mono_ns)
+    def clock(self, course: Course, began_mono_ns: int, in_force_mono_ns: int) -> None:
+        """Emulated time goes another way from now on; the epoch in force stays."""
+        self._history.turn(course, began_mono_ns, in_force_mono_ns)
+        self._still.turn(course)
+
+    def epoch(self, epoch: Epoch, course: Course | int, began_mono_ns: int, in_force_mono_ns: int) -> None:
+        """``course``: how time goes from it on; or when it is true, where that goes with the machine's."""
+        if isinstance(course, int):
+            course = Course(epoch.sim_ns, course)
+        self._history.add(epoch, course, began_mono_ns, in_force_mono_ns)
+        self._still.tick(course, began_mono_ns, in_force_mono_ns)
         if self._due is not None:
             self._due.epoch(epoch, in_force_mono_ns)
         self._samples.epoch(in_force_mono_ns)
@@ -231,8 +240,7 @@ class Recorder:
         for table in self._tables:
             self.recorded.unwritten += table.rows_waiting + table.rows_lost
         rows, unreadable = files.read_table(self.out.anchored / files.SAMPLES, SAMPLES, COLUMNS)
-        emulated_ns = facts.emulated_ns or self._run["duration_ns"]
-        customers, unreadable_answers = customers_of(self.out.anchored, self._run, emulated_ns)
+        customers, unreadable_answers = customers_of(self.out.anchored, self._run, facts.measured_ns)
         training, unreadable_steps = training_of(self.out.anchored, self._run)
         unreadable += [*unreadable_answers, *unreadable_steps]
         unreadable = [(self.out.path / path.relative_to(self.out.anchored), why) for path, why in unreadable]

@@ -17,6 +17,7 @@ from ..shown import plain, shown
 from . import account, ending, files, shape, soundness
 from .answer_book import customers_of
 from .answers import ANSWERS
+from .facts import measured_ns
 from .link_waits import LINKS
 from .parts import Parts
 from .platforms import PLATFORMS
@@ -245,9 +246,10 @@ def _rebuilt(
     else:
         ended = "killed"
         first = f"the run did not end in order (its processes were killed, or the machine stopped); {until}"
-    customers, unreadable_answers = customers_of(
-        path, run, None if facts is None else facts.get("emulated_ns")
-    )
+    known = facts or {}
+    lasted_ns = measured_ns(known.get("began_mono_ns"), known.get("ended_mono_ns"))
+    lasted_ns = lasted_ns or known.get("emulated_ns")
+    customers, unreadable_answers = customers_of(path, run, lasted_ns)
     training, unreadable_steps = training_of(path, run)
     summary = build_summary(
         run,

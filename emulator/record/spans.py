@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..course import Course
 from ..epoch import NS_PER_S, Epoch, Float64, Int64
 from ..errors import RunError
 
@@ -39,17 +40,22 @@ class Way:
 
 @dataclass(eq=False)
 class Span:
-    """An epoch, its instant, and when it came into force; looks paths up once."""
+    """An epoch, how emulated time went from it on, and when it came into force; looks paths up once."""
 
     epoch: Epoch
-    t0_mono_ns: int
+    course: Course
     began_mono_ns: int
     in_force_mono_ns: int
     names: Sequence[str]
     _ways: dict[tuple[int, int], Way | None] = field(default_factory=dict, repr=False)
 
     def ahead_s(self, mono_ns: int) -> float:
-        return (mono_ns - self.t0_mono_ns) / NS_PER_S
+        """Of emulated time, since the epoch's instant."""
+        return (self.course.sim_at(mono_ns) - self.epoch.sim_ns) / NS_PER_S
+
+    def turned(self, course: Course, began_mono_ns: int, in_force_mono_ns: int) -> Span:
+        """The same epoch, and time on another course."""
+        return Span(self.epoch, course, began_mono_ns, in_force_mono_ns, self.names, self._ways)
 
     def way(self, source: int, destination: int) -> Way | None:
         """As routed in this epoch; None where there is no way."""

@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 
+from ..course import Course
 from .due import DueCounter, Pairs
 from .facts import RunFacts
 from .host_watch import HostWatch
@@ -45,7 +46,7 @@ class Stillness:
         self._watch = watch
         self._windows: list[Window] = []
         self._n_told = 0
-        self._last_tick = (0, 0)  # sim_ns, t0_mono_ns
+        self._course = Course(0, 0)  # since the last tick
         self._looked_mono_ns: int | None = None
         self.recorder_gap_ns = 0
 
@@ -56,8 +57,12 @@ class Stillness:
             return False
         return self._looked_mono_ns - self._watch.alive_mono_ns < _WATCH_ALIVE_NS
 
-    def tick(self, sim_ns: int, t0_mono_ns: int, began_mono_ns: int, in_force_mono_ns: int) -> None:
-        self._last_tick = sim_ns, t0_mono_ns
+    def turn(self, course: Course) -> None:
+        """No tick, and time goes another way from now on."""
+        self._course = course
+
+    def tick(self, course: Course, began_mono_ns: int, in_force_mono_ns: int) -> None:
+        self._course, t0_mono_ns = course, course.mono_ns
         if (late_ns := began_mono_ns - t0_mono_ns) > LATE_TICK_NS:
             self._windows.append(Window(t0_mono_ns, in_force_mono_ns, TICK, late_ns))
 
@@ -81,11 +86,11 @@ class Stillness:
     def windows(self, facts: RunFacts) -> list[Window]:
         """Of the time in which nodes were to measure, with those that main alone knew."""
         self.close()
-        sim_ns, t0_mono_ns = self._last_tick
+        course = self._course
         overdue = [  # a tick that should have come and has not
-            Window(due_ns := t0_mono_ns + late.sim_ns - sim_ns, due_ns + late.late_ns, TICK, late.late_ns)
+            Window(due_ns := course.mono_at(late.sim_ns), due_ns + late.late_ns, TICK, late.late_ns)
             for late in facts.late_ticks
-            if late.sim_ns > sim_ns
+            if late.sim_ns > course.sim_ns and not course.is_still
         ]
         found = joined([*self._windows, *facts.windows, *overdue])
         if facts.began_mono_ns is None or facts.ended_mono_ns is None:

@@ -1,14 +1,17 @@
 """What physics says of a sample: path, propagation delay, and the least time it can have taken.  Pure.
 
-An epoch is true of the instant ``t0``; its links and routes came into force
+An epoch is true of an emulated instant; its links and routes came into force
 between ``began`` and ``in_force`` (all CLOCK_MONOTONIC of the machine, which
 every node shares), and stay in force until the next one's, however late that
 is.  Meanwhile each link's delay goes on by its slope::
 
-    D(t) = delay_ns + slope_ns_per_s (t - t0)
+    D(t) = delay_ns + slope_ns_per_s (course.sim_at(t) - epoch.sim_ns)
 
-so one ns of the machine's clock counts as one ns of emulated time.  A paced
-clock stands still while the host is late; the links' delays do not.
+by the course of emulated time: one ns of the machine's clock counts as one ns
+of it, as ``ratio`` of them at another speed, and as none while it is paused.
+What is asked of time (a pause, a speed) begins a span of the same epoch with
+another course.  A paced clock stands still while the host is late; the links'
+delays do not.
 
 *Faster than light.*  Between sending and answer a packet can only have crossed
 links of the epochs in force in that interval, each at some instant of it.
@@ -37,6 +40,7 @@ import numpy as np
 from orbitmesh.wire.spec import Sample
 
 from ..constants import SPEED_OF_LIGHT_KM_PER_S
+from ..course import Course
 from ..epoch import NS_PER_S, Epoch, Nodes
 from ..platform import CAUSES
 from .light import Light
@@ -116,8 +120,20 @@ class History:
         """Up to here no epoch can be missing: the latest was in force by then."""
         return self._spans[-1].in_force_mono_ns if self._spans else None
 
-    def add(self, epoch: Epoch, t0_mono_ns: int, began_mono_ns: int, in_force_mono_ns: int) -> None:
-        self._spans.append(Span(epoch, t0_mono_ns, began_mono_ns, in_force_mono_ns, self._nodes.names))
+    def add(self, epoch: Epoch, course: Course | int, began_mono_ns: int, in_force_mono_ns: int) -> None:
+        """``course`` as Recorder.epoch has it."""
+        if isinstance(course, int):
+            course = Course(epoch.sim_ns, course)
+        self._append(Span(epoch, course, began_mono_ns, in_force_mono_ns, self._nodes.names))
+
+    def turn(self, course: Course, began_mono_ns: int, in_force_mono_ns: int) -> None:
+        """Emulated time goes another way; the epoch in force stays."""
+        if self._spans:
+            self._append(self._spans[-1].turned(course, began_mono_ns, in_force_mono_ns))
+
+    def _append(self, span: Span) -> None:
+        self._spans.append(span)
+        epoch, in_force_mono_ns = span.epoch, span.in_force_mono_ns
         oldest_ns = in_force_mono_ns - self._keep_ns
         # a span stays for as long as its successor came into force after what is still asked for
         while len(self._spans) > 2 and self._spans[1].in_force_mono_ns < oldest_ns:
@@ -213,7 +229,7 @@ class History:
             before, after = old.way(*pair), new.way(*pair)
             if _nodes(before) == _nodes(after):
                 continue
-            ahead_s = old.ahead_s(new.t0_mono_ns)
+            ahead_s = old.ahead_s(new.course.mono_ns)
             yield PathChange(
                 new.epoch.number,
                 new.epoch.sim_ns,
@@ -235,13 +251,13 @@ class History:
 
     def _sim_ns(self, row: int, mono_ns: int) -> int:
         span = self._spans[row]
-        sim_ns = span.epoch.sim_ns + mono_ns - span.t0_mono_ns
+        sim_ns = span.course.sim_at(mono_ns)
         if row + 1 < len(self._spans):
             # A paced clock may have stood still at the next epoch's instant, but not beyond t0: a tick that
             # is late by the machine's clock has its instant where it should be.
             after = self._spans[row + 1]
-            reached_ns = max(after.epoch.sim_ns, span.epoch.sim_ns) + max(0, mono_ns - after.t0_mono_ns)
-            sim_ns = min(sim_ns, reached_ns)
+            reached_ns = after.course.sim_at(max(mono_ns, after.course.mono_ns))
+            sim_ns = min(sim_ns, max(reached_ns, span.course.sim_ns))
         return sim_ns
 
     def _distance_km(self, row: int, source: int, destination: int, mono_ns: int) -> float:
@@ -251,10 +267,13 @@ class History:
         """
         span = self._spans[row]
         position_km = span.epoch.positions_itrs_km
-        other = self._spans[row + 1] if row + 1 < len(self._spans) else self._spans[row - 1] if row else None
+        since_ns = self._sim_ns(row, mono_ns) - span.epoch.sim_ns
+        rows = (*range(row + 1, len(self._spans)), *range(row - 1, -1, -1))
+        others = (self._spans[k] for k in rows)
+        other = next((each for each in others if each.epoch.sim_ns != span.epoch.sim_ns), None)
         ends = position_km[[source, destination]]
-        if other is not None and other.t0_mono_ns != span.t0_mono_ns:
-            share = (mono_ns - span.t0_mono_ns) / (other.t0_mono_ns - span.t0_mono_ns)
+        if other is not None and since_ns:
+            share = since_ns / (other.epoch.sim_ns - span.epoch.sim_ns)
             ends = ends + (other.epoch.positions_itrs_km[[source, destination]] - ends) * share
         return float(np.linalg.norm(ends[0] - ends[1]))
 

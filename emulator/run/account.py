@@ -10,7 +10,7 @@ from ..calibration import store
 from ..calibration.budget import budget_of
 from ..plane.backend import Carrier, Lateness
 from ..record.facts import Ended, LateTickFact, RunFacts
-from .conductor import TickLog
+from .ticks import TickLog
 
 
 def how_it_ended(error: BaseException | None) -> tuple[Ended, str]:

@@ -6,7 +6,8 @@ own.  Messages are pickles over a socket pair between two processes of ours:
     to it     ("open", Scenario, start_sim_ns, step_ns, duration_ns) · ("done", number of an epoch)
               ("destinations", [node, …]) · ("forget", [node, …]) · ("step", step_ns)
               ("draws", Draws | None): of accelerators, from the next epoch that is computed
-              ("intervene", ((Intervention, …), numbers to lift, sim_ns)): from that instant on
+              ("intervene", ((Intervention, …), numbers to lift, sim_ns, at_once)): from that instant on;
+                  at_once: an epoch of that very instant is wanted, since time stands still there
     from it   ("nodes", Nodes, hosting, cautions, propagation, offsets, ground links,
                arrangements, Interventions)
               ("epoch", Parcel of it, Assignment, LinkChanges since the last, Interventions likewise, cost_ns)
@@ -135,12 +136,16 @@ class Server:
         self._recent.append(parcel.open())
         parcel.close()
 
-    def _intervene(self, more: Sequence[Intervention], lifted: Sequence[int], sim_ns: int) -> None:
+    def _intervene(
+        self, more: Sequence[Intervention], lifted: Sequence[int], sim_ns: int, at_once: bool
+    ) -> None:
         """Epochs from that instant on, which were sent ahead of it, are made anew."""
         with self._computing, self._turn:
             self._geometry.interventions.add(*more)
             self._geometry.interventions.lift(lifted, sim_ns)
             n = self._epochs.back_to(sim_ns)
+            if at_once:
+                self._epochs.want(sim_ns)
             gone = [self._recent.pop().number for _ in range(n) if self._recent]
             if gone:
                 self._control.send(("anew", (gone[-1], gone[0])))

@@ -14,7 +14,7 @@ from orbitmesh.nodes.load.arrivals import Asked, requests
 from orbitmesh.wire.load import LoadSpec
 
 from ..epoch import Epoch, Nodes
-from .conductor import Tick
+from .ticks import Tick
 
 # A tick may come late, and the next one's orders with it: this much of a step is told in advance.
 _AHEAD_STEPS = 1.0

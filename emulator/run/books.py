@@ -11,8 +11,9 @@ from ..plane.mesh import MeshPlane
 from ..record.facts import RunFacts
 from .account import run_facts
 from .clock import Clock
-from .conductor import TickLog
+from .in_hand import InHand
 from .lateness_log import LatenessLog
+from .ticks import TickLog
 
 
 class Books:
@@ -61,6 +62,7 @@ class Books:
         error: BaseException | None,
         ticks: TickLog | None,
         clock: Clock,
+        in_hand: InHand,
         plane: MeshPlane,
         backend: Carrier,
         dead_nodes: Mapping[str, str],
@@ -77,6 +79,10 @@ class Books:
             emulated_ns=0 if self.began_sim_ns is None else clock.sim_ns() - self.began_sim_ns,
             build_ns=round(self.built_s * 1e9),
             clock_held_ns=getattr(clock, "held_ns", 0),
+            clock_paused_ns=in_hand.paused_ns,
+            clock_pauses=in_hand.pauses,
+            clock_steps=in_hand.steps,
+            clock_speeds=tuple(in_hand.speeds),
             dead_nodes=dict(dead_nodes),
             began_mono_ns=self._began_mono_ns,
             ended_mono_ns=self._ended_mono_ns,

@@ -1,7 +1,8 @@
 """When an emulated instant comes on the machine's clock.
 
 Three clocks with one face: ``RealClock`` runs with the machine's, ``PacedClock``
-waits for a host that cannot keep up, ``SteppedClock`` moves when a test says so.
+waits for a host that cannot keep up, ``SteppedClock`` stands still and moves when
+it is told to.  Each of the first two can be paused, and be given another speed.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import threading
 import time
 from typing import Protocol
 
+from ..course import Course
 from ..errors import InputError
 
 # A wait on an Event wakes up to a scheduler tick late; the last stretch is slept in full.
@@ -19,14 +21,24 @@ _COARSE_NS = 20_000_000
 class Clock(Protocol):
     name: str
 
+    @property
+    def course(self) -> Course:
+        """How emulated time goes now."""
+
     def start(self, sim_ns: int) -> None:
         """The emulated instant ``sim_ns`` is now."""
+
+    def go(self, course: Course) -> None:
+        """From now on time goes like this.  For the conductor, whose links go with it."""
 
     def mono_ns(self, sim_ns: int) -> int:
         """CLOCK_MONOTONIC reading at which an emulated instant comes."""
 
     def sim_ns(self) -> int:
         """The emulated instant now."""
+
+    def due_by(self, sim_ns: int) -> None:
+        """The next epoch is of that instant, or of one before."""
 
     def wait(self, sim_ns: int, stop: threading.Event) -> int | None:
         """Sleep until the instant; how late it is in ns then (at least 0), or None when told to stop."""
@@ -36,22 +48,34 @@ class RealClock:
     name = "real"
 
     def __init__(self) -> None:
-        self._offset_ns = 0
+        self._course = Course(0, 0)
+
+    @property
+    def course(self) -> Course:
+        return self._course
 
     def start(self, sim_ns: int) -> None:
-        self._offset_ns = time.monotonic_ns() - sim_ns
+        self._course = Course(sim_ns, time.monotonic_ns())
+
+    def go(self, course: Course) -> None:
+        self._course = course
 
     def mono_ns(self, sim_ns: int) -> int:
-        return sim_ns + self._offset_ns
+        return self._course.mono_at(sim_ns)
 
     def sim_ns(self) -> int:
-        return time.monotonic_ns() - self._offset_ns
+        course = self._course
+        # one that begins in a moment has not gone backwards until then
+        return course.sim_at(max(time.monotonic_ns(), course.mono_ns))
+
+    def due_by(self, sim_ns: int) -> None:
+        """Goes on beyond it, whatever comes."""
 
     def wait(self, sim_ns: int, stop: threading.Event) -> int | None:
         due_ns = self.mono_ns(sim_ns)
         while (left_ns := due_ns - time.monotonic_ns()) > 0:
             if left_ns > _COARSE_NS:
-                if stop.wait((left_ns - _COARSE_NS) / 1e9):
+                if stop.wait(min((left_ns - _COARSE_NS) / 1e9, threading.TIMEOUT_MAX)):
                     return None
             else:
                 time.sleep(left_ns / 1e9)
@@ -59,10 +83,9 @@ class RealClock:
 
 
 class PacedClock(RealClock):
-    """Emulated time that stands still while the host is late.
+    """Emulated time that stands still while the host is late: at the instant of the epoch it waits for.
 
-    Packets still fly in real time; only the geometry slows down.  Call ``hold``
-    with the lateness that ``wait`` returned.
+    Packets still fly in real time; only the geometry slows down.
     """
 
     name = "paced"
@@ -70,6 +93,14 @@ class PacedClock(RealClock):
     def __init__(self) -> None:
         super().__init__()
         self.held_ns = 0
+        self._due_by_sim_ns: int | None = None
+
+    def due_by(self, sim_ns: int) -> None:
+        self._due_by_sim_ns = sim_ns
+
+    def sim_ns(self) -> int:
+        due_ns = self._due_by_sim_ns
+        return super().sim_ns() if due_ns is None else min(super().sim_ns(), due_ns)
 
     def wait(self, sim_ns: int, stop: threading.Event) -> int | None:
         late_ns = super().wait(sim_ns, stop)
@@ -77,45 +108,23 @@ class PacedClock(RealClock):
             return None
         # a wake-up a few hundred microseconds late is the machine's, not the tick's
         if late_ns > 1_000_000:
-            self._offset_ns += late_ns
+            course = self._course
+            self._course = Course(course.sim_ns, course.mono_ns + late_ns, course.ratio)
             self.held_ns += late_ns
             return 0
         return late_ns
 
 
-class SteppedClock:
-    """Moves only by ``advance``; CLOCK_MONOTONIC is anchored where it was started."""
+class SteppedClock(RealClock):
+    """Stands still from its start on; see ``Handled.step``."""
 
     name = "stepped"
 
-    def __init__(self) -> None:
-        self._now_ns = 0
-        self._anchor_ns = 0
-        self._moved = threading.Condition()
-
     def start(self, sim_ns: int) -> None:
-        self._now_ns = sim_ns
-        self._anchor_ns = time.monotonic_ns() - sim_ns
-
-    def advance(self, duration_ns: int) -> None:
-        with self._moved:
-            self._now_ns += duration_ns
-            self._moved.notify_all()
-
-    def mono_ns(self, sim_ns: int) -> int:
-        return sim_ns + self._anchor_ns
-
-    def sim_ns(self) -> int:
-        return self._now_ns
-
-    def wait(self, sim_ns: int, stop: threading.Event) -> int | None:
-        with self._moved:
-            while self._now_ns < sim_ns and not stop.is_set():
-                self._moved.wait(0.02)
-        return None if stop.is_set() else 0
+        self._course = Course(sim_ns, time.monotonic_ns(), 0.0)
 
 
-CLOCKS: dict[str, type[RealClock] | type[PacedClock]] = {"real": RealClock, "paced": PacedClock}
+CLOCKS: dict[str, type[RealClock]] = {"real": RealClock, "paced": PacedClock, "stepped": SteppedClock}
 
 
 def clock_named(name: str) -> Clock:

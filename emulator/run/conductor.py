@@ -7,17 +7,17 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
-from ..assignment import Assignment
+from ..course import Course
 from ..epoch import Epoch, RouteRows
-from ..feed.parcels import Parcel
-from ..interventions import NOT_INTERVENED, Intervened
-from ..links.changes import NOTHING_CHANGED, LinkChanges
+from ..interventions import NOT_INTERVENED
 from ..plane.mesh import CommitReport
 from ..priority import go_before_nodes
 from .clock import Clock
+from .ticks import Ahead, LateTick, Tick, TickLog, Turn
+from .time_orders import Order, TimeOrders
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 # between (their slope goes on); what is late are routes, handovers and rates.
 LATE_NS = 10_000_000
 _SETTLE_EVERY_NS = 200_000_000
+_TOLD = -1  # in place of how late an epoch is: something was asked for, and comes first
 
 
 class AppliesEpochs(Protocol):
@@ -34,86 +35,12 @@ class AppliesEpochs(Protocol):
     def lead_ns(self) -> int: ...
 
     def prepare(self, old: Epoch | None, new: Epoch) -> Any: ...
-    def commit(self, change: Any, t0_mono_ns: int) -> CommitReport: ...
+    def commit(
+        self, change: Any, t0_mono_ns: int, *, ahead_ns: int = 0, ratio: float = 1.0
+    ) -> CommitReport: ...
     def abandon(self, change: Any) -> None: ...
     def settle(self, now_mono_ns: int) -> None: ...
     def more_routes(self, epoch: Epoch, more: RouteRows) -> Epoch: ...
-
-
-@dataclass(frozen=True)
-class Tick:
-    """One epoch as it was applied; instants are CLOCK_MONOTONIC.
-
-    ``parcel`` is what the epoch came in, and is the receiver's to close;
-    ``more`` the routes that it has beyond; ``changes`` are of its links since
-    the epoch before.  ``t0_mono_ns`` is the instant the epoch is true of; its
-    links and routes came into force between ``began_mono_ns`` and
-    ``ended_mono_ns``.
-    ``computed_ns`` was spent on geometry ahead of time, ``prepared_ns`` on
-    interfaces ahead of time, ``committed_ns`` at the instant or just before it.
-    """
-
-    epoch: Epoch
-    more: RouteRows | None
-    parcel: Parcel | None
-    assignment: Assignment
-    changes: LinkChanges
-    t0_mono_ns: int
-    began_mono_ns: int
-    ended_mono_ns: int
-    late_ns: int
-    computed_ns: int
-    prepared_ns: int
-    committed_ns: int
-    intervened: Intervened = NOT_INTERVENED
-
-    @property
-    def applied_ns(self) -> int:
-        return self.prepared_ns + self.committed_ns
-
-    @property
-    def cost_ns(self) -> int:
-        """All work for this tick, wherever it was done."""
-        return self.computed_ns + self.applied_ns
-
-
-@dataclass(frozen=True)
-class LateTick:
-    number: int
-    sim_ns: int
-    late_ns: int
-
-
-@dataclass
-class TickLog:
-    """What the summary says of the ticks."""
-
-    cost_ns: list[int] = field(default_factory=list)
-    commit_ns: list[int] = field(default_factory=list)
-    late: list[LateTick] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Ahead:
-    """An epoch that has been computed and waits for its instant.
-
-    ``parcel`` is what it came in, without ``more``: routes that were asked for since.
-    """
-
-    epoch: Epoch
-    assignment: Assignment
-    computed_ns: int
-    parcel: Parcel | None = None
-    more: RouteRows | None = None
-    changes: LinkChanges = NOTHING_CHANGED
-    intervened: Intervened = NOT_INTERVENED
-
-    def joined(self, more: RouteRows) -> Ahead:
-        return replace(
-            self,
-            epoch=replace(self.epoch, routes=self.epoch.routes.joined(more)),
-            more=more if self.more is None else self.more.joined(more),
-        )
 
 
 class Conductor:
@@ -138,6 +65,12 @@ class Conductor:
         self._superseded: set[int] = set()  # numbers of epochs that others have taken the place of
         self._passed_over = NOT_INTERVENED  # what began and ended with epochs that came too late
         self._thread = threading.Thread(target=self._run, name="conductor", daemon=True)
+        self.orders = TimeOrders(self._wake.set)
+        self.on_turn: Callable[[Turn], None] = lambda turn: None
+        #: often, between ticks
+        self.on_wait: Callable[[int], None] = lambda now_mono_ns: None
+        self._until_sim_ns = 0  # while time stands still: epochs up to here are let through
+        self.step_ns = 0  # of the run, where the clock is to know it
         self.on_let_go: Callable[[int], None] = lambda number: None  # of an epoch that is not to be
         self.ticks = TickLog()
         self.current: Epoch | None = None
@@ -188,13 +121,20 @@ class Conductor:
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
+        self.orders.close()
+
+    def reach(self, sim_ns: int) -> None:
+        """Where time stands still: an epoch up to that instant is made just now, and is to come through."""
+        with self._turn:
+            self._until_sim_ns = max(self._until_sim_ns, sim_ns)
+        self._wake.set()
 
     def note_overdue(self, step_ns: int) -> None:
         """Once it has stopped: the tick that should have come and has not is a late one too."""
         if self.current is None:
             return
-        due_ns = self.current.sim_ns + step_ns
-        late_ns = self._clock.sim_ns() - due_ns
+        due_ns, ratio = self.current.sim_ns + step_ns, self._clock.course.ratio
+        late_ns = round((self._clock.sim_ns() - due_ns) / ratio) if ratio else 0
         if late_ns > LATE_NS:
             self.ticks.late.append(LateTick(self.current.number + 1, due_ns, late_ns))
 
@@ -202,24 +142,101 @@ class Conductor:
         go_before_nodes()
         try:
             while not self._stop.is_set():
+                if self._has_turn(None):
+                    self._take_turn(None)
+                    continue
                 try:
-                    ahead = self._epochs.get(timeout=0.1)
+                    ahead = self._epochs.get(timeout=0.02)
                 except queue.Empty:
+                    self.on_wait(time.monotonic_ns())
                     continue
-                if self._is_superseded(ahead):
-                    self._let_go(ahead)
-                    continue
-                began_ns = time.monotonic_ns()
-                change = self._prepare(ahead)
-                prepared_ns = time.monotonic_ns() - began_ns
-                late_ns = self._wait_for(ahead)
-                if late_ns is not None:
-                    self._apply(change, prepared_ns, late_ns)
-                elif not self._stop.is_set():
-                    self._abandon(change)
-                    self._let_go(ahead)
+                self._bring(ahead)
         except BaseException as error:
             self._on_failure(error)
+        finally:
+            self.orders.close()
+
+    def _bring(self, ahead: Ahead) -> None:
+        """Into force at its instant, unless it is superseded, or all is over."""
+        prepared_ns = 0
+        while not self._is_superseded(ahead):
+            began_ns = time.monotonic_ns()
+            change = self._prepare(ahead)
+            prepared_ns += time.monotonic_ns() - began_ns
+            late_ns = self._wait_for(ahead)
+            if late_ns is None and self._stop.is_set():
+                return
+            if late_ns is not None and late_ns != _TOLD:
+                self._apply(change, prepared_ns, late_ns)
+                return
+            ahead = self._abandon(change)
+            if late_ns == _TOLD:
+                self._take_turn(ahead)
+        self._let_go(ahead)
+
+    # ---- the course of time
+
+    def _has_turn(self, ahead: Ahead | None) -> bool:
+        """Whether what was asked for is to be done now; ``ahead``: the epoch that comes next, if known."""
+        order, course = self.orders.first, self._clock.course
+        if order is None:
+            return False
+        if order.until_sim_ns is not None:  # a step under way: all epochs before its end come first
+            return course.sim_ns >= order.until_sim_ns or (
+                ahead is not None and ahead.epoch.sim_ns > order.until_sim_ns
+            )
+        # an epoch that is due by the time links could follow comes first
+        soon_ns = time.monotonic_ns() + self._plane.lead_ns
+        return course.is_still or ahead is None or course.sim_at(soon_ns) < ahead.epoch.sim_ns
+
+    def _take_turn(self, ahead: Ahead | None) -> None:
+        order, course = self.orders.first, self._clock.course
+        assert order is not None
+        before_ns = None if ahead is None else ahead.epoch.sim_ns - 1
+
+        def reached_ns(at_mono_ns: int) -> int:
+            if course.is_still:
+                return course.sim_ns
+            sim_ns = course.sim_at(at_mono_ns)
+            return sim_ns if before_ns is None else max(min(sim_ns, before_ns), self._clock.sim_ns())
+
+        match order.verb:
+            case "pause" if not course.is_still:
+                self._go(order, lambda at_ns: Course(reached_ns(at_ns), at_ns, 0.0))
+                with self._turn:
+                    self._until_sim_ns = self._clock.course.sim_ns
+            case "resume" if course.is_still:
+                self._go(order, lambda at_ns: Course(course.sim_ns, at_ns, self.orders.ratio))
+            case "speed":
+                self.orders.ratio = order.ratio
+                is_new = not course.is_still and course.ratio != order.ratio
+                if is_new:
+                    self._go(order, lambda at_ns: Course(reached_ns(at_ns), at_ns, order.ratio))
+                else:
+                    self.on_turn(Turn(order, course, course, time.monotonic_ns(), time.monotonic_ns()))
+            case "step" if order.until_sim_ns is None:
+                order.until_sim_ns = course.sim_ns + order.by_ns
+                self.reach(order.until_sim_ns)
+                return  # not done before all that lies between has come
+            case "step":
+                end_ns = max(order.until_sim_ns or 0, course.sim_ns)
+                self._go(order, lambda at_ns: Course(end_ns, at_ns, 0.0))
+        self.orders.is_done(order, self._clock.course, self._clock.course.mono_ns)
+
+    def _go(self, order: Order, course_at: Callable[[int], Course]) -> None:
+        """The epoch in force again, with its links as they are by now, and as they are to go on."""
+        with self._turn:
+            epoch, before = self.current, self._clock.course
+            assert epoch is not None
+            change = self._plane.prepare(epoch, epoch)
+            course = course_at(time.monotonic_ns() + self._plane.lead_ns)
+            self._clock.go(course)
+            report = self._plane.commit(
+                change, course.mono_ns, ahead_ns=course.sim_ns - epoch.sim_ns, ratio=course.ratio
+            )
+        self.on_turn(Turn(order, course, before, report.began_mono_ns, report.ended_mono_ns))
+
+    # ---- one epoch
 
     def _prepare(self, ahead: Ahead) -> Any:
         with self._turn:
@@ -232,13 +249,18 @@ class Conductor:
 
     def _wait_for(self, ahead: Ahead) -> int | None:
         """Until its instant; how late it is then, or None: it is superseded, or all is over."""
-        lead_ns = self._plane.lead_ns
+        lead_ns, sim_ns = self._plane.lead_ns, ahead.epoch.sim_ns
         while not self._stop.is_set() and not self._is_superseded(ahead):
             self._wake.clear()
             if self._stop.is_set() or self._is_superseded(ahead):
                 break  # told just before it was cleared
-            self._settle_until(self._clock.mono_ns(ahead.epoch.sim_ns) - _SETTLE_EVERY_NS)
-            late_ns = self._clock.wait(ahead.epoch.sim_ns - lead_ns, self._wake)
+            if self._has_turn(ahead):
+                return _TOLD
+            course = self._clock.course
+            if course.is_still and sim_ns <= self._until_sim_ns:
+                return 0
+            self._settle_until(course.mono_at(sim_ns) - _SETTLE_EVERY_NS)
+            late_ns = self._clock.wait(sim_ns - round(lead_ns * course.ratio), self._wake)
             if late_ns is not None:
                 return max(0, late_ns - lead_ns)
         return None
@@ -262,30 +284,36 @@ class Conductor:
             ahead.parcel.close()
         self.on_let_go(ahead.epoch.number)
 
-    def _abandon(self, change: Any) -> None:
+    def _abandon(self, change: Any) -> Ahead:
+        """What was prepared, with the routes that were asked for since."""
         with self._turn:
+            ahead, self._prepared = self._prepared, None
+            assert ahead is not None
             self._plane.abandon(change)
-            self._prepared = None
+            return ahead
 
     def _settle_until(self, mono_ns: int) -> None:
         """Let the plane remove what has had its time, well before the next instant."""
         self._plane.settle(time.monotonic_ns())
         while time.monotonic_ns() < mono_ns and not self._wake.wait(_SETTLE_EVERY_NS / 1e9):
             self._plane.settle(time.monotonic_ns())
+            self.on_wait(time.monotonic_ns())
 
     def _apply(self, change: Any, prepared_ns: int, late_ns: int) -> None:
         with self._turn:
             ahead = self._prepared
             assert ahead is not None
-            t0_mono_ns = self._clock.mono_ns(ahead.epoch.sim_ns)
-            report = self._plane.commit(change, t0_mono_ns)
+            course = self._course_of(ahead.epoch)
+            t0_mono_ns, ahead_ns = course.mono_ns, course.sim_ns - ahead.epoch.sim_ns
+            report = self._plane.commit(change, t0_mono_ns, ahead_ns=ahead_ns, ratio=course.ratio)
+            self._clock.due_by(ahead.epoch.sim_ns + self.step_ns)
             self.current, self._prepared = ahead.epoch, None
             self._superseded = {n for n in self._superseded if n > ahead.epoch.number}
             intervened, self._passed_over = self._passed_over.then(ahead.intervened), NOT_INTERVENED
         tick = Tick(
             ahead.epoch, ahead.more, ahead.parcel, ahead.assignment, ahead.changes,
             t0_mono_ns, report.began_mono_ns, report.ended_mono_ns, late_ns,
-            ahead.computed_ns, prepared_ns, report.total_ns, intervened,
+            ahead.computed_ns, prepared_ns, report.total_ns, intervened, ahead_ns, course.ratio,
         )  # fmt: skip
         if late_ns > LATE_NS:
             log.warning("tick %d was %.1f ms late", ahead.epoch.number, late_ns / 1e6)
@@ -293,3 +321,13 @@ class Conductor:
         self.ticks.cost_ns.append(tick.cost_ns)
         self.ticks.commit_ns.append(report.total_ns)
         self._on_tick(tick)
+
+    def _course_of(self, epoch: Epoch) -> Course:
+        """How time goes as an epoch comes into force; where it stands, it is at that epoch from now on."""
+        course = self._clock.course
+        if not course.is_still:
+            return Course(epoch.sim_ns, course.mono_at(epoch.sim_ns), course.ratio)
+        at_ns = time.monotonic_ns() + (self._plane.lead_ns if epoch.sim_ns == self._until_sim_ns else 0)
+        course = Course(max(course.sim_ns, epoch.sim_ns), at_ns, 0.0)
+        self._clock.go(course)
+        return course

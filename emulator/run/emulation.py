@@ -20,6 +20,7 @@ from typing import Any
 from ..control.api.listening import Listening
 from ..control.server import ControlServer
 from ..feed.feed import Feed
+from ..interventions import Intervention
 from ..plan_customers import light_forbids
 from ..plane.backend import LinkBackend
 from ..plane.choose import choose
@@ -39,6 +40,7 @@ from .endings import finish, release_ending, signals_noted, tell_failure
 from .folder import RunFolder
 from .geometry_process import GeometryProcess
 from .header import run_header
+from .in_hand import InHand
 from .intervening import Intervening
 from .link_watch import LinkWatch
 from .news import News, StatusNews, StepWatch, publish
@@ -51,6 +53,7 @@ from .questions import Questions
 from .recorder_process import RecorderProcess
 from .running import RunningMesh
 from .supervision import Supervision
+from .ticks import Tick
 from .watched import Watched
 from .workload import Workload
 
@@ -65,7 +68,7 @@ _WARM_UP_NS = 1_000_000_000
 class Emulation(RunningMesh):
     """A mesh that lives as long as its ``with`` block.
 
-    ``clock`` is "real", "paced", or a Clock of the caller's; ``out`` the folder
+    ``clock`` is "real", "paced", "stepped", or a Clock of the caller's; ``out`` the folder
     of the record (default ``runs/<run id>``); ``links`` a backend's name or
     "auto"; ``plane`` "wired", "fabric" or "auto"; what is None comes from the
     scenario.  ``listen``: where the control API is called by TCP; the caller's
@@ -109,6 +112,7 @@ class Emulation(RunningMesh):
         )
         self._loads = loads_of(scenario, scenario.base, self.seed)
         self._link_watch: LinkWatch | None = None
+        self._in_hand = InHand(self, lambda: self._steps.step_ns)
         self._questions = Questions(self, self._ask_for_routes, self._forget_routes)
         self.summary = {}
 
@@ -139,7 +143,7 @@ class Emulation(RunningMesh):
         start_ns = self.clock.sim_ns() if duration_ns is not None else self.began_sim_ns or 0
         end_ns = start_ns + (duration_ns if duration_ns is not None else self.duration_ns)
         while (left_ns := end_ns - self.clock.sim_ns()) > 0:
-            if self._supervision.ended.wait(min(left_ns / 1e9, 0.5)):
+            if self._supervision.ended.wait(min(left_ns / 1e9 / max(self.clock.course.ratio, 1.0), 0.5)):
                 break
         self._supervision.check()
 
@@ -173,7 +177,10 @@ class Emulation(RunningMesh):
         self._begin_ticks()
         self._control = ControlServer(
             self.run_id,
-            self._questions.handlers() | self._intervening.handlers() | {"watch": Watched(self.feed).answer},
+            self._questions.handlers()
+            | self._intervening.handlers()
+            | self._in_hand.handlers()
+            | {"watch": Watched(self.feed).answer},
             self._supervision.fail,
         )
         self._api = ApiProcess(self, self._control.api_socket, self._listen)
@@ -204,7 +211,7 @@ class Emulation(RunningMesh):
         self.introduced = self._supervision.answer(
             self._geometry.introduction, _READY_TIMEOUT_S, "the geometry process"
         )
-        self._intervening = Intervening(self, self.introduced.interventions, self._geometry.intervene)
+        self._intervening = Intervening(self, self.introduced.interventions, self._intervene)
         choice = choose_plane(self._asked_plane, links.name, self.nodes.n_satellites)
         self.plane = make_plane(
             choice, self.nodes, self.scenario, self.hosting, links, self.seed, self._on_progress
@@ -246,6 +253,7 @@ class Emulation(RunningMesh):
             PlacementNews(self.feed, self.nodes.names).tick,
             PowerNews(self.feed, self.nodes.names, self.hosting, self.nodes.n_satellites).tick,
             self._steps.tick,
+            self._follow_step,
             self._workload.tick,
             self._link_watch.tick,
             lambda tick: self._questions.ticked(),
@@ -254,6 +262,10 @@ class Emulation(RunningMesh):
         self._conductor = Conductor(
             self.plane, self.clock, self._geometry.epochs, self._news.tick, self._supervision.fail
         )
+        self._conductor.step_ns = self.scenario.run.step_ns
+        self._conductor.on_turn = self._in_hand.turned
+        self._conductor.on_wait = self._workload.beat
+        self._in_hand.on_turn = [lambda turn: self._workload.turned()]
         self._geometry.on_routes = self._more_routes
         self._geometry.on_anew = self._conductor.anew
         self._conductor.on_let_go = self._geometry.done
@@ -281,6 +293,7 @@ class Emulation(RunningMesh):
         self._conductor.count_afresh()
         self._books.count_afresh(self.backend, self._supervision.fail)
         self._books.begin(self.clock)
+        self._in_hand.began()
         self._steps.is_running = True
         assert self._link_watch is not None
         self._link_watch.start()
@@ -336,7 +349,7 @@ class Emulation(RunningMesh):
             self._folder.opened,
             lambda: self._books.facts(
                 self._supervision.failure or error,
-                self.ticks, self.clock, self.plane, self.backend, self.dead_nodes,
+                self.ticks, self.clock, self._in_hand, self.plane, self.backend, self.dead_nodes,
             ),
         )  # fmt: skip
 
@@ -353,6 +366,18 @@ class Emulation(RunningMesh):
             log.error("%s", failure)
 
     # ---- what follows from routes and questions (in other threads)
+
+    def _intervene(
+        self, more: Sequence[Intervention], lifted: Sequence[int], sim_ns: int, at_once: bool
+    ) -> None:
+        if at_once:
+            assert self._conductor is not None
+            self._conductor.reach(sim_ns)
+        self._geometry.intervene(more, lifted, sim_ns, at_once)
+
+    def _follow_step(self, tick: Tick) -> None:
+        assert self._conductor is not None
+        self._conductor.step_ns = self._steps.step_ns
 
     def _more_routes(self, routes: dict[int, Any]) -> None:
         assert self._conductor is not None

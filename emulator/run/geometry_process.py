@@ -14,9 +14,9 @@ from ..interventions import Intervention, Interventions
 from ..orbit import Arrangement, Propagation
 from ..platform import Draws
 from ..scenario import Scenario
-from .conductor import Ahead
 from .processes import tell
 from .supervision import Supervision
+from .ticks import Ahead
 
 log = logging.getLogger(__name__)
 
@@ -63,9 +63,11 @@ class GeometryProcess:
         computed, which comes into force ``WINDOW`` steps after the one in force, or one more."""
         tell(self._child, ("draws", draws))
 
-    def intervene(self, more: Sequence[Intervention], lifted: Sequence[int], sim_ns: int) -> None:
+    def intervene(
+        self, more: Sequence[Intervention], lifted: Sequence[int], sim_ns: int, at_once: bool
+    ) -> None:
         """From an instant on; epochs computed ahead of it are made anew, which ``on_anew`` hears."""
-        tell(self._child, ("intervene", (tuple(more), tuple(lifted), sim_ns)))
+        tell(self._child, ("intervene", (tuple(more), tuple(lifted), sim_ns, at_once)))
 
     def routed_from_the_start(self, nodes: Iterable[int]) -> None:
         self._destinations = set(nodes)

@@ -18,7 +18,7 @@ from ..scenario import Scenario
 from ..scenario.faults import LEAST_LASTING_NS, MOST_DELAY_NS, MOST_RATE_BPS
 from ..shown import plain, shown
 from .clock import Clock
-from .conductor import Tick
+from .ticks import Tick
 
 # what a tick and its way between processes take beyond what the last one took
 _MARGIN_NS = 4_000_000
@@ -28,7 +28,8 @@ _MOST_NAMES = 10_000
 _MOST_IN_FORCE = 100_000
 _LONGEST_NS = 10**18
 
-Tell = Callable[[Sequence[Intervention], Sequence[int], int], None]
+# what begins, what ends, from when on, and whether that instant is to have an epoch of its own
+Tell = Callable[[Sequence[Intervention], Sequence[int], int, bool], None]
 
 
 class Intervened(Protocol):
@@ -107,7 +108,7 @@ class Intervening:
             absent = [each.what for each in asked if not self._is_there(each)]
             numbered = self._kept.add(*asked)
             self._await([each.number for each in numbered], end=False)
-            self._tell(asked, (), at_sim_ns)
+            self._tell(asked, (), at_sim_ns, self._mesh.clock.course.is_still)
             self._wait_until(at_sim_ns, deadline_s)
         return self._answer(numbered, began_ns) | {"absent": absent}
 
@@ -136,7 +137,7 @@ class Intervening:
             if numbers:
                 self._kept.lift(numbers, at_sim_ns)
                 self._await(numbers, end=True)
-                self._tell((), numbers, at_sim_ns)
+                self._tell((), numbers, at_sim_ns, self._mesh.clock.course.is_still)
                 self._wait_until(at_sim_ns, deadline_s)
         return self._answer(lifted, began_ns)
 
@@ -157,8 +158,10 @@ class Intervening:
         epoch = self._mesh.epoch
         if epoch is None:
             raise FailureError("the mesh is still being built: ask again in a moment")
+        course, sim_ns = self._mesh.clock.course, self._mesh.clock.sim_ns()
+        # of the machine's time; none passes where emulated time stands still
         ahead_ns = min(max(self._cost_ns + _MARGIN_NS, _LEAST_AHEAD_NS), _MOST_AHEAD_NS)
-        return max(self._mesh.clock.sim_ns() + ahead_ns, epoch.sim_ns + 1)
+        return max(sim_ns + round(ahead_ns * course.ratio), epoch.sim_ns + 1)
 
     @contextlib.contextmanager
     def _in_turn(self, began_ns: int) -> Iterator[float]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..assignment import Leave
 from ..epoch import Nodes
-from .conductor import Tick
+from .ticks import Tick
 
 _SAME_NS = 100_000_000  # an end that moves by less is no news
 
@@ -42,6 +42,10 @@ class LeaveOrders:
             self._told[satellite] = leaves
             if not leaves:
                 del self._told[satellite]
+
+    def again(self) -> None:
+        """Instants are others now: all that is still to come is told once more."""
+        self._told = dict.fromkeys(self._told, ())
 
     def _row(self, leave: Leave) -> dict[str, Any]:
         names = self._nodes.names

@@ -16,7 +16,7 @@ from ..epoch import Epoch, Int64, Nodes
 from ..feed.feed import Feed
 from ..plane.mesh import LinkReader
 from ..priority import go_before_nodes
-from .conductor import Tick
+from .ticks import Tick
 
 _LOOK_S = 0.1
 _TELL_EVERY = 10  # looks

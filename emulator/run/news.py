@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from ..course import Course
 from ..epoch import LinkKind, RouteRows
 from ..feed.feed import Feed
 from ..feed.parcels import Parcel
 from ..priority import go_before_nodes
 from ..scenario.model import Run
-from .conductor import LATE_NS, Tick
+from .conductor import LATE_NS
 from .pace import Pace
+from .ticks import Tick, Turn
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +52,15 @@ class EpochNews:
     lasers: int
     ground_links: int
     more: RouteRows | None = field(default=None, repr=False)  # routes beyond those of the parcel
+    # at t0_mono_ns it is t0_sim_ns, and emulated time goes so many times as fast; 0: it stands still
+    t0_sim_ns: int | None = None
+    ratio: float = 1.0
 
-    def to_dict(self) -> dict[str, int]:
+    @property
+    def course(self) -> Course:
+        return Course(self.sim_ns if self.t0_sim_ns is None else self.t0_sim_ns, self.t0_mono_ns, self.ratio)
+
+    def to_dict(self) -> dict[str, Any]:
         return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "more"}
 
 
@@ -61,7 +70,7 @@ def publish(feed: Feed, tick: Tick, names: Sequence[str]) -> None:
     ground_links = int(np.count_nonzero(epoch.links.kind == LinkKind.GROUND))
     news = EpochNews(
         epoch.number, epoch.sim_ns, tick.t0_mono_ns, tick.began_mono_ns, tick.ended_mono_ns, tick.late_ns,
-        len(epoch.links) - ground_links, ground_links, tick.more,
+        len(epoch.links) - ground_links, ground_links, tick.more, tick.course.sim_ns, tick.ratio,
     )  # fmt: skip
     feed.put("epoch", news, Parcel.pack(epoch) if tick.parcel is None else tick.parcel, stands=True)
     when = {"number": epoch.number, "sim_ns": epoch.sim_ns}
@@ -93,6 +102,39 @@ def publish(feed: Feed, tick: Tick, names: Sequence[str]) -> None:
             feed.put("event", {"event": event} | when | {"n": len(some), "of": list(some)})
     if tick.late_ns > LATE_NS:
         feed.put("event", {"event": "late tick"} | when | {"late_ns": tick.late_ns})
+
+
+_TURNS = {"pause": "paused", "resume": "resumed", "step": "stepped", "speed": "speed"}
+
+
+def publish_turn(feed: Feed, turn: Turn) -> None:
+    """Emulated time goes another way: for those who turn the machine's instants into emulated ones."""
+    course, order = turn.course, turn.order
+    feed.put("clock", ClockNews(course, turn.began_mono_ns, turn.ended_mono_ns), stands=True)
+    told: dict[str, Any] = {"event": _TURNS[order.verb], "sim_ns": course.sim_ns, "by": order.by}
+    if order.verb == "speed":
+        told["ratio"] = order.ratio
+    if order.verb == "step":
+        told["by_ns"] = order.by_ns
+    feed.put("event", told)
+
+
+@dataclass(frozen=True)
+class ClockNews:
+    """The epoch in force stays, and time goes on by another course; instants as in EpochNews."""
+
+    course: Course
+    began_mono_ns: int
+    in_force_mono_ns: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "t0_sim_ns": self.course.sim_ns,
+            "t0_mono_ns": self.course.mono_ns,
+            "ratio": self.course.ratio,
+            "began_mono_ns": self.began_mono_ns,
+            "in_force_mono_ns": self.in_force_mono_ns,
+        }
 
 
 class StatusNews:
@@ -134,7 +176,9 @@ class StepWatch:
 
     def tick(self, tick: Tick) -> None:
         if self._pace is not None and self.is_running:
-            step_ns = self._pace.after(tick.computed_ns, tick.applied_ns, is_late=tick.late_ns > LATE_NS)
+            # of emulated time: at twice the speed a step has half as long to be made in
+            work_ns = (round(each * (tick.ratio or 1.0)) for each in (tick.computed_ns, tick.applied_ns))
+            step_ns = self._pace.after(*work_ns, is_late=tick.late_ns > LATE_NS)
             if step_ns is not None:
                 self._lengthen(step_ns)
         sim_ns = tick.epoch.sim_ns

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..assignment import Assignment
 from ..feed.feed import Feed
-from .conductor import Tick
+from .ticks import Tick
 
 
 class PlacementNews:

@@ -10,7 +10,7 @@ import numpy as np
 from ..epoch import Bool, Epoch
 from ..feed.feed import Feed
 from ..platform.advance import CAUSES
-from .conductor import Tick
+from .ticks import Tick
 
 _DARK = 0.5  # of the Sun's disk: the edge that a shadow without a penumbra has
 

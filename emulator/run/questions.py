@@ -20,7 +20,8 @@ from ..plane.mesh import MeshPlane
 from ..plane.mininet import MeshNet
 from ..scenario import Scenario
 from .clock import Clock
-from .conductor import TickLog
+from .in_hand import InHand
+from .ticks import TickLog
 
 _ROUTE_TIMEOUT_S = 10.0
 
@@ -35,6 +36,7 @@ class AskedMesh(Protocol):
     plane_reason: str
     backend: Carrier
     duration_ns: int
+    _in_hand: InHand
 
     @property
     def nodes(self) -> Nodes: ...
@@ -108,6 +110,7 @@ class Questions:
             "backend": mesh.backend.name,
             "clock": mesh.clock.name,
             "sim_ns": sim_ns,
+            **mesh._in_hand.state(),
             "sim_utc": (mesh.scenario.run.start_utc + timedelta(microseconds=sim_ns // 1000)).isoformat(),
             "build_ns": round(1e9 * mesh.built_s),
             "elapsed_ns": 0 if began_ns is None else sim_ns - began_ns,

@@ -14,11 +14,13 @@ from ..feed.forwarder import Forwarder
 from ..feed.parcels import send
 from ..record.facts import RunFacts, RunHeader
 from ..safe_files import Folder
-from .news import EpochNews, singly
+from .news import ClockNews, EpochNews, singly
 from .processes import Child, tell
 from .supervision import Supervision
 
 _FINISH_TIMEOUT_S = 60.0
+# of the feed, beside what the recorder finds itself
+_RECORDED = {"intervention", "intervention ended", "paused", "resumed", "stepped", "speed"}
 
 
 class RecorderProcess:
@@ -52,14 +54,18 @@ class RecorderProcess:
             self._child.control.send(("missed", news.first, news.last))
         elif news.kind == "links":
             self._child.control.send(("links", news.value["until_mono_ns"], news.value["rows"]))
-        elif news.kind == "event" and news.value["event"].startswith("intervention"):
+        elif news.kind == "event" and news.value["event"] in _RECORDED:
             for each in singly(news.value):
                 self._child.control.send(("intervention", each))
         elif news.kind == "epoch":
             assert news.parcel is not None
             epoch: EpochNews = news.value
-            when = (epoch.t0_mono_ns, epoch.began_mono_ns, epoch.in_force_mono_ns)
+            when = (epoch.course, epoch.began_mono_ns, epoch.in_force_mono_ns)
             send(self._child.control, "epoch", news.parcel, epoch.more, *when)
+
+        elif news.kind == "clock":
+            clock: ClockNews = news.value
+            self._child.control.send(("clock", clock.course, clock.began_mono_ns, clock.in_force_mono_ns))
 
     def finish(self, facts: RunFacts) -> bool:
         """Whether it wrote the summary: it may be what died, or does not finish."""

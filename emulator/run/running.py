@@ -16,13 +16,15 @@ from ..safe_files import Folder
 from ..scenario import Scenario
 from .books import Books
 from .clock import Clock
-from .conductor import Conductor, TickLog
+from .conductor import Conductor
 from .folder import RunFolder
 from .geometry_process import Introduction
+from .in_hand import InHand
 from .intervening import Intervening
 from .node_processes import NodeProcesses
 from .questions import Questions
 from .recorder_process import RecorderProcess
+from .ticks import TickLog
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,6 +43,7 @@ class RunningMesh:
     _books: Books
     _folder: RunFolder
     _questions: Questions
+    _in_hand: InHand
     _intervening: Intervening
     # set once they are there
     introduced: Introduction
@@ -133,6 +136,25 @@ class RunningMesh:
     ) -> dict[str, Any]:
         """Give links another physical rate, or a longer delay, until restored."""
         return self._intervening.intervene(what, lasts_ns=lasts_ns, change=Change(rate_bps, extra_delay_ns))
+
+    def pause(self) -> dict[str, Any]:
+        """Let emulated time stand still, and links keep the delay they have; packets go on flying.
+
+        ``elapsed_ns`` of emulated time, ``paused`` and ``speed_ratio``; so of the next three.
+        """
+        return self._in_hand.pause()
+
+    def resume(self) -> dict[str, Any]:
+        """Let it go on, at the speed it was given last."""
+        return self._in_hand.resume()
+
+    def step(self, by_s: float) -> dict[str, Any]:
+        """Move it on by so many seconds while it stands still; returns when the links are as then."""
+        return self._in_hand.step(round(by_s * 1e9))
+
+    def speed(self, ratio: float) -> dict[str, Any]:
+        """Let it go so many times as fast as the machine's."""
+        return self._in_hand.speed(ratio)
 
     def route_to(self, names: Sequence[str]) -> None:
         """Make nodes destinations that every node has a route to; returns when the routes are in force."""

@@ -9,7 +9,7 @@ from typing import Any
 from ..control.server import Answer, Request
 from ..errors import InputError
 from ..feed.feed import Entry, Feed, Missed
-from .news import EpochNews
+from .news import ClockNews, EpochNews
 
 _MOST_ENTRIES = 100
 _MOST_WAIT_S = 10.0
@@ -60,7 +60,7 @@ class Watched:
 def _as_json(news: Entry | Missed) -> dict[str, Any]:
     if isinstance(news, Missed):
         return {"missed": [news.first, news.last]}
-    value = news.value.to_dict() if isinstance(news.value, EpochNews) else news.value
+    value = news.value.to_dict() if isinstance(news.value, EpochNews | ClockNews) else news.value
     told = {"number": news.number, "kind": news.kind, "value": value}
     if news.parcel is not None:
         more = news.value.more if isinstance(news.value, EpochNews) else None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from orbitmesh.wire.load import LoadSpec
@@ -18,13 +19,13 @@ from ..platform import Draws
 from ..scenario.serving import serving_spec
 from .background_requests import BackgroundRequests
 from .capacities import Capacities
-from .conductor import Tick
 from .draws import DrawsBook, announce, report_interval_ns
 from .leave_orders import LeaveOrders
 from .node_processes import NodeProcesses
 from .node_specs import node_specs, serving_specs
 from .running import RunningMesh
 from .silent_load import SilentLoad
+from .ticks import Tick
 from .training import ring_nodes, specs_of
 
 
@@ -46,6 +47,7 @@ class Workload:
         self._mesh, self._loads, self._orders = mesh, loads, orders
         scenario, nodes = mesh.scenario, mesh.nodes
         self._assignment: Assignment | None = None
+        self._last: Tick | None = None
         self._told: Assignment | None = None  # what nodes go by: nothing more while they warm up
         self._ring = [nodes.names[n] for n in ring_nodes(scenario, nodes, mesh.hosting)]
         self._draws: DrawsBook | None = None
@@ -128,11 +130,31 @@ class Workload:
             before, self._told = self._told, tick.assignment
             self._assign(before, tick.assignment)
         self._capacities.tick(tick.epoch.platforms, tick.assignment.power_again)
+        self._load(tick)
+        if self._leaves is not None:
+            self._leaves.tick(tick)
+
+    def beat(self, now_mono_ns: int) -> None:
+        """Several times a second between ticks: requests come in real time, however far apart ticks are."""
+        last, step_ns = self._last, self._mesh.scenario.run.step_ns
+        if last is None or now_mono_ns - last.t0_mono_ns < step_ns:
+            return
+        self._load(replace(last, t0_mono_ns=now_mono_ns))
+
+    def turned(self) -> None:
+        """Instants of the machine's clock that nodes were told are others now."""
+        if self._mesh.began_sim_ns is None or self._told is None:
+            return
+        self._assign(replace(self._told, refused={}), self._told)  # those that are to ask again
+        if self._leaves is not None and self._last is not None:
+            self._leaves.again()
+            self._leaves.tick(self._last)
+
+    def _load(self, tick: Tick) -> None:
+        self._last = tick
         self._others.tick(tick)
         if self._silent_load is not None:
             self._silent_load.tick(tick)
-        if self._leaves is not None:
-            self._leaves.tick(tick)
 
     def _assign(self, before: Assignment | None, now: Assignment, **more: int) -> None:
         self._orders.assign(before, now, self._mesh.nodes, self._address, self._mesh.clock.mono_ns, **more)

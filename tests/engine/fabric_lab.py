@@ -103,6 +103,8 @@ class Row:
         down: Sequence[tuple[int, int]] = (),
         unrouted: Sequence[int] = (),
         after_ns: int = 0,
+        ahead_ns: int = 0,
+        ratio: float = 1.0,
     ) -> int:
         """Another epoch, the same for all links; ``down``: pipes by their ends.  From when it is valid."""
         bank = self.table.free_bank(self.engine.failure)
@@ -134,7 +136,7 @@ class Row:
             if row in unrouted:
                 bank.next[row] = NO_WAY
         t0_ns = time.monotonic_ns()
-        self.table.publish(bank, t0_ns, t0_ns + after_ns)
+        self.table.publish(bank, t0_ns, t0_ns + after_ns, ahead_ns, ratio)
         self.engine.published()
         return t0_ns + after_ns
 

@@ -44,6 +44,19 @@ def test_each_hop_adds_its_delay_in_both_versions_of_ip() -> None:
             assert re.findall(r"ttl=(\d+)", said) == ["60"] * 3, said
 
 
+def test_delays_follow_emulated_time_however_fast_it_goes() -> None:
+    with Row(2) as row:
+        # 20 ms longer each second of emulated time, of which 0.5 s have gone, and no more do
+        row.set(5 * MS, slope_ns_per_s=20.0 * MS, ahead_ns=500 * MS, ratio=0.0)
+        time.sleep(0.5)
+        assert 15 * MS <= min(one_way_ns(row, 0, 1)) < 20 * MS
+        row.set(5 * MS, slope_ns_per_s=20.0 * MS, ratio=20.0)
+        began_ns = time.monotonic_ns()
+        time.sleep(0.25)
+        least_ns = 5 * MS + 20 * MS * 20 * (time.monotonic_ns() - began_ns) / 1e9
+        assert min(one_way_ns(row, 0, 1, 3)) >= least_ns
+
+
 def test_traceroute_shows_every_node_and_nobody_else() -> None:
     with Row(5) as row:
         row.set(2 * MS)

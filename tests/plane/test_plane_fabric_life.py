@@ -56,7 +56,7 @@ def test_the_bank_in_force_is_never_handed_out() -> None:
     assert first is table.banks[1]
     table.publish(first, 1, 2)
     assert (table.published, table.in_force) == (1, 0)
-    assert first.head[0].tolist() == (1, 2)
+    assert first.head[0].tolist() == (1, 2, 0, 1.0)
     taken: list[Any] = []
     waiter = threading.Thread(target=lambda: taken.append(table.free_bank(lambda: None)))
     waiter.start()
@@ -87,13 +87,13 @@ def test_an_epoch_is_written_ahead_and_valid_from_its_instant(monkeypatch: pytes
     change = rig.plane.prepare(None, new)
     assert rig.plane.table.published == 0
     report = rig.plane.commit(change, now_ns - S)
-    assert rig.bank.head[0].tolist() == (now_ns - S, now_ns - S)
+    assert rig.bank.head[0].tolist() == (now_ns - S, now_ns - S, 0, 1.0)
     assert report.began_mono_ns >= now_ns
     later = fabric.epoch(MESH, rig.slots, [*TORUS, (0, NEAR)], 1)
     change = rig.plane.prepare(new, later)
     t0_ns = time.monotonic_ns() + rig.plane.lead_ns // 2
     report = rig.plane.commit(change, t0_ns)
-    assert rig.bank.head[0].tolist() == (t0_ns, t0_ns)
+    assert rig.bank.head[0].tolist() == (t0_ns, t0_ns, 0, 1.0)
     assert report.began_mono_ns == t0_ns
     assert (report.n_added, report.n_kept, report.n_removed) == (0, 25, 0)
 
@@ -103,9 +103,27 @@ def test_a_stepped_clock_far_ahead_does_not_hold_an_epoch_back() -> None:
     change = rig.plane.prepare(None, fabric.epoch(MESH, rig.slots, TORUS))
     t0_ns = time.monotonic_ns() + 3600 * S
     rig.plane.commit(change, t0_ns)
-    t0, valid_from = rig.bank.head[0].tolist()
+    t0, valid_from, *_ = rig.bank.head[0].tolist()
     assert t0 == t0_ns
     assert valid_from <= time.monotonic_ns() + rig.plane.lead_ns
+
+
+def test_the_epoch_in_force_goes_on_by_another_course_of_time() -> None:
+    rig = Rig()
+    new = fabric.epoch(MESH, rig.slots, [*TORUS, (0, NEAR)])
+    t0_ns = time.monotonic_ns()
+    rig.plane.commit(rig.plane.prepare(None, new), t0_ns)
+    words = rig.bank.pipes["word"].copy()
+    later = fabric.epoch(MESH, rig.slots, TORUS, 1)
+    rig.plane.abandon(rig.plane.prepare(new, later))
+    report = rig.plane.commit(rig.plane.prepare(new, new), t0_ns + S // 2, ahead_ns=S // 2, ratio=0.0)
+    assert rig.bank.head["ahead_ns"][0] == S // 2
+    assert rig.bank.head["ratio"][0] == 0.0
+    assert (report.n_added, report.n_removed) == (0, 0)
+    assert rig.bank.pipes["word"].tolist() == words.tolist()  # nothing in flight is lost
+    rig.plane.commit(rig.plane.prepare(new, later), t0_ns + S)
+    assert rig.bank.head[0].tolist()[2:] == (0, 1.0)
+    assert rig.plane.unlike_commanded() == []
 
 
 def test_misuse_is_refused() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import plane_toys as toys
 from hypothesis import given
@@ -31,6 +33,16 @@ def test_queue_and_loss_of_the_scenario_are_taken_per_kind() -> None:
     p = _parameters(lasers={"queue": "1 MB", "loss-ratio": 0.1}, ground={"loss-ratio": 0.2})
     assert p.queue_ba_bytes.tolist() == [10**6, 12_500_000]  # type: ignore[attr-defined]
     assert p.loss_ratio.tolist() == [0.1, 0.2]  # type: ignore[attr-defined]
+
+
+def test_links_follow_the_course_of_emulated_time() -> None:
+    on = replace(toys.links(MESH, PAIRS), delay_slope_ns_per_s=np.array([2_000.0, -9e9]))
+    ids = np.array([4, 2], np.int32)
+    p = shaping.parameters(on, ids, 123, toys.scenario(), ahead_ns=500_000_000, ratio=20.0)
+    assert p.delay_ns.tolist() == [on.delay_ns[0] + 1_000, 0.0]  # never less than nothing
+    assert p.slope_ns_per_s.tolist() == [40_000.0, -180e9]
+    still = shaping.parameters(on, ids, 123, toys.scenario(), ahead_ns=500_000_000, ratio=0.0)
+    assert still.slope_ns_per_s.tolist() == [0.0, 0.0]
 
 
 @given(st.integers(0, 10**13), st.floats(1e-12, 1.0))

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from record_fakes import C_KM_PER_NS, ROW, STEP_NS, World, nodes, sample, shortest_routes, small_world
 
+from orbitmesh.emulator.course import Course
 from orbitmesh.emulator.epoch import UNREACHABLE, Epoch
 from orbitmesh.emulator.errors import RunError
 from orbitmesh.emulator.record.light import TOLERANCE_NS, shorter_than_light
@@ -63,6 +64,42 @@ class TestTruth:
         held = paced.truth(sent)
         assert held is not None
         assert (held.epoch_number, held.sim_ns) == (0, STEP_NS)
+
+    def test_across_a_pause_and_a_speed_a_sample_stands_at_the_emulated_instant_when_it_flew(self) -> None:
+        world = small_world()
+        epoch = world.epoch(0, 0, ROW)
+        history = history_of(world, epoch)
+        paused, resumed = T0 + 300_000_000, T0 + 900_000_000
+        history.turn(Course(300_000_000, paused, 0.0), paused, paused + 1)
+        history.turn(Course(300_000_000, resumed, 4.0), resumed, resumed + 1)
+        path = epoch.path(1, 5)
+        assert path is not None
+        for at_ns, sim_ns in ((200, 200), (300, 300), (700, 300), (900, 300), (950, 500)):
+            found = history.truth(sample("sat-0-1", "gw-tokyo", 1, T0 + at_ns * 1_000_000, 30_000_000))
+            assert found is not None
+            assert found.sim_ns == sim_ns * 1_000_000
+            assert found.epoch_number == 0
+            assert found.propagation_ns == pytest.approx(
+                2 * epoch.path_delay_ns(path, found.sim_ns), abs=1e-3
+            )
+        # while time stands still, so do the nodes
+        lines = {
+            history.truth(sample("sat-0-1", "gw-tokyo", 1, T0 + at_ns * 1_000_000, 1)).straight_line_ns  # type: ignore[union-attr]
+            for at_ns in (400, 600, 800)
+        }
+        assert len(lines) == 1
+
+    def test_a_step_stands_beside_the_epochs_that_it_passed(self) -> None:
+        world = small_world()
+        history = History(world.who, 0.001)
+        for number in range(3):  # a millisecond each, of the machine's time
+            at = T0 + number * 1_000_000
+            epoch = world.epoch(number, number * STEP_NS, ROW)
+            history.add(epoch, Course(epoch.sim_ns, at, 0.0), at, at + 1)
+        for at_ns, number in ((500_000, 0), (1_500_000, 1), (9_000_000_000, 2)):
+            found = history.truth(sample("sat-0-1", "gw-tokyo", 1, T0 + at_ns, 1))
+            assert found is not None
+            assert (found.epoch_number, found.sim_ns) == (number, number * STEP_NS)
 
     def test_straight_line_by_hand(self) -> None:
         world = small_world()

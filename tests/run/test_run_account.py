@@ -8,7 +8,7 @@ import pytest
 from orbitmesh.emulator.errors import ProcessDied
 from orbitmesh.emulator.plane.backend import Lateness
 from orbitmesh.emulator.run.account import how_it_ended, run_facts
-from orbitmesh.emulator.run.conductor import LateTick, TickLog
+from orbitmesh.emulator.run.ticks import LateTick, TickLog
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from jumping_clock import JumpingClock
 
 from orbitmesh.emulator.assignment import Assignment
 from orbitmesh.emulator.epoch import Epoch, Links, RouteRows, Routes
 from orbitmesh.emulator.interventions import Intervened
-from orbitmesh.emulator.run.clock import RealClock, SteppedClock
-from orbitmesh.emulator.run.conductor import LATE_NS, Ahead, Conductor, Tick
+from orbitmesh.emulator.run.clock import RealClock
+from orbitmesh.emulator.run.conductor import LATE_NS, Conductor
+from orbitmesh.emulator.run.ticks import Ahead, Tick
 
 STEP_NS = 1_000_000
 
@@ -44,7 +46,7 @@ class Plane:
         self.calls.append(("prepare", (None if old is None else old.number, new.number)))
         return new
 
-    def commit(self, change, t0_mono_ns):
+    def commit(self, change, t0_mono_ns, *, ahead_ns=0, ratio=1.0):
         if change.number == self.breaks_at:
             raise ValueError("no such device")
         self.calls.append(("commit", change.number))
@@ -80,7 +82,7 @@ class Run:
 
 
 def test_epochs_are_prepared_before_and_committed_at_their_instant():
-    plane, clock = Plane(), SteppedClock()
+    plane, clock = Plane(), JumpingClock()
     run = Run(plane, clock)
     run.conductor.first(ahead(0))
     run.conductor.start()
@@ -116,7 +118,7 @@ def test_a_tick_past_its_instant_is_late_and_named():
 
 
 def test_a_failure_of_the_plane_ends_the_conductor_and_is_handed_on():
-    run = Run(Plane(breaks_at=1), SteppedClock())
+    run = Run(Plane(breaks_at=1), JumpingClock())
     run.conductor.first(ahead(0))
     run.epochs.put(ahead(1))
     run.conductor.start()
@@ -129,7 +131,7 @@ def test_a_failure_of_the_plane_ends_the_conductor_and_is_handed_on():
 
 
 def test_more_destinations_reach_the_epoch_in_force_the_prepared_one_and_those_that_wait():
-    plane, clock = Plane(), SteppedClock()
+    plane, clock = Plane(), JumpingClock()
     run = Run(plane, clock)
     run.conductor.first(ahead(0))
     run.epochs.put(ahead(1))
@@ -154,7 +156,7 @@ def test_more_destinations_reach_the_epoch_in_force_the_prepared_one_and_those_t
 
 
 def test_a_tick_that_never_came_is_late_too():
-    plane, clock = Plane(), SteppedClock()
+    plane, clock = Plane(), JumpingClock()
     run = Run(plane, clock)
     run.conductor.first(ahead(0))
     run.conductor.start()
@@ -169,7 +171,7 @@ def test_a_tick_that_never_came_is_late_too():
 
 
 def test_an_epoch_that_is_superseded_is_let_go_and_the_one_in_its_place_comes_at_its_instant():
-    plane, clock = Plane(), SteppedClock()
+    plane, clock = Plane(), JumpingClock()
     run = Run(plane, clock)
     let_go = []
     run.conductor.on_let_go = let_go.append
@@ -202,7 +204,7 @@ def test_an_epoch_that_is_superseded_is_let_go_and_the_one_in_its_place_comes_at
 
 
 def test_a_tick_made_anew_that_was_heard_of_too_late_comes_at_once_with_what_was_passed_over() -> None:
-    plane, clock = Plane(), SteppedClock()
+    plane, clock = Plane(), JumpingClock()
     run = Run(plane, clock)
     run.conductor.first(ahead(0))
     run.conductor.start()

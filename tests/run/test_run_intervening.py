@@ -38,7 +38,7 @@ class Mesh:
         self.has_been_told = threading.Event()
         self.asks = Intervening(self, Interventions(1, 1), self.tell)  # type: ignore[arg-type]
 
-    def tell(self, more: object, lifted: object, sim_ns: int) -> None:
+    def tell(self, more: object, lifted: object, sim_ns: int, at_once: bool) -> None:
         self.told.append(sim_ns)
         self.has_been_told.set()
 

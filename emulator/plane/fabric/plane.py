@@ -15,6 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ...course import Course
 from ...epoch import UNUSED, Bool, Epoch, Int32, Int64, LinkKind, Nodes, Ports, RouteRows
 from ...errors import InputError, RunError
 from ...scenario import Scenario
@@ -100,6 +101,7 @@ class FabricPlane(MeshPlane):
         self._word = np.zeros(self.table.sizes.n_pipes, np.uint32)
         self._destinations: Int32 = np.empty(0, np.int32)
         self._places = banks.addresses_hashed(np.empty(0, np.uint32), self.table.sizes.hash_slots)
+        self._course = Course(0, 0, 0.0)  # of emulated time, since the last commit
         self._pending: Prepared | None = None
         self._total: dict[str, int] | None = None
 
@@ -130,17 +132,20 @@ class FabricPlane(MeshPlane):
             )
             return self._pending
 
-    def commit(self, change: Prepared, t0_mono_ns: int) -> CommitReport:
-        """Publish a prepared epoch, valid from its instant; soon, where that is far off (a stepped clock)."""
+    def commit(
+        self, change: Prepared, t0_mono_ns: int, *, ahead_ns: int = 0, ratio: float = 1.0
+    ) -> CommitReport:
+        """Publish a prepared epoch, valid from its instant; soon, where that is far off."""
         with self._lock:
             self._need_open()
             if change is not self._pending:
                 raise ValueError("this change is not the one prepared last")
             began_ns = time.monotonic_ns()
             valid_from_ns = min(t0_mono_ns, began_ns + self.lead_ns)
-            self.table.publish(change.bank, t0_mono_ns, valid_from_ns)
+            self.table.publish(change.bank, t0_mono_ns, valid_from_ns, ahead_ns, ratio)
             self.backend.published()
             self._pending, self._epoch = None, change.new
+            self._course = Course(change.new.sim_ns + ahead_ns, t0_mono_ns, ratio)
             self._captures.follow()
             ended_ns = time.monotonic_ns()
             n_links, n_routes = len(change.new.links), len(change.new.routes.destinations) * len(self.nodes)
@@ -207,6 +212,7 @@ class FabricPlane(MeshPlane):
             new.sim_ns,
             ground.overlap_ns if ground.handover == "make-before-break" else 0,
             new.links.broken,
+            time.monotonic_ns() if self._course.is_still else self._course.mono_at(new.sim_ns),
         )
         pairs, n_lasers = self._pairs, self.table.sizes.n_laser_pipes
         pipes, word = bank.pipes[n_lasers:], self._word[n_lasers:]

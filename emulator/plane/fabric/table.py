@@ -21,7 +21,7 @@ from ...errors import BackendError
 from ..engine.memory import BINS, SharedMemory
 from .banks import PIPE, PLACE, UInt8, UInt32, first_places, places_for
 
-_MAGIC, _VERSION = int.from_bytes(b"om_fabrc", "little"), 3
+_MAGIC, _VERSION = int.from_bytes(b"om_fabrc", "little"), 4
 _PAGE_BYTES = 4096
 _ADOPTION_S = 5.0
 _LOOKS_EVERY_S = 0.0002
@@ -54,7 +54,14 @@ HEADER = np.dtype(
     + [("published", np.uint64), ("in_force", np.uint64)]
     + [(name, np.uint64) for name in STATISTICS]
 )
-BANK_HEAD = np.dtype([("t0_mono_ns", np.int64), ("valid_from_mono_ns", np.int64)])
+BANK_HEAD = np.dtype(
+    [
+        ("t0_mono_ns", np.int64),
+        ("valid_from_mono_ns", np.int64),
+        ("ahead_ns", np.int64),
+        ("ratio", np.float64),
+    ]
+)
 COUNTERS = np.dtype(
     [
         (name, np.int64)
@@ -206,9 +213,12 @@ class FabricTable(SharedMemory):
             time.sleep(_LOOKS_EVERY_S)
         return self.banks[(self.published + 1) % 2]
 
-    def publish(self, bank: Bank, t0_mono_ns: int, valid_from_mono_ns: int) -> None:
-        """Hand over the bank that ``free_bank`` gave; delays run from ``t0_mono_ns``."""
+    def publish(
+        self, bank: Bank, t0_mono_ns: int, valid_from_mono_ns: int, ahead_ns: int = 0, ratio: float = 1.0
+    ) -> None:
+        """Hand over the bank that ``free_bank`` gave; delays run as MeshPlane.commit says."""
         bank.head["t0_mono_ns"], bank.head["valid_from_mono_ns"] = t0_mono_ns, valid_from_mono_ns
+        bank.head["ahead_ns"], bank.head["ratio"] = ahead_ns, ratio
         self.barrier()
         self.header["published"] = self.published + 1
         self.barrier()

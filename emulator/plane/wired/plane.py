@@ -114,13 +114,15 @@ class Plane(MeshPlane):
             self._pending = change
             return change
 
-    def commit(self, change: Change, t0_mono_ns: int) -> CommitReport:
+    def commit(
+        self, change: Change, t0_mono_ns: int, *, ahead_ns: int = 0, ratio: float = 1.0
+    ) -> CommitReport:
         """Put a prepared change in force: links, then routes, then what is to go.
 
-        ``t0_mono_ns`` is the machine's instant of the epoch, from which delays
-        run.  A removed laser goes down once no route uses it; a removed ground
-        link stays up for the scenario's overlap with make-before-break (its
-        delay goes on by its slope), and goes down before the routes change with
+        Delays run from ``t0_mono_ns``, as MeshPlane.commit says.  A removed
+        laser goes down once no route uses it; a removed ground link stays up
+        for the scenario's overlap with make-before-break (its delay goes on by
+        its slope), and goes down before the routes change with
         break-before-make.  KernelError where a route was refused; the links
         are in force then.
         """
@@ -130,7 +132,9 @@ class Plane(MeshPlane):
                 raise ValueError("this change is not the one prepared last")
             self._pending = None
             began_ns = time.monotonic_ns()
-            wanted = shaping.parameters(change.new.links, change.current.link, t0_mono_ns, self.scenario)
+            wanted = shaping.parameters(
+                change.new.links, change.current.link, t0_mono_ns, self.scenario, ahead_ns, ratio
+            )
             linger, early, late = self._leaving(change, t0_mono_ns)
             self.backend.apply(shaping.concatenate([wanted, early]) if len(early) else wanted)
             self._current, self._epoch, self._applied = change.current, change.new, wanted

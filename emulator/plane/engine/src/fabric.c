@@ -79,7 +79,7 @@ int fabric_unbind(struct fabric *fabric, uint32_t port) {
 int fabric_read(struct fabric *fabric, uint32_t pipe, struct fabric_reading *reading) {
     if (pipe >= fabric->table.n_pipes)
         return ENOENT;
-    *reading = (struct fabric_reading){.t0_mono_ns = fabric_bank_of(fabric)->head[0],
+    *reading = (struct fabric_reading){.t0_mono_ns = fabric_bank_of(fabric)->head->t0_mono_ns,
                                        .pipe = fabric_bank_of(fabric)->pipe[pipe],
                                        .background_ratio = fabric->table.background[pipe]};
     return 0;
@@ -88,7 +88,7 @@ int fabric_read(struct fabric *fabric, uint32_t pipe, struct fabric_reading *rea
 /* Take up the epoch that was published, once the instant from which it is valid has come. */
 static void latch(struct fabric *fabric, int64_t at_ns) {
     uint64_t published = __atomic_load_n(&fabric->table.header->published, __ATOMIC_ACQUIRE);
-    if (published != fabric->epoch && at_ns >= fabric->table.bank[published & 1].head[1]) {
+    if (published != fabric->epoch && at_ns >= fabric->table.bank[published & 1].head->valid_from_mono_ns) {
         fabric->epoch = published;
         __atomic_store_n(&fabric->table.header->in_force, published, __ATOMIC_RELEASE);
     }
@@ -117,7 +117,7 @@ int64_t fabric_next_ns(struct fabric *fabric) {
     int64_t next_ns = wheel_next_ns(&fabric->wheel);
     uint64_t published = __atomic_load_n(&fabric->table.header->published, __ATOMIC_ACQUIRE);
     if (published != fabric->epoch) {
-        int64_t valid_ns = fabric->table.bank[published & 1].head[1];
+        int64_t valid_ns = fabric->table.bank[published & 1].head->valid_from_mono_ns;
         next_ns = valid_ns < next_ns ? valid_ns : next_ns;
     }
     return next_ns;

@@ -72,7 +72,7 @@ const char *fabric_table_open(struct fabric_table *table, int fd) {
     for (int k = 0; k < 2; k++) {
         const char *bank = base + h.bank_at[k];
         table->bank[k] = (struct fabric_bank){
-            .head = (const int64_t *)bank,
+            .head = (const struct fabric_head *)bank,
             .pipe = (const struct fabric_pipe *)(bank + h.bank_pipes_at),
             .ground_first = (const uint32_t *)(bank + h.bank_ground_first_at),
             .ground_pipe = (const uint32_t *)(bank + h.bank_ground_pipe_at),

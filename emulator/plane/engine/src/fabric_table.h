@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { FABRIC_VERSION = 3, FABRIC_NO_WAY = 255, FABRIC_NODE_BITS = 24 };
+enum { FABRIC_VERSION = 4, FABRIC_NO_WAY = 255, FABRIC_NODE_BITS = 24 };
 
 struct fabric_kind {
     uint64_t queue_bytes, queue_ns; /* queue_bytes 0: what the link sends in queue_ns, at least 64 KiB */
@@ -49,8 +49,14 @@ struct fabric_counters {
     uint64_t packets_in, bytes_in, packets_out, dropped_queue, dropped_loss, dropped_down, held, bytes_out;
 };
 
+/* delay(t) = delay_ns + slope_ns_per_s (ahead_ns + ratio (t - t0_mono_ns)) / 1e9 */
+struct fabric_head {
+    int64_t t0_mono_ns, valid_from_mono_ns, ahead_ns;
+    double ratio; /* how fast emulated time goes; 0: it stands still */
+};
+
 struct fabric_bank {
-    const int64_t *head; /* t0_mono_ns, valid_from_mono_ns */
+    const struct fabric_head *head;
     const struct fabric_pipe *pipe;
     const uint32_t *ground_first, *ground_pipe;
     const struct fabric_place *place;
@@ -74,6 +80,7 @@ struct fabric_table {
 };
 
 _Static_assert(sizeof(struct fabric_pipe) == 16, "as in Python");
+_Static_assert(sizeof(struct fabric_head) == 32, "as in Python");
 _Static_assert(sizeof(struct fabric_counters) == 64, "as in Python");
 
 const char *fabric_table_open(struct fabric_table *, int fd); /* NULL, or what is wrong in words */

@@ -78,8 +78,9 @@ static int64_t send(struct fabric *fabric, struct flight *flight, uint32_t pipe,
     }
     int64_t out_ns = at_ns + sending_ns;
     double slope = way.slope_ns_per_s;
-    double since_ns = (double)(out_ns - fabric_bank_of(fabric)->head[0]);
-    double delay_ns = way.delay_ns + (slope == slope ? slope * 1e-9 * since_ns : 0);
+    struct fabric_head head = *fabric_bank_of(fabric)->head;
+    double since_ns = (double)head.ahead_ns + head.ratio * (double)(out_ns - head.t0_mono_ns);
+    double delay_ns = way.delay_ns + (slope == slope && since_ns == since_ns ? slope * 1e-9 * since_ns : 0);
     delay_ns = delay_ns > 0 ? delay_ns < MOST_DELAY_NS ? delay_ns : MOST_DELAY_NS : 0;
     int64_t due_ns = out_ns + up(delay_ns);
     if (due_ns < state->last_due_ns)

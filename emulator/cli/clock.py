@@ -1,0 +1,75 @@
+"""``orbitmesh pause``, ``resume``, ``step``, ``speed``: emulated time of a running mesh, by hand."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import InputError
+from ..shown import shown
+from .options import RunOption, duration_ns
+from .output import say, who
+
+PAUSE_EXAMPLE = "Example: orbitmesh pause"
+RESUME_EXAMPLE = "Example: orbitmesh resume"
+STEP_EXAMPLE = "Example: orbitmesh step 10s"
+SPEED_EXAMPLE = "Example: orbitmesh speed 20"
+
+
+def pause(run: RunOption = None) -> None:
+    """Let emulated time stand still; packets go on flying, and links keep the delay they have.
+
+    Programs, requests and accelerators go on in real time.
+    """
+    from ..control.client import Client
+
+    with Client.connect(run) as client:
+        _tell(client.pause(by=who()))
+
+
+def resume(run: RunOption = None) -> None:
+    """Let emulated time go on, at the speed it was given last."""
+    from ..control.client import Client
+
+    with Client.connect(run) as client:
+        _tell(client.resume(by=who()))
+
+
+def step(
+    by: Annotated[str, typer.Argument(metavar="TIME", help="How far: 10s, 500ms, 20min.")],
+    run: RunOption = None,
+) -> None:
+    """Move a paused mesh on by so much emulated time, through all epochs between."""
+    from ..control.client import Client
+
+    by_ns = duration_ns(by, "TIME")
+    with Client.connect(run) as client:
+        _tell(client.step(by_ns, by=who()))
+
+
+def speed(
+    ratio: Annotated[str, typer.Argument(metavar="RATIO", help="0.1 to 1000 times as fast as real time.")],
+    run: RunOption = None,
+) -> None:
+    """Let emulated time go so many times as fast as the machine's; packets fly in real time all the same."""
+    from ..control.client import Client
+
+    try:
+        value = float(ratio)
+    except ValueError:
+        raise InputError(f"{shown(ratio)} is no number: write how many times as fast, as 20") from None
+    with Client.connect(run) as client:
+        _tell(client.speed(value, by=who()))
+
+
+def in_words(now: dict[str, Any]) -> str:
+    """What of a status or an answer says how time goes; "" where it goes as the machine's does."""
+    speed = "" if now.get("speed_ratio", 1) == 1 else f"{now['speed_ratio']:g} times as fast"
+    if now.get("paused"):
+        return f"paused ({speed} once resumed)" if speed else "paused"
+    return speed
+
+
+def _tell(answer: dict[str, Any]) -> None:
+    say(f"at {answer['elapsed_ns'] / 1e9:.3f} s of the run, {in_words(answer) or 'and going on'}")

@@ -1,0 +1,77 @@
+"""What is asked of emulated time: to stand still, to go on, to move by so much, to go faster or slower.
+
+Asked from any thread, and done in the conductor's, between two epochs, one after the other.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ..course import Course
+from ..errors import FailureError, RunEnded
+
+Verb = Literal["pause", "resume", "step", "speed"]
+_ENDING = "the run is ending"
+
+
+@dataclass(eq=False)
+class Order:
+    """``by_ns``: of a step; ``ratio``: of a speed; ``until_sim_ns``: where a step that is under way ends."""
+
+    verb: Verb
+    by: str
+    by_ns: int = 0
+    ratio: float = 1.0
+    until_sim_ns: int | None = None
+    course: Course = field(default_factory=lambda: Course(0, 0))  # once it is done
+    in_force_mono_ns: int = 0
+    error: FailureError | None = None
+    done: threading.Event = field(default_factory=threading.Event, repr=False)
+
+
+class TimeOrders:
+    """``wake`` tells the conductor that there is one; ``ratio``: how fast time goes where it goes."""
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+        self._waiting: deque[Order] = deque()
+        self._turn = threading.Lock()
+        self._is_closed = False
+        self.ratio = 1.0
+
+    def ask(self, order: Order) -> Order:
+        """Returns once it is done.  FailureError: the run ends before."""
+        with self._turn:
+            if self._is_closed:
+                raise RunEnded(_ENDING)
+            self._waiting.append(order)
+        self._wake()
+        order.done.wait()
+        if order.error is not None:
+            raise order.error
+        return order
+
+    # ---- in the conductor's thread
+
+    @property
+    def first(self) -> Order | None:
+        return self._waiting[0] if self._waiting else None
+
+    def is_done(self, order: Order, course: Course, in_force_mono_ns: int) -> None:
+        order.course, order.in_force_mono_ns = course, in_force_mono_ns
+        with self._turn:
+            self._waiting.remove(order)
+        order.done.set()
+
+    def close(self) -> None:
+        """None is done any more."""
+        with self._turn:
+            self._is_closed = True
+            left, self._waiting = [*self._waiting], deque()
+        for order in left:
+            order.error = RunEnded(_ENDING)
+            order.done.set()
