@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -92,6 +93,16 @@ def test_a_laser_and_a_node_can_be_captured(fabric: MeshProcess, tmp_path: Path)
             ["tcpdump", "-nr", str(file)], capture_output=True, text=True, check=True
         ).stdout
         assert "172.16.0.1 > 172.16.0.2: ICMP echo request" in said
+        if shutil.which("tshark") is not None:  # tests/plane/test_plane_pcapng.py says where it is missing
+            fields = ["-T", "fields", "-e", "frame.interface_name", "-e", "frame.interface_description"]
+            shark = subprocess.run(
+                ["tshark", "-r", file, *fields], capture_output=True, text=True, check=True
+            )
+            words = {line.partition("\t")[::2] for line in shark.stdout.splitlines()}
+            about = (
+                f"the laser from {path[1]} to {path[2]}: " if ":" in what else "what arrives at gw-tokyo, "
+            )
+            assert [(name, text.startswith(about)) for name, text in words] == [(what, True)]
     ping.terminate()
     ping.wait()
     apart = fabric.orbitmesh("capture", "gw-london:gw-tokyo", str(tmp_path / "none"))

@@ -16,6 +16,8 @@ import pytest
 from engine_lab import until
 from fabric_lab import MTU_BYTES, Row
 
+from orbitmesh.emulator.plane.fabric.pcapng import head
+
 MS = 1_000_000
 pytestmark = pytest.mark.netns
 
@@ -342,7 +344,8 @@ def test_a_mirror_is_read_by_others_and_has_the_instants(tmp_path: Path) -> None
     with Row(3) as row:
         row.set(20 * MS)
         for what, index, name in ((0, 0, "laser"), (1, 1, "node")):
-            fd = os.open(tmp_path / name, os.O_WRONLY | os.O_CREAT)
+            fd = os.open(tmp_path / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            os.write(fd, head(name, f"the {name}", "a row of three"))
             row.engine.mirror(what, index, fd)  # type: ignore[arg-type]
             os.close(fd)
         before = time.time()

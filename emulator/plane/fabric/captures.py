@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...epoch import Nodes
-from ...errors import InputError
+from ...errors import FailureError, InputError
 from .engine import FabricCarrier, Mirrored
+from .pcapng import head
 
 
 @dataclass
@@ -37,7 +38,7 @@ class Captures:
             raise InputError(
                 f"{one} and {other} have no link now; to see the way: orbitmesh trace {one} {other}"
             )
-        self._mirror(u, pipe, fd)
+        self._mirror(u, v, pipe, fd)
         self._running[u, v] = _Capture(os.dup(fd), pipe)
 
     def end(self, u: int, v: int | None) -> None:
@@ -56,7 +57,7 @@ class Captures:
             if capture.pipe is not None:
                 self._carrier.end_mirror(Mirrored.PIPE, capture.pipe)
             if pipe is not None:
-                self._mirror(u, pipe, capture.fd)
+                self._mirror(u, v, pipe, capture.fd)
             capture.pipe = pipe
 
     def close(self) -> None:
@@ -65,11 +66,34 @@ class Captures:
             os.close(capture.fd)
         self._running.clear()
 
-    def _mirror(self, node: int, pipe: int | None, fd: int) -> None:
+    def _mirror(self, node: int, peer: int | None, pipe: int | None, fd: int) -> None:
+        os.set_blocking(fd, False)  # nobody here waits for a reader
+        told = self._head(node, peer)
+        try:
+            written = os.write(fd, told)
+        except OSError as error:
+            raise FailureError(f"cannot write the capture: {error.strerror}") from None
+        if written != len(told):
+            raise FailureError("cannot write the capture: its file takes no more")
         if pipe is None:
             self._carrier.mirror(Mirrored.NODE, node, fd)
         else:
             self._carrier.mirror(Mirrored.PIPE, pipe, fd)
+
+    def _head(self, u: int, v: int | None) -> bytes:
+        if v is None:
+            words = f"what arrives at {self._said(u)}, stamped as it is handed over"
+        else:
+            kind = "the laser" if max(u, v) < self._nodes.n_satellites else "the ground link"
+            words = (
+                f"{kind} from {self._said(u)} to {self._said(v)}: what passes in this direction, stamped as "
+                "it leaves the near end"
+            )
+        return head(self._name(u, v), words, f"orbitmesh capture {self._name(u, v)}: {words}")
+
+    def _said(self, node: int) -> str:
+        known, own = self._nodes.known_as.by_node.get(node), self._nodes.names[node]
+        return own if known is None else f"{own} ({known})"
 
     def _name(self, u: int, v: int | None) -> str:
         names = self._nodes.names

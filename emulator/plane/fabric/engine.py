@@ -55,7 +55,7 @@ class FabricCarrier(Carrier, Protocol):
         """(n,) READ: pipes as they are in force, by the engine's word."""
 
     def mirror(self, what: Mirrored, index: int, fd: int) -> None:
-        """Copy packets into a file as pcapng, until ``end_mirror``; one file for each."""
+        """Copy packets into a file behind the head of a pcapng, until ``end_mirror``; one file for each."""
 
     def end_mirror(self, what: Mirrored, index: int) -> None: ...
 

@@ -73,7 +73,7 @@ const char *capture_open(struct capture *capture, int fd, const char *name, uint
     *capture = (struct capture){.fd = fd, .snap_bytes = snap_bytes, .ring_bytes = buffer_bytes,
                                .unix_minus_mono_ns = unix_minus_mono_ns};
     size_t largest = snap_bytes == 0 || snap_bytes > WIRE_MAX_FRAME_BYTES ? WIRE_MAX_FRAME_BYTES : snap_bytes;
-    if (strlen(name) > CAPTURE_NAME_BYTES)
+    if (name != NULL && strlen(name) > CAPTURE_NAME_BYTES)
         return "the name of the captured interface is too long";
     if (buffer_bytes < HEADER_MAX_BYTES || buffer_bytes < BLOCK_OVERHEAD_BYTES + largest)
         return "the buffer of the capture does not hold a packet";
@@ -81,7 +81,8 @@ const char *capture_open(struct capture *capture, int fd, const char *name, uint
     if (capture->ring == NULL)
         return "not enough memory for the buffer of the capture";
     capture->scratch = capture->ring + buffer_bytes;
-    put_header(capture, name);
+    if (name != NULL)
+        put_header(capture, name);
     return NULL;
 }
 

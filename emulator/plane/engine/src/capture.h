@@ -30,7 +30,8 @@ struct capture {
     uint64_t dropped_told;     /* of these, told in the file */
 };
 
-/* NULL, or what is wrong in words.  `name` of the interface: up to CAPTURE_NAME_BYTES.
+/* NULL, or what is wrong in words.  `name` of the interface: up to CAPTURE_NAME_BYTES; NULL: the
+ * descriptor has the section and its interface already.
  * `unix_minus_mono_ns`: CLOCK_REALTIME less CLOCK_MONOTONIC, which the capture keeps to its end.
  * The buffer must hold a packet of snap_bytes; the header waits in it. */
 const char *capture_open(struct capture *, int fd, const char *name, uint32_t snap_bytes, size_t buffer_bytes,

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,10 +30,8 @@ int fabric_mirror(struct fabric *fabric, uint32_t of_node, uint32_t index, int f
     struct timespec real;
     clock_gettime(CLOCK_REALTIME, &real);
     int64_t offset_ns = (int64_t)real.tv_sec * 1000000000 + real.tv_nsec - mono_ns();
-    char name[32];
-    snprintf(name, sizeof name, "%s %u", of_node ? "node" : "pipe", index);
     fcntl(fd, F_SETFL, O_NONBLOCK);
-    if (capture_open(&mirror->file, fd, name, 0, MIRROR_BUFFER_BYTES, offset_ns) != NULL)
+    if (capture_open(&mirror->file, fd, NULL, 0, MIRROR_BUFFER_BYTES, offset_ns) != NULL)
         return ENOMEM;
     fabric->mirrors++;
     return 0;
