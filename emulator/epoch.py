@@ -96,6 +96,8 @@ class Links:
     the emulated network is made.  ``up``: False where a link has failed and the
     routes do not know yet (None: all are up).  ``broken``: keys, rising, of
     those that failed and are in the epoch no more: nothing lingers on them.
+    ``loss_ratio``: of those that lose otherwise than the scenario's links do,
+    NaN for the others (None: for all).
     """
 
     a: Int32
@@ -107,6 +109,7 @@ class Links:
     rate_ba_bps: Int64
     up: Bool | None = None
     broken: Int64 | None = None
+    loss_ratio: Float64 | None = None
 
     def __len__(self) -> int:
         return len(self.a)

@@ -12,14 +12,18 @@ from .options import Format, FormatOption, RunOption, duration_ns
 from .output import print_json, print_rows, say, who
 
 FAIL_EXAMPLE = "Example: orbitmesh fail sat-0-0:sat-0-1\n\nExample: orbitmesh fail plane-3 --for 10s"
-SET_EXAMPLE = "Example: orbitmesh set sat-0-0:sat-0-1 --rate 10Mbit/s --delay 5ms --for 30s"
+SET_EXAMPLE = (
+    "Example: orbitmesh set sat-0-0:sat-0-1 --rate 10Mbit/s --delay 5ms --for 30s\n\n"
+    "Example: orbitmesh set sat-0-0:sat-0-1 --loss 2%"
+)
 RESTORE_EXAMPLE = "Example: orbitmesh restore sat-0-0:sat-0-1\n\nExample: orbitmesh restore --all"
 FAULTS_EXAMPLE = "Example: orbitmesh faults -o json"
 
 _COLUMNS = (
     "intervention", "what", "by", "at_sim_ns", "until_sim_ns", "rate_bps", "extra_delay_ns",
+    "loss_ratio",
 )  # fmt: skip
-_FOR_PEOPLE = ("number", "what", "by", "since s", "until s", "rate Mbit/s", "more delay ms")
+_FOR_PEOPLE = ("number", "what", "by", "since s", "until s", "rate Mbit/s", "more delay ms", "loss %")
 
 WhatArgument = Annotated[
     list[str],
@@ -50,12 +54,16 @@ def set_link(
     delay: Annotated[
         str | None, typer.Option("--delay", metavar="TIME", help="Added to the delay each way: 5ms.")
     ] = None,
+    loss: Annotated[
+        str | None,
+        typer.Option("--loss", metavar="SHARE", help='So many packets are lost, each way: "2 %".'),
+    ] = None,
     lasts: ForOption = None,
     run: RunOption = None,
 ) -> None:
-    """Give links of a running mesh another rate, or a longer delay; of a node: all its links."""
+    """Give links of a running mesh another rate or loss, or a longer delay; of a node: all its links."""
     from ..scenario.faults import MOST_DELAY_NS, MOST_RATE_BPS
-    from ..scenario.units import RATE_BPS, parse_whole
+    from ..scenario.units import RATE_BPS, parse_percent, parse_whole
 
     more: dict[str, Any] = {}
     if rate is not None:
@@ -75,8 +83,15 @@ def set_link(
             raise InputError(
                 f"{shown(delay)}: at most {MOST_DELAY_NS // 10**9} s can be added", key="--delay"
             )
+    if loss is not None:
+        try:
+            more["loss_ratio"] = parse_percent(loss)
+        except ValueError as error:
+            raise InputError(str(error), key="--loss") from None
+        if more["loss_ratio"] > 1:
+            raise InputError(f"{shown(loss)}: at most 100 % can be lost", key="--loss")
     if not more:
-        raise InputError("nothing is to change: give --rate or --delay; orbitmesh fail breaks a link")
+        raise InputError("nothing is to change: give --rate, --loss or --delay; orbitmesh fail breaks a link")
     _ask(run, what, lasts, **more)
 
 
@@ -119,10 +134,11 @@ def faults(run: RunOption = None, output: FormatOption = Format.TABLE) -> None:
 
 def _for_people(each: dict[str, Any]) -> tuple[object, ...]:
     until, rate, delay = each["until_sim_ns"], each.get("rate_bps"), each.get("extra_delay_ns")
+    loss = each.get("loss_ratio")
     return (
         each["intervention"], each["what"], each["by"], f"{each['at_sim_ns'] / 1e9:.3f}",
         None if until is None else f"{until / 1e9:.3f}", None if rate is None else f"{rate / 1e6:g}",
-        f"{delay / 1e6:g}" if delay else None,
+        f"{delay / 1e6:g}" if delay else None, None if loss is None else f"{100 * loss:g}",
     )  # fmt: skip
 
 
@@ -133,7 +149,7 @@ def _ask(run: str | None, what: list[str], lasts: str | None, **more: Any) -> No
         more["lasts_ns"] = duration_ns(lasts, "--for")
     with Client.connect(run) as client:
         answer = client.intervene(what, by=who(), **more)
-    verb = "is changed" if "rate_bps" in more or "extra_delay_ns" in more else "has failed"
+    verb = "is changed" if {"rate_bps", "extra_delay_ns", "loss_ratio"} & more.keys() else "has failed"
     for each in answer["interventions"]:
         ends = "" if each["until_sim_ns"] is None else f" until {each['until_sim_ns'] / 1e9:.3f} s of the run"
         say(f"{each['what']} {verb}{ends}: in force {answer['in_force_ns'] / 1e6:.1f} ms after the call")

@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..epoch import Bool, Int32, Int64, Links
+from ..epoch import Bool, Float64, Int32, Int64, Links
 from ..links.visibility import Sight
 from .intervention import Intervention
 
@@ -22,11 +22,12 @@ _NONE = np.empty(0, np.int64)
 
 @dataclass(frozen=True, eq=False)
 class _ByLink:
-    """(m,) each, keys rising; a rate of 0: that of the link."""
+    """(m,) each, keys rising; a rate of 0, or a loss of NaN: that of the link."""
 
     key: Int64
     rate_bps: Int64
     extra_delay_ns: Int64
+    loss_ratio: Float64
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +35,7 @@ class Force:
     """``dead``: (n_nodes,) bool; ``broken``: keys of links, rising; ``antennas_lost``: (n_gateways,) int32.
 
     ``changed``: the interventions that change links, in the order in which they came into force: of two
-    rates the later one holds (a node's over a link's), delays add up.
+    rates, or losses, the later one holds (a node's over a link's), delays add up.
     """
 
     dead: Bool
@@ -95,6 +96,8 @@ class Force:
         rate_bps = by_link.rate_bps[is_there]
         has_rate = rate_bps > 0
         there[row[has_rate]] = back[row[has_rate]] = rate_bps[has_rate]
+        loss = np.full(len(links), np.nan)
+        loss[row] = by_link.loss_ratio[is_there]
         for each in self.changed:  # of nodes: few
             if each.change is None or not len(each.named.nodes):
                 continue
@@ -102,24 +105,33 @@ class Force:
             delay_ns[rows] += each.change.extra_delay_ns
             if each.change.rate_bps is not None:
                 there[rows] = back[rows] = each.change.rate_bps
+            if each.change.loss_ratio is not None:
+                loss[rows] = each.change.loss_ratio
         return replace(
             links,
             rate_ab_bps=_read_only(there),
             rate_ba_bps=_read_only(back),
             delay_ns=_read_only(delay_ns),
+            loss_ratio=None if np.isnan(loss).all() else _read_only(loss),
         )
 
     @cached_property
     def _by_link(self) -> _ByLink:
-        found: dict[int, tuple[int, int]] = {}
+        found: dict[int, tuple[int, int, float]] = {}
         for each in self.changed:
+            change = each.change
+            assert change is not None
             for key in each.named.links.tolist():
-                rate_bps, delay_ns = found.get(key, (0, 0))
-                assert each.change is not None
-                found[key] = each.change.rate_bps or rate_bps, delay_ns + each.change.extra_delay_ns
+                rate_bps, delay_ns, loss_ratio = found.get(key, (0, 0, np.nan))
+                found[key] = (
+                    change.rate_bps or rate_bps,
+                    delay_ns + change.extra_delay_ns,
+                    loss_ratio if change.loss_ratio is None else change.loss_ratio,
+                )
         keys = sorted(found)
-        values = np.array([found[key] for key in keys], np.int64).reshape(-1, 2)
-        return _ByLink(np.array(keys, np.int64), values[:, 0], values[:, 1])
+        values = np.array([found[key][:2] for key in keys], np.int64).reshape(-1, 2)
+        losses = np.array([found[key][2] for key in keys], np.float64)
+        return _ByLink(np.array(keys, np.int64), values[:, 0], values[:, 1], losses)
 
 
 class Interventions:

@@ -9,10 +9,11 @@ from .named import Named
 
 @dataclass(frozen=True)
 class Change:
-    """Of links that stay: a physical rate in place of theirs, both ways, and a delay added to theirs."""
+    """Of links that stay: a rate, or a loss, in place of theirs, each way; a delay added to theirs."""
 
     rate_bps: int | None = None
     extra_delay_ns: int = 0
+    loss_ratio: float | None = None
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,11 @@ class Intervention:
             "until_sim_ns": self.until_sim_ns,
         }
         if self.change is not None:
-            told |= {"rate_bps": self.change.rate_bps, "extra_delay_ns": self.change.extra_delay_ns}
+            told |= {
+                "rate_bps": self.change.rate_bps,
+                "extra_delay_ns": self.change.extra_delay_ns,
+                "loss_ratio": self.change.loss_ratio,
+            }
         return told
 
 

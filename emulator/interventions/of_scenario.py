@@ -40,8 +40,8 @@ def _asked(
 ) -> Sequence[Intervention]:
     if fault.every is not None:
         return _at_random(scenario, fault, place, nodes, lasers, end_sim_ns)
-    changes = fault.rate_bps is not None or fault.delay_ns > 0
-    change = Change(fault.rate_bps, fault.delay_ns) if changes else None
+    changes = fault.rate_bps is not None or fault.delay_ns > 0 or fault.loss_ratio is not None
+    change = Change(fault.rate_bps, fault.delay_ns, fault.loss_ratio) if changes else None
     shells = [shell.name for shell in scenario.constellation.shells]
     return [
         Intervention(

@@ -51,9 +51,16 @@ def parameters(
         rate_ba_bps=rate_ba_bps,
         queue_ab_bytes=_queue_bytes(rate_ab_bps, ground, scenario),
         queue_ba_bytes=_queue_bytes(rate_ba_bps, ground, scenario),
-        loss_ratio=np.where(ground, scenario.ground.loss_ratio, scenario.lasers.loss_ratio),
+        loss_ratio=_loss_ratio(links, ground, scenario),
         up=np.ones(len(ids), np.bool_) if links.up is None else links.up,
     )
+
+
+def _loss_ratio(links: Links, ground: NDArray[np.bool_], scenario: Scenario) -> Float64:
+    of_kind = np.where(ground, scenario.ground.loss_ratio, scenario.lasers.loss_ratio)
+    if links.loss_ratio is None:
+        return of_kind
+    return np.where(np.isnan(links.loss_ratio), of_kind, links.loss_ratio)
 
 
 def _ahead(links: Links, ahead_ns: int) -> Float64:

@@ -43,8 +43,9 @@ event |  | `began`, `fault`, `ended`, `intervention`, `intervention ended`, `pau
 text |  | of a fault: the sentence
 ended |  | of `ended`: as in the summary
 reason |  | likewise
-intervention, what, by, number, sim_ns, until_sim_ns, rate_bps, extra_delay_ns |  | of an intervention:
-    what was failed or changed, who asked (`scenario`, `chance`, a user), with which epoch, and until when
+intervention, what, by, number, sim_ns, until_sim_ns, rate_bps, extra_delay_ns, loss_ratio |  | of an
+    intervention: what was failed or changed, who asked (`scenario`, `chance`, a user), with which epoch,
+    and until when
 by_ns, ratio |  | of a step (`stepped`), by how many ns; of a `speed`, how many times as fast; `sim_ns` and
     `by`: at which emulated instant, and who asked
 """

@@ -210,7 +210,9 @@ class Intervening:
     def _intervene(self, request: Request) -> Answer:
         rate_bps = _whole_or_none(request, "rate_bps", 1, MOST_RATE_BPS)
         delay_ns = _whole_or_none(request, "extra_delay_ns", 0, MOST_DELAY_NS) or 0
-        change = Change(rate_bps, delay_ns) if rate_bps is not None or delay_ns else None
+        loss_ratio = _share_or_none(request, "loss_ratio")
+        changes = rate_bps is not None or delay_ns > 0 or loss_ratio is not None
+        change = Change(rate_bps, delay_ns, loss_ratio) if changes else None
         lasts_ns = _whole_or_none(request, "lasts_ns", 1, _LONGEST_NS)
         by = plain(request.text("by"), 60)
         return self.intervene(request.texts("what"), lasts_ns=lasts_ns, change=change, by=by), ()
@@ -233,3 +235,12 @@ def _whole_or_none(request: Request, key: str, least: int, most: int) -> int | N
             f"the request's {key!r} is {shown(value)}: give it a whole number, {least} to {most}"
         )
     return value
+
+
+def _share_or_none(request: Request, key: str) -> float | None:
+    value = request.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise InputError(f"the request's {key!r} is {shown(value)}: give it a number from 0 to 1")
+    return float(value)

@@ -132,10 +132,16 @@ class RunningMesh:
         return self._intervening.lift(what or None)
 
     def change(
-        self, *what: str, rate_bps: int | None = None, extra_delay_ns: int = 0, lasts_ns: int | None = None
+        self,
+        *what: str,
+        rate_bps: int | None = None,
+        extra_delay_ns: int = 0,
+        loss_ratio: float | None = None,
+        lasts_ns: int | None = None,
     ) -> dict[str, Any]:
-        """Give links another physical rate, or a longer delay, until restored."""
-        return self._intervening.intervene(what, lasts_ns=lasts_ns, change=Change(rate_bps, extra_delay_ns))
+        """Give links another physical rate, a loss of their own, or a longer delay, until restored."""
+        change = Change(rate_bps, extra_delay_ns, loss_ratio)
+        return self._intervening.intervene(what, lasts_ns=lasts_ns, change=change)
 
     def pause(self) -> dict[str, Any]:
         """Let emulated time stand still, and links keep the delay they have; packets go on flying.

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field
 from ..errors import InputError
 from ..shown import shown
 from .section import Section
-from .units import DurationNs, RateBps
+from .units import DurationNs, PercentRatio, RateBps
 
 ANTENNA = "/antenna"
 MOST_RATE_BPS, MOST_DELAY_NS = 10**15, 10**10
@@ -44,6 +44,7 @@ class Fault(Section):
     until_ns: DurationNs | None = Field(None, alias="until")
     rate_bps: RateBps | None = Field(None, alias="rate", gt=0, le=MOST_RATE_BPS)
     delay_ns: DurationNs = Field(0, alias="delay", le=MOST_DELAY_NS)
+    loss_ratio: PercentRatio | None = Field(None, alias="loss", le=1)
     every: Literal["laser", "satellite", "gateway"] | None = None
     mtbf_ns: DurationNs | None = Field(None, alias="mtbf", gt=0)
     mttr_ns: DurationNs | None = Field(None, alias="mttr", gt=0)
@@ -74,7 +75,11 @@ def fault_problems(fault: Fault) -> Iterator[tuple[str, str]]:
     for key, value in (("mtbf", fault.mtbf_ns), ("mttr", fault.mttr_ns)):
         if value is None:
             yield key, f'the key {key!r} is missing: write a mean duration, as in {key} = "2 h"'
-    for key, is_set in (("rate", fault.rate_bps is not None), ("delay", fault.delay_ns > 0)):
+    for key, is_set in (
+        ("rate", fault.rate_bps is not None),
+        ("delay", fault.delay_ns > 0),
+        ("loss", fault.loss_ratio is not None),
+    ):
         if is_set:
             yield key, f"what fails at random fails: remove {key!r}, or name what it is of in 'what'"
 

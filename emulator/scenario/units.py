@@ -27,6 +27,7 @@ ANGLE_RAD = {"deg": _DEGREE_RAD, "°": _DEGREE_RAD, "rad": 1.0, "mrad": 1e-3, "u
 DURATION_NS = {
     "ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "min": 60 * 10**9, "h": 3600 * 10**9,
 }  # fmt: skip
+PERCENT = {"%": 0.01}
 RATE_BPS = {"bit/s": 1, "kbit/s": 10**3, "Mbit/s": 10**6, "Gbit/s": 10**9, "Tbit/s": 10**12}
 SIZE_BYTES = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 TEMPERATURE_K = {"K": 1.0}
@@ -40,7 +41,7 @@ _QUANTITY = re.compile(r"\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+
 
 
 def _example(units: Mapping[str, float]) -> str:
-    usual = next(unit for unit in ("deg", "cm", "km", "s", "Gbit/s", "kB", "W", "K") if unit in units)
+    usual = next(unit for unit in ("%", "deg", "cm", "km", "s", "Gbit/s", "kB", "W", "K") if unit in units)
     return f'write a number and one of {", ".join(units)}, as in "10 {usual}"'
 
 
@@ -84,6 +85,12 @@ def parse_whole(text: object, units: Mapping[str, int]) -> int:
     return round(Decimal(number) * units[unit])
 
 
+def parse_percent(text: object) -> float:
+    """A share, 0 to any: "2 %" is 0.02, exactly as a machine writes that."""
+    number, _ = _split(text, PERCENT, signed=False)
+    return float(Decimal(number) / 100)
+
+
 def _real(units: Mapping[str, float], *, signed: bool = False) -> Callable[[object], float]:
     return lambda text: parse(text, units, signed=signed)
 
@@ -125,6 +132,11 @@ SignedLengthKm = Annotated[float, BeforeValidator(_real(LENGTH_KM, signed=True))
 LengthM = Annotated[float, BeforeValidator(_real(LENGTH_M)), _quantity("m")]
 AngleRad = Annotated[float, BeforeValidator(_real(ANGLE_RAD, signed=True)), _quantity("rad")]
 DurationNs = Annotated[int, BeforeValidator(_whole(DURATION_NS)), _quantity("ns")]
+PercentRatio = Annotated[
+    float,
+    BeforeValidator(parse_percent),
+    PlainSerializer(lambda ratio: f"{100 * Decimal(repr(ratio)):f} %", return_type=str),
+]
 RateBps = Annotated[int, BeforeValidator(_whole(RATE_BPS)), _quantity("bit/s")]
 SizeBytes = Annotated[int, BeforeValidator(_whole(SIZE_BYTES)), _quantity("B")]
 PowerW = Annotated[float, BeforeValidator(_real(POWER_W)), _quantity("W")]

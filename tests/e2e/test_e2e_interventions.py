@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -13,6 +14,7 @@ import pytest
 from e2e_lab import TOY, Commanded, HeldClock, toy, udp_socket
 
 from orbitmesh.emulator import Emulation, Scenario
+from orbitmesh.emulator.control.client import Client
 
 pytestmark = [pytest.mark.netns, pytest.mark.beside]
 
@@ -165,3 +167,39 @@ def test_a_laser_that_is_broken_by_hand_is_gone_at_once_and_a_flow_beside_it_los
     lines = [json.loads(line) for line in (tmp_path / "run/events.jsonl").read_text().splitlines()]
     told = [line["event"] for line in lines if line["event"].startswith("intervention")]
     assert told == ["intervention", "intervention ended"]
+
+
+@pytest.mark.parametrize("plane", ["wired", "fabric"])
+def test_a_loss_that_is_set_by_hand_is_that_of_the_packets(plane: str, tmp_path: Path) -> None:
+    _, (a, b) = _on_the_way()
+    with Emulation(toy(run={"duration": "60 s"}), out=tmp_path / "run", plane=plane) as mesh:
+        sender, receiver = udp_socket(mesh.plane, a), udp_socket(mesh.plane, b)
+        receiver.settimeout(2.0)
+        names, n = mesh.nodes.names, 1000
+
+        def came() -> int:
+            for number in range(n):
+                sender.sendto(str(number).encode(), receiver.getsockname())
+                if number % 20 == 19:
+                    time.sleep(0.002)
+            found = 0
+            with contextlib.suppress(TimeoutError):
+                while found < n:
+                    receiver.recv(100)
+                    found += 1
+            return found
+
+        assert came() == n
+        mesh.change(names[b], loss_ratio=0.3)
+        with_loss = came()
+        with Client.connect(mesh.run_id) as client:
+            (listed,) = client.interventions()
+        assert listed["loss_ratio"] == 0.3
+        assert mesh.plane.unlike_commanded() == []
+        mesh.restore()
+        assert came() == n
+        sender.close()
+        receiver.close()
+    # 30 % of 1,000: within five standard deviations
+    assert abs(n - with_loss - 300) < 75
+    assert mesh.summary["packets_dropped"]["loss"] >= n - with_loss

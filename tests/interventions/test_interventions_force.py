@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from itertools import islice, pairwise
 
 import numpy as np
@@ -233,3 +234,55 @@ def test_a_ground_link_that_lingers_after_a_handover_is_named_when_it_fails_mean
     assert named[begins_ns]
     assert not named[at]
     assert not named[at + 2 * S]
+
+
+def test_a_loss_is_in_place_of_the_scenario_s_and_the_later_one_holds() -> None:
+    whole, name, (a, b) = busiest()
+    first, second = (
+        geometry(
+            f'[[faults]]\nwhat = "{name}"\nloss = "2 %"\nat = "10 s"\n'
+            f'[[faults]]\nwhat = "{name}"\nloss = "0 %"\nat = "20 s"\nuntil = "30 s"\n'
+            + ('[[faults]]\nwhat = "gw-london"\nloss = "7 %"\nat = "20 s"\n' if with_gateway else "")
+        )
+        for with_gateway in (False, True)
+    )
+    for sim_ns, loss in ((0, None), (15 * S, 0.02), (25 * S, 0.0), (35 * S, 0.02)):
+        links = first.epoch_at(sim_ns).links
+        if loss is None:
+            assert links.loss_ratio is None
+            continue
+        assert links.loss_ratio is not None
+        row = links.find(a, b)
+        assert links.loss_ratio[row] == loss
+        assert np.isnan(np.delete(links.loss_ratio, row)).all()
+    links = second.epoch_at(25 * S).links
+    assert links.loss_ratio is not None
+    assert (links.loss_ratio[links.b == LONDON] == 0.07).all()
+    # a way is chosen by its delay alone
+    assert first.epoch_at(15 * S).path(LONDON, TOKYO) == whole.epoch_at(15 * S).path(LONDON, TOKYO)
+
+
+def test_two_runs_with_the_same_faults_and_seed_are_equal_epoch_by_epoch() -> None:
+    faults = (
+        '[[faults]]\nevery = "laser"\nmtbf = "60 s"\nmttr = "5 s"\n'
+        '[[faults]]\nevery = "gateway"\nmtbf = "30 s"\nmttr = "3 s"\n'
+        '[[faults]]\nwhat = "plane-3"\nat = "7 s"\nuntil = "15.03 s"\n'
+        '[[faults]]\nwhat = "gw-london"\nloss = "2 %"\ndelay = "5 ms"\nat = "3.3 s"\n'
+    )
+    one, other = (geometry(faults, '[routing]\nreaction = "400 ms"\n').epochs(0, S) for _ in range(2))
+    other_seed = Geometry(loads((TOY + faults).replace("[run]", "[run]\nseed = 2"))).epochs(0, S)
+    n = 0
+    for a, b in islice(zip(one, other, strict=False), 120):
+        assert (a.number, a.sim_ns) == (b.number, b.sim_ns)
+        n += a.sim_ns % S != 0
+        for part_a, part_b in ((a.links, b.links), (a.routes, b.routes)):
+            for field in fields(part_a):
+                mine, yours = getattr(part_a, field.name), getattr(part_b, field.name)
+                if isinstance(mine, np.ndarray):
+                    np.testing.assert_array_equal(mine, yours)
+                else:
+                    assert field.name == "ports" or mine is yours is None
+    assert n > 20  # at the instants of faults, too
+    assert [e.sim_ns for e in islice(other_seed, 40)] != [
+        e.sim_ns for e in islice(geometry(faults).epochs(0, S), 40)
+    ]

@@ -126,6 +126,25 @@ def test_the_epoch_in_force_goes_on_by_another_course_of_time() -> None:
     assert rig.plane.unlike_commanded() == []
 
 
+def test_a_loss_of_a_link_s_own_is_on_its_pipes_while_the_epoch_says_so() -> None:
+    rig = Rig()
+    plain = fabric.epoch(MESH, rig.slots, [*TORUS, (0, NEAR)])
+    loss = np.full(len(plain.links), np.nan)
+    loss[plain.links.find(0, NEAR)], loss[plain.links.find(0, 1)] = 0.25, 0.0
+    new = replace(plain, links=replace(plain.links, loss_ratio=loss))
+    rig.plane.commit(rig.plane.prepare(None, new), time.monotonic_ns())
+    table = rig.plane.table
+    pipes = [rig.plane.pipe(0, NEAR), rig.plane.pipe(NEAR, 0), rig.plane.pipe(0, 1), rig.plane.pipe(1, 0)]
+    assert table.loss[pipes].tolist() == [0.25, 0.25, -1, -1]
+    assert np.count_nonzero(table.loss) == 4
+    assert table.header["has_losses"][0] == 1
+    assert rig.plane.unlike_commanded() == []
+    later = fabric.epoch(MESH, rig.slots, TORUS, 1)
+    rig.plane.commit(rig.plane.prepare(new, later), time.monotonic_ns())
+    assert not table.loss.any()
+    assert table.header["has_losses"][0] == 0
+
+
 def test_misuse_is_refused() -> None:
     rig = Rig()
     rig.step(TORUS)

@@ -45,6 +45,15 @@ def test_links_follow_the_course_of_emulated_time() -> None:
     assert still.slope_ns_per_s.tolist() == [0.0, 0.0]
 
 
+def test_a_loss_of_a_link_s_own_is_in_place_of_its_kind_s() -> None:
+    on = toys.links(MESH, PAIRS)
+    scenario = toys.scenario(lasers={"loss-ratio": 0.1}, ground={"loss-ratio": 0.2})
+    ids = np.array([4, 2], np.int32)
+    for own, wanted in ((np.array([np.nan, 0.5]), [0.1, 0.5]), (np.array([0.0, np.nan]), [0.0, 0.2])):
+        p = shaping.parameters(replace(on, loss_ratio=own), ids, 123, scenario)
+        assert p.loss_ratio.tolist() == wanted
+
+
 @given(st.integers(0, 10**13), st.floats(1e-12, 1.0))
 def test_a_scaled_rate_is_never_unlimited_nor_beyond_the_physical(rate: int, scale: float) -> None:
     scaled = shaping.emulated_rate_bps(np.array([rate]), scale)

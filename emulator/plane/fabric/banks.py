@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...compiled import f64, function, i32, i64, real, size, u32
-from ...epoch import Int32, Int64, Links, Ports
+from ...epoch import Float64, Int32, Int64, Links, Ports
 from ..shaping import MIN_RATE_BPS, emulated_rate_bps
 
 UInt8 = NDArray[np.uint8]
@@ -125,3 +125,8 @@ def first_places(ipv4: UInt32, n_places: int) -> Int64:
 def places_for(n_destinations: int) -> int:
     """The least power of two that is at least twice as many, and 2."""
     return 1 << max(1, (2 * n_destinations - 1).bit_length())
+
+
+def own_losses(loss_ratio: Float64) -> NDArray[np.float32]:
+    """(n,) as FabricTable.loss has them: 0 would mean "as its kind"."""
+    return np.where(loss_ratio > 0, loss_ratio, -1.0).astype(np.float32)

@@ -26,7 +26,7 @@ READ = np.dtype(
     [
         ("t0_mono_ns", np.int64), ("delay_ns", np.uint32), ("slope_ns_per_s", np.float32),
         ("rate_bps", np.float32), ("word", np.uint32),
-        ("background_ratio", np.float32), ("unused", np.uint32),
+        ("background_ratio", np.float32), ("loss_ratio", np.float32),
     ]
 )  # fmt: skip
 
@@ -183,6 +183,7 @@ class FakeFabric:
             found[name] = bank.pipes[name][pipes]
         found["t0_mono_ns"] = bank.head["t0_mono_ns"]
         found["background_ratio"] = self._table.background[pipes]
+        found["loss_ratio"] = self._table.loss[pipes]
         return found
 
     def mirror(self, what: Mirrored, index: int, fd: int) -> None:

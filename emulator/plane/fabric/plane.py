@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields, replace
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...course import Course
 from ...epoch import UNUSED, Bool, Epoch, Int32, Int64, LinkKind, Nodes, Ports, RouteRows
@@ -38,6 +39,7 @@ MOST_LOAD_RATIO = 0.99
 #: why the engine drops packets that are on no link
 _CAUSES = ("spoofed", "invalid", "no_port", "out_of_memory")
 _LOOKS_FOR_IDLE_NS = 5_000_000_000
+_NO_PIPES = np.empty(0, np.int64)
 
 
 @dataclass(eq=False)
@@ -46,6 +48,7 @@ class Prepared:
 
     new: Epoch
     bank: Bank
+    losses: tuple[Int64, NDArray[np.float32]]
     n_added: int
     n_removed: int
     prepared_ns: int
@@ -86,6 +89,7 @@ class FabricPlane(MeshPlane):
         self._steady = scenario.background
         self.table.background[:n_lasers] = self._steady.laser_ratio
         self.table.background[n_lasers:] = self._steady.ground_ratio
+        self._lossy = _NO_PIPES
         self._loaded: Int64 = np.empty(0, np.int64)  # pipes that have more than that
         self.table.header["allows_spoofing"] = scenario.run.allow_spoofing
         self.backend = make_engine(self.table)
@@ -123,6 +127,7 @@ class FabricPlane(MeshPlane):
             self._pending = Prepared(
                 new=new,
                 bank=bank,
+                losses=self._losses(new),
                 n_added=(came + int(np.count_nonzero(is_up & ~was_up))) // 2,
                 n_removed=(went + int(np.count_nonzero(was_up & ~is_up))) // 2,
                 prepared_ns=time.monotonic_ns() - began_ns,
@@ -142,6 +147,7 @@ class FabricPlane(MeshPlane):
                 raise ValueError("this change is not the one prepared last")
             began_ns = time.monotonic_ns()
             valid_from_ns = min(t0_mono_ns, began_ns + self.lead_ns)
+            self._put_losses(*change.losses)
             self.table.publish(change.bank, t0_mono_ns, valid_from_ns, ahead_ns, ratio)
             self.backend.published()
             self._pending, self._epoch = None, change.new
@@ -232,6 +238,23 @@ class FabricPlane(MeshPlane):
         upwards = ports.ground_neighbour < self.nodes.n_satellites
         bank.ground_first[:] = ports.ground_first[:-1]
         bank.ground_pipe[: len(entry_pair)] = n_lasers + 2 * entry_pair + upwards
+
+    def _losses(self, new: Epoch) -> tuple[Int64, NDArray[np.float32]]:
+        """Pipes of links with a loss of their own, and what the engine is to take for each."""
+        if new.links.loss_ratio is None:
+            return _NO_PIPES, np.empty(0, np.float32)
+        pipes = pipes_of(new.links, new.routes.ports, self._pair, self.table.sizes.n_laser_pipes)
+        row = np.flatnonzero(~np.isnan(new.links.loss_ratio))
+        ratio = banks.own_losses(new.links.loss_ratio[row])
+        pipe, ratio = pipes[row].ravel(), np.repeat(ratio, 2)
+        return pipe[pipe >= 0], ratio[pipe >= 0]
+
+    def _put_losses(self, pipes: Int64, ratios: NDArray[np.float32]) -> None:
+        """Some ms before the epoch's instant: there is one such table, and not one a bank."""
+        self.table.loss[np.setdiff1d(self._lossy, pipes)] = 0
+        self.table.loss[pipes] = ratios
+        self._lossy = pipes
+        self.table.header["has_losses"] = len(pipes) > 0
 
     def _write_routes(self, bank: Bank, new: Epoch) -> None:
         destinations = new.routes.destinations

@@ -36,6 +36,9 @@ def differences(links: Links, rate_scale: float, found: NDArray[np.void]) -> Ite
             "delay_ns": banks.delays_ns(links.delay_ns),
             "slope_ns_per_s": links.delay_slope_ns_per_s.astype(np.float32),
             "rate_bps": banks.rates_bps(rate_bps, rate_scale),
+            "loss_ratio": np.zeros(len(links), np.float32)
+            if links.loss_ratio is None
+            else np.where(np.isnan(links.loss_ratio), 0, banks.own_losses(links.loss_ratio)),
             "word": (pipe["word"] & banks.GENERATION) | far.view(np.uint32) | banks.UP,
         }
         for name, asked in wanted.items():

@@ -21,7 +21,7 @@ from ...errors import BackendError
 from ..engine.memory import BINS, SharedMemory
 from .banks import PIPE, PLACE, UInt8, UInt32, first_places, places_for
 
-_MAGIC, _VERSION = int.from_bytes(b"om_fabrc", "little"), 4
+_MAGIC, _VERSION = int.from_bytes(b"om_fabrc", "little"), 5
 _PAGE_BYTES = 4096
 _ADOPTION_S = 5.0
 _LOOKS_EVERY_S = 0.0002
@@ -38,7 +38,7 @@ _SIZES = (
     "magic", "version", "total_bytes",
     "n_nodes", "n_satellites", "laser_slots", "ground_pipes", "destinations", "hash_slots",
 )  # fmt: skip
-_SECTIONS = ("ipv4", "background", "counters", "waited", "bank0", "bank1", "histogram")
+_SECTIONS = ("ipv4", "background", "loss", "counters", "waited", "bank0", "bank1", "histogram")
 _BANK_SECTIONS = ("pipes", "ground_first", "ground_pipe", "hash", "row_node", "next")
 STATISTICS = (
     "max_late_ns", "out_of_memory", "invalid", "spoofed", "no_port", "wake_ns", "is_realtime", "icmp_sent",
@@ -50,7 +50,7 @@ HEADER = np.dtype(
     + [(name, np.uint64) for name in ("bank_bytes", "pipe_bytes", "counters_bytes", "bins")]
     + [("ipv6_prefix", np.uint8, (16,))]
     + [("laser", KIND), ("ground", KIND)]
-    + [("allows_spoofing", np.uint64)]
+    + [("has_losses", np.uint64), ("allows_spoofing", np.uint64)]
     + [("published", np.uint64), ("in_force", np.uint64)]
     + [(name, np.uint64) for name in STATISTICS]
 )
@@ -125,8 +125,9 @@ class Bank:
 
 
 class FabricTable(SharedMemory):
-    """By pipe, (P,) as ``sizes`` says: ``counters`` COUNTERS, ``background`` float32, and ``waited_ns``
-    int64: what its packets waited for those before them, together."""
+    """By pipe, (P,) as ``sizes`` says: ``counters`` COUNTERS, ``background`` float32, ``loss`` float32 (a
+    link's own in place of its kind's; 0: that one; below 0: none), and ``waited_ns`` int64: what its packets
+    waited for those before them, together."""
 
     def __init__(
         self, sizes: Sizes, ipv4: UInt32, ipv6_prefix: bytes, laser: KindParameters, ground: KindParameters
@@ -146,6 +147,7 @@ class FabricTable(SharedMemory):
             {
                 "ipv4": sizes.n_nodes * 4,
                 "background": sizes.n_pipes * 4,
+                "loss": sizes.n_pipes * 4,
                 "counters": sizes.n_pipes * COUNTERS.itemsize,
                 "waited": sizes.n_pipes * 8,
                 "bank0": bank_bytes,
@@ -158,6 +160,7 @@ class FabricTable(SharedMemory):
         memory = memoryview(self._memory)
         self.ipv4: UInt32 = np.frombuffer(memory, np.uint32, sizes.n_nodes, places["ipv4"])
         self.background = np.frombuffer(memory, np.float32, sizes.n_pipes, places["background"])
+        self.loss = np.frombuffer(memory, np.float32, sizes.n_pipes, places["loss"])
         self.counters = np.frombuffer(memory, COUNTERS, sizes.n_pipes, places["counters"])
         self.waited_ns: Int64 = np.frombuffer(memory, np.int64, sizes.n_pipes, places["waited"])
         self.banks = tuple(Bank(memory, places[f"bank{k}"], inside, sizes) for k in (0, 1))

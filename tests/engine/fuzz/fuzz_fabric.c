@@ -46,7 +46,7 @@ static char *lay_out(int fd) {
     h->n_nodes = NODES, h->n_satellites = SATELLITES, h->laser_slots = SLOTS, h->ground_pipes = GROUND;
     h->destinations = ROWS, h->hash_slots = PLACES;
     h->ipv4_at = PAGE, h->background_at = 2 * PAGE, h->counters_at = 3 * PAGE;
-    h->waited_at = 3 * PAGE + PAGE / 2;
+    h->waited_at = 3 * PAGE + PAGE / 2, h->loss_at = 2 * PAGE + PAGE / 2;
     h->bank_at[0] = 4 * PAGE, h->bank_at[1] = (4 + BANK_PAGES) * PAGE, h->histogram_at = (4 + 2 * BANK_PAGES) * PAGE;
     h->bank_pipes_at = PAGE, h->bank_ground_first_at = 2 * PAGE, h->bank_ground_pipe_at = 3 * PAGE;
     h->bank_hash_at = 4 * PAGE, h->bank_row_node_at = 5 * PAGE, h->bank_next_at = 6 * PAGE;
@@ -193,6 +193,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
         }
         case 1:
             fill(&input, base + header->background_at + 4 * (next(&input, 1) % PIPES), 4);
+            fill(&input, base + header->loss_at + 4 * (next(&input, 1) % PIPES), 4);
+            header->has_losses = next(&input, 1) & 1;
             break;
         case 2:
             fabric_unbind(&fabric, next(&input, 1) % PORTS);

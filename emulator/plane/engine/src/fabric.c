@@ -81,7 +81,8 @@ int fabric_read(struct fabric *fabric, uint32_t pipe, struct fabric_reading *rea
         return ENOENT;
     *reading = (struct fabric_reading){.t0_mono_ns = fabric_bank_of(fabric)->head->t0_mono_ns,
                                        .pipe = fabric_bank_of(fabric)->pipe[pipe],
-                                       .background_ratio = fabric->table.background[pipe]};
+                                       .background_ratio = fabric->table.background[pipe],
+                                       .loss_ratio = fabric->table.loss[pipe]};
     return 0;
 }
 

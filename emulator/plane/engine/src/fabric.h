@@ -74,7 +74,7 @@ struct fabric_reading { /* a pipe as it is in force */
     int64_t t0_mono_ns;
     struct fabric_pipe pipe;
     float background_ratio;
-    uint32_t unused;
+    float loss_ratio; /* of its own, as in the table */
 };
 int fabric_read(struct fabric *, uint32_t pipe, struct fabric_reading *);
 int fabric_mirror(struct fabric *, uint32_t of_node, uint32_t index, int fd); /* owns the fd where it succeeds */

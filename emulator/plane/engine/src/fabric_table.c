@@ -7,7 +7,7 @@
 #include "histogram.h"
 
 static const char magic[8] = "om_fabrc";
-enum { HEADER_BYTES = 4096, BANK_HEAD_BYTES = 16, MAX_NODES = 1 << FABRIC_NODE_BITS, MAX_SLOTS = 254 };
+enum { HEADER_BYTES = 4096, BANK_HEAD_BYTES = sizeof(struct fabric_head), MAX_NODES = 1 << FABRIC_NODE_BITS, MAX_SLOTS = 254 };
 static const uint64_t MAX_PIPES = 1u << 28, MAX_DESTINATIONS = 1u << 20;
 
 static bool holds(uint64_t at, uint64_t bytes, uint64_t from, uint64_t whole) {
@@ -23,6 +23,7 @@ static bool is_sound(const struct fabric_header *h, uint64_t whole) {
     uint64_t pipes = h->n_satellites * h->laser_slots + h->ground_pipes, bank = h->bank_bytes;
     return bank <= whole && holds(h->ipv4_at, h->n_nodes * 4, HEADER_BYTES, whole) &&
            holds(h->background_at, pipes * 4, HEADER_BYTES, whole) &&
+           holds(h->loss_at, pipes * 4, HEADER_BYTES, whole) &&
            holds(h->counters_at, pipes * sizeof(struct fabric_counters), HEADER_BYTES, whole) &&
            holds(h->waited_at, pipes * 8, HEADER_BYTES, whole) &&
            holds(h->bank_at[0], bank, HEADER_BYTES, whole) && holds(h->bank_at[1], bank, HEADER_BYTES, whole) &&
@@ -54,6 +55,7 @@ const char *fabric_table_open(struct fabric_table *table, int fd) {
         .header = shared,
         .ipv4 = (const uint32_t *)(base + h.ipv4_at),
         .background = (const float *)(base + h.background_at),
+        .loss = (const float *)(base + h.loss_at),
         .counters = (struct fabric_counters *)(base + h.counters_at),
         .waited_ns = (uint64_t *)(base + h.waited_at),
         .histogram = (uint64_t *)(base + h.histogram_at),

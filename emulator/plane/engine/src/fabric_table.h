@@ -1,6 +1,6 @@
 /* The memory that a fabric shares with Python: the layout of emulator/plane/fabric/table.py.
  *
- *     header | addresses | background loads | counters | waited | bank 0 | bank 1 | histogram
+ *     header | addresses | background loads | losses | counters | waited | bank 0 | bank 1 | histogram
  *
  * A bank holds an epoch: every pipe's parameters, and for each destination the
  * next port of every node.  Python fills the bank that is not in force and then
@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { FABRIC_VERSION = 4, FABRIC_NO_WAY = 255, FABRIC_NODE_BITS = 24 };
+enum { FABRIC_VERSION = 5, FABRIC_NO_WAY = 255, FABRIC_NODE_BITS = 24 };
 
 struct fabric_kind {
     uint64_t queue_bytes, queue_ns; /* queue_bytes 0: what the link sends in queue_ns, at least 64 KiB */
@@ -23,11 +23,12 @@ struct fabric_kind {
 struct fabric_header {
     uint64_t magic, version, total_bytes;
     uint64_t n_nodes, n_satellites, laser_slots, ground_pipes, destinations, hash_slots;
-    uint64_t ipv4_at, background_at, counters_at, waited_at, bank_at[2], histogram_at;
+    uint64_t ipv4_at, background_at, loss_at, counters_at, waited_at, bank_at[2], histogram_at;
     uint64_t bank_pipes_at, bank_ground_first_at, bank_ground_pipe_at, bank_hash_at, bank_row_node_at, bank_next_at;
     uint64_t bank_bytes, pipe_bytes, counters_bytes, bins;
     uint8_t ipv6_prefix[16]; /* the first twelve */
     struct fabric_kind kind[2]; /* lasers, ground links */
+    uint64_t has_losses;        /* is any of a link's own? */
     uint64_t allows_spoofing;   /* may a node send under an address that is not its own? */
     uint64_t published;      /* by Python */
     uint64_t in_force;       /* from here on by the engine */
@@ -68,6 +69,7 @@ struct fabric_table {
     struct fabric_header *header;
     const uint32_t *ipv4;
     const float *background;
+    const float *loss; /* by pipe: in place of its kind's; 0: that one; below 0: none */
     struct fabric_counters *counters;
     uint64_t *waited_ns; /* by pipe: what its packets waited for those before them, together */
     uint64_t *histogram;

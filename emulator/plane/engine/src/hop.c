@@ -41,6 +41,12 @@ static double work_left_ns(const struct fabric *fabric, uint32_t pipe, int64_t a
     return left < MOST_TRANSMISSION_NS ? left : MOST_TRANSMISSION_NS; /* a load beyond the rate lets it grow */
 }
 
+/* A link's own where it has one, or that of its kind; rolled for where it is above 0: not where it is a NaN. */
+static double loss_ratio(const struct fabric *fabric, uint32_t pipe, const struct fabric_kind *kind) {
+    float own = fabric->table.header->has_losses ? fabric->table.loss[pipe] : 0;
+    return own != 0 ? own : kind->loss_ratio;
+}
+
 static int64_t up(double ns) { /* to the whole nanosecond; below 2^62 */
     int64_t whole = (int64_t)ns;
     return whole + ((double)whole < ns);
@@ -69,7 +75,8 @@ static int64_t send(struct fabric *fabric, struct flight *flight, uint32_t pipe,
         else
             state->at_ns = at_ns, state->work_ns = sending_ns = up(work_ns + transmission_ns);
     }
-    if (dropped == NULL && kind->loss_ratio > 0 && roll(fabric) < kind->loss_ratio)
+    double loss = loss_ratio(fabric, pipe, kind);
+    if (dropped == NULL && loss > 0 && roll(fabric) < loss)
         dropped = &count->dropped_loss; /* it took its time on the wire all the same */
     if (dropped != NULL) {
         table_add(dropped, segments);
