@@ -6,7 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from failures import pytest_addoption, pytest_configure
 from hypothesis import settings
+
+__all__ = ["pytest_addoption", "pytest_configure"]
 
 # A shared or emulated machine is at times ten times slower than itself.  Each time the same examples:
 # what a search by chance finds is for tests/fuzz, and for --hypothesis-profile=search.

@@ -2,7 +2,9 @@
 
 First the tests that measure no time, side by side, and beside them those of a kernel with netem, in a
 guest kernel where this one has none; then, one at a time, those that measure real traffic or need a
-processor's full pace.  The last line is the tally of all three.
+processor's full pace.  What failed beside others is run once more by itself: who has no turn for a second
+looks like who is broken.  Up to five that pass then are listed with what they said the first time; more
+are a failure.  The last line is the tally of all.
 """
 
 from __future__ import annotations
@@ -10,62 +12,63 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
-import time
+from collections.abc import Sequence
 from pathlib import Path
-from xml.etree import ElementTree
 
-ROOT = Path(__file__).parents[1]
+from parts import MOST_ONLY_ALONE, Part, Tally, in_words, passed_only_alone
+
 ALONE = "(netns or native) and not beside"
-GUEST_MEMORY = "2G"
+GUEST, GUEST_MEMORY = "in a guest kernel", "2G"
 # more than there are cores: most of these tests wait most of their time for meshes that run
 N_SIDE_BY_SIDE = (os.cpu_count() or 1) + min(os.cpu_count() or 1, 4)
 
 
-class Part:
-    """One of pytest's runs: its command, what it printed, how its tests ended."""
-
-    def __init__(self, name: str, folder: Path, *arguments: str, prefix: tuple[str, ...] = ()) -> None:
-        self.name, self.report, self.log = name, folder / f"{name}.xml", folder / f"{name}.log"
-        pytest = [sys.executable, "-m", "pytest"] if not prefix else list(prefix)
-        self.command = [*pytest, *arguments, f"--junit-xml={self.report}"]
-        self.status = 0
-
-    def run(self, *, aloud: bool) -> None:
-        began = time.monotonic()
-        with self.log.open("wb") as log:
-            output = None if aloud else log
-            self.status = subprocess.run(self.command, cwd=ROOT, stdout=output, stderr=output).returncode
-        print(f"tests: {self.name}: {time.monotonic() - began:.0f} s, status {self.status}", flush=True)
-
-    def tally(self) -> tuple[int, int, int]:
-        """Passed, failed, skipped.  A run that left no report failed once."""
-        try:
-            suite = next(ElementTree.parse(self.report).iter("testsuite"))
-        except (OSError, ElementTree.ParseError):
-            return 0, 1, 0
-        total, failures, errors, skipped = (
-            int(suite.get(key, "0")) for key in ("tests", "failures", "errors", "skipped")
-        )
-        failed = max(failures + errors, 1 if self.status not in (0, 5) else 0)
-        return max(total - failures - errors - skipped, 0), failed, skipped
+def guest_part(name: str, folder: Path, *arguments: str) -> Part:
+    guest = (sys.executable, "-P", "-m", "orbitmesh.emulator.cli", "guest")
+    inside = ("exec", "--memory", GUEST_MEMORY, "--write", str(folder), "--")
+    return Part(name, folder, *arguments, prefix=(*guest, *inside, sys.executable, "-m", "pytest", "-q"))
 
 
-def guest_part(folder: Path) -> Part | str:
-    """The tests marked guest, or why they cannot be run: in this kernel they run with the others."""
+def missing_for_guest_part() -> str | None:
+    """Why the tests marked guest are not run in a guest kernel: they cannot be, or need not."""
     from conftest import missing_for_guest
 
     if os.geteuid() == 0 and missing_for_guest() is None:
         return "this kernel has netem: they run with the others"
     if shutil.which("linux.uml") is None:
         return "needs User-mode Linux: vagrant/provision.sh --guest"
-    guest = (sys.executable, "-P", "-m", "orbitmesh.emulator.cli", "guest")
-    inside = ("exec", "--memory", GUEST_MEMORY, "--write", str(folder), "--")
-    pytest = (sys.executable, "-m", "pytest", "-m", "guest", "-q")
-    return Part("in a guest kernel", folder, prefix=(*guest, *inside, *pytest))
+    return None
+
+
+def once_more(part: Part, folder: Path) -> Part | None:
+    """What of the part failed beside others, alone; None where nothing did, or too much to blame that."""
+    tests = part.failed()
+    if not part.may_be_tried_again or not 0 < len(tests) <= MOST_ONLY_ALONE:
+        return None
+    name = f"once more, {part.name}"
+    if part.name == GUEST:
+        again = guest_part(name, folder, *tests)
+    else:
+        again = Part(name, folder, *tests, root=part.root)
+    again.run(aloud=True)
+    return again
+
+
+def conclude(beside: Sequence[Part], alone: Sequence[Part], folder: Path) -> int:
+    """Once more what failed beside others; what is to be said of it, the tally, and the exit status."""
+    only_alone: dict[str, str] = {}
+    for part in beside:
+        only_alone |= passed_only_alone(part, once_more(part, folder))
+    tally = sum((part.tally() for part in (*beside, *alone)), Tally(0, 0, 0))
+    forgiven = len(only_alone) if len(only_alone) <= MOST_ONLY_ALONE else 0
+    if only_alone:
+        print(in_words(only_alone))
+    failed = tally.failed - forgiven
+    print(f"{tally.passed + forgiven} passed, {failed} failed, {tally.skipped} skipped", flush=True)
+    return 1 if failed else 0
 
 
 def main() -> int:
@@ -80,29 +83,24 @@ def main() -> int:
             "side by side", folder, "-n", str(N_SIDE_BY_SIDE), "--dist", "worksteal", "-q",
             "-m", f"not ({ALONE}) and not guest",
         )  # fmt: skip
-        alone = Part("one at a time", folder, "-m", f"({ALONE}) and not guest")
-        parts = [together]
-        guest = guest_part(folder)
-        beside = None
-        if isinstance(guest, Part):
-            parts.append(guest)
-            beside = threading.Thread(target=guest.run, kwargs={"aloud": False})
-            beside.start()
-        elif "this kernel" in guest:
-            alone = Part("one at a time", folder, "-m", f"{ALONE} or guest")
-        parts.append(alone)
+        no_guest = missing_for_guest_part()
+        with_guest = "or guest" if no_guest and "this kernel" in no_guest else "and not guest"
+        alone = Part("one at a time", folder, "-m", f"({ALONE}) {with_guest}")
+        beside = [together]
+        watch = None
+        if no_guest is None:
+            guest = guest_part(GUEST, folder, "-m", "guest")
+            beside.append(guest)
+            watch = threading.Thread(target=guest.run, kwargs={"aloud": False})
+            watch.start()
         together.run(aloud=True)
-        if beside is not None:
-            assert isinstance(guest, Part)
-            beside.join()
+        if watch is not None:
+            watch.join()
             print(guest.log.read_text(errors="replace")[-4000:], flush=True)
         alone.run(aloud=True)
-        tallies = [part.tally() for part in parts]
-    if isinstance(guest, str):
-        print(f"tests marked guest: {guest}")
-    passed, failed, skipped = (sum(column) for column in zip(*tallies, strict=True))
-    print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
-    return 1 if failed else 0
+        if no_guest is not None:
+            print(f"tests marked guest: {no_guest}")
+        return conclude(beside, [alone], folder)
 
 
 if __name__ == "__main__":
