@@ -41,10 +41,10 @@ class Tap:
         fcntl.ioctl(self.fd, _TUNSETIFF, struct.pack("16sH22x", b"tap", _IFF_TUN_NO_PI))
         lab.ip(
             last,
-            "link set tap up txqueuelen 5000\nroute add 10.9.9.9 dev tap\n-6 route add fd00::9999 dev tap",
+            "link set tap up txqueuelen 5000\nroute add 10.9.9.9 dev tap\nroute add fd00::9999 dev tap",
         )
         for node in range(last):
-            lab.ip(node, "route add 10.9.9.9 dev east\n-6 route add fd00::9999 dev east")
+            lab.ip(node, "route add 10.9.9.9 dev east\nroute add fd00::9999 dev east")
         for node in range(last + 1):
             lab.run(node, "sysctl", "-qw", "net.ipv6.conf.all.forwarding=1")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import socket
 import statistics
 import subprocess
 import threading
@@ -306,14 +307,20 @@ def test_both_ends_may_be_in_one_namespace(lab: NetemLab) -> None:
 
 def test_what_is_attached_carries_from_then_on(lab: NetemLab) -> None:
     """The kernel lost the first packets of a link uncounted until a worker of its own had had a turn."""
+    packets = [
+        lab.inside(node, lambda: socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)) for node in (0, 1)
+    ]
     for _ in range(5):
         pairs = [(LinkEnd(lab.netns[0], f"a{i}"), LinkEnd(lab.netns[1], f"b{i}")) for i in range(8)]
         links = lab.backend.attach(pairs)
-        ends = np.concatenate([2 * links, 2 * links + 1])
-        found = [device for _, device in lab.backend._devices.look_at(ends)]
-        assert {device.name for device in found} == {end.interface for pair in pairs for end in pair}
-        assert all(device.is_up and device.carries for device in found)
+        lab.backend.apply(parameters(links))
+        for pair in pairs:
+            for source, end in zip(packets, pair, strict=True):
+                source.sendto(bytes(46), (end.interface, 0x0800))
+        until(lambda: (lab.backend.counters(links).packets_out == 1).all(), "all packets")  # noqa: B023
         lab.backend.detach(links)
+    for source in packets:
+        source.close()
 
 
 def test_closing_removes_all_and_is_safe_twice() -> None:

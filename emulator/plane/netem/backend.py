@@ -131,7 +131,7 @@ class NetemBackend:
                 self._devices.look_up(rows)
                 self._table.forget(links)
                 self._devices.command(rows, np.zeros(len(rows), np.int64), new=True)
-                self._devices.bring_up(rows)
+                self._devices.bring_up(links)
             except BaseException:
                 self._devices.undo(ends, links, made)
                 raise

@@ -161,29 +161,35 @@ class Devices:
         # it may have gone with a namespace, or somebody removed it: gone it is
         self._no_refusal(ends, [r for r in refusals if r.why.errno != errno.ENODEV], "be removed")
 
-    def bring_up(self, ends: Int32) -> None:
-        """Tell each to be up, and wait until it carries: until then what is sent is lost uncounted."""
-        self.send(ends, messages.up_messages(self._table.ifindex[ends]), "be brought up")
+    def bring_up(self, links: Int32) -> None:
+        """Tell both ends of each to be up; what is sent before they carry is lost without a count.
+
+        The end that comes up second has its carrier and carries at once.  The first one's comes with it,
+        and it waits for a worker of the kernel's: in a hurry, where the second's news may take a second.
+        """
+        waits = 2 * links
+        for ends in (waits, waits + 1):
+            self.send(ends, messages.up_messages(self._table.ifindex[ends]), "be brought up")
         until_s = time.monotonic() + _OPERATION_TIMEOUT_S
         while True:
-            ends = ends[np.array([row for row, device in self.look_at(ends) if not device.carries], np.int64)]
-            if len(ends) == 0:
+            waits = waits[np.array([row for row, device in self._look_at(waits) if not device.carries], int)]
+            if len(waits) == 0:
                 return
             if time.monotonic() > until_s:
                 raise BackendError(
-                    f"{self._table.called(int(ends[0]))} was brought up and carries nothing after "
-                    f"{_OPERATION_TIMEOUT_S:g} s ({len(ends)} such): is the machine overloaded?"
+                    f"{self._table.called(int(waits[0]))} was brought up and carries nothing after "
+                    f"{_OPERATION_TIMEOUT_S:g} s ({len(waits)} such): is the machine overloaded?"
                 )
             time.sleep(_OPERATION_POLL_S)
 
     def refused_by_peer(self, ends: Int32) -> Int64:
         """What the other device of each did not take."""
         refused = np.zeros(len(ends), np.int64)
-        for row, device in self.look_at(ends):
+        for row, device in self._look_at(ends):
             refused[row] = device.tx_dropped
         return refused
 
-    def look_at(self, ends: Int32) -> list[tuple[int, readback.Device]]:
+    def _look_at(self, ends: Int32) -> list[tuple[int, readback.Device]]:
         answers, refusals = self._sockets.ask(
             self._table.slot[ends], messages.device_questions(self._table.ifindex[ends])
         )

@@ -44,7 +44,8 @@ class Device:
     """``tx_dropped``: packets that a veth's other end had no room for.
 
     ``is_up``: it was told to be; ``carries``: the kernel has brought it into operation since, with its
-    qdisc.  In between it takes what is sent, and loses it without a count.
+    qdisc.  In between it takes what is sent, and loses it without a count.  (Who came up with a carrier is
+    in operation before the kernel says so.)
     """
 
     ifindex: int
