@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,12 +27,23 @@ def succeed(*command: str | Path, cwd: Path | None = None) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that both are in, built from a copy of what git would give away."""
+    """The folder that both are in, built from a copy of what git would give away: once for all workers."""
     if shutil.which("git") is None:
         pytest.skip("needs git")
-    copy, made = tmp_path_factory.mktemp("copy"), tmp_path_factory.mktemp("made")
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    copy, made = shared / "packages-copy", shared / "packages-made"
+    with (shared / "packages.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not any(made.glob("*.whl")):
+            build(copy, made)
+    return made
+
+
+def build(copy: Path, made: Path) -> None:
     listed = subprocess.run(
         ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT, capture_output=True, text=True,
@@ -43,7 +56,6 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copy2(ROOT / name, copy / name)
     # the wheel is built from the sdist: what the one lacks, the other cannot be made of
     succeed(sys.executable, "-m", "build", "--no-isolation", "--outdir", made, copy)
-    return made
 
 
 def names_in_wheel(packages: Path) -> list[str]:
@@ -95,6 +107,20 @@ def interpreters(version: str) -> Iterable[Path]:
     )
 
 
+def with_our_packages(environment: Path, *install: Path) -> Path:
+    """An environment with these installed; what they need is here already, and the checkout is not in it."""
+    venv.create(environment, with_pip=False)
+    (site,) = (environment / "lib").glob("python*/site-packages")
+    python = environment / "bin/python"
+    ours = next(Path(entry) for entry in sys.path if entry.endswith("site-packages"))
+    for package in ours.iterdir():
+        if "orbitmesh" not in package.name and package.suffix != ".pth":
+            (site / package.name).symlink_to(package)
+    pip = [sys.executable, "-m", "pip", "--python", python]
+    succeed(*pip, "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", *install)
+    return python
+
+
 def works(python: Path) -> bool:
     return subprocess.run([python, "-c", "import venv, ensurepip"], capture_output=True).returncode == 0
 
@@ -108,19 +134,7 @@ def test_the_verbs_work_from_the_wheel_alone(packages: Path, version: str, tmp_p
     (wheel,) = packages.glob("*.whl")
     bin_folder = tmp_path / "environment/bin"
     if python == Path(sys.executable):
-        # its packages are here already: only the checkout itself must not be
-        venv.create(tmp_path / "environment", with_pip=False)
-        (site,) = (tmp_path / "environment/lib").glob("python*/site-packages")
-        pip = [python, "-m", "pip", "--python", bin_folder / "python"]
-        succeed(*pip, "install", "--quiet", "--no-deps", wheel)
-        ours = next(Path(entry) for entry in sys.path if entry.endswith("site-packages"))
-        for package in ours.iterdir():
-            if (
-                "orbitmesh" not in package.name
-                and package.suffix != ".pth"
-                and not (site / package.name).exists()
-            ):
-                (site / package.name).symlink_to(package)
+        with_our_packages(tmp_path / "environment", wheel)
     else:
         succeed(python, "-m", "venv", tmp_path / "environment")
         succeed(bin_folder / "python", "-m", "pip", "install", "--quiet", "--no-compile", wheel)
@@ -145,3 +159,34 @@ def test_the_verbs_work_from_the_wheel_alone(packages: Path, version: str, tmp_p
     assert doctor.returncode in (0, 1), doctor.stderr  # 1: this machine cannot run a mesh, and it says why
     assert "Python" in doctor.stdout
     assert "Traceback" not in doctor.stderr
+
+
+@pytest.mark.netns
+@pytest.mark.beside
+@pytest.mark.timeout(300)
+def test_a_project_of_its_own_tests_its_service(packages: Path, tmp_path: Path) -> None:
+    """docs/examples/latency-tests, as somebody who copied it installs and runs it; and what it demands too
+    much of is told as its README shows."""
+    (wheel,) = packages.glob("*.whl")
+    project = tmp_path / "project"
+    shutil.copytree(
+        ROOT / "docs/examples/latency-tests", project, ignore=shutil.ignore_patterns("__pycache__")
+    )
+    python = with_our_packages(tmp_path / "environment", wheel, project)
+    shutil.rmtree(project / "tilecache")  # the installed one is meant
+    done = subprocess.run(
+        [python, "-m", "pytest", "-rA", "--tb=short", "tests", "demands_too_much.py"],
+        cwd=project, capture_output=True, text=True, timeout=200,
+    )  # fmt: skip
+    assert "1 failed, 7 passed" in done.stdout, done.stdout + done.stderr
+    assert "FAILED demands_too_much.py::test_a_tile_is_there_within_20_ms" in done.stdout
+    shown = (project / "README.md").read_text().split("```text\n")[1].split("```")[0]
+    fixed = {line.strip() for line in shown.splitlines() if not any(map(str.isdigit, line))}
+    # what this machine and the mesh did meanwhile is another thing each time
+    fixed = {line for line in fixed if "meanwhile" not in line}
+    assert len(fixed) > 4
+    assert fixed <= {line.strip() for line in done.stdout.splitlines()}
+    words = [re.sub(r"[-+]?[0-9]+(\.[0-9]+)?", "0", line.strip()) for line in done.stdout.splitlines()]
+    for line in shown.splitlines():
+        if "light alone needs" in line or "propagation" in line:
+            assert re.sub(r"[-+]?[0-9]+(\.[0-9]+)?", "0", line.strip()) in words, line

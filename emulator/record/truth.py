@@ -176,6 +176,22 @@ class History:
             narrowest=self._narrowest(forward, backward, narrowest_bps),
         )
 
+    def ways(self, sample: Sample) -> tuple[Way | None, Way | None, float]:
+        """The ways there and back as routed when it was sent, and how long (s) after that epoch's instant.
+
+        (None, None, 0) where no epoch is kept that was in force then.
+        """
+        row = self._row(sample.sent_mono_ns)
+        if row < 0:
+            return None, None, 0.0
+        span = self._spans[row]
+        source, destination = self._nodes.index[sample.src], self._nodes.index[sample.dst]
+        return (
+            span.way(source, destination),
+            span.way(destination, source),
+            span.ahead_s(sample.sent_mono_ns),
+        )
+
     def light(self, sample: Sample) -> Light | None:
         """The tightest comparison; None for a sample without an answer, or without a known way."""
         row = self._row(sample.sent_mono_ns)

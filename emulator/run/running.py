@@ -162,6 +162,10 @@ class RunningMesh:
         """Let it go so many times as fast as the machine's."""
         return self._in_hand.speed(ratio)
 
+    def faults(self) -> list[dict[str, Any]]:
+        """What is failed or changed now: number, name, by whom, since and until when."""
+        return self._intervening.listed()
+
     def route_to(self, names: Sequence[str]) -> None:
         """Make nodes destinations that every node has a route to; returns when the routes are in force."""
         self._questions.route_to(names)
