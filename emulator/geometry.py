@@ -220,6 +220,10 @@ class Geometry:
             after_sim_ns, self._scenario.routing.reaction_ns, TOGETHER_NS
         )
 
+    def forget_before(self, sim_ns: int) -> None:
+        """No epoch of before that instant is made any more."""
+        self.interventions.forget_before(sim_ns - self._scenario.routing.reaction_ns)
+
     def epoch_at(self, sim_ns: int) -> Epoch:
         """One epoch, as the first of a series: with nothing held from before."""
         return self._epoch(0, sim_ns, self.nothing_before())[0]

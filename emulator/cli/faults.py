@@ -21,9 +21,19 @@ FAULTS_EXAMPLE = "Example: orbitmesh faults -o json"
 
 _COLUMNS = (
     "intervention", "what", "by", "at_sim_ns", "until_sim_ns", "rate_bps", "extra_delay_ns",
-    "loss_ratio",
+    "loss_ratio", "packets_failed", "packets_lost",
 )  # fmt: skip
-_FOR_PEOPLE = ("number", "what", "by", "since s", "until s", "rate Mbit/s", "more delay ms", "loss %")
+_FOR_PEOPLE = (
+    "number",
+    "what",
+    "by",
+    "since s",
+    "until s",
+    "rate Mbit/s",
+    "more delay ms",
+    "loss %",
+    "packets lost",
+)
 
 WhatArgument = Annotated[
     list[str],
@@ -139,6 +149,7 @@ def _for_people(each: dict[str, Any]) -> tuple[object, ...]:
         each["intervention"], each["what"], each["by"], f"{each['at_sim_ns'] / 1e9:.3f}",
         None if until is None else f"{until / 1e9:.3f}", None if rate is None else f"{rate / 1e6:g}",
         f"{delay / 1e6:g}" if delay else None, None if loss is None else f"{100 * loss:g}",
+        each.get("packets_failed", 0) + each.get("packets_lost", 0),
     )  # fmt: skip
 
 

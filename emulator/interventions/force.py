@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
@@ -18,6 +18,7 @@ from .intervention import Intervention
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 _NONE = np.empty(0, np.int64)
+_MOST_OVER = 100  # that have ended, and are still in the list
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +29,7 @@ class _ByLink:
     rate_bps: Int64
     extra_delay_ns: Int64
     loss_ratio: Float64
+    lossy_by: Int64
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +44,34 @@ class Force:
     broken: Int64
     antennas_lost: Int32
     changed: tuple[Intervention, ...] = ()
+    dead_by: Int32 | None = (
+        None  # (n_nodes,) by which intervention each is dead, else -1: the first of several
+    )
+    broken_number: Int64 | None = None  # likewise of each of ``broken``
+
+    def broken_by(self, a: Int32, b: Int32) -> Int64:
+        """(n,) the number of the intervention that breaks the link between these, or -1."""
+        found = np.full(len(a), -1, np.int64)
+        if len(self.broken) and self.broken_number is not None:
+            key = (a.astype(np.int64) << 32) | b
+            place = np.minimum(np.searchsorted(self.broken, key), len(self.broken) - 1)
+            found = np.where(self.broken[place] == key, self.broken_number[place], -1)
+        if self.dead_by is not None:
+            for end in (a, b):
+                found = np.where(found < 0, self.dead_by[end], found)
+        return found
+
+    def lossy_by(self, a: Int32, b: Int32) -> Int64:
+        """(n,) the number of the intervention whose loss the link between these has, or -1."""
+        found, by_link = np.full(len(a), -1, np.int64), self._by_link
+        if len(by_link.key):
+            key = (a.astype(np.int64) << 32) | b
+            place = np.minimum(np.searchsorted(by_link.key, key), len(by_link.key) - 1)
+            found = np.where(by_link.key[place] == key, by_link.lossy_by[place], -1)
+        for each in self.changed:
+            if len(each.named.nodes) and each.change is not None and each.change.loss_ratio is not None:
+                found[np.isin(a, each.named.nodes) | np.isin(b, each.named.nodes)] = each.number
+        return found
 
     @cached_property
     def breaks(self) -> bool:
@@ -117,21 +147,27 @@ class Force:
 
     @cached_property
     def _by_link(self) -> _ByLink:
-        found: dict[int, tuple[int, int, float]] = {}
+        found: dict[int, tuple[int, int, float, int]] = {}
         for each in self.changed:
             change = each.change
             assert change is not None
             for key in each.named.links.tolist():
-                rate_bps, delay_ns, loss_ratio = found.get(key, (0, 0, np.nan))
+                rate_bps, delay_ns, loss_ratio, by = found.get(key, (0, 0, np.nan, -1))
                 found[key] = (
                     change.rate_bps or rate_bps,
                     delay_ns + change.extra_delay_ns,
                     loss_ratio if change.loss_ratio is None else change.loss_ratio,
+                    by if change.loss_ratio is None else each.number,
                 )
         keys = sorted(found)
         values = np.array([found[key][:2] for key in keys], np.int64).reshape(-1, 2)
         losses = np.array([found[key][2] for key in keys], np.float64)
-        return _ByLink(np.array(keys, np.int64), values[:, 0], values[:, 1], losses)
+        lossy_by = np.array([found[key][3] for key in keys], np.int64)
+        return _ByLink(np.array(keys, np.int64), values[:, 0], values[:, 1], losses, lossy_by)
+
+
+def _begin(each: Intervention) -> int:
+    return each.at_sim_ns
 
 
 class Interventions:
@@ -152,30 +188,63 @@ class Interventions:
         """As they are kept, with their numbers."""
         first = len(self._by_number)
         numbered = tuple(replace(each, number=first + i) for i, each in enumerate(more))
-        self._by_number |= {each.number: each for each in numbered}
-        self._arrange()
+        for each in numbered:
+            self._by_number[each.number] = each
+            insort(self._asked, each, key=_begin)
+            self._note(each.at_sim_ns, each.until_sim_ns)
+        self._held = {}
         return numbered
 
-    def lift(self, numbers: Iterable[int], at_sim_ns: int) -> None:
+    def lift(self, numbers: Collection[int], at_sim_ns: int) -> None:
         """They end at an instant, those that have not begun by then never begin; KeyError for no number."""
         for number in numbers:
             each = self._by_number[number]
             self._by_number[number] = replace(each, until_sim_ns=max(at_sim_ns, each.at_sim_ns))
-        self._arrange()
+        lifted = set(numbers)
+        self._keep([self._by_number[e.number] if e.number in lifted else e for e in self._asked])
 
-    def _arrange(self) -> None:
-        self._asked = sorted(self._by_number.values(), key=lambda each: each.at_sim_ns)
-        self._asked = [each for each in self._asked if each.until_sim_ns != each.at_sim_ns]
+    def forget_before(self, sim_ns: int) -> None:
+        """Nobody asks for an instant before it any more: those that have ended by then leave the list."""
+        if self._asked and self._n_over(sim_ns) > _MOST_OVER:
+            self._keep([e for e in self._asked if e.until_sim_ns is None or e.until_sim_ns >= sim_ns])
+
+    def _n_over(self, sim_ns: int) -> int:
+        return sum(e.until_sim_ns is not None and e.until_sim_ns < sim_ns for e in self._asked)
+
+    def _keep(self, asked: list[Intervention]) -> None:
+        self._asked = [each for each in asked if each.until_sim_ns != each.at_sim_ns]
         ends = (each.until_sim_ns for each in self._asked if each.until_sim_ns is not None)
         self._instants = sorted({*(each.at_sim_ns for each in self._asked), *ends})
         self._held = {}
 
+    def _note(self, *instants: int | None) -> None:
+        for sim_ns in instants:
+            if sim_ns is None:
+                continue
+            place = bisect_left(self._instants, sim_ns)
+            if place == len(self._instants) or self._instants[place] != sim_ns:
+                self._instants.insert(place, sim_ns)
+
     def at(self, sim_ns: int) -> Force:
-        place = bisect_right(self._instants, sim_ns)
-        if place not in self._held:
-            self._held = {k: v for k, v in self._held.items() if k >= place - 2}  # time goes on
-            self._held[place] = self._together([each for each in self._asked if each.is_in_force(sim_ns)])
-        return self._held[place]
+        place, held = bisect_right(self._instants, sim_ns), self._held
+        found = held.get(place)
+        if found is None:
+            found = self._together([each for each in self._asked if each.is_in_force(sim_ns)])
+            # time goes on; whoever adds one meanwhile, in another thread, begins anew
+            for old in [k for k in held if k < place - 2]:
+                del held[old]
+            held[place] = found
+        return found
+
+    def numbered(self, number: int) -> Intervention:
+        return self._by_number[number]
+
+    def begun_by(self, sim_ns: int) -> int:
+        """How many have begun until an instant."""
+        return sum(
+            each.at_sim_ns <= sim_ns and each.until_sim_ns != each.at_sim_ns
+            for each in self._by_number.values()
+        )
 
     def all(self) -> list[Intervention]:
         """By when they begin."""
@@ -214,14 +283,20 @@ class Interventions:
     def _together(self, held: Sequence[Intervention]) -> Force:
         dead = np.zeros(self._n_nodes, np.bool_)
         antennas = np.zeros(self._n_nodes - self._n_satellites, np.int32)
-        broken = [_NONE]
+        dead_by = np.full(self._n_nodes, -1, np.int32)
+        broken, by = [_NONE], [_NONE]
         for each in held:
             if each.change is None:
                 dead[each.named.nodes] = True
+                alive = each.named.nodes[dead_by[each.named.nodes] < 0]
+                dead_by[alive] = each.number
+                by.append(np.full(len(each.named.links), each.number))
                 np.add.at(antennas, each.named.antennas - self._n_satellites, 1)
                 broken.append(each.named.links)
         changed = tuple(each for each in held if each.change is not None)
-        return Force(_read_only(dead), np.unique(np.concatenate(broken)), _read_only(antennas), changed)
+        keys, first = np.unique(np.concatenate(broken), return_index=True)
+        number = np.concatenate(by)[first]
+        return Force(_read_only(dead), keys, _read_only(antennas), changed, _read_only(dead_by), number)
 
 
 def _read_only(array: NDArray[Scalar]) -> NDArray[Scalar]:

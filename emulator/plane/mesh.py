@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
+import numpy as np
+
 from ..epoch import Epoch, Int64, Nodes, RouteRows
 from ..errors import RunError
 from ..scenario import Scenario
@@ -87,6 +89,7 @@ class MeshPlane(ABC):
         #: Called when a node is to be a host on demand, and when nodes have been given up again.
         self.on_host: Callable[[int], None] = lambda node: None
         self.on_hosts_gone: Callable[[list[int]], None] = lambda nodes: None
+        self.on_places_gone: Callable[[Int64], None] = lambda places: None
         self._epoch: Epoch | None = None
         self._lock = threading.RLock()
         self._built = self._closed = False
@@ -161,6 +164,22 @@ class MeshPlane(ABC):
         None where what carries the links does not count what packets wait.
         """
         return None
+
+    @property
+    def turn(self) -> threading.RLock:
+        """Held by whoever uses the plane."""
+        return self._lock
+
+    def drop_places(self, rows: Int64) -> Int64:
+        """(n, k): where drops of links are counted, by rows of the epoch in force; -1: nowhere.
+
+        To be asked while no other epoch is prepared.  ``on_places_gone`` hears of those that come to an end.
+        """
+        return np.empty((len(rows), 0), np.int64)
+
+    def drops(self, places: Int64) -> Int64:
+        """(n, 2) packets so far: dropped since the link was down, and by its loss ratio."""
+        return np.zeros((len(places), 2), np.int64)
 
     @abstractmethod
     def unlike_commanded(self) -> list[str]:

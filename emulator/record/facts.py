@@ -162,6 +162,7 @@ class RunFacts:
     lateness_max_ns: int | None = None
     packets_dropped: dict[str, int] = field(default_factory=dict)
     dead_nodes: dict[str, str] = field(default_factory=dict)
+    interventions: dict[str, Any] = field(default_factory=dict)  # Intervening.account()
     warnings: tuple[str, ...] = ()  # further reasons not to trust the run
     began_mono_ns: int | None = None
     ended_mono_ns: int | None = None

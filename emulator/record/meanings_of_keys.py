@@ -148,6 +148,10 @@ platform |  | null, or the `preset`; over all satellites and `epochs` the means 
     anything of it `depends_on_host`
 path_changes |  | how many
 packets_dropped |  | by cause
+interventions |  | null, or what was [failed or changed](how-to/faults.md): how many (`count`), the
+    `packets_failed` (in flight on what failed, or sent there before routes knew) and `packets_lost` (by a
+    loss that was set), and the `most` costly with their numbers, names, and who asked; both are among
+    `packets_dropped`, as `down` and `loss`
 dead_nodes |  | how each ended
 gateways | ns | for each: `available_ratio`, `longest_gap_ns`, `due`, `sent`, `answered`, `lost_by_error`,
     and by kind the distributions of `measured`, `physical`, `remainder`; `sound`: the same of sound

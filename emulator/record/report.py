@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..shown import plain
+from ..shown import counted, plain
 from .customer_table import customers_said
 from .platforms import in_words
 from .results import RunResults
@@ -17,6 +17,7 @@ from .tables import DueTable, PartsTable, StatisticsTable, has_parts, matrix_of
 from .training_table import training_said
 from .verdict import percent
 
+_FEW_INTERVENTIONS = 3  # that are named, the most costly ones
 _MOST_OUTAGES = 3  # that are named in the first lines; the remarks name more, the table all
 MOST_PATH_CHARACTERS = 4096  # as many as Linux takes: a folder is named in full
 
@@ -188,7 +189,22 @@ def _losses(summary: dict[str, Any]) -> RenderableType | None:
     packets = {cause: n for cause, n in summary["packets_dropped"].items() if n}
     if packets:
         lines.append("  packets: " + ", ".join(f"{n:,} {cause}" for cause, n in packets.items()))
+    lines += _cost_of_interventions(summary.get("interventions"))
     return Text("\n".join(["lost:", *lines])) if lines else None
+
+
+def _cost_of_interventions(told: dict[str, Any] | None) -> list[str]:
+    """Of those packets, what was failed or changed by hand or by the scenario has lost so many."""
+    if not told or not (told["packets_failed"] or told["packets_lost"]):
+        return []
+    some = "; ".join(
+        f"{plain(each['what'])} ({plain(each['by'])}) {each['packets_failed'] + each['packets_lost']:,}"
+        for each in told["most"][:_FEW_INTERVENTIONS]
+    )
+    return [
+        f"  of these by what was failed: {told['packets_failed']:,}, by a loss that was set: "
+        f"{told['packets_lost']:,} ({counted(told['count'], 'intervention')}; {some})"
+    ]
 
 
 def _own_error(summary: dict[str, Any]) -> Text:

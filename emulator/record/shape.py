@@ -272,6 +272,9 @@ _GATEWAY = {
 }
 _RATES = {f"{what}_{bound}_bps": float for what in ("physical", "emulated") for bound in ("min", "max")}
 
+_LOST = {"packets_failed": int, "packets_lost": int}
+_INTERVENTIONS = {"count": int, **_LOST, "most": [{"intervention": int, "what": str, "by": str, **_LOST}]}
+
 ENDING = {"ended": str, "reason": str}
 
 EVENT = {"event": str, **dict.fromkeys(("text", "ended", "reason"), Optional(str))}
@@ -306,6 +309,7 @@ SUMMARY = {
     "platform": Optional(Maybe(_platform)),
     "path_changes": int,
     "packets_dropped": Each(int),
+    "interventions": Optional(Maybe(_INTERVENTIONS)),
     "gateways": [_GATEWAY],
     "customers": Optional([_customers]),
     "training": Optional(Maybe(_training)),

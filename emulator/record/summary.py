@@ -148,6 +148,7 @@ def build_summary(
         "platform": platform,
         "path_changes": recorded.path_changes,
         "packets_dropped": dict(sorted(facts.get("packets_dropped", {}).items())),
+        "interventions": facts.get("interventions") or None,
         "dead_nodes": dict(sorted(facts.get("dead_nodes", {}).items())),
         "gateways": gateways,
         "customers": list(customers),

@@ -141,6 +141,8 @@ class Server:
     ) -> None:
         """Epochs from that instant on, which were sent ahead of it, are made anew."""
         with self._computing, self._turn:
+            if self._recent:
+                self._geometry.forget_before(self._recent[0].sim_ns)
             self._geometry.interventions.add(*more)
             self._geometry.interventions.lift(lifted, sim_ns)
             n = self._epochs.back_to(sim_ns)

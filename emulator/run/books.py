@@ -12,6 +12,7 @@ from ..record.facts import RunFacts
 from .account import run_facts
 from .clock import Clock
 from .in_hand import InHand
+from .intervening import Intervening
 from .lateness_log import LatenessLog
 from .ticks import TickLog
 
@@ -63,6 +64,7 @@ class Books:
         ticks: TickLog | None,
         clock: Clock,
         in_hand: InHand,
+        intervening: Intervening | None,
         plane: MeshPlane,
         backend: Carrier,
         dead_nodes: Mapping[str, str],
@@ -83,6 +85,7 @@ class Books:
             clock_pauses=in_hand.pauses,
             clock_steps=in_hand.steps,
             clock_speeds=tuple(in_hand.speeds),
+            interventions={} if intervening is None or not is_built else intervening.account(),
             dead_nodes=dict(dead_nodes),
             began_mono_ns=self._began_mono_ns,
             ended_mono_ns=self._ended_mono_ns,

@@ -69,6 +69,8 @@ class Conductor:
         self.on_turn: Callable[[Turn], None] = lambda turn: None
         #: often, between ticks
         self.on_wait: Callable[[int], None] = lambda now_mono_ns: None
+        self.before_prepare: Callable[[Epoch | None, Ahead], None] = lambda current, ahead: None
+        self.before_commit: Callable[[], None] = lambda: None
         self._until_sim_ns = 0  # while time stands still: epochs up to here are let through
         self.step_ns = 0  # of the run, where the clock is to know it
         self.on_let_go: Callable[[int], None] = lambda number: None  # of an epoch that is not to be
@@ -243,6 +245,7 @@ class Conductor:
             more = self._more.pop(ahead.epoch.number, None)
             if more is not None:
                 ahead = ahead.joined(more)
+            self.before_prepare(self.current, ahead)
             change = self._plane.prepare(self.current, ahead.epoch)
             self._prepared = ahead
             return change
@@ -303,6 +306,7 @@ class Conductor:
         with self._turn:
             ahead = self._prepared
             assert ahead is not None
+            self.before_commit()
             course = self._course_of(ahead.epoch)
             t0_mono_ns, ahead_ns = course.mono_ns, course.sim_ns - ahead.epoch.sim_ns
             report = self._plane.commit(change, t0_mono_ns, ahead_ns=ahead_ns, ratio=course.ratio)

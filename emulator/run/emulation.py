@@ -217,6 +217,7 @@ class Emulation(RunningMesh):
             choice, self.nodes, self.scenario, self.hosting, links, self.seed, self._on_progress
         )
         self.plane_reason, self.backend = choice.reason, self.plane.carrier
+        self._intervening.count_on(self.plane)
         self._geometry.routed_from_the_start(self.hosting.nonzero()[0].tolist())
         self.plane.on_host = lambda node: self._ask_for_routes([node])
         self.plane.on_hosts_gone = self._questions.hosts_gone
@@ -265,6 +266,8 @@ class Emulation(RunningMesh):
         self._conductor.step_ns = self.scenario.run.step_ns
         self._conductor.on_turn = self._in_hand.turned
         self._conductor.on_wait = self._workload.beat
+        self._conductor.before_prepare = self._intervening.losses.prepare
+        self._conductor.before_commit = self._intervening.losses.begin
         self._in_hand.on_turn = [lambda turn: self._workload.turned()]
         self._geometry.on_routes = self._more_routes
         self._geometry.on_anew = self._conductor.anew
@@ -349,7 +352,8 @@ class Emulation(RunningMesh):
             self._folder.opened,
             lambda: self._books.facts(
                 self._supervision.failure or error,
-                self.ticks, self.clock, self._in_hand, self.plane, self.backend, self.dead_nodes,
+                self.ticks, self.clock, self._in_hand, getattr(self, "_intervening", None),
+                self.plane, self.backend, self.dead_nodes,
             ),
         )  # fmt: skip
 

@@ -14,10 +14,12 @@ from ..control.server import Answer, Handler, Request
 from ..epoch import Epoch, Nodes
 from ..errors import FailureError, InputError, RunEnded, RunError, UnknownName
 from ..interventions import Change, Intervention, Interventions, resolve
+from ..plane.mesh import MeshPlane
 from ..scenario import Scenario
 from ..scenario.faults import LEAST_LASTING_NS, MOST_DELAY_NS, MOST_RATE_BPS
 from ..shown import plain, shown
 from .clock import Clock
+from .intervention_losses import Cost, InterventionLosses
 from .ticks import Tick
 
 # what a tick and its way between processes take beyond what the last one took
@@ -26,6 +28,8 @@ _LEAST_AHEAD_NS, _MOST_AHEAD_NS = 8_000_000, 2_000_000_000
 _IN_FORCE_S = 10.0  # from the call on, whoever else is served first: less than a caller waits for an answer
 _MOST_NAMES = 10_000
 _MOST_IN_FORCE = 100_000
+_RECENT_NS = 60 * 10**9  # an epoch so old is asked for no more
+_MOST_TOLD = 20  # in a summary, the most costly ones
 _LONGEST_NS = 10**18
 
 # what begins, what ends, from when on, and whether that instant is to have an epoch of its own
@@ -62,6 +66,7 @@ class Intervening:
             self._awaited.difference_update(each["intervention"] for each in told)
             self._ended_mono_ns, self._cost_ns = tick.ended_mono_ns, tick.cost_ns
             self._changed.notify_all()
+        self.losses.tick(tick)
 
     def handlers(self) -> dict[str, Handler]:
         """By verb, for the control server."""
@@ -106,6 +111,8 @@ class Intervening:
                 for text, each in zip(what, named, strict=True)
             ]
             absent = [each.what for each in asked if not self._is_there(each)]
+            epoch = self._mesh.epoch
+            self._kept.forget_before(min(at_sim_ns, 0 if epoch is None else epoch.sim_ns) - _RECENT_NS)
             numbered = self._kept.add(*asked)
             self._await([each.number for each in numbered], end=False)
             self._tell(asked, (), at_sim_ns, self._mesh.clock.course.is_still)
@@ -142,11 +149,35 @@ class Intervening:
         return self._answer(lifted, began_ns)
 
     def listed(self) -> list[dict[str, Any]]:
-        """Those in force now, as events tell them, with ``at_sim_ns``."""
+        """Those in force now, as events tell them, with ``at_sim_ns`` and what they have cost."""
+        costs = self.losses.costs()
         return [
-            each.to_dict() | {"at_sim_ns": each.at_sim_ns}
+            each.to_dict() | {"at_sim_ns": each.at_sim_ns} | costs.get(each.number, Cost()).to_dict()
             for each in self._kept.in_force(self._mesh.clock.sim_ns())
         ]
+
+    def count_on(self, plane: MeshPlane) -> None:
+        """From now on; before its first epoch."""
+        self.losses = InterventionLosses(plane, self._kept)
+        plane.on_places_gone = self.losses.places_gone
+
+    def account(self) -> dict[str, Any]:
+        """For the summary; nothing where nothing was ever failed or changed."""
+        begun = self._kept.begun_by(self._mesh.clock.sim_ns())
+        if not begun:
+            return {}
+        costs = self.losses.costs()
+        most = sorted(costs, key=lambda number: -(costs[number].failed + costs[number].lost))[:_MOST_TOLD]
+        told = [self._kept.numbered(number) for number in most]
+        return {
+            "count": begun,
+            "packets_failed": sum(each.failed for each in costs.values()),
+            "packets_lost": sum(each.lost for each in costs.values()),
+            "most": [
+                {"intervention": each.number, "what": each.what, "by": each.by} | costs[each.number].to_dict()
+                for each in told
+            ],
+        }
 
     def _is_there(self, each: Intervention) -> bool:
         epoch = self._mesh.epoch

@@ -81,6 +81,11 @@ def test_packets_on_a_broken_laser_are_lost_until_routes_know(plane: str, tmp_pa
     assert not meanwhile & came
     assert after <= came
     assert mesh.summary["packets_dropped"]["down"] >= len(meanwhile)
+    told_of = mesh.summary["interventions"]
+    assert told_of["count"] == 1
+    assert (told_of["most"][0]["what"], told_of["most"][0]["by"]) == (laser, "scenario")
+    assert told_of["most"][0]["packets_failed"] == told_of["packets_failed"] >= len(meanwhile)
+    assert told_of["packets_failed"] <= mesh.summary["packets_dropped"]["down"]
     (one,) = told
     assert (one["what"], one["by"], one["sim_ns"]) == (laser, "scenario", FAILS_S * 1e9)
     lines = [json.loads(line) for line in (tmp_path / "run/events.jsonl").read_text().splitlines()]
@@ -194,6 +199,7 @@ def test_a_loss_that_is_set_by_hand_is_that_of_the_packets(plane: str, tmp_path:
         with_loss = came()
         with Client.connect(mesh.run_id) as client:
             (listed,) = client.interventions()
+        assert listed["packets_lost"] >= n - with_loss
         assert listed["loss_ratio"] == 0.3
         assert mesh.plane.unlike_commanded() == []
         mesh.restore()
@@ -203,3 +209,5 @@ def test_a_loss_that_is_set_by_hand_is_that_of_the_packets(plane: str, tmp_path:
     # 30 % of 1,000: within five standard deviations
     assert abs(n - with_loss - 300) < 75
     assert mesh.summary["packets_dropped"]["loss"] >= n - with_loss
+    lost = mesh.summary["interventions"]["packets_lost"]
+    assert n - with_loss <= lost <= mesh.summary["packets_dropped"]["loss"]

@@ -128,7 +128,8 @@ def test_a_run_without_a_flaw_is_trusted_and_its_keys_are_what_they_were(tmp_pat
         "clock_paused_ns", "clock_pauses", "clock_steps", "clock_speeds", "satellites",
         "rate_scale", "rates", "ticks",
         "engine_lateness", "error_budget", "schedule", "measurements",
-        "samples", "light", "presets", "platform", "path_changes", "packets_dropped", "dead_nodes",
+        "samples", "light", "presets", "platform", "path_changes", "packets_dropped", "interventions",
+        "dead_nodes",
         "gateways", "customers", "training",
     ]  # fmt: skip
     assert summary["packets_dropped"] == {"down": 3, "queue": 0}

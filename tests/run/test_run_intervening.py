@@ -37,6 +37,7 @@ class Mesh:
         self.told: list[int] = []
         self.has_been_told = threading.Event()
         self.asks = Intervening(self, Interventions(1, 1), self.tell)  # type: ignore[arg-type]
+        self.asks.count_on(SimpleNamespace(turn=threading.RLock()))  # type: ignore[arg-type]
 
     def tell(self, more: object, lifted: object, sim_ns: int, at_once: bool) -> None:
         self.told.append(sim_ns)
@@ -45,7 +46,14 @@ class Mesh:
     def tick(self, *begun: int) -> None:
         now_ns = time.monotonic_ns()
         intervened = Intervened(tuple({"intervention": number} for number in begun))
-        self.asks.ticked(SimpleNamespace(intervened=intervened, ended_mono_ns=now_ns, cost_ns=MS))  # type: ignore[arg-type]
+        self.asks.ticked(
+            SimpleNamespace(
+                intervened=intervened,
+                ended_mono_ns=now_ns,
+                cost_ns=MS,
+                epoch=SimpleNamespace(links=SimpleNamespace(up=None, loss_ratio=None)),
+            )
+        )  # type: ignore[arg-type]
 
 
 def test_who_fails_something_is_told_by_the_tick_that_has_it_and_not_by_an_epoch_without_its_times(

@@ -362,6 +362,18 @@ class FabricPlane(MeshPlane):
 
         return LinkReader(tuple(there), read)
 
+    def drop_places(self, rows: Int64) -> Int64:
+        """See MeshPlane."""
+        with self._lock:
+            epoch = self._need_epoch()
+            links = pipes_of(epoch.links, epoch.routes.ports, self._pair, self.table.sizes.n_laser_pipes)
+            return links[rows]
+
+    def drops(self, places: Int64) -> Int64:
+        """See MeshPlane."""
+        row = self.table.counters[places]
+        return np.column_stack([row["dropped_down"], row["dropped_loss"]])
+
     def counters(self) -> dict[str, int]:
         with self._lock:
             return dict(self._total) if self._total is not None else self._count()

@@ -245,6 +245,17 @@ class Plane(MeshPlane):
         backwards = np.array([u > v for u, v in there], np.int64)
         return LinkReader(tuple(there), partial(self.backend.waited, links, backwards))
 
+    def drop_places(self, rows: Int64) -> Int64:
+        """See MeshPlane: the backend's ids of the links."""
+        with self._lock:
+            return self._current.link[rows].astype(np.int64)[:, None]
+
+    def drops(self, places: Int64) -> Int64:
+        """See MeshPlane."""
+        with self._lock:
+            counted = self.backend.counters(places.astype(np.int32))
+            return np.column_stack([counted.dropped_down.sum(axis=1), counted.dropped_loss.sum(axis=1)])
+
     def counters(self) -> dict[str, int]:
         """Totals of all links there have been, both directions, by the names of LinkCounters."""
         with self._lock:
@@ -367,6 +378,7 @@ class Plane(MeshPlane):
         if not entries:
             return
         ids = _ids(entries)
+        self.on_places_gone(ids.astype(np.int64))
         last = self.backend.counters(ids)
         _add(self._gone, last)
         self._gone["dropped_invalid"] += self._invalid(ids)
