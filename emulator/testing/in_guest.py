@@ -28,17 +28,19 @@ def run_in_guest(config: pytest.Config) -> int | None:
             raise pytest.UsageError(f"{cache}: {error.strerror}: add -p no:cacheprovider") from None
         writable.append(cache)
     arguments = [argument for argument in config.invocation_params.args if argument != _FLAG]
-    order = boot.Order(
-        argv=[sys.executable, "-m", "pytest", *map(str, arguments)],
-        cwd=config.invocation_params.dir,
-        writable=writable,
-        memory_bytes=memory_bytes(config.getoption("--orbitmesh-guest-memory")),
-    )
     try:
-        return boot.run(
-            order, lambda seconds: print(f"orbitmesh: guest kernel up in {seconds:.1f} s", flush=True)
+        order = boot.Order(
+            argv=[sys.executable, "-m", "pytest", *map(str, arguments)],
+            cwd=config.invocation_params.dir,
+            writable=writable,
+            memory_bytes=memory_bytes(config.getoption("--orbitmesh-guest-memory")),
         )
+        return boot.run(order, _up)
     except OrbitmeshError as error:
         if isinstance(error, GuestError):
             print(*error.console_tail, sep="\n", file=sys.stderr)
         raise pytest.UsageError(f"{_FLAG}: {error}") from None
+
+
+def _up(seconds: float) -> None:
+    print(f"orbitmesh: guest kernel up in {seconds:.1f} s", flush=True)

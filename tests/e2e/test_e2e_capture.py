@@ -7,7 +7,6 @@ import select
 import socket
 import statistics
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +29,12 @@ from orbitmesh.emulator.epoch import LinkKind
 from orbitmesh.emulator.plane.wired.plane import Plane
 from orbitmesh.emulator.record.light import TOLERANCE_NS
 
-pytestmark = [pytest.mark.netns, pytest.mark.native, pytest.mark.timeout(120)]
+pytestmark = [
+    pytest.mark.netns,
+    pytest.mark.native,
+    pytest.mark.timeout(120),
+    pytest.mark.orbitmesh(scenario=toy(), duration="60 s"),
+]
 
 SEED = 20261101
 DATAGRAMS = 600
@@ -92,15 +96,10 @@ class Capture:
         return [seen for seen in found if seen.payload != WARM_UP]
 
 
-@pytest.fixture(scope="module")
-def scapy_here() -> None:
+@pytest.fixture(scope="module", autouse=True)
+def _scapy_here() -> None:
+    """Before a mesh is built."""
     pytest.importorskip("scapy", reason="needs scapy (pip install scapy)")
-
-
-@pytest.fixture(scope="module")
-def mesh(scapy_here: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulation]:
-    with Emulation(toy(), duration_ns=60 * 10**9, out=tmp_path_factory.mktemp("capture") / "run") as mesh:
-        yield mesh
 
 
 def _link(commanded: Commanded, kind: LinkKind) -> tuple[int, int]:

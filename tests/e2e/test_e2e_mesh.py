@@ -16,17 +16,15 @@ from e2e_lab import Commanded, received_bytes, toy, udp_socket, until
 from orbitmesh.emulator import Emulation
 from orbitmesh.emulator.epoch import LinkKind
 
-pytestmark = [pytest.mark.netns, pytest.mark.native, pytest.mark.timeout(120)]
-
 SEED = 5
 RATE_SCALE = 0.0002  # lasers of 10 to 20 Mbit/s, which one Python thread can saturate
 
-
-@pytest.fixture(scope="module")
-def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulation]:
-    out = tmp_path_factory.mktemp("mesh") / "run"
-    with Emulation(toy(run={"rate-scale": RATE_SCALE}), duration_ns=120 * 10**9, out=out) as mesh:
-        yield mesh
+pytestmark = [
+    pytest.mark.netns,
+    pytest.mark.native,
+    pytest.mark.timeout(120),
+    pytest.mark.orbitmesh(scenario=toy(run={"rate-scale": RATE_SCALE}), duration="120 s"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import COMMAND, MeshProcess, Traces
-from e2e_lab import Commanded, HeldClock, toy, until
+from e2e_lab import Commanded, toy, until
 
 from orbitmesh.emulator import Emulation
 from orbitmesh.emulator.control.client import Client
@@ -25,8 +25,14 @@ from orbitmesh.emulator.plane.fabric import hosts, of_scenario
 from orbitmesh.emulator.plane.fabric import plane as fabric_plane
 from orbitmesh.emulator.record.results import load_run
 from orbitmesh.emulator.run import questions
+from orbitmesh.testing import MeshClock
 
-pytestmark = [pytest.mark.netns, pytest.mark.beside, pytest.mark.timeout(180)]
+pytestmark = [
+    pytest.mark.netns,
+    pytest.mark.beside,
+    pytest.mark.timeout(180),
+    pytest.mark.orbitmesh(scenario=toy(), plane="fabric", duration="60 s"),
+]
 
 
 @pytest.fixture
@@ -148,30 +154,30 @@ def test_a_program_in_a_host_on_demand_ends_with_the_run(fabric: MeshProcess, tr
     assert program.wait(30) != 0
 
 
-def test_a_host_on_demand_is_made_while_packets_fly_and_none_is_lost(tmp_path: Path) -> None:
-    with Emulation(toy(), duration_ns=60 * 10**9, out=tmp_path / "run", plane="fabric") as mesh:
-        ping = mesh.net.get("gw-london").popen(["ping", "-n", "-q", "-c", "400", "-i", "0.005", "gw-tokyo"])
-        idle = [n for n in range(mesh.nodes.n_satellites) if not mesh.hosting[n]][:10]
-        for node in idle:
-            mesh.net.get(mesh.nodes.names[node]).IP()
-        assert len(mesh.net.hosts) == 21
-        out = ping.communicate(timeout=60)[0].decode()
-        assert " 0% packet loss" in out, out
-        until(lambda: ping.poll() is not None, "ping's end")
+def test_a_host_on_demand_is_made_while_packets_fly_and_none_is_lost(mesh: Emulation) -> None:
+    ping = mesh.net.get("gw-london").popen(["ping", "-n", "-q", "-c", "400", "-i", "0.005", "gw-tokyo"])
+    idle = [mesh.nodes.names[node] for node in np.flatnonzero(~mesh.hosting)[:10].tolist()]
+    for name in idle:
+        mesh.net.get(name).IP()
+    assert {*idle, "gw-london"} <= {host.name for host in mesh.net.hosts}
+    out = ping.communicate(timeout=60)[0].decode()
+    assert " 0% packet loss" in out, out
+    until(lambda: ping.poll() is not None, "ping's end")
 
 
-def test_a_new_destination_is_routed_to_at_once_and_not_with_the_next_epoch(tmp_path: Path) -> None:
-    with Emulation(toy(), clock=HeldClock(), out=tmp_path / "run", plane="fabric") as mesh:
-        epoch = mesh.epoch
-        assert epoch is not None
-        for name in (mesh.nodes.names[n] for n in np.flatnonzero(~mesh.hosting)[:3]):
-            mesh.route_to([name])  # emulated time stands still: no other epoch will come
-            assert "1 received" in mesh.net.get("gw-lima").cmd(
-                f"ping -n -c1 -W2 {name}"
-            )  # the engine answers
-            assert "1 received" in mesh.net.get(name).cmd("ping -n -c1 -W2 gw-lima")
-        assert mesh.epoch is not None
-        assert (mesh.epoch.number, mesh.epoch.links) == (epoch.number, epoch.links)
+def test_a_new_destination_is_routed_to_at_once_and_not_with_the_next_epoch(
+    mesh: Emulation, clock: MeshClock
+) -> None:
+    clock.pause()  # no other epoch will come
+    epoch = mesh.epoch
+    assert epoch is not None
+    for name in (mesh.nodes.names[n] for n in np.flatnonzero(~mesh.hosting)[-3:]):
+        mesh.route_to([name])
+        said = mesh.net.get("gw-lima").cmd(f"ping -n -c1 -W2 {name}")
+        assert "1 received" in said  # the engine answers
+        assert "1 received" in mesh.net.get(name).cmd("ping -n -c1 -W2 gw-lima")
+    assert mesh.epoch is not None
+    assert (mesh.epoch.number, mesh.epoch.links) == (epoch.number, epoch.links)
 
 
 @pytest.mark.native
