@@ -47,7 +47,9 @@ from .orbit import Arrangement, Fleet, Propagation, station_positions_itrs_km, s
 from .platform import Draws
 from .platform.fleet import FleetPlatforms
 from .platform.of_scenario import fleet_platforms
+from .routing.repair import repaired
 from .routing.shortest import shortest_routes
+from .routing.shortest import weights as link_weights
 from .scenario import Scenario
 from .series import TOGETHER_NS, Before, Series
 
@@ -166,6 +168,7 @@ class Geometry:
         """For an epoch made before: to those of the nodes that it has no routes to."""
         new = np.setdiff1d(np.array([*nodes], np.int32), epoch.routes.destinations)
         found = self._routes(epoch.links, epoch.routes.ports, new)
+        found = self._repaired(found, epoch.links, epoch.sim_ns)
         return RouteRows(found.destinations, found.code)
 
     def set_destinations(self, nodes: Iterable[int]) -> None:
@@ -217,7 +220,10 @@ class Geometry:
         if not len(self.interventions) or len(self.nodes) > _EXACT_UP_TO:
             return None
         return self.interventions.next_change_ns(
-            after_sim_ns, self._scenario.routing.reaction_ns, TOGETHER_NS
+            after_sim_ns,
+            self._scenario.routing.reaction_ns,
+            TOGETHER_NS,
+            self._scenario.routing.local_repair_ns,
         )
 
     def forget_before(self, sim_ns: int) -> None:
@@ -255,7 +261,7 @@ class Geometry:
         if len(self.interventions):
             left = [self._linked(before.selection), *(pairs for _, pairs in before.parted)]
             links = self.interventions.at(sim_ns).over(links, np.concatenate(left))
-        routes = self._routes(links, ports, self.destinations)
+        routes = self._repaired(self._routes(links, ports, self.destinations), links, sim_ns)
         platforms, kept = None, None
         if self._platforms is not None:
             platforms, kept = self._platforms.at(
@@ -275,6 +281,19 @@ class Geometry:
             ports=ports,
             plane=self.nodes.plane,
         )
+
+    def _repaired(self, routes: Routes, links: Links, sim_ns: int) -> Routes:
+        """With the detours of those who know that a link of theirs is broken, while routes do not."""
+        local_ns = self._scenario.routing.local_repair_ns
+        if local_ns is None or links.up is None:
+            return routes
+        known = self.interventions.at(sim_ns - local_ns)
+        if not known.breaks:
+            return routes
+        # what has been restored since is up, and is used at once
+        down = known.hits(links.a, links.b) & ~links.up
+        cost = link_weights(links, self._scenario.routing.metric, len(self.nodes))
+        return repaired(routes, cost, down, relay=self._scenario.ground.relay)
 
     def _linked(self, selection: Selection) -> Int32:
         """(m, 2) nodes."""

@@ -263,12 +263,14 @@ class Interventions:
                 ended.append(each)
         return begun, ended
 
-    def next_change_ns(self, after_sim_ns: int, reaction_ns: int, within_ns: int) -> int | None:
+    def next_change_ns(
+        self, after_sim_ns: int, reaction_ns: int, within_ns: int, local_repair_ns: int | None = None
+    ) -> int | None:
         """When something begins or ends next, or is known to have, so much later; of several within
         ``within_ns`` of the first, the last."""
         found = [
             change_ns + late_ns
-            for late_ns in {0, reaction_ns}
+            for late_ns in {0, reaction_ns, local_repair_ns or 0}
             if (change_ns := self._next_ns(after_sim_ns - late_ns, within_ns)) is not None
         ]
         return min(found, default=None)

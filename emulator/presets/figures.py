@@ -18,7 +18,7 @@ from ..errors import InputError
 from ..shown import plain, shown
 from .units import base_of
 
-Family = Literal["platform", "accelerator", "model", "target", "terminal", "cost"]
+Family = Literal["platform", "accelerator", "model", "target", "terminal", "cost", "routing"]
 FAMILIES: tuple[Family, ...] = get_args(Family)
 #: published: somebody stated it of the real thing; estimated: somebody's guess, its reasons in the source;
 #: calibrated: chosen so that a formula meets published figures of whole systems

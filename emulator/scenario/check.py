@@ -42,6 +42,7 @@ def problems(scenario: Content) -> tuple[Problem, ...]:
         _customers(scenario),
         _training(scenario),
         _faults(scenario),
+        _routing(scenario),
         _run(scenario),
     )
     return tuple(islice(found, MOST_PROBLEMS))
@@ -57,6 +58,16 @@ def _lasers(scenario: Content) -> Iterator[Problem]:
         yield Problem(
             ("lasers", "cross-plane-max-latitude"),
             f"the latitude is {math.degrees(limit):g} deg: write one between 0 deg and 90 deg",
+        )
+
+
+def _routing(scenario: Content) -> Iterator[Problem]:
+    local_ns, reaction_ns = scenario.routing.local_repair_ns, scenario.routing.reaction_ns
+    if local_ns is not None and local_ns >= reaction_ns:
+        yield Problem(
+            ("routing", "local-repair"),
+            f"a neighbour would detour after {local_ns / 1e9:g} s, and routes follow after "
+            f"{reaction_ns / 1e9:g} s: write less than reaction, or leave it out",
         )
 
 

@@ -27,6 +27,7 @@ from ..shown import shown
 from .code import MOST_SATELLITES
 from .constellation import Constellation
 from .faults import Fault
+from .reaction import Reaction, detection_ns, reaction_ns
 from .satellite import Platform
 from .section import Section, preset_or_table
 from .units import (
@@ -142,7 +143,17 @@ class Ground(Section):
 
 class Routing(Section):
     metric: Literal["delay", "hops"] = "delay"
-    reaction_ns: DurationNs = Field(0, alias="reaction", le=600 * 10**9)  # of routes to a failure
+    reaction: Reaction = 0  # of routes to a failure: ns, or a preset
+    local_repair: Reaction | None = Field(None, alias="local-repair")  # of who is next to it, likewise
+
+    @property
+    def reaction_ns(self) -> int:
+        return reaction_ns(self.reaction)
+
+    @property
+    def local_repair_ns(self) -> int | None:
+        """None: nobody detours before routes follow."""
+        return None if self.local_repair is None else detection_ns(self.local_repair)
 
 
 class Probes(Section):

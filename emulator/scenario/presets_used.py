@@ -21,6 +21,10 @@ def presets_used(scenario: Content) -> list[Preset]:
             used.append(named)
     if serving is not None:
         used += [preset("model", serving.model), preset("accelerator", serving.accelerator)]
+    routing = scenario.routing
+    used += [
+        preset("routing", each) for each in (routing.reaction, routing.local_repair) if isinstance(each, str)
+    ]
     if (training := scenario.training) is not None:
         used += [preset("model", training.model), preset("accelerator", training.accelerator)]
     return list({(each.family, each.name): each for each in used}.values())

@@ -7,14 +7,17 @@ import json
 import threading
 import time
 import tomllib
-from itertools import pairwise
+from itertools import pairwise, permutations
 from pathlib import Path
 
+import numpy as np
 import pytest
 from e2e_lab import TOY, Commanded, HeldClock, toy, udp_socket
 
 from orbitmesh.emulator import Emulation, Scenario
 from orbitmesh.emulator.control.client import Client
+from orbitmesh.emulator.geometry import Geometry
+from orbitmesh.emulator.interventions import Intervention, Interventions, Named
 
 pytestmark = [pytest.mark.netns, pytest.mark.beside]
 
@@ -211,3 +214,45 @@ def test_a_loss_that_is_set_by_hand_is_that_of_the_packets(plane: str, tmp_path:
     assert mesh.summary["packets_dropped"]["loss"] >= n - with_loss
     lost = mesh.summary["interventions"]["packets_lost"]
     assert n - with_loss <= lost <= mesh.summary["packets_dropped"]["loss"]
+
+
+def _detoured(seconds: dict[str, str]) -> tuple[str, tuple[int, int]]:
+    """A laser on a way between two gateways around which its end knows a detour, and those gateways."""
+    geometry = Geometry(toy(routing=seconds))
+    n = geometry.nodes.n_satellites
+    for ends in permutations(range(n, n + 3), 2):
+        path = Geometry(toy()).epoch_at(0).path(*ends)
+        for a, b in pairwise(path[1:-1]) if path else ():
+            named = Named(links=np.array([min(a, b) << 32 | max(a, b)]))
+            geometry.interventions = Interventions(n + 3, n, [Intervention("it", named, 0)])
+            epoch = geometry.epoch_at(geometry_ns(seconds["local-repair"]))
+            way = epoch.path(*ends)
+            assert epoch.links.up is not None
+            if way and all(epoch.links.up[epoch.links.find(*hop)] for hop in pairwise(way)):
+                return f"{geometry.nodes.names[a]}:{geometry.nodes.names[b]}", ends
+    raise AssertionError("no laser of the toy has a detour")
+
+
+def geometry_ns(text: str) -> int:
+    return round(float(text.removesuffix(" s")) * 1e9)
+
+
+@pytest.mark.parametrize("plane", ["wired", "fabric"])
+def test_packets_are_detoured_before_routes_know(plane: str, tmp_path: Path) -> None:
+    routing = {"reaction": "60 s", "local-repair": "1.2 s"}
+    laser, (a, b) = _detoured(routing)
+    with Emulation(toy(routing=routing, run={"duration": "60 s"}), out=tmp_path / "run", plane=plane) as mesh:
+        flow = Flow(mesh, a, b)
+        time.sleep(0.5)
+        mesh.fail(laser)
+        failed_ns = time.monotonic_ns()
+        time.sleep(4.0)
+        names = mesh.nodes.names
+        detour = mesh.path(names[a], names[b])["path"]
+        flow.end()
+    ends = set(laser.split(":"))
+    assert not any(ends == set(hop) for hop in pairwise(detour))
+    in_hole = [ms for ms in flow.lost_between(failed_ns, failed_ns + 4_000_000_000) if ms < 3_700]
+    assert len([ms for ms in in_hole if 50 < ms < 1_000]) > 50  # nobody knows
+    assert [ms for ms in in_hole if ms > 2_200] == []  # with a second for a machine that does much else
+    assert mesh.summary["interventions"]["packets_failed"] >= len([ms for ms in in_hole if 50 < ms < 1_000])

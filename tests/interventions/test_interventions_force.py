@@ -8,8 +8,10 @@ from itertools import islice, pairwise
 import numpy as np
 import pytest
 
+from orbitmesh.emulator.epoch import Epoch
 from orbitmesh.emulator.errors import ScenarioError
 from orbitmesh.emulator.geometry import Geometry
+from orbitmesh.emulator.interventions import Intervention, Interventions, Named
 from orbitmesh.emulator.scenario.scenario import loads
 
 TOY = """
@@ -286,3 +288,82 @@ def test_two_runs_with_the_same_faults_and_seed_are_equal_epoch_by_epoch() -> No
     assert [e.sim_ns for e in islice(other_seed, 40)] != [
         e.sim_ns for e in islice(geometry(faults).epochs(0, S), 40)
     ]
+
+
+REPAIR = '[routing]\nreaction = "2 s"\nlocal-repair = "300 ms"\n'
+
+
+def walked(epoch: Epoch, source: int, destination: int) -> list[tuple[int, int]] | None:
+    way = epoch.path(source, destination)
+    return None if way is None else [(min(hop), max(hop)) for hop in pairwise(way)]
+
+
+def test_a_neighbour_detours_after_its_own_detection_and_before_routes_follow() -> None:
+    whole, name, laser = busiest()
+    broken = geometry(f'[[faults]]\nwhat = "{name}"\nat = "10 s"\nuntil = "15 s"\n', REPAIR)
+    for sim_ns, goes_by_it, is_whole in (
+        (10 * S - 1, True, True),
+        (10 * S, True, False),  # a hole
+        (10 * S + 300_000_000 - 1, True, False),
+        (10 * S + 300_000_000, False, True),  # a detour
+        (12 * S - 1, False, True),
+        (12 * S, False, True),  # routes follow
+    ):
+        epoch = broken.epoch_at(sim_ns)
+        way = walked(epoch, LONDON, TOKYO)
+        assert way is not None
+        assert (laser in way) is goes_by_it, sim_ns
+        up = [epoch.links.up is None or bool(epoch.links.up[epoch.links.find(*hop)]) for hop in way]
+        assert all(up) is is_whole, sim_ns
+    # only the ends of the laser send another way
+    routes = whole.epoch_at(11 * S).routes
+    detoured = broken.epoch_at(11 * S).routes
+    changed = np.flatnonzero((routes.code != detoured.code).any(axis=0)).tolist()
+    assert set(changed) <= set(laser)
+    assert changed
+    # and the series has an epoch at each of these instants
+    instants = [epoch.sim_ns for epoch in islice(broken.epochs(0, S), 24)]
+    assert {10 * S, 10 * S + 300_000_000, 12 * S, 15 * S, 17 * S} <= set(instants)
+
+
+@pytest.mark.parametrize("what", ["laser", "satellite"])
+def test_detours_lead_nowhere_twice_and_reach_most(what: str) -> None:
+    whole, repairing = geometry(""), geometry("", REPAIR)
+    before = whole.epoch_at(S)
+    lasers = np.flatnonzero(before.links.kind == 0)
+    n = whole.nodes.n_satellites
+    lost = reached = 0
+    for row in lasers[::7].tolist():
+        a, b = int(before.links.a[row]), int(before.links.b[row])
+        named = Named(links=np.array([a << 32 | b])) if what == "laser" else Named(np.array([a], np.int32))
+        repairing.interventions = Interventions(n + 2, n, [Intervention("it", named, 0)])
+        epoch = repairing.epoch_at(S)
+        assert epoch.links.up is not None
+        for destination in (*range(0, n, 3), LONDON, TOKYO):
+            for source in range(n):
+                old = before.path(source, destination)
+                is_hit = old is not None and (
+                    {(a, b), (b, a)} & {*pairwise(old)} if what == "laser" else a in old[1:-1]
+                )
+                if not is_hit or (what == "satellite" and a in (source, destination)):
+                    continue
+                way = epoch.path(source, destination)  # None: it would go round in circles
+                assert way is not None
+                assert len(set(way)) == len(way)
+                is_whole = all(epoch.links.up[epoch.links.find(*hop)] for hop in pairwise(way))
+                lost, reached = lost + (not is_whole), reached + is_whole
+    assert reached > lost > 0  # next to the destination itself there is often no alternate: RFC 6571
+
+
+def test_a_published_protocol_s_reaction() -> None:
+    routing = loads(TOY + '[routing]\nreaction = "ospf-bfd"\nlocal-repair = "ospf-bfd"\n').routing
+    assert (routing.reaction_ns, routing.local_repair_ns) == (1_100_000_000, 900_000_000)
+    assert loads(TOY + '[routing]\nreaction = "ospf"\n').routing.reaction_ns == 40_200_000_000
+    for wrong, said in (
+        ('reaction = "ospv"', "is not a routing preset: did you mean 'ospf'"),
+        ('reaction = "1 h"', "at most 600 s"),
+        ('local-repair = "1 s"', "write less than reaction"),
+        ('reaction = "ospf-bfd"\nlocal-repair = "2 s"', "routes follow after 1.1 s"),
+    ):
+        with pytest.raises(ScenarioError, match=said):
+            loads(TOY + f"[routing]\n{wrong}\n")

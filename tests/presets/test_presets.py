@@ -38,7 +38,7 @@ def test_no_figure_lacks_value_unit_source_date_kind_or_range(name: str) -> None
         assert figure.low <= figure.value <= figure.high
         assert figure.kind in KINDS
         assert base_of(figure.unit)
-        assert "2000" <= figure.date[:4] <= "2100"
+        assert "1990" <= figure.date[:4] <= "2100"
 
 
 def made(folder: Path, text: str, family: str = "platform", name: str = "toy") -> Path:
