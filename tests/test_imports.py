@@ -54,6 +54,15 @@ def test_what_runs_in_a_node_and_what_runs_the_mesh_know_only_the_wire(
         assert not wrong, f"{path.relative_to(ROOT)} imports {wrong}"
 
 
+def test_scipy_is_imported_by_what_needs_it_when_it_does() -> None:
+    """It takes a quarter of a second of each process of a run; few runs need anything of it."""
+    for path in sorted((ROOT / "emulator").rglob("*.py")):
+        body = ast.parse(path.read_text()).body
+        names = [alias.name for node in body if isinstance(node, ast.Import) for alias in node.names]
+        names += [node.module or "" for node in body if isinstance(node, ast.ImportFrom)]
+        assert not any(name.startswith("scipy") for name in names), f"{path.relative_to(ROOT)} imports scipy"
+
+
 def test_no_module_of_the_run_imports_one_that_imports_it() -> None:
     """Also where the import is for types only: such a pair is one module in two files."""
     folder = ROOT / "emulator/run"

@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import bdtr, bdtrik, ndtri  # scipy.stats takes a second to import
 
 CONFIDENCE = 0.95
 
@@ -62,6 +61,8 @@ def _bounds(draws: float, at: float, confidence: float) -> tuple[float | None, f
 
 def _binomial_quantile(share: float, n: int, p: float) -> int:
     """The smallest k with P(at most k of n) >= share."""
+    from scipy.special import bdtr, bdtrik  # on demand: slow to import; scipy.stats takes a second
+
     k = max(int(np.ceil(bdtrik(share, n, p))), 0)
     return k - 1 if k > 0 and bdtr(k - 1, n, p) >= share else k
 
@@ -72,6 +73,8 @@ def share_interval(hits: np.ndarray, *, confidence: float = CONFIDENCE) -> tuple
     if len(hits) == 0:
         raise ValueError("a share of nothing")
     p, m = float(hits.mean()), max(len(hits) / autocorrelation_time(hits), 1.0)
+    from scipy.special import ndtri
+
     z = float(ndtri(1 - (1 - confidence) / 2))
     middle = (p + z * z / (2 * m)) / (1 + z * z / m)
     half = z / (1 + z * z / m) * np.sqrt(p * (1 - p) / m + z * z / (4 * m * m))

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from ..epoch import UNUSED, Float64, Int32, Int64
 from ..orbit import ShellLayout
@@ -81,6 +80,8 @@ def _join(
     if len(below) == 0 or len(above) == 0:
         return partner
     count = min(_LOOKS_AT, len(above))
+    from scipy.spatial import cKDTree  # on demand: slow to import, and most constellations have one shell
+
     range_km, found = cKDTree(position_itrs_km[border.above[above]]).query(
         position_itrs_km[border.below[below]], k=count, distance_upper_bound=max_range_km
     )

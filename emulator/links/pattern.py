@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from ..epoch import Bool, Float64, Int32, Int64, UInt8
 from ..orbit import ShellLayout
@@ -95,6 +94,8 @@ def nearest_neighbours(
     n = len(position_itrs_km)
     if n < 2:
         return np.empty((0, 2), np.int32)
+    from scipy.spatial import cKDTree  # on demand: slow to import, and most constellations need none
+
     tree = cKDTree(position_itrs_km)
     looked_at = np.full(n, min(n, 3 * terminals + 1))  # of each, its nearest: itself is one of them
     horizon_km = np.zeros(n)  # any neighbour not looked at is at least as far
