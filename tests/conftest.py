@@ -38,7 +38,18 @@ def missing_for_guest() -> str | None:
     return None if probe.works else f"needs a kernel with netem: ./mesh guest test ({probe.reason})"
 
 
+#: what takes half a minute: begun last, one worker would be at it alone
+LONG = (
+    "tests/test_packages.py", "tests/test_repository.py::test_mypy_finds_nothing",
+    "tests/guest/test_guest_boot.py::test_a_run_brings_its_record_out",
+    "tests/engine/test_fabric_sanitized.py", "tests/engine/test_engine_sanitized.py::test_fuzz",
+    "tests/e2e/test_e2e_moving.py", "tests/e2e/test_e2e_customer_links.py",
+)  # fmt: skip
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
     for marker, missing in (("netns", missing_for_netns), ("guest", missing_for_guest)):
         marked = [item for item in items if item.get_closest_marker(marker)]
         reason = missing() if marked else None

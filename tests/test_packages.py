@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
@@ -16,6 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from made_once import made_once
 
 ROOT = Path(__file__).parents[1]
 PYTHONS = ("3.11", "3.12", "3.13")
@@ -32,30 +32,23 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that both are in, built from a copy of what git would give away: once for all workers."""
     if shutil.which("git") is None:
         pytest.skip("needs git")
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    copy, made = shared / "packages-copy", shared / "packages-made"
-    with (shared / "packages.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not any(made.glob("*.whl")):
-            build(copy, made)
-    return made
-
-
-def build(copy: Path, made: Path) -> None:
+    copy = tmp_path_factory.mktemp("copy")
     listed = subprocess.run(
         ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip
     if listed.returncode != 0:
         pytest.skip("needs the git checkout (this is a bare copy)")
-    for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).is_file():
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, copy / name)
-    # the wheel is built from the sdist: what the one lacks, the other cannot be made of
-    succeed(sys.executable, "-m", "build", "--no-isolation", "--outdir", made, copy)
+
+    def make(made: Path) -> None:
+        for name in filter(None, listed.stdout.split("\0")):
+            if (ROOT / name).is_file():
+                (copy / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, copy / name)
+        # the wheel is built from the sdist: what the one lacks, the other cannot be made of
+        succeed(sys.executable, "-m", "build", "--no-isolation", "--outdir", made, copy)
+
+    return made_once(tmp_path_factory, "packages", make)
 
 
 def names_in_wheel(packages: Path) -> list[str]:

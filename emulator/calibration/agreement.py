@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,7 @@ from .traffic import Stream, Streaming
 
 PLANES = ("wired", "fabric")
 
+_WAYS_AT_ONCE = 4
 _SHARED_BPS = 20_000_000  # of the laser that two flows share: so low that everything else has time
 _OFFERED = (0.75, 0.5)  # of that rate, by each flow
 _PAYLOAD_BYTES = 1_200  # of the two flows
@@ -73,7 +75,9 @@ class Plan:
 def look(plan: Plan, plane: str, links: str = "auto", wait: str = "adaptive") -> Seen:
     """Build the plan's epoch in a plane, and send packets through it."""
     with _built(plan, plane, links, wait) as lab:
-        ways = tuple(lab.way(*pair) for pair in plan.ways)
+        # at once, since each waits for one packet after the other and has its own sockets
+        with ThreadPoolExecutor(_WAYS_AT_ONCE, thread_name_prefix="orbitmesh-way") as pool:
+            ways = tuple(pool.map(lambda pair: lab.way(*pair), plan.ways))
         delays = tuple(lab.delay(*pair) for pair in plan.streams)
         sharing = lab.sharing(plan.shared)
         unlike = tuple(lab.plane.unlike_commanded())

@@ -25,6 +25,13 @@ class Seen(NamedTuple):
     least_excess_ns: float  # of many round trips over light
 
 
+def _all_at_once(mesh: Emulation, pairs: list[tuple[int, int]], command: str) -> list[str]:
+    """What each pair's command prints: they wait for light most of their time."""
+    names = mesh.nodes.names
+    running = [mesh.net.get(names[a]).popen([*command.split(), names[b]], text=True) for a, b in pairs]
+    return [process.communicate()[0] for process in running]
+
+
 def _look(plane: str, out: Path) -> dict[tuple[str, str], Seen]:
     """All pairs of gateways, and each gateway with a satellite; the epoch is the first one throughout."""
     clock = HeldClock()
@@ -38,18 +45,16 @@ def _look(plane: str, out: Path) -> dict[tuple[str, str], Seen]:
         satellite = int(mesh.hosting.nonzero()[0][3])
         pairs = [(a, b) for a in gateways for b in gateways if a != b] + [(g, satellite) for g in gateways]
         address = {mesh.plane.addresses[node]: name for node, name in enumerate(names)}
+        traces = _all_at_once(mesh, pairs, "traceroute -n -q 1 -w 2 -m 64")
+        began_ns = time.monotonic_ns()
+        pings = _all_at_once(mesh, pairs, "ping -n -c 20 -i 0.02 -W 2")
+        # the links go on by their slopes while the clock is held
+        at_ns = (began_ns - clock.mono_ns(0), time.monotonic_ns() - clock.mono_ns(0))
         found = {}
-        for a, b in pairs:
-            node = mesh.net.get(names[a])
-            trace = node.cmd(f"traceroute -n -q 1 -w 2 -m 64 {names[b]}")
+        for (a, b), trace, ping in zip(pairs, traces, pings, strict=True):
             hops = re.findall(r"^\s*\d+\s+([\d.]+)\s+[\d.]+ ms", trace, re.MULTILINE)
-            began_ns = time.monotonic_ns()
-            ping = node.cmd(f"ping -n -c 20 -i 0.02 -W 2 {names[b]}")
-            elapsed_ns = time.monotonic_ns() - clock.mono_ns(0)
             least_ms = re.search(r" 20 received.* = ([\d.]+)/", ping, re.DOTALL)
             assert least_ms is not None, ping
-            # the links go on by their slopes while the clock is held
-            at_ns = (began_ns - clock.mono_ns(0), elapsed_ns)
             light_ns = min(
                 sum(first.path_delay_ns(first.path(*way), at) for way in ((a, b), (b, a))) for at in at_ns
             )

@@ -15,8 +15,8 @@ SOURCES = BINARY.parent / "src"
 FLAGS = ["-std=c11", "-g", "-O1", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-fno-sanitize-recover=all"]
 
 
-def build(compiler: str, target: Path, sanitizers: str, sources: list[Path]) -> Path:
-    """Compile, or skip the test where the compiler or its run-time is not there."""
+def need(compiler: str, sanitizers: str) -> None:
+    """Skip the test where the compiler or its run-time is not there."""
     if shutil.which(compiler) is None:
         pytest.skip(f"needs {compiler}")
     trial = subprocess.run(
@@ -31,23 +31,27 @@ def build(compiler: str, target: Path, sanitizers: str, sources: list[Path]) -> 
         pytest.skip(
             f"needs the run-time of {compiler} -fsanitize={sanitizers}: {trial.stderr.splitlines()[-1]}"
         )
+
+
+def build(compiler: str, target: Path, sanitizers: str, sources: list[Path]) -> Path:
+    """A program of sources, or of objects."""
+    need(compiler, sanitizers)
+    _compile(compiler, sanitizers, ["-o", target, *sources, "-lm", "-pthread"], target.parent)
+    return target
+
+
+def build_objects(compiler: str, folder: Path, sanitizers: str, sources: list[Path]) -> None:
+    _compile(compiler, sanitizers, ["-c", *sources], folder)
+
+
+def _compile(compiler: str, sanitizers: str, arguments: list[str | Path], folder: Path) -> None:
     done = subprocess.run(
-        [
-            compiler,
-            *FLAGS,
-            f"-fsanitize={sanitizers}",
-            f"-I{SOURCES}",
-            "-o",
-            target,
-            *sources,
-            "-lm",
-            "-pthread",
-        ],
+        [compiler, *FLAGS, f"-fsanitize={sanitizers}", f"-I{SOURCES}", *arguments],
         capture_output=True,
         text=True,
+        cwd=folder,
     )
     assert done.returncode == 0, done.stderr
-    return target
 
 
 def fuzz(fuzzer: Path, runs: int, *, max_bytes: int = 4000) -> None:

@@ -17,7 +17,8 @@ import pytest
 from engine_lab import Lab, until
 from engine_seeds import write as write_seeds
 from fabric_lab import Row
-from sanitizer_lab import SOURCES, build, fuzz
+from made_once import made_once
+from sanitizer_lab import SOURCES, build, build_objects, fuzz, need
 
 from orbitmesh.emulator.plane.backend import LinkEnd
 
@@ -28,6 +29,18 @@ HERE = Path(__file__).parent
 def sanitized_engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("engine") / "orbitmesh-engine"
     return build("cc", target, "address,undefined", sorted(SOURCES.glob("*.c")))
+
+
+@pytest.fixture(scope="module")
+def engine_objects(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All but its main, for the fuzzers."""
+    sources = [path for path in sorted(SOURCES.glob("*.c")) if path.name != "main.c"]
+
+    def make(folder: Path) -> None:
+        build_objects("clang", folder, "fuzzer-no-link,address,undefined", sources)
+
+    need("clang", "fuzzer,address,undefined")
+    return made_once(tmp_path_factory, "engine-objects", make)
 
 
 @pytest.mark.netns
@@ -114,9 +127,8 @@ def test_a_fabric_under_sanitizers(sanitized_engine: Path) -> None:
     ("target", "runs"),
     [("wire", 200_000), ("pipe", 2_000), ("control", 5_000), ("wheel", 1_000), ("fabric", 2_000)],
 )
-def test_fuzz(target: str, runs: int, tmp_path: Path) -> None:
-    sources = [HERE / "fuzz" / f"fuzz_{target}.c"]
-    sources += [path for path in sorted(SOURCES.glob("*.c")) if path.name != "main.c"]
+def test_fuzz(target: str, runs: int, engine_objects: Path, tmp_path: Path) -> None:
+    sources = [HERE / "fuzz" / f"fuzz_{target}.c", *sorted(engine_objects.glob("*.o"))]
     fuzzer = build("clang", tmp_path / target, "fuzzer,address,undefined", sources)
     write_seeds(tmp_path / "corpus", target)
     fuzz(fuzzer, runs)
