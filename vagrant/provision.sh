@@ -56,8 +56,9 @@ ubuntu24.04) clang_version=18 ;;
 esac
 
 if [[ -n ${with_tests:-} ]]; then
-    # AddressSanitizer, UBSan and libFuzzer for the engine; shellcheck for the scripts; mtr to look at a mesh
-    packages+=(clang shellcheck mtr-tiny ${clang_version:+"libclang-rt-$clang_version-dev"})
+    # AddressSanitizer, UBSan and libFuzzer for the engine; shellcheck for the scripts; mtr to look at a mesh,
+    # tshark at a capture
+    packages+=(clang shellcheck mtr-tiny tshark ${clang_version:+"libclang-rt-$clang_version-dev"})
 fi
 
 # Not every system has these; tests that need them say that they were skipped.

@@ -40,7 +40,7 @@ def capture(
     """Write the packets of a node or a laser to a file, with nanosecond stamps.
 
     Only where the engine carries all (the fabric plane): there a laser is no interface of any host.
-    Wireshark and tcpdump read the file.
+    Wireshark and tcpdump read the file: its interface is named NODE or A:B, with a comment on what that is.
     """
     from ..control.client import Client
 

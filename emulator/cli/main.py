@@ -34,6 +34,7 @@ from . import (
     plan,
     power,
     presets,
+    prompt,
     report,
     run,
     scenarios,
@@ -68,7 +69,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 
-_LOOK, _RUN, _INSIDE, _RECORD = "Before a run", "Running", "Inside a running mesh", "The record of a run"
+_LOOK, _RUN, INSIDE, _RECORD = "Before a run", "Running", "Inside a running mesh", "The record of a run"
 
 # what stands behind NODE belongs to the program that is run there
 _PASS_ON = {"allow_interspersed_args": False, "ignore_unknown_options": False}
@@ -85,22 +86,23 @@ VERBS: tuple[tuple[str, Callable[..., None], str, str], ...] = (
     ("calibrate", calibrate.calibrate, calibrate.EXAMPLE, _LOOK),
     ("run", run.run, run.EXAMPLE, _RUN),
     ("demo", demo.demo, demo.EXAMPLE, _RUN),
-    ("exec", exec.exec, exec.EXAMPLE, _INSIDE),
-    ("ping", ping.ping, ping.EXAMPLE, _INSIDE),
-    ("trace", trace.trace, trace.EXAMPLE, _INSIDE),
-    ("capture", capture.capture, capture.EXAMPLE, _INSIDE),
-    ("fail", faults.fail, faults.FAIL_EXAMPLE, _INSIDE),
-    ("set", faults.set_link, faults.SET_EXAMPLE, _INSIDE),
-    ("restore", faults.restore, faults.RESTORE_EXAMPLE, _INSIDE),
-    ("faults", faults.faults, faults.FAULTS_EXAMPLE, _INSIDE),
-    ("pause", clock.pause, clock.PAUSE_EXAMPLE, _INSIDE),
-    ("resume", clock.resume, clock.RESUME_EXAMPLE, _INSIDE),
-    ("step", clock.step, clock.STEP_EXAMPLE, _INSIDE),
-    ("speed", clock.speed, clock.SPEED_EXAMPLE, _INSIDE),
-    ("watch", watch.watch, watch.EXAMPLE, _INSIDE),
-    ("top", top.top, top.EXAMPLE, _INSIDE),
-    ("status", status.status, status.EXAMPLE, _INSIDE),
-    ("down", down.down, down.EXAMPLE, _INSIDE),
+    ("exec", exec.exec, exec.EXAMPLE, INSIDE),
+    ("ping", ping.ping, ping.EXAMPLE, INSIDE),
+    ("trace", trace.trace, trace.EXAMPLE, INSIDE),
+    ("capture", capture.capture, capture.EXAMPLE, INSIDE),
+    ("fail", faults.fail, faults.FAIL_EXAMPLE, INSIDE),
+    ("set", faults.set_link, faults.SET_EXAMPLE, INSIDE),
+    ("restore", faults.restore, faults.RESTORE_EXAMPLE, INSIDE),
+    ("faults", faults.faults, faults.FAULTS_EXAMPLE, INSIDE),
+    ("pause", clock.pause, clock.PAUSE_EXAMPLE, INSIDE),
+    ("resume", clock.resume, clock.RESUME_EXAMPLE, INSIDE),
+    ("step", clock.step, clock.STEP_EXAMPLE, INSIDE),
+    ("speed", clock.speed, clock.SPEED_EXAMPLE, INSIDE),
+    ("watch", watch.watch, watch.EXAMPLE, INSIDE),
+    ("cli", prompt.cli, prompt.EXAMPLE, INSIDE),
+    ("top", top.top, top.EXAMPLE, INSIDE),
+    ("status", status.status, status.EXAMPLE, INSIDE),
+    ("down", down.down, down.EXAMPLE, INSIDE),
     ("list", list.list_runs, list.EXAMPLE, _RECORD),
     ("report", report.report, report.EXAMPLE, _RECORD),
     ("clean", clean.clean, clean.EXAMPLE, _RECORD),
@@ -152,11 +154,11 @@ def _options(
 ) -> None: ...
 
 
-# an unknown option, a missing argument, …; typer has no name of its own for it
-_UsageError = cast(type[Exception], typer.BadParameter.__bases__[0])
+#: an unknown option, a missing argument, …; typer has no name of its own for it
+UsageError = cast(type[Exception], typer.BadParameter.__bases__[0])
 
 
-def _in_one_sentence(error: Any) -> str:
+def usage_error_in_words(error: Any) -> str:
     """What is wrong with the command line, and where to read on, in place of typer's box."""
     said = error.format_message().replace("Value error, ", "").rstrip(".")
     command = error.ctx.command_path if error.ctx is not None else "orbitmesh"
@@ -180,8 +182,8 @@ def main() -> None:
     except SystemExit:  # so typer itself ends where the reader of its help has gone
         to_nowhere([1, 2])
         status = 0
-    except _UsageError as error:
-        complain(_in_one_sentence(error))
+    except UsageError as error:
+        complain(usage_error_in_words(error))
         sys.exit(InputError.exit_status)
     except (KeyboardInterrupt, typer.Abort):  # between the verbs' own guards
         sys.exit(INTERRUPTED_STATUS)

@@ -132,6 +132,20 @@ class Client:
         ]
         return found
 
+    def net(self) -> dict[str, Any]:
+        """``hosts`` (name, address, index) and ``links`` of these now (names, kind, interfaces or None)."""
+        return self._ask({"verb": "net"}, needed=("hosts", "links"))
+
+    def host(self, node: str) -> dict[str, Any]:
+        """``name`` (its own), ``address``, ``index`` of the node that is meant; InputError: nobody is."""
+        return self._ask({"verb": "host", "node": node}, needed=("name", "address", "index"))
+
+    def told(self, source: str, destination: str) -> list[dict[str, Any]] | None:
+        """The links of the way now, each with what it is told to do; None: there is no way."""
+        request = {"verb": "told", "source": source, "destination": destination}
+        found: list[dict[str, Any]] | None = self._ask(request, needed=("links",))["links"]
+        return found
+
     def route(self, nodes: Sequence[str]) -> None:
         """Make nodes destinations; answers once the routes are in force."""
         self._ask({"verb": "route", "nodes": list(nodes)})

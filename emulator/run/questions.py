@@ -21,6 +21,7 @@ from ..plane.mininet import MeshNet
 from ..scenario import Scenario
 from .clock import Clock
 from .in_hand import InHand
+from .net_told import NetTold
 from .ticks import TickLog
 
 _ROUTE_TIMEOUT_S = 10.0
@@ -88,6 +89,7 @@ class Questions:
             "path": lambda request: (self.path(request.text("source"), request.text("destination")), ()),
             "capture": self._capture,
             "down": self._down,
+            **NetTold(self._mesh).handlers(),
         }
 
     def ticked(self) -> None:

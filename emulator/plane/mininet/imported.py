@@ -47,4 +47,5 @@ def _say_refusal(cli: Any, line: str) -> Any:
         return None
 
 
+_say_refusal.__wrapped__ = _onecmd  # type: ignore[attr-defined]
 CLI.onecmd = _say_refusal
