@@ -51,10 +51,7 @@ from .routing.repair import repaired
 from .routing.shortest import shortest_routes
 from .routing.shortest import weights as link_weights
 from .scenario import Scenario
-from .series import TOGETHER_NS, Before, Series
-
-#: Up to so many nodes an epoch is made for a fault between two steps; of more it would be late.
-_EXACT_UP_TO = 20_000
+from .series import EXACT_UP_TO, TOGETHER_NS, Before, Series
 
 _LOOKS_AHEAD = 17  # a satellite that has decayed stays down: the last instant decides, the others say when
 
@@ -217,7 +214,7 @@ class Geometry:
 
     def _next_change_ns(self, after_sim_ns: int) -> int | None:
         """When something fails, is restored, or is known to have been; None: never, or not between steps."""
-        if not len(self.interventions) or len(self.nodes) > _EXACT_UP_TO:
+        if not len(self.interventions) or len(self.nodes) > EXACT_UP_TO:
             return None
         return self.interventions.next_change_ns(
             after_sim_ns,

@@ -11,6 +11,8 @@ from .links.ground import Selection
 from .links.lasers import Held
 from .platform.fleet import Kept
 
+#: Up to so many nodes an epoch is made for a fault between two steps; of more it would be late.
+EXACT_UP_TO = 20_000
 TOGETHER_NS = 20_000_000  # what comes so shortly before a step waits for it
 _MOST_BACK = 16  # epochs that can be made anew
 

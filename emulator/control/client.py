@@ -32,6 +32,7 @@ CONNECT_S = 5.0
 ANSWER_S = 15.0  # more than a run takes to find routes to a node
 LOOK_S = 3.0  # for the call and the answer, of who wants to have a look
 END_S = 90.0
+IN_FORCE_S = 120.0  # a mesh of a million satellites has an epoch each few seconds
 STEP_S = 24 * 3600.0  # of a step through many epochs: the end of the run ends the wait too
 
 _NS_GET_NSTYPE = 0xB703  # linux/nsfs.h
@@ -119,12 +120,12 @@ class Client:
     def intervene(self, what: Sequence[str], **more: Any) -> dict[str, Any]:
         """``lasts_ns``, ``rate_bps``, ``extra_delay_ns``, ``by``; answers once it is in force."""
         request = {"verb": "intervene", "what": list(what), **more}
-        return self._ask(request, needed=("interventions", "in_force_ns"))
+        return self._ask(request, needed=("interventions", "in_force_ns"), limit_s=IN_FORCE_S)
 
     def lift(self, what: Sequence[str] | None) -> dict[str, Any]:
         """By names or numbers; None: all that are in force."""
         request = {"verb": "lift", "what": None if what is None else list(what)}
-        return self._ask(request, needed=("interventions", "in_force_ns"))
+        return self._ask(request, needed=("interventions", "in_force_ns"), limit_s=IN_FORCE_S)
 
     def interventions(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self._ask({"verb": "interventions"}, needed=("interventions",))[

@@ -55,8 +55,22 @@ class Intervened:
     begun: tuple[dict[str, object], ...] = ()
     ended: tuple[dict[str, object], ...] = ()
 
+    def once(self, begun: set[object], ended: set[object]) -> Intervened:
+        """Without those whose numbers are in these, as told before; all are in them from now on."""
+        return Intervened(
+            tuple(each for each in self.begun if _is_new(each, begun)),
+            tuple(each for each in self.ended if _is_new(each, ended)),
+        )
+
     def then(self, later: Intervened) -> Intervened:
         return Intervened(self.begun + later.begun, self.ended + later.ended)
+
+
+def _is_new(told: dict[str, object], known: set[object]) -> bool:
+    number = told["intervention"]
+    is_new = number not in known
+    known.add(number)
+    return is_new
 
 
 NOT_INTERVENED = Intervened()

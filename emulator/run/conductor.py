@@ -63,6 +63,7 @@ class Conductor:
         self._stop = threading.Event()
         self._wake = threading.Event()  # to stop, or since what it waits for is superseded
         self._superseded: set[int] = set()  # numbers of epochs that others have taken the place of
+        self._told: tuple[set[object], set[object]] = set(), set()  # of interventions: begun, and ended
         self._passed_over = NOT_INTERVENED  # what began and ended with epochs that came too late
         self._thread = threading.Thread(target=self._run, name="conductor", daemon=True)
         self.orders = TimeOrders(self._wake.set)
@@ -313,7 +314,9 @@ class Conductor:
             self._clock.due_by(ahead.epoch.sim_ns + self.step_ns)
             self.current, self._prepared = ahead.epoch, None
             self._superseded = {n for n in self._superseded if n > ahead.epoch.number}
-            intervened, self._passed_over = self._passed_over.then(ahead.intervened), NOT_INTERVENED
+            # an epoch may have been overtaken, and made anew
+            intervened = self._passed_over.then(ahead.intervened).once(*self._told)
+            self._passed_over = NOT_INTERVENED
         tick = Tick(
             ahead.epoch, ahead.more, ahead.parcel, ahead.assignment, ahead.changes,
             t0_mono_ns, report.began_mono_ns, report.ended_mono_ns, late_ns,

@@ -17,6 +17,7 @@ from ..interventions import Change, Intervention, Interventions, resolve
 from ..plane.mesh import MeshPlane
 from ..scenario import Scenario
 from ..scenario.faults import LEAST_LASTING_NS, MOST_DELAY_NS, MOST_RATE_BPS
+from ..series import EXACT_UP_TO
 from ..shown import plain, shown
 from .clock import Clock
 from .intervention_losses import Cost, InterventionLosses
@@ -40,6 +41,8 @@ class Intervened(Protocol):
     scenario: Scenario
     clock: Clock
 
+    @property
+    def step_ns(self) -> int: ...
     @property
     def nodes(self) -> Nodes: ...
     @property
@@ -116,7 +119,7 @@ class Intervening:
             numbered = self._kept.add(*asked)
             self._await([each.number for each in numbered], end=False)
             self._tell(asked, (), at_sim_ns, self._mesh.clock.course.is_still)
-            self._wait_until(at_sim_ns, deadline_s)
+            self._wait_until(at_sim_ns, max(deadline_s, time.monotonic() + self._patience_s(at_sim_ns)))
         return self._answer(numbered, began_ns) | {"absent": absent}
 
     def lift(self, what: Sequence[str] | None) -> dict[str, Any]:
@@ -135,7 +138,7 @@ class Intervening:
             else:
                 lifted = []
                 for text in what:
-                    found = [each for each in in_force if text in (each.what, str(each.number))]
+                    found = _meant(text, in_force)
                     if not found:
                         names = ", ".join(sorted({each.what for each in in_force})[:8]) or "nothing"
                         raise UnknownName(f"{shown(text)} has not been failed or changed; in force: {names}")
@@ -145,7 +148,7 @@ class Intervening:
                 self._kept.lift(numbers, at_sim_ns)
                 self._await(numbers, end=True)
                 self._tell((), numbers, at_sim_ns, self._mesh.clock.course.is_still)
-                self._wait_until(at_sim_ns, deadline_s)
+                self._wait_until(at_sim_ns, max(deadline_s, time.monotonic() + self._patience_s(at_sim_ns)))
         return self._answer(lifted, began_ns)
 
     def listed(self) -> list[dict[str, Any]]:
@@ -192,7 +195,18 @@ class Intervening:
         course, sim_ns = self._mesh.clock.course, self._mesh.clock.sim_ns()
         # of the machine's time; none passes where emulated time stands still
         ahead_ns = min(max(self._cost_ns + _MARGIN_NS, _LEAST_AHEAD_NS), _MOST_AHEAD_NS)
-        return max(sim_ns + round(ahead_ns * course.ratio), epoch.sim_ns + 1)
+        soon_ns = max(sim_ns + round(ahead_ns * course.ratio), epoch.sim_ns + 1)
+        if len(self._mesh.nodes) <= EXACT_UP_TO or course.is_still:
+            return soon_ns
+        # so large a mesh has epochs at its steps alone: what ended before the next would never be on a link
+        step_ns = self._mesh.step_ns
+        return epoch.sim_ns + -(-(soon_ns - epoch.sim_ns) // step_ns) * step_ns
+
+    def _patience_s(self, at_sim_ns: int) -> float:
+        """How long that may take, beyond what it usually does."""
+        course = self._mesh.clock.course
+        until_s = (course.mono_at(at_sim_ns) - time.monotonic_ns()) / 1e9 if course.ratio else 0.0
+        return _IN_FORCE_S + max(0.0, until_s) + self._cost_ns / 1e9
 
     @contextlib.contextmanager
     def _in_turn(self, began_ns: int) -> Iterator[float]:
@@ -255,6 +269,12 @@ class Intervening:
 
     def _lift(self, request: Request) -> Answer:
         return self.lift(None if request.get("what") is None else request.texts("what")), ()
+
+
+def _meant(text: str, in_force: Sequence[Intervention]) -> list[Intervention]:
+    """By the name that was failed, which may be a catalogue number; else by the number of an intervention."""
+    named = [each for each in in_force if each.what == text]
+    return named or [each for each in in_force if str(each.number) == text]
 
 
 def _whole_or_none(request: Request, key: str, least: int, most: int) -> int | None:

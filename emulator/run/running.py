@@ -55,6 +55,11 @@ class RunningMesh:
     _node_processes: NodeProcesses | None = None
 
     @property
+    def step_ns(self) -> int:
+        """From one epoch to the next, as it is now."""
+        return self._conductor.step_ns if self._conductor else self.scenario.run.step_ns
+
+    @property
     def nodes(self) -> Nodes:
         return self.introduced.nodes
 

@@ -119,6 +119,12 @@ def _faults(scenario: Content) -> Iterator[Problem]:
     for i, fault in enumerate(scenario.faults):
         for key, message in fault_problems(fault):
             yield Problem(("faults", i, key), message)
+        if fault.at_ns >= scenario.run.duration_ns:
+            yield Problem(
+                ("faults", i, "at"),
+                f"it begins at {fault.at_ns / 1e9:g} s, and the run lasts "
+                f"{scenario.run.duration_ns / 1e9:g} s: let it begin before, or raise run.duration",
+            )
         for what in fault.what:
             if message_of_name := name_problem(what, stations):
                 yield Problem(("faults", i, "what"), message_of_name)

@@ -367,3 +367,8 @@ def test_a_published_protocol_s_reaction() -> None:
     ):
         with pytest.raises(ScenarioError, match=said):
             loads(TOY + f"[routing]\n{wrong}\n")
+
+
+def test_what_would_begin_after_the_run_is_refused() -> None:
+    with pytest.raises(ScenarioError, match="begins at 60 s, and the run lasts 60 s"):
+        loads(TOY + '[[faults]]\nwhat = "sat-0-0"\nat = "60 s"\n')

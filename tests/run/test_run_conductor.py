@@ -223,3 +223,27 @@ def test_a_tick_made_anew_that_was_heard_of_too_late_comes_at_once_with_what_was
     assert [tick.epoch.number for tick in run.ticks] == [0, 1, 3]
     assert [tick.intervened.begun for tick in run.ticks] == [(), (), failed.begun]
     assert run.failures == []
+
+
+def test_what_was_told_with_an_overtaken_epoch_is_told_once() -> None:
+    plane, clock = Plane(), JumpingClock()
+    run = Run(plane, clock)
+    failed, ended = Intervened(begun=({"intervention": 7},)), Intervened(ended=({"intervention": 7},))
+    run.conductor.first(replace(ahead(0), intervened=failed))
+    run.conductor.start()
+    run.epochs.put(ahead(1))
+    clock.advance(STEP_NS)
+    for _ in range(2):
+        assert run.ticked.acquire(timeout=5)
+    run.conductor.anew(1, 1)
+    late = replace(ahead(2), intervened=failed)  # of before the tick in force: passed over
+    run.epochs.put(replace(late, epoch=replace(late.epoch, sim_ns=STEP_NS - 1)))
+    run.epochs.put(replace(ahead(3), intervened=failed.then(ended)))
+    run.epochs.put(replace(ahead(4), intervened=ended))
+    clock.advance(10 * STEP_NS)
+    for _ in range(2):
+        assert run.ticked.acquire(timeout=5)
+    run.conductor.stop()
+    assert [tick.intervened.begun for tick in run.ticks] == [failed.begun, (), (), ()]
+    assert [tick.intervened.ended for tick in run.ticks] == [(), (), ended.ended, ()]
+    assert run.failures == []

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from orbitmesh.emulator.errors import FailureError, RunError
-from orbitmesh.emulator.interventions import Intervened, Interventions
+from orbitmesh.emulator.interventions import Intervened, Intervention, Interventions, Named
 from orbitmesh.emulator.run import intervening
 from orbitmesh.emulator.run.clock import RealClock
 from orbitmesh.emulator.run.intervening import Intervening
@@ -30,7 +30,7 @@ class Mesh:
         self.scenario = SimpleNamespace(
             constellation=SimpleNamespace(shells=[]), ground=SimpleNamespace(stations=[])
         )
-        self.nodes, self.ended = None, False
+        self.nodes, self.ended, self.step_ns = range(3), False, 5 * 10**9
         self.clock = RealClock()
         self.clock.start(0)
         self.epoch: Any = SimpleNamespace(sim_ns=0)
@@ -97,3 +97,34 @@ def test_while_ticks_stand_still_each_who_asks_is_told_in_time_what_came_of_it(
     assert len(done) >= 1
     assert len(done) + len(undone) == 3
     assert len(mesh.told) == len(mesh.asks._kept.all()) == len(done)
+
+
+def test_in_so_large_a_mesh_that_only_steps_have_epochs_the_next_of_them_has_what_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(intervening, "_IN_FORCE_S", 0.2)
+    mesh = Mesh(monkeypatch)
+    mesh.nodes, mesh.step_ns = range(20_001), 400 * MS  # type: ignore[assignment]
+    mesh.clock.start(30 * MS)
+    answers: list[dict[str, Any]] = []
+    asking = threading.Thread(target=lambda: answers.append(mesh.asks.intervene(["x"], lasts_ns=60 * MS)))
+    asking.start()
+    assert mesh.has_been_told.wait(5)
+    # what lasts 60 ms from now on would have been over by then
+    assert mesh.told == [400 * MS]
+    assert [(each.at_sim_ns, each.until_sim_ns) for each in mesh.asks._kept.all()] == [(400 * MS, 460 * MS)]
+    time.sleep(0.36)  # longer than it would wait for one that comes at once
+    mesh.tick(0)
+    asking.join(5)
+    assert len(answers) == 1
+
+
+def test_a_name_that_is_a_number_goes_before_the_number_of_an_intervention(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mesh = Mesh(monkeypatch)
+    some = mesh.asks._kept.add(*(Intervention(what, Named(), 0) for what in ("sat-0-0", "0", "sat-0-1")))
+    assert [each.number for each in some] == [0, 1, 2]
+    for text, number in (("0", 1), ("sat-0-0", 0), ("2", 2)):
+        found = intervening._meant(text, some)
+        assert [each.number for each in found] == [number]
