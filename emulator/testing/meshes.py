@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ..errors import RunError
 from ..plane.choose import PREFERENCE, probe
 from ..plane.kernel import privileges
 from ..run.emulation import Emulation
@@ -45,8 +46,18 @@ def missing_for_packets() -> str | None:
     return lacking
 
 
+def need_life(mesh: Emulation) -> None:
+    """RunError where it has ended, or something of it has died: with why."""
+    mesh.wait(0)
+    if mesh.ended:
+        raise RunError(
+            "the mesh that this test shares with others has been ended (orbitmesh down, mesh.end())"
+        )
+
+
 def need_packets(mesh: Emulation) -> None:
     """Skips the test where nothing is carried, with the reason."""
+    need_life(mesh)
     if mesh.backend.name == "fake":
         why = missing_for_packets() or "links = fake was asked for"
         pytest.skip(f"needs links that carry packets, and this mesh is fake ({why}); {_NEXT_STEP}")

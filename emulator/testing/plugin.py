@@ -151,8 +151,10 @@ def mesh(_orbitmesh_asked: Asked, tmp_path_factory: pytest.TempPathFactory) -> I
 @pytest.fixture
 def gateway(mesh: Emulation, request: pytest.FixtureRequest) -> str:
     """The marker's gateway; else the scenario's first."""
+    from .meshes import need_life
     from .nodes import gateway_of
 
+    need_life(mesh)
     return gateway_of(mesh, _marked(request.node).get("gateway"))
 
 
@@ -180,7 +182,9 @@ def service(mesh: Emulation, request: pytest.FixtureRequest, tmp_path: Any) -> I
 def fault(mesh: Emulation) -> Iterator[Faults]:
     """``fault("sat-0-0:sat-0-1")`` fails it until the test ends; ``fault.change()``, ``fault.restore()``."""
     from .faults import Faults
+    from .meshes import need_life
 
+    need_life(mesh)
     with Faults(mesh) as faults:
         yield faults
 
@@ -189,7 +193,9 @@ def fault(mesh: Emulation) -> Iterator[Faults]:
 def clock(mesh: Emulation) -> Iterator[MeshClock]:
     """Emulated time: ``clock.pause()``, ``step("1 s")``, ``speed(2)``, ``next_change(a, b)``."""
     from .clock import MeshClock
+    from .meshes import need_life
 
+    need_life(mesh)
     with MeshClock(mesh) as held:
         yield held
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -131,6 +132,20 @@ def test_a_run_by_its_id(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     run.rename(tmp_path / "runs" / RUN_ID)
     monkeypatch.chdir(tmp_path)
     assert load(RUN_ID).samples().num_rows == 9
+
+
+def test_the_page_s_program_runs(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (Path(__file__).parents[2] / "docs/record.md").read_text()
+    (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "runs").mkdir()
+    run.rename(tmp_path / "runs/demo-20261101T000000Z-3f2a")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block, "docs/record.md", "exec"), {})
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("{b'unit': b'ns', b'meaning': b'from `sent` to ")
+    assert said[1].endswith(" ()")
 
 
 def test_samples_of_a_run_under_way(run: Path) -> None:

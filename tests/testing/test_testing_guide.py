@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,3 +45,15 @@ def test_every_fixture_and_option_is_in_the_guide() -> None:
     text = Path(plugin.__file__).read_text()
     for option in re.findall(r"\"(--orbitmesh[a-z-]*|orbitmesh_[a-z]+)\"", text):
         assert option in GUIDE or option == "--orbitmesh-guest-memory", option
+
+
+def test_the_readme_s_test_is_one(tmp_path: Path) -> None:
+    """Its fixtures are there, and its marker is understood."""
+    block = re.findall(r"```python\n(@pytest.*?)```", (DOCS.parent / "README.md").read_text(), re.DOTALL)[0]
+    (tmp_path / "test_it.py").write_text(f"import pytest\n{block}")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--setup-plan", "-q", "--strict-markers", "test_it.py"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "test_the_nearest_satellite_answers_within_40_ms (fixtures used: " in done.stdout

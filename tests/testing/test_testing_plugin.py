@@ -134,6 +134,14 @@ def test_a_mesh_for_each_module(project: Path) -> None:
     assert len(runs_of(said)) == 2
 
 
+def test_a_mesh_that_has_ended_is_said_to_be(project: Path) -> None:
+    test = "def test_end(mesh): mesh.end()\n\ndef test_after(fault): pass\n"
+    written(project, pytest__ini="[pytest]\norbitmesh_links = fake\n", test_it__py=test)
+    said = run(project, status=1)
+    assert "1 passed, 1 error" in said
+    assert "RunError: the mesh that this test shares with others has been ended" in said
+
+
 @pytest.mark.skipif(
     os.geteuid() != 0 or shutil.which("setpriv") is None, reason="needs root, and setpriv to be less"
 )
