@@ -13,6 +13,9 @@
         │   └── GuestError    a guest kernel does not boot, or breaks down
         ├── KernelError       the kernel refused a netlink message
         ├── RunEnded          the run that was called ends, or has ended
+        ├── NotReached        nobody answers where a run was called, or the connection was lost
+        ├── NotAllowed        who called did not prove who he is
+        ├── TooManyAtOnce     more than the run serves at a time
         └── RunError          a run ended early
             ├── ProcessDied   the engine, the geometry, the recorder or a node
             └── FasterThanLight   a sample that physics does not allow
@@ -89,6 +92,18 @@ class KernelError(FailureError):
 
 
 class RunEnded(FailureError):
+    pass
+
+
+class NotReached(FailureError):
+    pass
+
+
+class NotAllowed(FailureError):
+    pass
+
+
+class TooManyAtOnce(FailureError):
     pass
 
 

@@ -76,9 +76,7 @@ class Client:
     def connect(cls, run_id: str | None = None, *, limit_s: float | None = None) -> Self:
         """To the run of that id, or to the only one; ``limit_s``: for the call and its answer."""
         began_s = time.monotonic()
-        run = _chosen(run_id)
-        if run.owner_uid != os.geteuid():  # root's, which lets nobody else in
-            raise FailureError(f"the mesh {run.run_id} belongs to root: call orbitmesh with sudo")
+        run = chosen(run_id)
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             _call(connection, run, CONNECT_S if limit_s is None else limit_s)
@@ -244,7 +242,15 @@ class Client:
         return value
 
 
-def _chosen(run_id: str | None) -> Announced:
+def chosen(run_id: str | None) -> Announced:
+    """The run of that id, or the only one; FailureError where it is not for this user to call."""
+    run = _found(run_id)
+    if run.owner_uid != os.geteuid():  # root's, which lets nobody else in
+        raise FailureError(f"the mesh {run.run_id} belongs to root: call orbitmesh with sudo")
+    return run
+
+
+def _found(run_id: str | None) -> Announced:
     runs = announced()
     if run_id is not None:
         found = next((run for run in runs if run.run_id == run_id), None)

@@ -16,11 +16,10 @@ from orbitmesh.control.v1 import control_pb2 as pb
 from orbitmesh.emulator.control.api import epoch_messages, hub
 from orbitmesh.emulator.control.api.doors import Doors
 from orbitmesh.emulator.control.api.epoch_messages import Wanted, diff_messages, state_messages
-from orbitmesh.emulator.control.api.serving import TooMany
 from orbitmesh.emulator.control.api.watch import Watches
 from orbitmesh.emulator.control.server import ControlServer
 from orbitmesh.emulator.epoch import Epoch, Nodes
-from orbitmesh.emulator.errors import InputError
+from orbitmesh.emulator.errors import InputError, TooManyAtOnce
 from orbitmesh.emulator.feed.feed import Feed
 from orbitmesh.emulator.feed.parcels import Parcel
 from orbitmesh.emulator.geometry import Geometry
@@ -264,7 +263,7 @@ def test_places_for_watchers_are_limited_and_given_back(mesh: tuple[Nodes, list[
         streams = [watches.epochs(pb.WatchEpochsRequest()) for _ in range(hub.MOST_WATCHERS)]
         for each in streams:
             await some(each, 1)
-        with pytest.raises(TooMany, match="64 watch already"):
+        with pytest.raises(TooManyAtOnce, match="64 watch already"):
             await some(watches.events(pb.WatchEventsRequest()), 1)
         await streams[0].aclose()
         await some(watches.epochs(pb.WatchEpochsRequest()), 1)

@@ -15,10 +15,9 @@ from typing import Any
 
 from orbitmesh.control.v1 import control_pb2 as pb
 
-from ...errors import InputError, UnknownName
+from ...errors import InputError, TooManyAtOnce, UnknownName
 from ..client import Client
 from .doors import Doors
-from .serving import TooMany
 
 MOST_CAPTURES = 16
 _USUAL_BYTES, _MOST_BYTES = 64 << 20, 1 << 30
@@ -58,7 +57,7 @@ class Captures:
         if request.HasField("lasts_ns") and request.lasts_ns <= 0:
             raise InputError(f"lasts_ns is {request.lasts_ns}: write more than 0")
         if len(self._kept) >= MOST_CAPTURES:
-            raise TooMany(f"there are {MOST_CAPTURES} captures already: fetch one of them to its end")
+            raise TooManyAtOnce(f"there are {MOST_CAPTURES} captures already: fetch one of them to its end")
         fd = os.memfd_create("orbitmesh-capture", os.MFD_CLOEXEC)
         try:
             append = os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)

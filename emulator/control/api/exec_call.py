@@ -9,15 +9,18 @@ import os
 import struct
 import termios
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from orbitmesh.control.v1 import control_pb2 as pb
 
-from ...errors import FailureError, InputError, RunEnded
-from .serving import TooMany
+from ...errors import FailureError, InputError, RunEnded, TooManyAtOnce
 from .starting import Starting, lines
 
 MOST_PROGRAMS = 64
+_OUTPUT, _ERROR_OUTPUT = (
+    pb.ExecResponse.DESCRIPTOR.fields_by_name[name].number for name in ("output", "error_output")
+)
 _AT_ONCE_BYTES = 1 << 20
 _MOST_SIDE = 10_000
 
@@ -31,7 +34,7 @@ class Programs:
 
     async def exec(self, requests: AsyncIterator[Any], write: Write) -> None:
         if self._n_running >= MOST_PROGRAMS:
-            raise TooMany(f"{MOST_PROGRAMS} programs run by the API already, which are as many as can")
+            raise TooManyAtOnce(f"{MOST_PROGRAMS} programs run by the API already, which are as many as can")
         first = await anext(requests, None)
         if first is None or first.WhichOneof("request") != "start":
             raise InputError("the first request has to start a program: send ExecStart")
@@ -68,7 +71,7 @@ class _Call:
                 for fd in outputs:
                     with contextlib.suppress(OSError):  # a user may have no right to large pipes
                         fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _AT_ONCE_BYTES)
-            self._outputs = dict(zip(("output", "error_output"), outputs, strict=False))
+            self._outputs = dict(zip((_OUTPUT, _ERROR_OUTPUT), outputs, strict=False))
             for fd in (self._input, *outputs):
                 os.set_blocking(fd, False)
             request = {
@@ -91,6 +94,10 @@ class _Call:
             async with turn:
                 await write(pb.ExecResponse(**response))
 
+        async def pass_on(field: int, data: bytes) -> None:
+            async with turn:
+                await write(_encoded(field, data))
+
         try:
             said = lines(self._program)
             if await anext(said, None) is None:
@@ -99,7 +106,8 @@ class _Call:
             feeding = asyncio.create_task(self._feed(requests))
             ended = asyncio.Event()
             reading = [
-                asyncio.create_task(self._read(name, fd, ended, tell)) for name, fd in self._outputs.items()
+                asyncio.create_task(self._read(fd, ended, partial(pass_on, field)))
+                for field, fd in self._outputs.items()
             ]
             waiting = asyncio.create_task(_status(said))
             reading.append(waiting)
@@ -179,9 +187,7 @@ class _Call:
 
     # ---- and back
 
-    async def _read(
-        self, name: str, fd: int, ended: asyncio.Event, tell: Callable[..., Awaitable[None]]
-    ) -> None:
+    async def _read(self, fd: int, ended: asyncio.Event, pass_on: Callable[[bytes], Awaitable[None]]) -> None:
         end = asyncio.create_task(ended.wait())
         try:
             while True:
@@ -196,9 +202,18 @@ class _Call:
                     return
                 if not data:
                     return
-                await tell(**{name: data})
+                await pass_on(data)
         finally:
             end.cancel()
+
+
+def _encoded(field: int, data: bytes) -> bytes:
+    """An ExecResponse with that field: what protobuf makes of it, by one copy in place of three."""
+    head, n = bytearray([field << 3 | 2]), len(data)
+    while n > 0x7F:
+        head.append(n & 0x7F | 0x80)
+        n >>= 7
+    return b"".join((head, bytes([n]), data))
 
 
 def _check_window(window: Any) -> None:

@@ -17,11 +17,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...epoch import Epoch, Nodes
-from ...errors import FailureError, OrbitmeshError
+from ...errors import FailureError, OrbitmeshError, TooManyAtOnce
 from ...feed.feed import Entry, Missed
 from ..client import Client
 from .epoch_messages import Wanted, diff_messages, state_messages
-from .serving import TooMany
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +88,7 @@ class Hub:
     async def enter(self, after: int | None, wanted: Wanted | None = None) -> None:
         """A watcher more, which has read up to a number.  Raises where the feed cannot be read."""
         if self._n_watchers >= MOST_WATCHERS:
-            raise TooMany(f"{MOST_WATCHERS} watch already, which are as many as can: end one of them")
+            raise TooManyAtOnce(f"{MOST_WATCHERS} watch already, which are as many as can: end one of them")
         self._n_watchers += 1
         if wanted is not None:
             self._wanted.add(wanted)

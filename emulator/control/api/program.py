@@ -18,8 +18,9 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import Any, NoReturn
 
-from ...errors import OrbitmeshError
+from ...errors import InputError, OrbitmeshError
 from ...plane.kernel.confined import PASSED, Confined
+from ...shown import plain
 from ..client import Client
 from ..messages import encode
 from ..programs import without_proxies
@@ -54,8 +55,11 @@ def _run(client: Client, request: dict[str, Any], caller: socket.socket) -> None
     for each in PASSED:  # of the terminal, to all that have it
         signal.signal(each, tell)
     namespaces = client.enter(request["node"])
-    if request["working_directory"]:
-        os.chdir(request["working_directory"])
+    if where := request["working_directory"]:
+        try:
+            os.chdir(where)
+        except OSError as error:
+            raise InputError(f"working_directory: {plain(where)}: {error.strerror}") from None
     program = Confined(*namespaces, request["argv"], without_proxies(os.environ) | request["environment"])
     _say(caller, {"started": True})
     with selectors.DefaultSelector() as selector:

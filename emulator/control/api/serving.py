@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 
 from orbitmesh.control.v1 import control_pb2
 
-from ...errors import InputError, OrbitmeshError, RunEnded, UnknownName
+from ...errors import InputError, OrbitmeshError, RunEnded, TooManyAtOnce, UnknownName
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +24,9 @@ MOST_RPCS = 1_000
 OPTIONS = [
     ("grpc.max_receive_message_length", MOST_REQUEST_BYTES),
     ("grpc.max_concurrent_streams", 200),
+    # programs write and read much: a megabyte at a time
+    ("grpc.http2.max_frame_size", 1 << 20),
+    ("grpc.http2.lookahead_bytes", 4 << 20),
     # a caller that vanished without a word is found out
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
@@ -35,10 +38,6 @@ OPTIONS = [
 Read = Callable[[bytes], Any]
 
 
-class TooMany(Exception):
-    """More at once than are served."""
-
-
 def code_of(error: BaseException) -> Any:
     if isinstance(error, UnknownName):
         return grpc.StatusCode.NOT_FOUND
@@ -46,7 +45,7 @@ def code_of(error: BaseException) -> Any:
         return grpc.StatusCode.INVALID_ARGUMENT
     if isinstance(error, RunEnded):
         return grpc.StatusCode.UNAVAILABLE
-    if isinstance(error, TooMany):
+    if isinstance(error, TooManyAtOnce):
         return grpc.StatusCode.RESOURCE_EXHAUSTED
     if isinstance(error, NotImplementedError):
         return grpc.StatusCode.UNIMPLEMENTED
