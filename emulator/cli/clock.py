@@ -8,6 +8,7 @@ import typer
 
 from ..errors import InputError
 from ..shown import shown
+from .calling import connected
 from .options import RunOption, duration_ns
 from .output import say, who
 
@@ -22,17 +23,13 @@ def pause(run: RunOption = None) -> None:
 
     Programs, requests and accelerators go on in real time.
     """
-    from ..control.client import Client
-
-    with Client.connect(run) as client:
+    with connected(run) as client:
         _tell(client.pause(by=who()))
 
 
 def resume(run: RunOption = None) -> None:
     """Let emulated time go on, at the speed it was given last."""
-    from ..control.client import Client
-
-    with Client.connect(run) as client:
+    with connected(run) as client:
         _tell(client.resume(by=who()))
 
 
@@ -41,10 +38,9 @@ def step(
     run: RunOption = None,
 ) -> None:
     """Move a paused mesh on by so much emulated time, through all epochs between."""
-    from ..control.client import Client
 
     by_ns = duration_ns(by, "TIME")
-    with Client.connect(run) as client:
+    with connected(run) as client:
         _tell(client.step(by_ns, by=who()))
 
 
@@ -53,13 +49,12 @@ def speed(
     run: RunOption = None,
 ) -> None:
     """Let emulated time go so many times as fast as the machine's; packets fly in real time all the same."""
-    from ..control.client import Client
 
     try:
         value = float(ratio)
     except ValueError:
         raise InputError(f"{shown(ratio)} is no number: write how many times as fast, as 20") from None
-    with Client.connect(run) as client:
+    with connected(run) as client:
         _tell(client.speed(value, by=who()))
 
 

@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 from ..errors import FailureError
+from .calling import connected, is_elsewhere
 from .options import RunOption
 from .output import stderr
 
@@ -17,21 +18,22 @@ EXAMPLE = "Example: orbitmesh down\n\nExample: orbitmesh down --run demo-2026110
 
 def down(run: RunOption = None) -> None:
     """End a running mesh; returns when its record is written and all is gone, with 1 if the run failed."""
-    from ..control.client import Client
     from ..record.ending import failure_of
 
-    with Client.connect(run) as client:
+    with connected(run) as client:
         out = client.status()["out"]
         said = f"{client.run_id} is ending; waiting until it is gone"
         waiting = threading.Timer(_SAY_AFTER_S, _say, [said])
         waiting.daemon = True
         waiting.start()
         try:
-            client.down()
+            reason = client.down()
         finally:
             waiting.cancel()
     report = f"orbitmesh report {shlex.quote(out)}"
-    if (reason := failure_of(Path(out))) is not None:
+    if not is_elsewhere():  # its record is there too
+        reason = failure_of(Path(out))
+    if reason is not None:
         raise FailureError(f"{client.run_id} has ended, and failed: {reason}; its record: {report}")
     _say(f"{client.run_id} has ended; its record: {report}")
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ..errors import InputError
+from .calling import connected
 from .options import RunOption
 
 EXAMPLE = "Example: orbitmesh exec gw-london -- python client.py\n\nExample: orbitmesh exec sat-3-7 -- bash"
@@ -46,6 +47,12 @@ def exec(
         raise InputError(f"nothing to run in {node}: write the program behind --")
     if not command[0]:
         raise InputError("the name of the program is empty: write the program behind --")
-    with Client.connect(run) as client:
+    with connected(run) as client:
+        if not isinstance(client, Client):
+            from .far_program import run_far
+
+            if privileged or keep_proxy:
+                raise InputError("--privileged and --keep-proxy are for a mesh on this machine")
+            raise typer.Exit(run_far(client, node, command))
         status = run_in_node(client, node, command, privileged=privileged, keep_proxy=keep_proxy)
     raise typer.Exit(status)

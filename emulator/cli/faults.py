@@ -8,6 +8,7 @@ import typer
 
 from ..errors import InputError
 from ..shown import shown
+from .calling import connected
 from .options import Format, FormatOption, RunOption, duration_ns
 from .output import print_json, print_rows, say, who
 
@@ -114,11 +115,10 @@ def restore(
     run: RunOption = None,
 ) -> None:
     """Restore what is failed or changed in a running mesh, by hand or by its scenario."""
-    from ..control.client import Client
 
     if bool(what) == everything:
         raise InputError("name what is to be restored, or --all")
-    with Client.connect(run) as client:
+    with connected(run) as client:
         answer = client.lift(None if everything else what)
     if not answer["interventions"]:
         say("nothing is failed or changed")
@@ -128,9 +128,9 @@ def restore(
 
 def faults(run: RunOption = None, output: FormatOption = Format.TABLE) -> None:
     """List what is failed or changed in a running mesh now.  In ns for programs (-o json, -o csv)."""
-    from ..control.client import LOOK_S, Client
+    from ..control.client import LOOK_S
 
-    with Client.connect(run, limit_s=LOOK_S) as client:
+    with connected(run, limit_s=LOOK_S) as client:
         found = client.interventions()
     if output is Format.JSON:
         print_json(found)
@@ -154,11 +154,10 @@ def _for_people(each: dict[str, Any]) -> tuple[object, ...]:
 
 
 def _ask(run: str | None, what: list[str], lasts: str | None, **more: Any) -> None:
-    from ..control.client import Client
 
     if lasts is not None:
         more["lasts_ns"] = duration_ns(lasts, "--for")
-    with Client.connect(run) as client:
+    with connected(run) as client:
         answer = client.intervene(what, by=who(), **more)
     verb = "is changed" if {"rate_bps", "extra_delay_ns", "loss_ratio"} & more.keys() else "has failed"
     for each in answer["interventions"]:

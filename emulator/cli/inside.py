@@ -8,13 +8,14 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..control.client import Client
 from ..errors import FailureError
 
 if TYPE_CHECKING:
-    from ..control.client import Client
+    from .far import Far
 
 
-def planned_path(client: Client, a: str, b: str) -> dict[str, Any]:
+def planned_path(client: Client | Far, a: str, b: str) -> dict[str, Any]:
     """The path as routed now, as the client gives it; FailureError where there is none."""
     planned = client.path(a, b)
     if planned["path"] is None:
@@ -28,11 +29,14 @@ def planned_path(client: Client, a: str, b: str) -> dict[str, Any]:
 class Inside:
     """``for line in Inside(…)``: the program's lines as they come; then ``status`` is its exit status."""
 
-    def __init__(self, client: Client, node: str, argv: Sequence[str]) -> None:
+    def __init__(self, client: Client | Far, node: str, argv: Sequence[str]) -> None:
         self._client, self._node, self._argv = client, node, argv
         self.status: int | None = None
 
     def __iter__(self) -> Iterator[str]:
+        if not isinstance(self._client, Client):
+            self.status = yield from self._client.lines(self._node, self._argv)
+            return
         from ..plane.kernel.processes import spawn_in
 
         netns_fd, mntns_fd = self._client.enter(self._node)

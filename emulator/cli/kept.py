@@ -63,6 +63,8 @@ def start(settings: Settings, *, keep: bool, detach: bool) -> None:
             raise FailureError(f"the background process ended without a word; {behind.last_words()}")
         screen.end_progress()
         screen.say(f"{ready['run_id']}: built in {ready['built_s']:.1f} s; {ready['plane_reason']}")
+        if ready["listens"]:
+            screen.say(ready["listens"])
         try:
             last = _watched(screen, behind, ready, 0.0 if detach else ready["duration_s"])
         except BaseException:
@@ -146,6 +148,7 @@ class _Behind:
             "--links": s.links,
             "--plane": s.plane,
             "--lifeline": lifeline,
+            **({} if s.listen is None else s.listen.arguments()),
         }
         given = [word for name, value in options.items() if value is not None for word in (name, str(value))]
         return ["run", *given, *(["--keep"] if self._is_to_hold else []), "--", s.scenario]
@@ -246,6 +249,7 @@ def serve(settings: Settings, lifeline_fd: int, *, keep: bool) -> None:
                             "plane_reason": mesh.plane_reason,
                             "duration_s": mesh.duration_ns / 1e9,
                             "example_nodes": _example_nodes(mesh),
+                            "listens": mesh.listens,
                         }
                     }
                 )

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
@@ -17,6 +18,7 @@ import typer
 from ..errors import InputError
 from . import (
     calibrate,
+    calling,
     capture,
     clean,
     clock,
@@ -138,6 +140,7 @@ def _show_completion(shell: Shell | None) -> None:
 
 @app.callback(epilog="Example: orbitmesh plan demo --pair gw-london:gw-tokyo --duration 60s -o csv")
 def _options(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -151,7 +154,43 @@ def _options(
             help="Print what makes bash, zsh or fish complete verbs and options.",
         ),
     ] = None,
-) -> None: ...
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at",
+            metavar="HOST:PORT",
+            envvar="ORBITMESH_AT",
+            help="A mesh elsewhere, as its run --listen says.",
+        ),
+    ] = None,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--token-file", metavar="FILE", envvar="ORBITMESH_TOKEN_FILE", help="Of --at: its token."
+        ),
+    ] = None,
+    ca: Annotated[
+        Path | None,
+        typer.Option(
+            "--ca", metavar="FILE", envvar="ORBITMESH_CA", help="Of --at: who signed its certificate."
+        ),
+    ] = None,
+    cert: Annotated[
+        Path | None,
+        typer.Option(
+            "--cert", metavar="FILE", envvar="ORBITMESH_CERT", help="Of --at: one's own certificate."
+        ),
+    ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            "--key", metavar="FILE", envvar="ORBITMESH_KEY", help="Of --at: that certificate's key."
+        ),
+    ] = None,
+) -> None:
+    elsewhere = None if at is None else calling.Elsewhere(at, token_file, ca, cert, key)
+    is_typed = str(context.get_parameter_source("at")).endswith("COMMANDLINE")
+    calling.call(context.invoked_subcommand, elsewhere, is_typed=is_typed)
 
 
 #: an unknown option, a missing argument, …; typer has no name of its own for it

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from .calling import connected
 from .inside import Inside, planned_path
 from .options import Format, FormatOption, RunOption
 from .output import print_json, print_rows, stdout
 
 if TYPE_CHECKING:
     from ..control.client import Client
+    from .far import Far
 
 EXAMPLE = (
     "Example: orbitmesh ping gw-london gw-tokyo\n\nExample: orbitmesh ping gw-london sat-3-7 -c 20 -o csv"
@@ -53,9 +55,7 @@ def ping(
 
     Exit status 1 where no answer came.  In ns for programs (-o json, -o csv).
     """
-    from ..control.client import Client
-
-    with Client.connect(run) as client:
+    with connected(run) as client:
         planned = planned_path(client, a, b)
         a, b = planned["path"][0], planned["path"][-1]  # programs in nodes know these by file
         if output is Format.TABLE:
@@ -77,7 +77,7 @@ def ping(
         raise typer.Exit(status)
 
 
-def _for_people(client: Client, a: str, b: str, count: int, planned: dict[str, Any]) -> int:
+def _for_people(client: Client | Far, a: str, b: str, count: int, planned: dict[str, Any]) -> int:
     """ping's own output as it comes; its exit status."""
     for name, known in planned.get("known_as", {}).items():
         if name in (a, b):
@@ -93,7 +93,7 @@ def _for_people(client: Client, a: str, b: str, count: int, planned: dict[str, A
     return program.status or 0
 
 
-def _echoes(client: Client, a: str, b: str, count: int) -> Iterator[Echo]:
+def _echoes(client: Client | Far, a: str, b: str, count: int) -> Iterator[Echo]:
     """One a second, each beside the path at its instant."""
     for seq in range(1, count + 1):
         began_s = time.monotonic()

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..errors import InputError
 from . import kept
 from .ending import interruptible, refuse_losses
 from .options import (
@@ -20,7 +21,7 @@ from .options import (
 )
 from .report import print_report
 from .screen import Screen, logged_to
-from .settings import Settings, prepared
+from .settings import Listen, Settings, prepared
 
 EXAMPLE = (
     "Example: sudo orbitmesh run demo --duration 2min --out /tmp/first\n\n"
@@ -71,6 +72,30 @@ PlaneOption = Annotated[
 ]
 
 
+ListenOption = Annotated[
+    str | None,
+    typer.Option(
+        "--listen",
+        metavar="HOST:PORT",
+        help="Let the control API be called from elsewhere too; with --tls-cert, --tls-key, and --token-file "
+        "or --client-ca.",
+    ),
+]
+TlsCertOption = Annotated[
+    Path | None, typer.Option("--tls-cert", metavar="FILE", help="Of --listen: its certificate, PEM.")
+]
+TlsKeyOption = Annotated[
+    Path | None, typer.Option("--tls-key", metavar="FILE", help="Of --listen: the certificate's key, PEM.")
+]
+TokenFileOption = Annotated[
+    Path | None, typer.Option("--token-file", metavar="FILE", help="Of --listen: a word that callers say.")
+]
+ClientCaOption = Annotated[
+    Path | None,
+    typer.Option("--client-ca", metavar="FILE", help="Of --listen: who signs callers' certificates."),
+]
+
+
 def run(
     scenario: ScenarioArgument,
     duration: DurationOption = None,
@@ -81,6 +106,11 @@ def run(
     detach: DetachOption = False,
     links: LinksOption = None,
     plane: PlaneOption = None,
+    listen: ListenOption = None,
+    tls_cert: TlsCertOption = None,
+    tls_key: TlsKeyOption = None,
+    token_file: TokenFileOption = None,
+    client_ca: ClientCaOption = None,
     output: FormatOption = Format.TABLE,
     lifeline: Annotated[int | None, typer.Option("--lifeline", hidden=True)] = None,
 ) -> None:
@@ -96,6 +126,7 @@ def run(
         out=out,
         links=None if links is None else str(links),
         plane=None if plane is None else str(plane),
+        listen=_listen(listen, tls_cert, tls_key, token_file, client_ca),
     )
     if lifeline is not None:
         kept.serve(settings, lifeline, keep=keep)
@@ -103,6 +134,14 @@ def run(
         kept.start(settings, keep=keep, detach=detach)
     else:
         run_here(settings, output)
+
+
+def _listen(address: str | None, *files: Path | None) -> Listen | None:
+    if address is not None:
+        return Listen(address, *files)
+    if any(files):
+        raise InputError("certificates and a token are for --listen: say where, as 127.0.0.1:7400")
+    return None
 
 
 def run_here(settings: Settings, output: Format) -> None:
@@ -119,6 +158,8 @@ def run_here(settings: Settings, output: Format) -> None:
                     screen.say(f"satellites of files: {'; '.join(map(str, mesh.introduced.arrangements))}")
                 if mesh.introduced.offsets:
                     screen.say(f"lasers across planes: {'; '.join(mesh.introduced.offsets)}")
+                if mesh.listens:
+                    screen.say(mesh.listens)
                 screen.say(f"ground links: {mesh.introduced.ground_links}")
                 with screen.watching(mesh.feed.reader(present=True)):
                     mesh.wait()

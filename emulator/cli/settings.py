@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .options import runs_folder
 
 if TYPE_CHECKING:
+    from ..control.api.listening import Listening
     from ..run.emulation import Emulation
 
 
@@ -23,6 +24,33 @@ class Settings:
     out: Path | None
     links: str | None
     plane: str | None = None
+    listen: Listen | None = None
+
+
+@dataclass(frozen=True)
+class Listen:
+    """Where the control API is called by TCP, and the files that callers prove themselves by."""
+
+    address: str
+    tls_cert: Path | None
+    tls_key: Path | None
+    token_file: Path | None
+    client_ca: Path | None
+
+    def arguments(self) -> dict[str, object]:
+        """As a command line has them."""
+        return {
+            "--listen": self.address, "--tls-cert": self.tls_cert, "--tls-key": self.tls_key,
+            "--token-file": self.token_file, "--client-ca": self.client_ca,
+        }  # fmt: skip
+
+    def open(self) -> Listening:
+        from ..control.api.listening import Listening
+
+        return Listening.open(
+            self.address, certificate=self.tls_cert, key=self.tls_key, token=self.token_file,
+            client_ca=self.client_ca,
+        )  # fmt: skip
 
 
 def prepared(settings: Settings, on_progress: Any) -> Emulation:
@@ -34,6 +62,7 @@ def prepared(settings: Settings, on_progress: Any) -> Emulation:
 
     if settings.out is None:
         runs_folder()
+    listen = None if settings.listen is None else settings.listen.open()
     return Emulation(
         scenario,
         duration_ns=settings.duration_ns,
@@ -42,5 +71,6 @@ def prepared(settings: Settings, on_progress: Any) -> Emulation:
         out=settings.out,
         links=settings.links,
         plane=settings.plane,
+        listen=listen,
         on_progress=on_progress,
     )

@@ -6,6 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ..shown import counted
+from .calling import connected
 from .clock import in_words
 from .options import Format, FormatOption, RunOption
 from .output import print_json, print_rows, stdout
@@ -32,9 +33,9 @@ def status(run: RunOption = None, output: FormatOption = Format.TABLE) -> None:
 
     In ns for programs (-o json, -o csv).
     """
-    from ..control.client import LOOK_S, Client
+    from ..control.client import LOOK_S
 
-    with Client.connect(run, limit_s=LOOK_S) as client:
+    with connected(run, limit_s=LOOK_S) as client:
         now = client.status()
     if output is Format.JSON:
         print_json(now)

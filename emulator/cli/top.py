@@ -11,6 +11,7 @@ import tty
 from collections.abc import Iterator
 
 from ..errors import FailureError
+from .calling import connected
 from .options import RunOption
 from .output import stdout
 from .screen import Screen
@@ -26,10 +27,9 @@ def top(run: RunOption = None) -> None:
 
     The mesh goes on.  Where there is no terminal, it is shown once.
     """
-    from ..control.client import Client
 
     screen = Screen()
-    with Client.connect(run) as client:
+    with connected(run) as client:
         if not (screen.console.is_interactive and os.isatty(0)):
             console = stdout()
             console.print(picture(client.status(), console.width))

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import typer
 
 from ..errors import FailureError
+from .calling import connected
 from .inside import Inside, planned_path
 from .options import Format, FormatOption, RunOption
 from .output import print_json, print_rows, stderr, stdout
@@ -41,9 +42,7 @@ def trace(
 
     Exit status 1 where the destination was not reached.  In ns for programs (-o json, -o csv).
     """
-    from ..control.client import Client
-
-    with Client.connect(run) as client:
+    with connected(run) as client:
         planned = planned_path(client, a, b)
         a, b = planned["path"][0], planned["path"][-1]
         program = Inside(client, a, ["traceroute", "-q", "1", "-w", "2", "-m", str(_MOST_HOPS), b])

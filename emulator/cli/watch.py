@@ -10,6 +10,7 @@ import typer
 
 from ..errors import InputError
 from ..shown import sentence
+from .calling import connected
 from .options import Format, FormatOption, RunOption
 
 EXAMPLE = "Example: orbitmesh watch\n\nExample: orbitmesh watch -o json | jq 'select(.event == \"handover\")'"
@@ -31,13 +32,12 @@ def watch(
 
     With -o json a line each, for programs; those that were missed, since this one was too slow, are counted.
     """
-    from ..control.client import Client
     from ..feed.feed import Missed
 
     if output is Format.CSV:
         raise InputError("events have no columns in common: write -o json, a line each", key="--output")
     as_text = _as_json if output is Format.JSON else _as_line
-    with Client.connect(run) as client:
+    with connected(run) as client:
         watching = client.watching()
         left = count
         while left != 0:

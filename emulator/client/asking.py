@@ -64,8 +64,8 @@ def epochs(after: Epoch | None, positions: bool, routes: bool) -> Any:
     return pb.WatchEpochsRequest(after_number=number, include_positions=positions, include_routes=routes)
 
 
-def step(by_s: float) -> Any:
-    return pb.StepRequest(by_ns=ns(by_s, "by_s"))
+def step(by_s: float, by: str) -> Any:
+    return pb.StepRequest(step_ns=ns(by_s, "by_s"), by=by)
 
 
 def exec_start(

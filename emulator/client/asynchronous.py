@@ -16,7 +16,7 @@ from orbitmesh.control.v1 import control_pb2_grpc
 
 from ..errors import FailureError
 from . import asking
-from .connecting import CALL_S, END_S, PIECE_BYTES, Place
+from .connecting import CALL_S, END_S, PIECE_BYTES, STEP_S, Place
 from .epochs import Epoch, Picture
 from .results import (
     ClockState,
@@ -125,6 +125,10 @@ class AsyncMesh:
 
     # ---- what is failed or changed
 
+    async def intervene(self, *what: str, by: str = "program", **more: Any) -> InForce:
+        """``lasts_ns``, ``rate_bps``, ``loss_ratio``, ``extra_delay_ns``, as the request has them."""
+        return InForce.of(await self._ask("Intervene", pb.InterveneRequest(what=what, by=by, **more)))
+
     async def fail(self, *what: str, lasts_s: float | None = None, by: str = "program") -> InForce:
         return InForce.of(await self._ask("Intervene", asking.intervene(what, lasts_s, by)))
 
@@ -150,17 +154,17 @@ class AsyncMesh:
 
     # ---- the clock
 
-    async def pause(self) -> ClockState:
-        return ClockState.of(await self._ask("Pause", pb.PauseRequest()))
+    async def pause(self, *, by: str = "program") -> ClockState:
+        return ClockState.of(await self._ask("Pause", pb.PauseRequest(by=by)))
 
-    async def resume(self) -> ClockState:
-        return ClockState.of(await self._ask("Resume", pb.ResumeRequest()))
+    async def resume(self, *, by: str = "program") -> ClockState:
+        return ClockState.of(await self._ask("Resume", pb.ResumeRequest(by=by)))
 
-    async def step(self, by_s: float) -> ClockState:
-        return ClockState.of(await self._ask("Step", asking.step(by_s)))
+    async def step(self, by_s: float, *, by: str = "program") -> ClockState:
+        return ClockState.of(await self._ask("Step", asking.step(by_s, by), STEP_S))
 
-    async def speed(self, ratio: float) -> ClockState:
-        return ClockState.of(await self._ask("SetSpeed", pb.SetSpeedRequest(speed_ratio=ratio)))
+    async def speed(self, ratio: float, *, by: str = "program") -> ClockState:
+        return ClockState.of(await self._ask("SetSpeed", pb.SetSpeedRequest(speed_ratio=ratio, by=by)))
 
     # ---- inside
 

@@ -26,6 +26,7 @@ from ..errors import (
 #: more than a run takes for what takes longest
 CALL_S = 20.0
 END_S = 120.0
+STEP_S = 24 * 3600.0  # through many epochs; the run's end ends it too
 
 PIECE_BYTES = 1 << 20  # of input
 _MOST_BYTES = 64 << 20
@@ -162,7 +163,8 @@ class Place:
     def error_of(self, error: Any) -> OrbitmeshError:
         """What went wrong with a call, as it is raised to whoever made it."""
         code, words = error.code(), error.details() or ""
-        if code is grpc.StatusCode.UNAVAILABLE and any(word in words for word in _LOST):
+        is_lost = code is grpc.StatusCode.UNAVAILABLE and any(word in words for word in _LOST)
+        if is_lost or code is grpc.StatusCode.CANCELLED:
             return NotReached(
                 f"{self.name} cannot be reached, or was lost during the call: does the run still go on, "
                 f"and is it called as it listens? ({words})"
@@ -171,8 +173,6 @@ class Place:
             return FailureError(f"{self.name} has not answered in time: is its machine overloaded?")
         if code is grpc.StatusCode.UNIMPLEMENTED:
             return FailureError(f"{self.name} does not know this call: is it of another version? ({words})")
-        if code is grpc.StatusCode.CANCELLED:
-            return FailureError(f"the call to {self.name} was given up")
         return _ERRORS.get(code, FailureError)(words)
 
     @contextmanager

@@ -26,7 +26,7 @@ class Epoch:
     positions_itrs_km: Mapping[str, tuple[float, float, float]] = field(repr=False)
     names: tuple[str, ...] = field(repr=False)  # by index
     missed: Missed | None = None
-    #: pairs of nodes whose link is new, or gone
+    #: pairs of nodes whose link is new, or gone, since the epoch before that was told
     added: tuple[tuple[str, str], ...] = ()
     removed: tuple[tuple[str, str], ...] = ()
 
@@ -42,19 +42,19 @@ class Picture:
         self._links = {} if after is None else dict(after.links)
         self._routes = {} if after is None else dict(after.routes)
         self._positions = {} if after is None else dict(after.positions_itrs_km)
-        self._added: list[tuple[str, str]] = []
-        self._removed: list[tuple[str, str]] = []
+        self._before = self._links
         self._missed: Missed | None = None
 
     def take(self, update: Any) -> Epoch | None:
         is_state = update.HasField("state")
         if update.part == 0:
             # an epoch that was given away stays as it was
+            self._before = self._links
             self._links = {} if is_state else dict(self._links)
             self._routes = {} if is_state else dict(self._routes)
             self._positions = {} if is_state else dict(self._positions)
             self._names = [] if is_state else self._names
-            self._added, self._removed, self._missed = [], [], None
+            self._missed = None
             if update.HasField("missed"):
                 self._missed = Missed.of(update.missed)
         change = update.state if is_state else update.diff
@@ -62,7 +62,6 @@ class Picture:
             self._names += change.node_names
         else:
             for pair in zip(change.removed_a_node, change.removed_b_node, strict=True):
-                self._removed.append(self._pair(pair))
                 del self._links[self._pair(pair)]
             self._move(change.moved)
         self._lay_links(change.links)
@@ -70,9 +69,11 @@ class Picture:
         self._place(change.positions)
         if update.part + 1 < update.parts:
             return None
+        added = tuple(sorted(self._links.keys() - self._before.keys())) if self._before else ()
+        removed = tuple(sorted(self._before.keys() - self._links.keys()))
         return Epoch(
             update.number, update.epoch_number, update.sim_ns, self._links, self._routes, self._positions,
-            tuple(self._names), self._missed, tuple(self._added), tuple(self._removed),
+            tuple(self._names), self._missed, added, removed,
         )  # fmt: skip
 
     def _pair(self, pair: tuple[int, int]) -> tuple[str, str]:
@@ -93,8 +94,6 @@ class Picture:
             rows.rate_ba_bps, rows.is_up,
         )  # fmt: skip
         for pair, *values in zip(pairs, *columns, strict=True):
-            if pair not in self._links:
-                self._added.append(pair)
             self._links[pair] = Link(*pair, *values)
 
     def _lay_routes(self, rows: Any) -> None:

@@ -13,7 +13,7 @@ from orbitmesh.control.v1 import control_pb2_grpc
 
 from ..errors import FailureError
 from . import asking
-from .connecting import CALL_S, END_S, PIECE_BYTES, Place
+from .connecting import CALL_S, END_S, PIECE_BYTES, STEP_S, Place
 from .epochs import Epoch, Picture
 from .results import (
     ClockState,
@@ -135,6 +135,10 @@ class Mesh:
 
     # ---- what is failed or changed
 
+    def intervene(self, *what: str, by: str = "program", **more: Any) -> InForce:
+        """``lasts_ns``, ``rate_bps``, ``loss_ratio``, ``extra_delay_ns``, as the request has them."""
+        return InForce.of(self._ask("Intervene", pb.InterveneRequest(what=what, by=by, **more)))
+
     def fail(self, *what: str, lasts_s: float | None = None, by: str = "program") -> InForce:
         """Fail satellites, gateways, links, planes, …; in force when it returns."""
         return InForce.of(self._ask("Intervene", asking.intervene(what, lasts_s, by)))
@@ -164,19 +168,19 @@ class Mesh:
 
     # ---- the clock
 
-    def pause(self) -> ClockState:
-        return ClockState.of(self._ask("Pause", pb.PauseRequest()))
+    def pause(self, *, by: str = "program") -> ClockState:
+        return ClockState.of(self._ask("Pause", pb.PauseRequest(by=by)))
 
-    def resume(self) -> ClockState:
-        return ClockState.of(self._ask("Resume", pb.ResumeRequest()))
+    def resume(self, *, by: str = "program") -> ClockState:
+        return ClockState.of(self._ask("Resume", pb.ResumeRequest(by=by)))
 
-    def step(self, by_s: float) -> ClockState:
+    def step(self, by_s: float, *, by: str = "program") -> ClockState:
         """Move a clock that stands; returns when the epochs of that time are in force."""
-        return ClockState.of(self._ask("Step", asking.step(by_s)))
+        return ClockState.of(self._ask("Step", asking.step(by_s, by), STEP_S))
 
-    def speed(self, ratio: float) -> ClockState:
+    def speed(self, ratio: float, *, by: str = "program") -> ClockState:
         """Emulated time over the machine's."""
-        return ClockState.of(self._ask("SetSpeed", pb.SetSpeedRequest(speed_ratio=ratio)))
+        return ClockState.of(self._ask("SetSpeed", pb.SetSpeedRequest(speed_ratio=ratio, by=by)))
 
     # ---- inside
 
@@ -213,9 +217,12 @@ class Mesh:
 
     def end(self) -> None:
         """End the run; returns when its record is written and all is gone.  FailureError where it failed."""
-        answer = self._ask("End", pb.EndRequest(), END_S)
-        if answer.failure:
-            raise FailureError(f"the run has ended, and failed: {answer.failure}")
+        if (reason := self.end_and_tell()) is not None:
+            raise FailureError(f"the run has ended, and failed: {reason}")
+
+    def end_and_tell(self) -> str | None:
+        """The same; why it failed, or None."""
+        return self._ask("End", pb.EndRequest(), END_S).failure or None
 
     # ---- calls
 

@@ -187,8 +187,8 @@ class Client:
 
         return Watching(self, position, epochs=epochs)
 
-    def down(self) -> None:
-        """End the run; returns when it has gone."""
+    def down(self) -> str | None:
+        """End the run; returns when it has gone.  How it ended, its record says."""
         self._ask({"verb": "down"})
         try:
             with contextlib.suppress(ConnectionError):  # as gone as end-of-file
@@ -198,6 +198,7 @@ class Client:
             raise FailureError(
                 f"run {self.run_id} has been told to end, and has not within {END_S:.0f} s"
             ) from None
+        return None
 
     def _ask(
         self,

@@ -3,7 +3,8 @@
 Root's is /run/orbitmesh/0; another user's is ``orbitmesh`` in $XDG_RUNTIME_DIR or /run/user/<uid>, or else
 /tmp/orbitmesh-<uid>.  Whoever finds a socket there knows who made it.  Beside the socket (``<run id>``,
 for its owner alone) a file ``<run id>.process`` tells others whether that process is still there, and
-``<run id>.api``, for its owner alone too, is where the control API is called (see api/).
+``<run id>.api``, for its owner alone too, is where the control API is called (see api/), with two that its
+process has for itself.
 
 A folder is trusted for what its descriptor says (no link, owned by the one it is named for, written by
 nobody else), and everything in it is reached by that descriptor.
@@ -25,6 +26,9 @@ from ..run_names import is_run_id
 
 _ROOT_BASE = Path("/run/orbitmesh")
 _PROCESS, _API = ".process", ".api"
+#: what the API's own process listens on, of callers here and elsewhere
+API_INNER = (".in", ".far")
+_BESIDE = (_API, *API_INNER)
 _MOST_PROCESS_BYTES = 200
 
 
@@ -42,23 +46,23 @@ class Entry:
 
     def __init__(self, run_id: str) -> None:
         """FailureError where such a run is under way, HostError where there is no place to announce it."""
-        if not is_run_id(run_id) or run_id.endswith((_PROCESS, _API)):
+        if not is_run_id(run_id) or run_id.endswith((_PROCESS, *_BESIDE)):
             raise FailureError(f"{run_id!r} cannot be a run's id")
         self._run_id = run_id
-        self._folder_fd, folder = _own_folder()
+        self.folder_fd, folder = _own_folder()
         self.socket, self.api_socket = (socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) for _ in range(2))
         try:
-            _clear_if_stale(self._folder_fd, run_id)
+            _clear_if_stale(self.folder_fd, run_id)
             self._claim()
             # the second first: who finds a run finds both
             for each, name in ((self.api_socket, run_id + _API), (self.socket, run_id)):
                 os.fchmod(each.fileno(), 0o600)  # what bind makes has this mode from its first moment
-                each.bind(socket_path(self._folder_fd, name))
+                each.bind(socket_path(self.folder_fd, name))
                 each.listen(64)
         except BaseException as error:
             self.socket.close()
             self.api_socket.close()
-            os.close(self._folder_fd)
+            os.close(self.folder_fd)
             if isinstance(error, FileExistsError):
                 raise FailureError(
                     f"a run with the id {run_id!r} is under way; end it, or try again"
@@ -69,13 +73,13 @@ class Entry:
 
     def _claim(self) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        fd = os.open(self._run_id + _PROCESS, flags, 0o644, dir_fd=self._folder_fd)
+        fd = os.open(self._run_id + _PROCESS, flags, 0o644, dir_fd=self.folder_fd)
         with os.fdopen(fd, "w") as file:
             file.write(f"{os.getpid()} {_started(os.getpid())}\n")
 
     def withdraw(self) -> None:
-        _remove(self._folder_fd, self._run_id)
-        os.close(self._folder_fd)
+        _remove(self.folder_fd, self._run_id)
+        os.close(self.folder_fd)
 
 
 def announced() -> list[Announced]:
@@ -87,7 +91,7 @@ def announced() -> list[Announced]:
                 continue
             for name in os.listdir(fd):  # noqa: PTH208 - of a descriptor
                 # whatever else is there is passed over
-                if not is_run_id(name) or name.endswith(_API) or not _is_socket(fd, name, owner_uid):
+                if not is_run_id(name) or name.endswith(_BESIDE) or not _is_socket(fd, name, owner_uid):
                     continue
                 if _is_under_way(fd, name, owner_uid):
                     found.setdefault(name, Announced(name, owner_uid, folder))
@@ -249,6 +253,6 @@ def _started(pid: int) -> int:
 
 
 def _remove(folder_fd: int, run_id: str) -> None:
-    for name in (run_id, run_id + _API, run_id + _PROCESS):
+    for name in (run_id, *(run_id + each for each in _BESIDE), run_id + _PROCESS):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name, dir_fd=folder_fd)

@@ -84,19 +84,17 @@ class ControlServer:
         self._closing = threading.Event()
         self._clients: set[socket.socket] = set()
         self._lock = threading.Lock()
-        self._entry = Entry(run_id)
-        self._socket = self._entry.socket
-        #: where the control API is called (see api/)
-        self.api_socket = self._entry.api_socket
+        self.entry = Entry(run_id)
+        self._socket = self.entry.socket
         self._accepter = threading.Thread(target=self._accept, name="control", daemon=True)
         self._accepter.start()
 
     def close(self) -> None:
         self._closing.set()
-        self._entry.withdraw()
+        self.entry.withdraw()
         with self._lock:
             clients, self._clients = self._clients, set()
-        self.api_socket.close()
+        self.entry.api_socket.close()
         for client in (self._socket, *clients):
             with contextlib.suppress(OSError):  # a client may have gone first
                 client.shutdown(socket.SHUT_RDWR)

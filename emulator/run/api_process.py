@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import pickle
-import socket
 import threading
 import time
 from multiprocessing.connection import wait
@@ -17,10 +15,10 @@ from typing import Protocol
 
 from ..control.api import settings
 from ..control.api.listening import Listening
+from ..control.places import Entry
 from ..epoch import Nodes
 from ..errors import FailureError
 from ..safe_files import Folder
-from ..scenario import Scenario
 from .processes import Child, start_child
 
 log = logging.getLogger(__name__)
@@ -32,9 +30,7 @@ _GRACE_S = 5.0
 
 
 class CalledMesh(Protocol):
-    scenario: Scenario
     run_id: str
-    duration_ns: int
 
     @property
     def nodes(self) -> Nodes: ...
@@ -43,10 +39,10 @@ class CalledMesh(Protocol):
 
 
 class ApiProcess:
-    """From now on until ``close``; ``listen`` is closed by whoever opened it."""
+    """From now on until ``close``; ``listen`` is closed by whoever has it."""
 
-    def __init__(self, mesh: CalledMesh, unix: socket.socket, listen: Listening | None) -> None:
-        self._mesh, self._unix, self._listen = mesh, unix, listen
+    def __init__(self, mesh: CalledMesh, entry: Entry, listen: Listening | None) -> None:
+        self._mesh, self._entry, self._listen = mesh, entry, listen
         self._closing, self._wake = os.pipe2(os.O_CLOEXEC)
         self._child: Child | None = None
         self._thread = threading.Thread(target=self._run, name="control API", daemon=True)
@@ -59,13 +55,16 @@ class ApiProcess:
         return None if child is None else child.pid
 
     def close(self) -> None:
-        os.close(self._wake)
-        self._thread.join()
-        os.close(self._closing)
+        """Safe to call twice."""
+        if self._wake >= 0:
+            os.close(self._wake)
+            self._thread.join()
+            os.close(self._closing)
+            self._wake = -1
 
     def _run(self) -> None:
         again_s = _LEAST_AGAIN_S
-        sources = [self._unix, *([self._listen.socket] if self._listen is not None else [])]
+        sources = [self._entry.api_socket, *([self._listen.socket] if self._listen is not None else [])]
         try:
             while self._closing not in wait([self._closing, *sources]):
                 began_s = time.monotonic()
@@ -100,12 +99,11 @@ class ApiProcess:
 
     def _start(self) -> Child:
         mesh, tls = self._mesh, None if self._listen is None else self._listen.tls
-        told = settings.ApiSettings(
-            mesh.run_id, mesh.nodes, pickle.dumps(mesh.scenario), mesh.duration_ns, tls
-        )
+        told = settings.ApiSettings(mesh.run_id, mesh.nodes, tls)
         fds = {
             "--settings-fd": settings.written(told),
-            "--unix-fd": self._unix.fileno(),
+            "--unix-fd": self._entry.api_socket.fileno(),
+            "--place-fd": self._entry.folder_fd,
             "--folder-fd": mesh.folder.fd,
         }
         try:

@@ -71,8 +71,8 @@ class Emulation(RunningMesh):
     ``clock`` is "real", "paced", "stepped", or a Clock of the caller's; ``out`` the folder
     of the record (default ``runs/<run id>``); ``links`` a backend's name or
     "auto"; ``plane`` "wired", "fabric" or "auto"; what is None comes from the
-    scenario.  ``listen``: where the control API is called by TCP; the caller's
-    to close.  Raises OrbitmeshError.
+    scenario.  ``listen``: where the control API is called by TCP, the run's
+    until it ends.  Raises OrbitmeshError.
     """
 
     _awake: StayAwake | None = None
@@ -183,7 +183,7 @@ class Emulation(RunningMesh):
             | {"watch": Watched(self.feed).answer},
             self._supervision.fail,
         )
-        self._api = ApiProcess(self, self._control.api_socket, self._listen)
+        self._api = ApiProcess(self, self._control.entry, self._listen)
         self._start_nodes()
         self._count_afresh()
 
@@ -312,6 +312,8 @@ class Emulation(RunningMesh):
             if self._awake is not None:
                 last_first.callback(self._awake.close)
             last_first.callback(self.feed.drop)
+            if self._listen is not None:
+                last_first.callback(self._listen.close)
             if self._api is not None:
                 last_first.callback(self._api.close)
             if self._control is not None:  # its end tells waiting clients that all is written and gone

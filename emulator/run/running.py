@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..control.api.listening import Listening
 from ..epoch import Bool, Epoch, Nodes
 from ..feed.feed import Feed
 from ..interventions import Change
@@ -51,6 +52,7 @@ class RunningMesh:
     plane_reason: str
     backend: Carrier
     _conductor: Conductor | None = None
+    _listen: Listening | None = None
     _recorder: RecorderProcess | None = None
     _node_processes: NodeProcesses | None = None
 
@@ -84,6 +86,11 @@ class RunningMesh:
     def folder(self) -> Folder:
         """The same, open, while the run lasts."""
         return self._folder.opened
+
+    @property
+    def listens(self) -> str | None:
+        """Where the control API is called by TCP, and how, in words."""
+        return None if self._listen is None else str(self._listen)
 
     @property
     def net(self) -> MeshNet:

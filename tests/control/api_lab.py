@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
+import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +24,41 @@ from e2e_lab import toy
 
 PATIENCE_S = 30.0
 ControlStub: Any = control_pb2_grpc.ControlServiceStub
+
+
+class Certificates:
+    """A CA, and certificates of it for ``localhost``: what callers and runs prove themselves by."""
+
+    def __init__(self, folder: Path) -> None:
+        if shutil.which("openssl") is None:
+            pytest.skip("needs openssl (./mesh test installs it)")
+        self.folder = folder
+        self.ca, self.ca_key = folder / "ca.pem", folder / "ca.key"
+        self._openssl("req", "-x509", *self._new(self.ca_key, "a CA"), "-days", "2", "-out", self.ca)
+        self.cert, self.key = self.of("run")
+        self.token = folder / "token"
+        self.token.touch(0o600)
+        self.token.write_text(secrets.token_hex(32) + "\n")
+
+    def of(self, name: str) -> tuple[Path, Path]:
+        cert, key, asked, more = (self.folder / f"{name}.{kind}" for kind in ("pem", "key", "csr", "cnf"))
+        more.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+        self._openssl("req", *self._new(key, name), "-out", asked)
+        self._openssl(
+            "x509", "-req", "-in", asked, "-CA", self.ca, "-CAkey", self.ca_key, "-CAcreateserial",
+            "-days", "2", "-extfile", more, "-out", cert,
+        )  # fmt: skip
+        return cert, key
+
+    @staticmethod
+    def _new(key: Path, name: str) -> list[str | Path]:
+        curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+        return [*curve, "-keyout", key, "-subj", f"/CN={name}"]
+
+    @staticmethod
+    def _openssl(*words: str | Path) -> None:
+        done = subprocess.run(["openssl", *map(str, words)], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
 
 
 @contextmanager

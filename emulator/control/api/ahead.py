@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ...errors import InputError, OrbitmeshError
+from ..client import Client
 from ..messages import encode
 from .settings import ApiSettings
 
@@ -45,8 +46,10 @@ def _rows(settings: ApiSettings, request: dict[str, Any]) -> Iterator[dict[str, 
     if not 0 < long_ns <= _MOST_DURATION_NS:
         raise InputError(f"duration_ns is {long_ns}: write more than 0 and at most 366 days")
     a, b = (find_node(request[end], settings.nodes) for end in ("a", "b"))
-    scenario = settings.scenario()
+    with Client.connect(settings.run_id) as client:
+        scenario, kept, _ = client.scenario()
     geometry = Geometry(scenario, Window(begin_ns, long_ns, "plan"))
+    geometry.interventions = kept
     names, end_ns = geometry.nodes.names, begin_ns + long_ns
     if not request["way"]:
         found = sight(geometry, a, b, begin_ns, end_ns)

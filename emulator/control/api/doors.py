@@ -24,6 +24,15 @@ class Doors:
         """In a thread.  Raises what the client does; a connection that failed is not used again."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask, question)
 
+    async def ask_apart(self, question: Callable[[Client], T]) -> T:
+        """The same for what may take long, by a connection of its own."""
+
+        def ask() -> T:
+            with self.new() as client:
+                return question(client)
+
+        return await asyncio.to_thread(ask)
+
     def _ask(self, question: Callable[[Client], T]) -> T:
         try:
             client = self._free.pop()

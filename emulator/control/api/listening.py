@@ -16,7 +16,7 @@ _BACKLOG = 64
 
 
 class Listening:
-    """A socket by TCP, and what callers there prove themselves by.  A context manager."""
+    """A socket by TCP, and what callers there prove themselves by."""
 
     def __init__(self, tcp: socket.socket, tls: Tls) -> None:
         self.socket, self.tls = tcp, tls
@@ -48,11 +48,16 @@ class Listening:
         credentials.check_pair(tls.certificate, tls.key)
         return cls(_listening(host, port), tls)
 
-    def __enter__(self) -> Listening:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         self.socket.close()
+
+    def __str__(self) -> str:
+        proof = [
+            name
+            for name, there in (("a token", self.tls.token), ("a certificate", self.tls.client_ca))
+            if there
+        ]
+        return f"the control API is called at {self.address}, over TLS, with {' and '.join(proof)}"
 
     @property
     def address(self) -> str:

@@ -14,7 +14,6 @@ import os
 import signal
 import socket
 import sys
-import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from grpc_reflection.v1alpha import reflection
 from orbitmesh.control.v1 import control_pb2 as pb
 
 from ...run.processes import keep_capabilities
+from ..places import API_INNER
 from . import settings
 from .captures import Captures
 from .doors import Doors
@@ -68,18 +68,20 @@ async def serve(arguments: argparse.Namespace) -> None:
     starting = Starting(arguments.starter_fd)
     service = Service(told, arguments.folder_fd, starting)
     relay = Relay()
-    with tempfile.TemporaryDirectory(prefix="orbitmesh-api-") as folder:  # for its owner alone
-        servers = [await _served(service, f"{folder}/local")]
-        relay.serve(socket.socket(fileno=arguments.unix_fd), f"{folder}/local")
-        if arguments.tcp_fd is not None:
-            servers.append(await _served(service, f"{folder}/far", told.tls))
-            relay.serve(socket.socket(fileno=arguments.tcp_fd), f"{folder}/far")
-        while not starting.gone.is_set():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(starting.gone.wait(), 1.0)
-            if relay.idle_s() > _IDLE_S and not service.captures:
-                break
-        await asyncio.gather(*(server.stop(_GRACE_S) for server in servers))
+    local, far = (f"/proc/self/fd/{arguments.place_fd}/{told.run_id}{end}" for end in API_INNER)
+    servers = [await _served(service, local)]
+    relay.serve(socket.socket(fileno=arguments.unix_fd), local)
+    if arguments.tcp_fd is not None:
+        servers.append(await _served(service, far, told.tls))
+        relay.serve(socket.socket(fileno=arguments.tcp_fd), far)
+    while not starting.gone.is_set():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(starting.gone.wait(), 1.0)
+        if relay.idle_s() > _IDLE_S and not service.captures:
+            return
+    if not starting.in_order:  # callers see a connection that is lost, and call again
+        os._exit(1)
+    await asyncio.gather(*(server.stop(_GRACE_S) for server in servers))
 
 
 async def _served(service: Service, path: str, tls: settings.Tls | None = None) -> Any:
@@ -106,7 +108,7 @@ async def _served(service: Service, path: str, tls: settings.Tls | None = None) 
 
 def main() -> int:
     parser = argparse.ArgumentParser()
-    for name in ("--starter-fd", "--settings-fd", "--unix-fd", "--folder-fd"):
+    for name in ("--starter-fd", "--settings-fd", "--unix-fd", "--place-fd", "--folder-fd"):
         parser.add_argument(name, type=int, required=True)
     parser.add_argument("--tcp-fd", type=int)
     arguments = parser.parse_args()
@@ -114,6 +116,7 @@ def main() -> int:
         signal.signal(number, signal.SIG_IGN)
     logging.basicConfig(format="orbitmesh: control API: %(message)s")
     sys.setswitchinterval(_SWITCH_S)
+    os.umask(0o077)  # what it listens on is for its user alone
     keep_capabilities()
     os.nice(_NICENESS)
     asyncio.run(serve(arguments))

@@ -1,7 +1,7 @@
 """From the sockets that the run holds to the server's own, connection by connection.
 
-gRPC takes no socket that somebody else listens on.  So it listens on one of its own, in a folder that only
-this process's user reaches, and what comes is spliced there and back by the kernel: a megabyte at a time, two
+gRPC takes no socket that somebody else listens on.  So it listens on one of its own, which only this
+process's user reaches, and what comes is spliced there and back by the kernel: a megabyte at a time, two
 threads a connection, which wait outside of Python's lock.
 """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +99,9 @@ class ControlService:
     async def Intervene(self, request: Any) -> Any:  # noqa: N802
         wishes = ("lasts_ns", "rate_bps", "loss_ratio", "extra_delay_ns")
         more = {key: getattr(request, key) for key in wishes if request.HasField(key)}
-        by = plain(request.by, _MOST_BY_CHARACTERS) or "program"
+        if more.get("extra_delay_ns") == 0 and not more.keys() & {"rate_bps", "loss_ratio"}:
+            raise InputError("extra_delay_ns is 0, which changes nothing; without it all that is named fails")
+        by = _who(request)
         answer = await self._doors.ask(lambda client: client.intervene(request.what, by=by, **more))
         return pb.InterveneResponse(
             interventions=map(answers.intervention, answer["interventions"]),
@@ -135,20 +137,24 @@ class ControlService:
     # ---- the clock
 
     async def Pause(self, request: Any) -> Any:  # noqa: N802
-        return pb.PauseResponse(clock=answers.clock(await self._doors.ask(Client.pause)))
+        return pb.PauseResponse(clock=await self._clock(lambda client, by: client.pause(by=by), request))
 
     async def Resume(self, request: Any) -> Any:  # noqa: N802
-        return pb.ResumeResponse(clock=answers.clock(await self._doors.ask(Client.resume)))
+        return pb.ResumeResponse(clock=await self._clock(lambda client, by: client.resume(by=by), request))
 
     async def Step(self, request: Any) -> Any:  # noqa: N802
-        if request.by_ns <= 0:
-            raise InputError(f"by_ns is {request.by_ns}: write more than 0")
-        answer = await self._doors.ask(lambda client: client.step(request.by_ns))
-        return pb.StepResponse(clock=answers.clock(answer))
+        return pb.StepResponse(
+            clock=await self._clock(lambda client, by: client.step(request.step_ns, by=by), request)
+        )
 
     async def SetSpeed(self, request: Any) -> Any:  # noqa: N802
-        answer = await self._doors.ask(lambda client: client.speed(request.speed_ratio))
-        return pb.SetSpeedResponse(clock=answers.clock(answer))
+        return pb.SetSpeedResponse(
+            clock=await self._clock(lambda client, by: client.speed(request.speed_ratio, by=by), request)
+        )
+
+    async def _clock(self, ask: Callable[[Client, str], dict[str, Any]], request: Any) -> Any:
+        """A step may take as long as a run: it takes no place of what is asked beside it."""
+        return answers.clock(await self._doors.ask_apart(lambda client: ask(client, _who(request))))
 
     # ---- the end
 
@@ -161,6 +167,10 @@ class ControlService:
         with self._doors.new() as client:
             client.down()
         return failure_of(self._record)
+
+
+def _who(request: Any) -> str:
+    return plain(request.by, _MOST_BY_CHARACTERS) or "program"
 
 
 def _given(request: Any, field: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ...epoch import Nodes
@@ -25,14 +25,8 @@ class Tls:
 class ApiSettings:
     run_id: str
     nodes: Nodes
-    #: a Scenario, for those who need it: reading it takes the longest
-    scenario_pickled: bytes = field(repr=False)
-    duration_ns: int
     #: of callers by TCP
     tls: Tls | None = None
-
-    def scenario(self) -> Any:
-        return pickle.loads(self.scenario_pickled)
 
 
 def written(settings: ApiSettings) -> int:

@@ -24,6 +24,8 @@ from . import settings
 #: of a request to start something: what a socket takes at once
 MOST_BYTES = 128 << 10
 MOST_FDS = 4
+#: in order: those who are served are served to their end
+END = b"end"
 
 _LOOK_EVERY_S = 1.0
 _END_S = 4.0
@@ -31,7 +33,7 @@ _END_S = 4.0
 
 def main() -> int:
     parser = argparse.ArgumentParser()
-    for name in ("--control-fd", "--settings-fd", "--unix-fd", "--folder-fd"):
+    for name in ("--control-fd", "--settings-fd", "--unix-fd", "--place-fd", "--folder-fd"):
         parser.add_argument(name, type=int, required=True)
     parser.add_argument("--tcp-fd", type=int)
     arguments = parser.parse_args()
@@ -45,7 +47,7 @@ class _Starter:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self._control, self._settings_fd = arguments.control_fd, arguments.settings_fd
         self._server = self._start_server(arguments)
-        for fd in (arguments.unix_fd, arguments.tcp_fd, arguments.folder_fd):
+        for fd in (arguments.unix_fd, arguments.tcp_fd, arguments.place_fd, arguments.folder_fd):
             if fd is not None:
                 os.close(fd)  # a program that lives on must not keep them
         # what programs need, imported while the server starts
@@ -58,6 +60,7 @@ class _Starter:
         fds = {
             "--starter-fd": theirs.fileno(),
             "--settings-fd": self._settings_fd,
+            "--place-fd": arguments.place_fd,
             "--folder-fd": arguments.folder_fd,
             "--unix-fd": arguments.unix_fd,
             "--tcp-fd": arguments.tcp_fd,
@@ -79,8 +82,10 @@ class _Starter:
                 self._reap()
                 if self._socket.fileno() in ready and not self._request():
                     break  # the server has gone
-                if self._control in ready:
-                    break  # the run has
+                if self._control in ready:  # the run has, or is about to
+                    with contextlib.suppress(OSError):
+                        self._socket.send(END)
+                    break
         self._socket.close()
         return self._end_server()
 

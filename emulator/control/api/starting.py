@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 from collections.abc import AsyncIterator, Sequence
@@ -10,20 +11,22 @@ from typing import Any
 
 from ...errors import FailureError, InputError
 from ..client import error_of
-from .starter import MOST_BYTES
+from .starter import END, MOST_BYTES
 
 
 class Starting:
-    """``gone``: the starter, and with it the run, has."""
+    """``gone``: the starter has; ``in_order``: since the run ends."""
 
     def __init__(self, starter_fd: int) -> None:
         self._socket = socket.socket(fileno=starter_fd)
         self._socket.setblocking(False)
-        self.gone = asyncio.Event()
+        self.gone, self.in_order = asyncio.Event(), False
         asyncio.get_running_loop().add_reader(self._socket, self._read)
 
     def _read(self) -> None:
-        """It says nothing: this is its end."""
+        """It says one word, at its end."""
+        with contextlib.suppress(OSError):
+            self.in_order = self._socket.recv(64) == END
         asyncio.get_running_loop().remove_reader(self._socket)
         self.gone.set()
 
