@@ -62,6 +62,17 @@ def test_what_is_failed_is_listed_and_its_links_are_gone_until_it_is_restored(me
     assert "nothing is failed" in orbitmesh("faults").stderr
 
 
+def test_what_is_failed_again_at_once_does_not_end_the_ticks(mesh, orbitmesh) -> None:
+    for words in (["fail", "sat-2-0:sat-2-1"], ["restore", "--all"], ["fail", "sat-2-0:sat-2-1", "sat-2-0"]):
+        assert orbitmesh(*words).exit_code == 0
+    json.loads(orbitmesh("faults", "-o", "json").stdout)  # which counts what each has cost
+    before = len(mesh.ticks.cost_ns)
+    deadline_s = time.monotonic() + 30
+    while len(mesh.ticks.cost_ns) <= before:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.05)
+
+
 def test_of_a_link_that_is_not_there_it_is_said(orbitmesh) -> None:
     assert "sat-0-0:sat-3-3: there is no such link now" in orbitmesh("fail", "sat-0-0:sat-3-3").stderr
     again = orbitmesh("fail", "sat-0-1:sat-0-2", "sat-4-4")

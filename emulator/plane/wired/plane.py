@@ -252,9 +252,12 @@ class Plane(MeshPlane):
 
     def drops(self, places: Int64) -> Int64:
         """See MeshPlane."""
+        # two interventions may be about one link, and a backend is asked for each once
+        links, asked = np.unique(places.astype(np.int32), return_inverse=True)
         with self._lock:
-            counted = self.backend.counters(places.astype(np.int32))
-            return np.column_stack([counted.dropped_down.sum(axis=1), counted.dropped_loss.sum(axis=1)])
+            counted = self.backend.counters(links)
+        down, lost = counted.dropped_down.sum(axis=1), counted.dropped_loss.sum(axis=1)
+        return np.column_stack([down, lost])[asked]
 
     def counters(self) -> dict[str, int]:
         """Totals of all links there have been, both directions, by the names of LinkCounters."""
