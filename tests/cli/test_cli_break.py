@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -125,14 +126,15 @@ def _blocks(kind: str) -> list[str]:
 def test_the_document_s_commands_do_what_it_says(orbitmesh) -> None:
     (commands,) = _blocks("console")
     for line in commands.splitlines():
-        done = orbitmesh(*line.removeprefix("$ sudo orbitmesh ").split())
+        done = orbitmesh(*shlex.split(line.removeprefix("$ sudo orbitmesh ")))
         assert done.exit_code == 0, (line, done.output)
     assert json.loads(orbitmesh("faults", "-o", "json").stdout) == []
 
 
 def test_the_document_s_faults_are_those_of_a_scenario() -> None:
     (faults,) = _blocks("toml")
-    found = Geometry(loads(TOY.read_text() + faults)).interventions
+    longer = TOY.read_text().replace('duration = "5 s"', 'duration = "5 min"')
+    found = Geometry(loads(longer + faults)).interventions
     assert [each.what for each in found.in_force(25 * 10**9)][:4] == [
         "sat-2-2:sat-2-3", "sat-0-0:sat-0-1", "plane-3", "gw-tokyo/antenna",
     ]  # fmt: skip
