@@ -48,7 +48,7 @@ def connected(run: str | None, *, limit_s: float | None = None) -> Client | Far:
     if _elsewhere is None:
         from ..control.client import Client
 
-        return Client.connect(run, limit_s=limit_s)
+        return Client.connect(run) if limit_s is None else Client.connect(run, limit_s=limit_s)
     from .far import Far
 
     # one that the environment names is one here
