@@ -50,6 +50,10 @@ LONG = (
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+    for marker in ("netns", "native", "guest"):  # run_all.py looks for them by their text
+        files = {item.path for item in items if item.get_closest_marker(marker)}
+        if unnamed := [file for file in files if f"mark.{marker}" not in file.read_text()]:
+            raise pytest.UsageError(f"{unnamed[0]}: write mark.{marker} where its tests are marked so")
     for marker, missing in (("netns", missing_for_netns), ("guest", missing_for_guest)):
         marked = [item for item in items if item.get_closest_marker(marker)]
         reason = missing() if marked else None

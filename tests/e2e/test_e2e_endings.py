@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import MeshProcess
 from e2e_lab import toy
+from mesh_process import MeshProcess
 
 from orbitmesh.emulator import Emulation
 from orbitmesh.emulator.errors import ProcessDied

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from conftest import COMMAND, MeshProcess, Traces
+from mesh_process import COMMAND, MeshProcess, Traces
 
 from orbitmesh.emulator.record.results import load_run
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import COMMAND, MeshProcess, Traces
 from e2e_lab import Commanded, toy, until
+from mesh_process import COMMAND, MeshProcess, Traces
 
 from orbitmesh.emulator import Emulation
 from orbitmesh.emulator.control.client import Client

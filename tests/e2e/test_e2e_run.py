@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from conftest import TOY, MeshProcess
+from mesh_process import TOY, MeshProcess
 
 from orbitmesh.emulator import Emulation, Scenario
 from orbitmesh.emulator.plane.kernel.awake import distrust

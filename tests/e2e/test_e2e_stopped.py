@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import MeshProcess
 from e2e_lab import toy
+from mesh_process import MeshProcess
 
 from orbitmesh.emulator import Emulation
 from orbitmesh.emulator.record.results import load_run
