@@ -68,8 +68,8 @@ class Force:
             key = (a.astype(np.int64) << 32) | b
             place = np.minimum(np.searchsorted(by_link.key, key), len(by_link.key) - 1)
             found = np.where(by_link.key[place] == key, by_link.lossy_by[place], -1)
-        for each in self.changed:
-            if len(each.named.nodes) and each.change is not None and each.change.loss_ratio is not None:
+        for each in self._changed_nodes:
+            if each.change is not None and each.change.loss_ratio is not None:
                 found[np.isin(a, each.named.nodes) | np.isin(b, each.named.nodes)] = each.number
         return found
 
@@ -128,9 +128,8 @@ class Force:
         there[row[has_rate]] = back[row[has_rate]] = rate_bps[has_rate]
         loss = np.full(len(links), np.nan)
         loss[row] = by_link.loss_ratio[is_there]
-        for each in self.changed:  # of nodes: few
-            if each.change is None or not len(each.named.nodes):
-                continue
+        for each in self._changed_nodes:
+            assert each.change is not None
             rows = np.isin(links.a, each.named.nodes) | np.isin(links.b, each.named.nodes)
             delay_ns[rows] += each.change.extra_delay_ns
             if each.change.rate_bps is not None:
@@ -144,6 +143,11 @@ class Force:
             delay_ns=_read_only(delay_ns),
             loss_ratio=None if np.isnan(loss).all() else _read_only(loss),
         )
+
+    @cached_property
+    def _changed_nodes(self) -> tuple[Intervention, ...]:
+        """Few: each is looked for among all links."""
+        return tuple(each for each in self.changed if len(each.named.nodes))
 
     @cached_property
     def _by_link(self) -> _ByLink:
@@ -255,7 +259,10 @@ class Interventions:
 
     def between(self, after_sim_ns: int, until_sim_ns: int) -> tuple[list[Intervention], list[Intervention]]:
         """What began, and what ended, after an instant and up to another."""
-        begun, ended = [], []
+        begun: list[Intervention] = []
+        ended: list[Intervention] = []
+        if bisect_right(self._instants, after_sim_ns) == bisect_right(self._instants, until_sim_ns):
+            return begun, ended  # as with most epochs
         for each in self._asked:
             if after_sim_ns < each.at_sim_ns <= until_sim_ns:
                 begun.append(each)

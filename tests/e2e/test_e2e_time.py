@@ -105,3 +105,14 @@ def test_a_pause_loses_nothing_and_the_run_lasts_as_long_as_emulated_time(plane:
     # what was due is due by the clock of those who measure
     assert summary["measurements"]["due"] > 0
     assert summary["measurements"]["not_sent"].get("no-word", 0) == 0
+
+
+def test_the_page_s_program_does_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[2] / "docs/how-to/time.md").read_text()
+    (block,) = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+    found: dict[str, object] = {}
+    exec(block, found)
+    assert isinstance(found["before"], dict)
+    assert isinstance(found["after"], dict)
+    assert found["before"]["delay_ns"] != found["after"]["delay_ns"]
