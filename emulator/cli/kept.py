@@ -63,7 +63,7 @@ def start(settings: Settings, *, keep: bool, detach: bool) -> None:
             raise FailureError(f"the background process ended without a word; {behind.last_words()}")
         screen.end_progress()
         screen.say(f"{ready['run_id']}: built in {ready['built_s']:.1f} s; {ready['plane_reason']}")
-        if ready["listens"]:
+        if ready.get("listens"):
             screen.say(ready["listens"])
         try:
             last = _watched(screen, behind, ready, 0.0 if detach else ready["duration_s"])
