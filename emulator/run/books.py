@@ -85,7 +85,9 @@ class Books:
             clock_pauses=in_hand.pauses,
             clock_steps=in_hand.steps,
             clock_speeds=tuple(in_hand.speeds),
-            interventions={} if intervening is None or not is_built else intervening.account(),
+            interventions={}
+            if intervening is None or not is_built or backend.failure()
+            else intervening.account(),
             dead_nodes=dict(dead_nodes),
             began_mono_ns=self._began_mono_ns,
             ended_mono_ns=self._ended_mono_ns,
