@@ -210,9 +210,14 @@ class Client:
         limit_s: float | None = None,
     ) -> dict[str, Any]:
         limit_s = self._answer_s if limit_s is None else limit_s
+        if len(line := encode(request)) > messages.MOST_REQUEST_BYTES:
+            raise InputError(
+                f"the request {shown(request['verb'])} is {len(line):,} bytes: a run takes at most "
+                f"{messages.MOST_REQUEST_BYTES:,}; name less at once"
+            )
         try:
             self.socket.settimeout(self._answer_s)
-            messages.send(self.socket, encode(request), give or ())
+            messages.send(self.socket, line, give or ())
             came = self._lines.next(limit_s)
             if came is None:
                 raise RunEnded(f"run {self.run_id} ended before it answered")

@@ -270,3 +270,18 @@ def test_places_for_watchers_are_limited_and_given_back(mesh: tuple[Nodes, list[
         assert watches._hub._thread is not None
 
     on(mesh, test)
+
+
+def test_a_number_that_will_not_come_makes_nobody_else_deaf(mesh: tuple[Nodes, list[Epoch]]) -> None:
+    async def test(run: Run) -> None:
+        run.tick()
+        watches = run.watches()
+        wrong = watches.events(pb.WatchEventsRequest(after_number=2**63 - 1))
+        with pytest.raises(InputError, match="the next one is 1"):
+            await anext(wrong)
+        waiting = asyncio.ensure_future(anext(watches.events(pb.WatchEventsRequest())))
+        await asyncio.sleep(0.2)
+        run.event(7)
+        assert (await asyncio.wait_for(waiting, 20)).event.n == 7
+
+    on(mesh, test)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +17,7 @@ from .settings import ApiSettings
 
 _NICENESS = 10
 _MOST_DURATION_NS = 366 * 86_400 * 10**9
+_MOST_BEGIN_NS = 100 * _MOST_DURATION_NS
 
 
 def answer(settings: ApiSettings, request: dict[str, Any], fd: int) -> None:
@@ -23,6 +26,7 @@ def answer(settings: ApiSettings, request: dict[str, Any], fd: int) -> None:
     os.nice(_NICENESS)  # the mesh goes before what is only asked
     with socket.socket(fileno=os.dup(fd)) as caller:
         os.close(fd)
+        threading.Thread(target=_end_with, args=(caller,), daemon=True).start()
         try:
             for row in _rows(settings, request):
                 caller.sendall(encode(row))
@@ -32,6 +36,16 @@ def answer(settings: ApiSettings, request: dict[str, Any], fd: int) -> None:
             caller.sendall(encode(told))
         except ConnectionError:
             pass  # nobody waits for it any more
+        except Exception as error:  # a defect of ours must not leave the caller without a word
+            caller.sendall(encode({"error": f"{type(error).__name__}: {error}", "exit_status": 1}))
+            raise
+
+
+def _end_with(caller: socket.socket) -> None:
+    """Only its end comes from there: then nobody wants to know any more, however long it would take."""
+    with contextlib.suppress(OSError):
+        caller.recv(1)
+    os._exit(0)
 
 
 def _rows(settings: ApiSettings, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -43,6 +57,8 @@ def _rows(settings: ApiSettings, request: dict[str, Any]) -> Iterator[dict[str, 
     begin_ns, long_ns = request["begin_sim_ns"], request["duration_ns"]
     if begin_ns < 0:
         raise InputError(f"begin_sim_ns is {begin_ns}: the scenario begins at 0")
+    if begin_ns > _MOST_BEGIN_NS:
+        raise InputError(f"begin_sim_ns is {begin_ns}: write at most {_MOST_BEGIN_NS} (100 years)")
     if not 0 < long_ns <= _MOST_DURATION_NS:
         raise InputError(f"duration_ns is {long_ns}: write more than 0 and at most 366 days")
     a, b = (find_node(request[end], settings.nodes) for end in ("a", "b"))

@@ -91,16 +91,20 @@ class Captures:
             raise UnknownName(f"there is no capture {request.capture_number} (there are: {there})")
         if not request.follow:
             self._end(capture)
-        at = 0
-        while True:
-            size_bytes, is_over = capture.size_bytes, capture.client is None
-            while at < size_bytes:
-                data = os.pread(capture.fd, min(_PIECE_BYTES, size_bytes - at), at)
-                at += len(data)
-                yield pb.FetchCaptureResponse(pcapng=data)
-            if is_over:
-                break
-            await asyncio.sleep(_LOOK_EVERY_S)
+        # its own: another caller may have fetched it to its end meanwhile, or this one takes too long
+        fd, at = os.dup(capture.fd), 0
+        try:
+            while True:
+                size_bytes, is_over = min(os.fstat(fd).st_size, capture.most_bytes), capture.client is None
+                while at < size_bytes:
+                    data = os.pread(fd, min(_PIECE_BYTES, size_bytes - at), at)
+                    at += len(data)
+                    yield pb.FetchCaptureResponse(pcapng=data)
+                if is_over:
+                    break
+                await asyncio.sleep(_LOOK_EVERY_S)
+        finally:
+            os.close(fd)
         if self._kept.pop(request.capture_number, None) is not None:
             os.close(capture.fd)
 

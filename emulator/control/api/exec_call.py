@@ -14,7 +14,8 @@ from typing import Any
 
 from orbitmesh.control.v1 import control_pb2 as pb
 
-from ...errors import FailureError, InputError, RunEnded, TooManyAtOnce
+from ...errors import FailureError, InputError, TooManyAtOnce
+from ...shown import shown
 from .starting import Starting, lines
 
 MOST_PROGRAMS = 64
@@ -23,6 +24,7 @@ _OUTPUT, _ERROR_OUTPUT = (
 )
 _AT_ONCE_BYTES = 1 << 20
 _MOST_SIDE = 10_000
+_START_S = 30.0  # more than the door takes for it
 
 Write = Callable[[Any], Awaitable[None]]
 
@@ -43,6 +45,7 @@ class Programs:
             raise InputError("node is empty: name a node")
         if not start.argv or not start.argv[0]:
             raise InputError(f"nothing to run in {start.node}: write the program and its arguments")
+        _check_words(start)
         self._n_running += 1
         try:
             await _Call(self._starting, start).run(requests, write)
@@ -54,7 +57,7 @@ class _Call:
     """One program; ``_input`` and ``_outputs`` are our ends of what it reads and writes."""
 
     def __init__(self, starting: Starting, start: Any) -> None:
-        self._has_terminal = start.HasField("terminal")
+        self._starting, self._has_terminal = starting, start.HasField("terminal")
         with contextlib.ExitStack() as theirs:
             if self._has_terminal:
                 _check_window(start.terminal)
@@ -100,8 +103,8 @@ class _Call:
 
         try:
             said = lines(self._program)
-            if await anext(said, None) is None:
-                raise RunEnded("the run is ending")
+            if await self._first(said) is None:
+                raise await self._starting.lost("the program")
             await tell(started=pb.ExecStarted())
             feeding = asyncio.create_task(self._feed(requests))
             ended = asyncio.Event()
@@ -122,9 +125,22 @@ class _Call:
             await asyncio.gather(*reading)
             await tell(ended=pb.ExecEnded(exit_status=waiting.result()))
         finally:
-            for task in (*reading, *([feeding] if feeding else ())):
+            tasks = [*reading, *([feeding] if feeding else ())]
+            for task in tasks:
                 task.cancel()
+            if tasks:  # else they would stop to wait for descriptors that are another call's by then
+                await asyncio.wait(tasks)
             self._close()
+
+    @staticmethod
+    async def _first(said: AsyncIterator[dict[str, Any]]) -> dict[str, Any] | None:
+        try:
+            async with asyncio.timeout(_START_S):
+                return await anext(said, None)
+        except TimeoutError:
+            raise FailureError(
+                f"the program has not been started for {_START_S:.0f} s: is the machine overloaded?"
+            ) from None
 
     def _close(self) -> None:
         for fd in (self._input, *self._outputs.values()):
@@ -214,6 +230,20 @@ def _encoded(field: int, data: bytes) -> bytes:
         head.append(n & 0x7F | 0x80)
         n >>= 7
     return b"".join((head, bytes([n]), data))
+
+
+def _check_words(start: Any) -> None:
+    """InputError for what no program can be given."""
+    for name in start.environment:
+        if not name or "=" in name:
+            raise InputError(f"environment: {shown(name)} is no variable's name")
+    words = {
+        "argv": start.argv, "environment": (*start.environment, *start.environment.values()),
+        "working_directory": (start.working_directory,),
+    }  # fmt: skip
+    for field, texts in words.items():
+        if any("\0" in text for text in texts):
+            raise InputError(f"{field} has a character 0, which no program can be given: leave it out")
 
 
 def _check_window(window: Any) -> None:

@@ -140,7 +140,7 @@ class Hub:
                 present = [watching.read(0), *watching.rest()]
                 assert watching.position is not None
                 self._call(self._stand, present, watching.position, begin)
-                if begin is not None:
+                if begin is not None and begin < watching.position:  # a number to come is nobody's
                     watching = client.watching(begin, epochs=True)
                 used_s = time.monotonic()
                 while not watching.is_at_end and time.monotonic() - used_s < _IDLE_S:
@@ -177,7 +177,7 @@ class Hub:
 
     def _stand(self, present: list[Entry | Missed | None], feed_number: int, begin: int | None) -> None:
         self.feed_number = feed_number
-        begin = feed_number if begin is None else begin
+        begin = feed_number if begin is None else min(begin, feed_number)
         for news in present:
             if not isinstance(news, Entry):
                 continue

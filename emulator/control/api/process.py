@@ -24,6 +24,7 @@ from grpc_reflection.v1alpha import reflection
 
 from orbitmesh.control.v1 import control_pb2 as pb
 
+from ...errors import TooManyAtOnce
 from ...run.processes import keep_capabilities
 from ..places import API_INNER
 from . import settings
@@ -35,6 +36,9 @@ from .service import ControlService
 from .serving import MOST_RPCS, OPTIONS, SERVICE, handlers
 from .starting import Starting, lines
 from .tokens import TokenNeeded
+
+#: about contacts: each takes a core for a while
+MOST_QUESTIONS = 8
 
 _IDLE_S = 60.0
 _GRACE_S = 1.0
@@ -48,19 +52,28 @@ class Service(ControlService):
     def __init__(self, told: settings.ApiSettings, folder_fd: int, starting: Starting) -> None:
         doors = Doors(told.run_id)
         super().__init__(told, doors, Path(f"/proc/self/fd/{folder_fd}"))
-        self._starting = starting
+        self._starting, self._n_asked = starting, 0
         self.captures = Captures(doors)
         self.Exec = Programs(starting).exec
         self.StartCapture, self.FetchCapture = self.captures.start, self.captures.fetch
 
     async def Contacts(self, request: Any) -> AsyncIterator[Any]:  # noqa: N802
-        question = await self._contacts_question(request)
-        with self._starting.start(question) as asked:
-            async for row in lines(asked):
-                if "end" in row:
-                    return
-                yield pb.ContactsResponse(**row)
-        raise RuntimeError("it ended before it had answered")
+        if self._n_asked >= MOST_QUESTIONS:
+            raise TooManyAtOnce(
+                f"{MOST_QUESTIONS} ask for contacts already, which are as many as can: ask again when one has"
+                " its answer"
+            )
+        self._n_asked += 1
+        try:
+            question = await self._contacts_question(request)
+            with self._starting.start(question) as asked:
+                async for row in lines(asked):
+                    if "end" in row:
+                        return
+                    yield pb.ContactsResponse(**row)
+            raise await self._starting.lost("what finds contacts")
+        finally:
+            self._n_asked -= 1
 
 
 async def serve(arguments: argparse.Namespace) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -124,11 +125,13 @@ def _single(handle: Callable[[Any], Awaitable[Any]], read: Read) -> Any:
     return call
 
 
-def _stream(handle: Callable[[Any], AsyncIterator[Any]], read: Read) -> Any:
+def _stream(handle: Callable[[Any], AsyncGenerator[Any, None]], read: Read) -> Any:
     async def call(data: bytes, context: Any) -> None:
         try:
-            async for response in handle(read(data)):
-                await context.write(response)
+            # closed with the call, wherever it is cancelled: what it holds is free again
+            async with contextlib.aclosing(handle(read(data))) as responses:
+                async for response in responses:
+                    await context.write(response)
         except Exception as error:
             await _abort(context, error)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pickle
 from dataclasses import dataclass, field
@@ -30,10 +31,12 @@ class ApiSettings:
 
 
 def written(settings: ApiSettings) -> int:
-    """A descriptor of a memory file."""
-    fd = os.memfd_create("orbitmesh-api", os.MFD_CLOEXEC)
+    """A descriptor of a memory file that nobody can change: who serves has fewer rights than who reads it."""
+    fd = os.memfd_create("orbitmesh-api", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     with os.fdopen(os.dup(fd), "wb") as file:
         pickle.dump(settings, file)
+    seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, seals)
     return fd
 
 

@@ -9,9 +9,11 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from ...errors import FailureError, InputError
+from ...errors import FailureError, InputError, OrbitmeshError, RunEnded
 from ..client import error_of
 from .starter import END, MOST_BYTES
+
+_GONE_S = 0.5  # from the end of what it started to the starter's own
 
 
 class Starting:
@@ -49,6 +51,14 @@ class Starting:
             raise FailureError("the run is ending") from None
         ours.setblocking(False)
         return ours
+
+    async def lost(self, what: str) -> OrbitmeshError:
+        """Why its socket closed before it had said all: with the run, or it alone."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.gone.wait(), _GONE_S)
+        if self.gone.is_set():
+            return RunEnded("the run is ending")
+        return FailureError(f"{what} was lost before it had answered: ask again")
 
 
 async def lines(connection: socket.socket) -> AsyncIterator[dict[str, Any]]:
