@@ -58,11 +58,13 @@ esac
 if [[ -n ${with_tests:-} ]]; then
     # AddressSanitizer, UBSan and libFuzzer for the engine; shellcheck for the scripts; mtr to look at a mesh,
     # tshark at a capture
-    packages+=(clang shellcheck mtr-tiny tshark ${clang_version:+"libclang-rt-$clang_version-dev"})
+    packages+=(clang shellcheck mtr-tiny tshark openssl ${clang_version:+"libclang-rt-$clang_version-dev"})
 fi
 
 # Not every system has these; tests that need them say that they were skipped.
 wanted=()
+# Node, for a client of the control API in another language; some systems' own brings npm with it.
+if [[ -n ${with_tests:-} ]] && ! command -v npm >/dev/null; then wanted+=(nodejs npm); fi
 if [[ -n ${with_test_machines:-} ]]; then wanted+=(user-mode-linux vagrant); fi
 
 if [[ -n ${with_vm:-} ]]; then
