@@ -226,7 +226,7 @@ def test_a_killed_process_comes_back_where_it_was_and_what_was_in_force_stays(me
     assert mesh.ticks is not None
     api.Intervene(pb.InterveneRequest(what=[LASER]))
     events = api.WatchEvents(pb.WatchEventsRequest(after_number=0))
-    last = next(events).number
+    last, following = next(events).number, next(events).number
     epochs = api.WatchEpochs(pb.WatchEpochsRequest())
     state = next(epochs)
     while (update := next(epochs)).number < state.number + 4:
@@ -241,7 +241,7 @@ def test_a_killed_process_comes_back_where_it_was_and_what_was_in_force_stays(me
     assert after.WhichOneof("change") == "diff"
     assert after.epoch_number == update.epoch_number + 1
     events = api.WatchEvents(pb.WatchEventsRequest(after_number=last), timeout=30)
-    assert next(events).number == last + 1
+    assert next(events).number == following  # on a busy machine a late tick may be between them
     api.Lift(pb.LiftRequest(all=True))
 
 
