@@ -129,6 +129,10 @@ def _secret(folder: Path, text: str = secrets.token_hex(32), mode: int = 0o600) 
         (lambda p, t: {"address": "nowhere"}, "--listen: 'nowhere' is no address: write HOST:PORT"),
         (lambda p, t: {"address": "localhost:70000"}, "is no address"),
         (lambda p, t: {"address": "no such host:1"}, "is no address"),
+        (lambda p, t: {"address": "::1:7400"}, r"is no address: write HOST:PORT, as .* or \[::1\]:7400"),
+        (lambda p, t: {"address": "[::1:7400"}, "is no address"),
+        (lambda p, t: {"address": "unix:/tmp/x:1"}, "is no address"),
+        (lambda p, t: {"address": "a\x1b[31m:1"}, "is no address"),
         (lambda p, t: {"address": "host.invalid:1"}, "host.invalid is no address of this machine"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import socket
 from pathlib import Path
 
@@ -68,10 +69,15 @@ class Listening:
 def host_and_port(address: str, option: str) -> tuple[str, int]:
     """``127.0.0.1:7400``, ``[::1]:7400``, ``london.example:7400``; InputError for anything else."""
     host, colon, port = address.rpartition(":")
-    host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    is_bracketed = host.startswith("[") and host.endswith("]")
+    host = host[1:-1] if is_bracketed else host
     is_port = port.isascii() and port.isdigit() and len(port) <= 5 and int(port) < 65_536
-    if not (colon and host and is_port) or any(c.isspace() for c in host):
-        raise InputError(f"{shown(address)} is no address: write HOST:PORT, as 127.0.0.1:7400", key=option)
+    # gRPC takes what else a text may begin with, as unix: or dns:, for a way to call of its own
+    is_host = re.fullmatch(r"[0-9A-Fa-f:.]+(%[\w.-]+)?" if is_bracketed else r"[\w.-]+", host)
+    if not (colon and is_host and is_port):
+        raise InputError(
+            f"{shown(address)} is no address: write HOST:PORT, as 127.0.0.1:7400 or [::1]:7400", key=option
+        )
     return host, int(port)
 
 

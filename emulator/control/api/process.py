@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -57,6 +58,10 @@ class Service(ControlService):
         self.Exec = Programs(starting).exec
         self.StartCapture, self.FetchCapture = self.captures.start, self.captures.fetch
 
+    @property
+    def is_busy(self) -> bool:
+        return len(self.captures) > 0 or self._doors.is_busy
+
     async def Contacts(self, request: Any) -> AsyncIterator[Any]:  # noqa: N802
         if self._n_asked >= MOST_QUESTIONS:
             raise TooManyAtOnce(
@@ -90,7 +95,7 @@ async def serve(arguments: argparse.Namespace) -> None:
     while not starting.gone.is_set():
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(starting.gone.wait(), 1.0)
-        if relay.idle_s() > _IDLE_S and not service.captures:
+        if not service.is_busy and relay.close_if_idle(_IDLE_S):
             return
     if not starting.in_order:  # callers see a connection that is lost, and call again
         os._exit(1)
@@ -130,6 +135,9 @@ def main() -> int:
     logging.basicConfig(format="orbitmesh: control API: %(message)s")
     sys.setswitchinterval(_SWITCH_S)
     os.umask(0o077)  # what it listens on is for its user alone
+    # a connection needs seven descriptors, a program six
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     keep_capabilities()
     os.nice(_NICENESS)
     asyncio.run(serve(arguments))

@@ -10,75 +10,101 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import select
 import socket
 import threading
 import time
 
 from ..messages import peer_uid
 
-MOST_CONNECTIONS = 128
+MOST_CONNECTIONS = 128  # by each socket: who calls from elsewhere takes no room from those who call here
 _AT_ONCE_BYTES = 1 << 20
 _NO_ROOM_S = 0.2
 
 
 class Relay:
-    """``idle_s()``: for how long there has been no connection."""
-
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._n_connections = 0
+        self._n_connections: dict[str, int] = {}  # by the path inside
         self._idle_since_s = time.monotonic()
+        self._is_closed = False
 
     def serve(self, listening: socket.socket, inner_path: str) -> None:
+        self._n_connections[inner_path] = 0
+        listening.setblocking(False)  # for the run too, which only waits for it
         threading.Thread(
             target=self._accept, args=(listening, inner_path), name="accept", daemon=True
         ).start()
 
-    def idle_s(self) -> float:
+    def close_if_idle(self, for_s: float) -> bool:
+        """Where there has been no connection for so long.  Who calls later waits at the run's socket."""
         with self._lock:
-            return 0.0 if self._n_connections else time.monotonic() - self._idle_since_s
+            is_idle = not any(self._n_connections.values())
+            self._is_closed = is_idle and time.monotonic() - self._idle_since_s > for_s
+            return self._is_closed
 
     def _accept(self, listening: socket.socket, inner_path: str) -> None:
-        is_local = listening.family == socket.AF_UNIX
+        waiting = select.poll()
+        waiting.register(listening, select.POLLIN)
         while True:
-            try:
-                caller, _ = listening.accept()
-            except OSError:
-                time.sleep(_NO_ROOM_S)  # it went away, or there are too many descriptors: the next one may
-                continue
-            if is_local and peer_uid(caller) not in (0, os.geteuid()):
-                caller.close()
-                continue
+            caller: socket.socket | None = None
+            has_room = False
+            waiting.poll()
             with self._lock:
-                has_room = self._n_connections < MOST_CONNECTIONS
-                self._n_connections += has_room
-            if not has_room:
+                if self._is_closed:
+                    return
+                try:
+                    caller, _ = listening.accept()
+                except BlockingIOError:
+                    continue
+                except OSError:
+                    pass  # it went away, or there are too many descriptors: the next one may
+                else:
+                    has_room = self._n_connections[inner_path] < MOST_CONNECTIONS
+                    self._n_connections[inner_path] += has_room
+            if caller is None:
+                time.sleep(_NO_ROOM_S)
+            elif not has_room:
                 caller.close()
-                continue
-            if not is_local:
-                caller.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            else:
+                self._begin(caller, inner_path)
+
+    def _begin(self, caller: socket.socket, inner_path: str) -> None:
+        try:
             threading.Thread(target=self._join, args=(caller, inner_path), daemon=True).start()
+        except RuntimeError:  # no room for one more thread: this caller has to call again
+            caller.close()
+            self._left(inner_path)
+
+    def _left(self, inner_path: str) -> None:
+        with self._lock:
+            self._n_connections[inner_path] -= 1
+            self._idle_since_s = time.monotonic()
 
     def _join(self, caller: socket.socket, inner_path: str) -> None:
         try:
             with caller, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as inner:
+                if caller.family == socket.AF_UNIX:
+                    if peer_uid(caller) not in (0, os.geteuid()):
+                        return
+                else:
+                    caller.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 inner.connect(inner_path)
                 back = threading.Thread(target=_pump, args=(inner, caller), daemon=True)
                 back.start()
                 _pump(caller, inner)
                 back.join()
-        except OSError:
-            pass  # one of the two has gone, and so does the other
+        except (OSError, RuntimeError):
+            pass  # one of the two has gone, and so does the other; or there is no room for a thread
         finally:
-            with self._lock:
-                self._n_connections -= 1
-                self._idle_since_s = time.monotonic()
+            self._left(inner_path)
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:
     """What comes, until the end of it; then both are at their end, as gRPC has no half of a connection."""
-    out, into = os.pipe2(os.O_CLOEXEC)
+    pipe: tuple[int, ...] = ()
     try:
+        out, into = pipe = os.pipe2(os.O_CLOEXEC)
         with contextlib.suppress(OSError):  # a user may have no right to large pipes
             fcntl.fcntl(into, fcntl.F_SETPIPE_SZ, _AT_ONCE_BYTES)
         while n_bytes := os.splice(source.fileno(), into, _AT_ONCE_BYTES):
@@ -87,8 +113,8 @@ def _pump(source: socket.socket, sink: socket.socket) -> None:
     except OSError:
         pass
     finally:
-        os.close(out)
-        os.close(into)
+        for fd in pipe:
+            os.close(fd)
         for each in (source, sink):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)

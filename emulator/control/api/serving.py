@@ -28,6 +28,8 @@ OPTIONS = [
     # programs write and read much: a megabyte at a time
     ("grpc.http2.max_frame_size", 1 << 20),
     ("grpc.http2.lookahead_bytes", 4 << 20),
+    # who connects and says nothing does not keep its place
+    ("grpc.server_handshake_timeout_ms", 20_000),
     # a caller that vanished without a word is found out
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
