@@ -67,4 +67,7 @@ def in_words(now: dict[str, Any]) -> str:
 
 
 def _tell(answer: dict[str, Any]) -> None:
-    say(f"at {answer['elapsed_ns'] / 1e9:.3f} s of the run, {in_words(answer) or 'and going on'}")
+    said = f"at {answer['elapsed_ns'] / 1e9:.3f} s of the run"
+    if (sim_ns := answer.get("sim_ns", answer["elapsed_ns"])) != answer["elapsed_ns"]:
+        said += f" (emulated instant {sim_ns / 1e9:.3f} s)"
+    say(f"{said}, {in_words(answer) or 'and going on'}")

@@ -161,7 +161,11 @@ def _ask(run: str | None, what: list[str], lasts: str | None, **more: Any) -> No
         answer = client.intervene(what, by=who(), **more)
     verb = "is changed" if {"rate_bps", "extra_delay_ns", "loss_ratio"} & more.keys() else "has failed"
     for each in answer["interventions"]:
-        ends = "" if each["until_sim_ns"] is None else f" until {each['until_sim_ns'] / 1e9:.3f} s of the run"
+        ends = (
+            ""
+            if each["until_sim_ns"] is None
+            else f" until emulated instant {each['until_sim_ns'] / 1e9:.3f} s"
+        )
         say(f"{each['what']} {verb}{ends}: in force {answer['in_force_ns'] / 1e6:.1f} ms after the call")
     for each in answer.get("absent", ()):
         say(f"{each}: there is no such link now; should one come, it holds for that")

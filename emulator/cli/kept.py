@@ -253,9 +253,10 @@ def serve(settings: Settings, lifeline_fd: int, *, keep: bool) -> None:
                         }
                     }
                 )
-                mesh.wait()
-                if keep and not mesh.ended:
+                if keep:
                     mesh.hold()
+                else:
+                    mesh.wait()
         except OrbitmeshError as error:
             front.tell({"error": str(error), "exit_status": error.exit_status})
             raise

@@ -6,18 +6,20 @@ import logging
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol
 
 from ..course import Course
 from ..epoch import Epoch, RouteRows
+from ..errors import InputError
 from ..interventions import NOT_INTERVENED
 from ..plane.mesh import CommitReport
 from ..priority import go_before_nodes
 from .clock import Clock
 from .ticks import Ahead, LateTick, Tick, TickLog, Turn
-from .time_orders import Order, TimeOrders
+from .time_orders import GOES_ON, Order, TimeOrders
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +27,7 @@ log = logging.getLogger(__name__)
 # between (their slope goes on); what is late are routes, handovers and rates.
 LATE_NS = 10_000_000
 _SETTLE_EVERY_NS = 200_000_000
+_LAST_TICKS = 20
 _TOLD = -1  # in place of how late an epoch is: something was asked for, and comes first
 
 
@@ -76,6 +79,7 @@ class Conductor:
         self.step_ns = 0  # of the run, where the clock is to know it
         self.on_let_go: Callable[[int], None] = lambda number: None  # of an epoch that is not to be
         self.ticks = TickLog()
+        self.last_cost_ns: deque[int] = deque(maxlen=_LAST_TICKS)  # of ticks, but for the first
         self.current: Epoch | None = None
         self._prepared: Ahead | None = None
         self._more: dict[int, RouteRows] = {}  # by number of the epochs that were not prepared yet
@@ -88,6 +92,7 @@ class Conductor:
         prepared_ns = time.monotonic_ns() - began_ns
         self._clock.start(ahead.epoch.sim_ns)
         self._apply(change, prepared_ns, late_ns=0)
+        self.last_cost_ns.clear()  # it built all links
 
     def start(self) -> None:
         self._thread.start()
@@ -217,6 +222,9 @@ class Conductor:
                     self._go(order, lambda at_ns: Course(reached_ns(at_ns), at_ns, order.ratio))
                 else:
                     self.on_turn(Turn(order, course, course, time.monotonic_ns(), time.monotonic_ns()))
+            case "step" if not course.is_still:  # resumed by another, since this was asked for
+                self.orders.refuse(order, InputError(GOES_ON))
+                return
             case "step" if order.until_sim_ns is None:
                 order.until_sim_ns = course.sim_ns + order.by_ns
                 self.reach(order.until_sim_ns)
@@ -326,6 +334,7 @@ class Conductor:
             log.warning("tick %d was %.1f ms late", ahead.epoch.number, late_ns / 1e6)
             self.ticks.late.append(LateTick(ahead.epoch.number, ahead.epoch.sim_ns, late_ns))
         self.ticks.cost_ns.append(tick.cost_ns)
+        self.last_cost_ns.append(tick.cost_ns)
         self.ticks.commit_ns.append(report.total_ns)
         self._on_tick(tick)
 

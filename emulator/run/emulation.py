@@ -107,6 +107,7 @@ class Emulation(RunningMesh):
         self._supervision = Supervision()
         self._news = News()
         self.feed = Feed()
+        self.ends_sim_ns: int | None = None  # where somebody waits for it
         self._steps = StepWatch(
             scenario.run, lambda step_ns: self._geometry.lengthen_step(step_ns), self._books.caution
         )
@@ -142,9 +143,13 @@ class Emulation(RunningMesh):
         """
         start_ns = self.clock.sim_ns() if duration_ns is not None else self.began_sim_ns or 0
         end_ns = start_ns + (duration_ns if duration_ns is not None else self.duration_ns)
-        while (left_ns := end_ns - self.clock.sim_ns()) > 0:
-            if self._supervision.ended.wait(min(left_ns / 1e9 / max(self.clock.course.ratio, 1.0), 0.5)):
-                break
+        self.ends_sim_ns = end_ns
+        try:
+            while (left_ns := end_ns - self.clock.sim_ns()) > 0:
+                if self._supervision.ended.wait(min(left_ns / 1e9 / max(self.clock.course.ratio, 1.0), 0.5)):
+                    break
+        finally:
+            self.ends_sim_ns = None
         self._supervision.check()
 
     def hold(self) -> None:

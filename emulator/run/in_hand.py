@@ -16,13 +16,12 @@ from .clock import Clock, PacedClock, SteppedClock
 from .conductor import Conductor
 from .news import publish_turn
 from .ticks import Turn
-from .time_orders import Order
+from .time_orders import GOES_ON, Order
 
 LEAST_RATIO, MOST_RATIO = 0.1, 1000.0
 MOST_STEP_NS = 366 * 24 * 3600 * 10**9
 # of its time at the new speed a tick may take so much: the next hiccup would make it late
 _MOST_BUSY = 0.8
-_LAST_TICKS = 20
 
 
 class HandledMesh(Protocol):
@@ -32,6 +31,9 @@ class HandledMesh(Protocol):
 
     @property
     def began_sim_ns(self) -> int | None: ...
+
+    @property
+    def ends_sim_ns(self) -> int | None: ...
 
 
 class InHand:
@@ -69,7 +71,8 @@ class InHand:
         if not 0 < by_ns <= MOST_STEP_NS:
             raise InputError(f"a step of {by_ns / 1e9:g} s: write more than 0 and at most 366 days")
         if not self._mesh.clock.course.is_still:
-            raise InputError("emulated time goes on, and a step is for one that stands still: pause it first")
+            raise InputError(GOES_ON)
+        self._refuse_beyond_the_end(by_ns)
         return self._ask(Order("step", by, by_ns=by_ns))
 
     def speed(self, ratio: float, by: str = "program") -> dict[str, Any]:
@@ -83,10 +86,28 @@ class InHand:
             self._refuse_too_fast(ratio)
         return self._ask(Order("speed", by, ratio=ratio))
 
-    def _refuse_too_fast(self, ratio: float) -> None:
-        costs_ns = self._conductor.ticks.cost_ns[-_LAST_TICKS:]
-        if not costs_ns or ratio <= 1:
+    def _refuse_beyond_the_end(self, by_ns: int) -> None:
+        """Of a run that ends with its time: a slip of the pen must not end it."""
+        end_ns = self._mesh.ends_sim_ns
+        if end_ns is None:
             return
+        left_ns = max(0, end_ns - self._mesh.clock.sim_ns())
+        if by_ns > left_ns:
+            raise InputError(
+                f"a step of {by_ns / 1e9:g} s goes beyond the end of the run, "
+                f"which is {left_ns / 1e9:.9g} s away: step less far, "
+                "or start the run with --keep or a longer --duration"
+            )
+
+    def _refuse_too_fast(self, ratio: float) -> None:
+        costs_ns = [*self._conductor.last_cost_ns]
+        if ratio <= 1:
+            return
+        if not costs_ns:
+            raise InputError(
+                "what a tick takes here is not known before one has come: ask again after "
+                f"{self._step_ns() / 1e9:.3g} s, or step over one"
+            )
         most = self._step_ns() * _MOST_BUSY / median(costs_ns)
         if ratio > most:
             raise InputError(
@@ -109,6 +130,7 @@ class InHand:
         began_ns = self._mesh.began_sim_ns or 0
         return {
             "elapsed_ns": order.course.sim_ns - began_ns,
+            "sim_ns": order.course.sim_ns,
             "paused": order.course.is_still,
             "speed_ratio": conductor.orders.ratio,
         }

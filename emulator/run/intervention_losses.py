@@ -121,6 +121,12 @@ class InterventionLosses:
     def _watch(self) -> None:
         """Those that were found, from now on; those that were watched go on."""
         for place, number, column in self._fresh:
+            # what another has there from now on is no more of whom it was
+            if len(place):
+                order = np.argsort(place)
+                at = order[np.minimum(np.searchsorted(place[order], self._place), len(place) - 1)]
+                is_here = (place[at] == self._place) & (self._column == column)
+                self._close(is_here & (number[at] != self._number))
             mine = _ids(self._place, self._number, self._column)
             asked = _ids(place, number, np.full(len(place), column))
             again = np.isin(mine, asked)

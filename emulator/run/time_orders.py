@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ..course import Course
-from ..errors import FailureError, RunEnded
+from ..errors import OrbitmeshError, RunEnded
 
 Verb = Literal["pause", "resume", "step", "speed"]
 _ENDING = "the run is ending"
+GOES_ON = "emulated time goes on, and a step is for one that stands still: pause it first"
 
 
 @dataclass(eq=False)
@@ -29,7 +30,7 @@ class Order:
     until_sim_ns: int | None = None
     course: Course = field(default_factory=lambda: Course(0, 0))  # once it is done
     in_force_mono_ns: int = 0
-    error: FailureError | None = None
+    error: OrbitmeshError | None = None
     done: threading.Event = field(default_factory=threading.Event, repr=False)
 
 
@@ -44,7 +45,7 @@ class TimeOrders:
         self.ratio = 1.0
 
     def ask(self, order: Order) -> Order:
-        """Returns once it is done.  FailureError: the run ends before."""
+        """Returns once it is done.  RunEnded: the run ends before; InputError: another order came between."""
         with self._turn:
             if self._is_closed:
                 raise RunEnded(_ENDING)
@@ -63,6 +64,13 @@ class TimeOrders:
 
     def is_done(self, order: Order, course: Course, in_force_mono_ns: int) -> None:
         order.course, order.in_force_mono_ns = course, in_force_mono_ns
+        self._leave(order)
+
+    def refuse(self, order: Order, error: OrbitmeshError) -> None:
+        order.error = error
+        self._leave(order)
+
+    def _leave(self, order: Order) -> None:
         with self._turn:
             self._waiting.remove(order)
         order.done.set()

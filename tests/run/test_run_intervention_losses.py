@@ -112,6 +112,13 @@ def test_a_loss_that_was_set_is_the_last_one_s() -> None:
     mesh.come(2 * S, loss_ratio=np.array([nan, 0.2, nan, 0.2]))
     mesh.plane.counted[6] += (0, 3)
     assert mesh.book.costs() == {0: Cost(lost=4), 1: Cost(lost=3)}
+    # on a link that both change it is the later one's alone, from then on
+    mesh.plane.counted[2] += (0, 9)
+    assert mesh.book.costs() == {0: Cost(lost=4), 1: Cost(lost=12)}
+    mesh.kept.lift([1], 3 * S)
+    mesh.come(3 * S, loss_ratio=np.array([nan, 0.1, nan, nan]))
+    mesh.plane.counted[2] += (0, 2)
+    assert mesh.book.costs() == {0: Cost(lost=6), 1: Cost(lost=12)}
 
 
 def test_those_that_are_over_are_not_kept_for_good_and_still_have_their_names() -> None:

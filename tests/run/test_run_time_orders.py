@@ -21,6 +21,7 @@ from orbitmesh.emulator.run.clock import PacedClock, RealClock, SteppedClock
 from orbitmesh.emulator.run.conductor import Conductor
 from orbitmesh.emulator.run.in_hand import InHand
 from orbitmesh.emulator.run.ticks import Tick, Turn
+from orbitmesh.emulator.run.time_orders import Order
 
 STEP_NS = 100_000_000
 
@@ -69,6 +70,7 @@ class Run:
         self.clock, self.feed = clock, Feed()
         self.plane = Plane(lead_ns)
         self.began_sim_ns: int | None = 0
+        self.ends_sim_ns: int | None = None
         self.epochs: queue.Queue[Any] = queue.Queue()
         for number in range(1, n_epochs):
             self.epochs.put(epoch_at(number))
@@ -148,7 +150,7 @@ def test_a_step_passes_all_epochs_between_and_ends_where_it_was_told_to() -> Non
 
 def test_links_follow_their_slopes_as_fast_as_time_goes() -> None:
     with Run(RealClock(), lead_ns=1_000_000) as run:
-        run._conductor.ticks.cost_ns[:] = [1_000_000]
+        run._conductor.last_cost_ns.extend([1_000_000] * 20)
         assert run.hand.speed(4)["speed_ratio"] == 4
         since_ns, began_ns = time.monotonic_ns(), run.clock.sim_ns()
         time.sleep(0.3)
@@ -182,18 +184,18 @@ def test_what_this_clock_cannot_do_is_said(clock: Any) -> None:
                 run.hand.resume()
             with pytest.raises(InputError, match="has no speed"):
                 run.hand.speed(2)
-            assert run.hand.pause() == {"elapsed_ns": 0, "paused": True, "speed_ratio": 1.0}
+            assert run.hand.pause() == {"elapsed_ns": 0, "sim_ns": 0, "paused": True, "speed_ratio": 1.0}
         else:
             with pytest.raises(InputError, match="pause it first"):
                 run.hand.step(1)
-            run._conductor.ticks.cost_ns[:] = [50_000_000] * 20
+            run._conductor.last_cost_ns.extend([50_000_000] * 20)
             with pytest.raises(InputError, match=r"takes 50 ms here: up to 1\.6 times"):
                 run.hand.speed(10)
 
 
 def test_a_paced_clock_takes_any_speed_and_waits_for_what_comes_late() -> None:
     with Run(PacedClock()) as run:
-        run._conductor.ticks.cost_ns[:] = [50_000_000] * 20
+        run._conductor.last_cost_ns.extend([50_000_000] * 20)
         assert run.hand.speed(100)["speed_ratio"] == 100
 
 
@@ -216,3 +218,42 @@ def test_who_asks_as_the_run_ends_is_told_so() -> None:
     assert [str(error) for error in found] == ["the run is ending"]
     with pytest.raises(FailureError, match="the run is ending"):
         run.hand.pause()
+
+
+def test_a_speed_is_not_taken_before_it_is_known_what_a_tick_takes() -> None:
+    with Run(RealClock(), n_epochs=1) as run:
+        run._conductor.count_afresh()  # as a run does once it is built
+        with pytest.raises(InputError, match=r"not known before one has come: ask again after 0\.1 s"):
+            run.hand.speed(1000)
+        assert run.hand.speed(0.5)["speed_ratio"] == 0.5
+    with Run(RealClock()) as run:
+        run._conductor.last_cost_ns.extend([50_000_000] * 20)
+        run._conductor.count_afresh()  # what is known of ticks stays known
+        with pytest.raises(InputError, match="takes 50 ms here"):
+            run.hand.speed(1000)
+
+
+def test_a_step_beyond_the_end_does_not_end_the_run() -> None:
+    with Run(SteppedClock()) as run:
+        run.ends_sim_ns = 10 * STEP_NS
+        run.hand.step(4 * STEP_NS)
+        with pytest.raises(
+            InputError, match=r"a step of 0\.7 s goes beyond the end of the run, .* 0\.6 s away"
+        ):
+            run.hand.step(7 * STEP_NS)
+        assert run.hand.step(6 * STEP_NS)["elapsed_ns"] == 10 * STEP_NS
+
+
+def test_a_step_behind_somebody_s_resume_is_refused_and_time_never_goes_back() -> None:
+    with Run(RealClock(), lead_ns=1_000_000) as run:
+        run.hand.pause()
+        stood_ns = run.clock.sim_ns()
+        step, resume = Order("step", "one", by_ns=STEP_NS // 4), Order("resume", "another")
+        with run._conductor.orders._turn:  # both were asked for while it stood, and this is their order
+            run._conductor.orders._waiting.extend([resume, step])
+        run._conductor._wake.set()
+        assert step.done.wait(10)
+        assert isinstance(step.error, InputError)
+        assert "pause it first" in str(step.error)
+        assert not run.clock.course.is_still
+        assert run.clock.course.sim_ns == stood_ns
