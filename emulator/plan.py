@@ -108,8 +108,9 @@ def check_rows(window: PlanWindow, rows_each: int) -> None:
     n_rows = len(window.instants_ns) * rows_each
     if n_rows > MOST_ROWS:
         raise InputError(
-            f"a step of {window.step_ns} ns in {window.duration_ns} ns makes {n_rows:,} rows, more than "
-            f"{MOST_ROWS:,}: take a longer step, or a shorter duration"
+            f"{window.duration_ns / 1e9:.12g} s in steps of {window.step_ns / 1e9:.12g} s "
+            f"makes {n_rows:,} rows, "
+            f"more than {MOST_ROWS:,}: take a shorter duration, or a longer step"
         )
 
 

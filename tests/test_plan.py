@@ -125,7 +125,7 @@ def test_a_wrong_pair_is_an_input_error_before_any_row(pair: str, said: str) -> 
         ({"start_utc": datetime(2026, 11, 1)}, "has no offset from UTC: write 2026-11-01T00:00:00Z"),
         ({"step_ns": 0}, "must be above 0"),
         ({"duration_ns": -1}, "must be above 0"),
-        ({"step_ns": 5}, "makes 12,000,000,000 rows, more than 10,000,000: take a longer step"),
+        ({"step_ns": 5}, "makes 12,000,000,000 rows, more than 10,000,000: take a shorter duration"),
     ],
 )
 def test_wrong_times(keys: dict[str, Any], said: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +11,7 @@ import typer
 from ..errors import InputError
 from .ahead import ahead
 from .options import DurationOption, Format, FormatOption, RunOption, StartOption, window
-from .output import print_rows
+from .output import print_rows, say
 
 if TYPE_CHECKING:
     from ..geometry import Geometry
@@ -76,7 +77,13 @@ def contacts(
         )
         for row in rows
     )
-    print_rows(FOR_PEOPLE, cells, output)
+    if (first := next(cells, None)) is None:
+        say(
+            f"{' and '.join(geometry.nodes.names[node] for node in ends)} do not see each other within "
+            f"{(end_ns - begin_ns) / 1e9:g} s: give a longer --duration"
+        )
+        return
+    print_rows(FOR_PEOPLE, chain([first], cells), output)
 
 
 def _sight(

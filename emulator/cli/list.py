@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Annotated
 
@@ -68,7 +69,7 @@ def list_runs(
             (
                 (
                     e.run_id, e.scenario, (e.began_utc or "")[:19].replace("T", " ") or None, e.ended,
-                    _size(e.size_bytes), (e.reason or "")[:_MOST_REASON],
+                    _size(e.size_bytes), textwrap.shorten(e.reason or "", _MOST_REASON, placeholder=" …"),
                 )
                 for e in found
             ),

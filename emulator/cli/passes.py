@@ -10,7 +10,7 @@ import typer
 from ..errors import InputError
 from .ahead import ahead
 from .options import DurationOption, Format, FormatOption, RunOption, StartOption, window
-from .output import print_rows, working
+from .output import print_rows, say, working
 
 if TYPE_CHECKING:
     from ..epoch import Int64
@@ -114,6 +114,12 @@ def passes(
         cells = ((name, *(at - begin_ns for at in times), *more) for name, *times_more in told
                  for times, more in [(times_more[:3], times_more[3:])])  # fmt: skip
         print_rows(COLUMNS, cells, output)
+        return
+    if not order:
+        say(
+            f"no such satellite passes over {nodes.names[node]} within "
+            f"{(asked.end_sim_ns - begin_ns) / 1e9:g} s: give a longer --duration, or name others"
+        )
         return
     print_rows(
         FOR_PEOPLE,

@@ -46,14 +46,16 @@ def listed(runs: Path) -> list[Listed]:
 
 
 def _listed(path: Path, running: set[str]) -> Listed:
-    size_bytes = sum(_sizes(path))
+    size_bytes = 0
     try:
+        size_bytes = sum(_sizes(path))
         run = read_run_file(path)
         if (wrong := shape.problem(run, _NEEDED)) is not None:
             raise InputError(wrong, path=path / files.RUN)
         ended, reason = _ended(path, run["run_id"] in running)
-    except InputError as error:
-        return Listed(plain(path.name), None, None, DAMAGED, plain(str(error), 300), size_bytes, path)
+    except (InputError, OSError) as error:  # one that may not be read hides no other
+        why = str(error) if isinstance(error, InputError) else f"{path}: {error.strerror}"
+        return Listed(plain(path.name), None, None, DAMAGED, plain(why, 300), size_bytes, path)
     return Listed(
         plain(run["run_id"]), plain(run["scenario"]["name"]), plain(run["began_utc"]), ended, reason,
         size_bytes, path,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
+import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -87,3 +90,24 @@ def test_nothing_at_all_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     result = called()
     assert result.exit_code == 0
     assert "no mesh is running, and runs holds no run" in result.stderr
+
+
+def test_one_that_may_not_be_read_hides_no_other(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reached = os.fwalk
+
+    def refused(path: Path, **more: Any) -> Any:
+        if path.name == "killed":
+            raise PermissionError(errno.EACCES, "Permission denied", 5)
+        return reached(path, **more)
+
+    monkeypatch.setattr(listing.os, "fwalk", refused)
+    found = listed()
+    assert found["good"]["ended"] == "completed"
+    assert found["killed"]["ended"] == "damaged"
+    assert found["killed"]["reason"] == f"{Path('runs/killed')}: Permission denied"
+
+
+def test_a_long_reason_ends_with_a_whole_word(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orbitmesh.emulator.cli.list._MOST_REASON", 30)
+    said = " ".join(called().stdout.split())
+    assert "is no run of …" in said

@@ -68,3 +68,19 @@ def test_what_is_wrong_is_said(arguments: list[str], says: str | None) -> None:
         return
     assert result.exit_code == 2
     assert says in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("verb", "said"),
+    [
+        (["passes", "pocket", "london", "--satellite", "sat-2-0", "--duration", "2s"],
+         "over gw-london within 2 s"),
+        (["contacts", "pocket", "london", "sat-2-0", "--duration", "2s"], "do not see each other within 2 s"),
+    ],
+)  # fmt: skip
+def test_where_there_is_none_it_is_said_to_people(verb: list[str], said: str) -> None:
+    result = CliRunner().invoke(app, verb)
+    assert result.exit_code == 0
+    assert said in " ".join(result.stderr.split())
+    assert result.stdout == ""
+    assert CliRunner().invoke(app, [*verb, "-o", "json"]).stdout.strip() == "[]"
