@@ -123,7 +123,11 @@ def call(order: Order, put: Callable[[Sample], None]) -> None:
 
 
 def _told(told: dict[str, Any]) -> dict[str, Any]:
-    return {key: int(told[key]) for key in _TOLD if key in told}
+    found = {key: told[key] for key in _TOLD if key in told}
+    for key, value in found.items():
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 62:
+            raise TypeError(f"the function told {key}={value!r}: return a whole number, 0 or more")
+    return found
 
 
 def _lost(order: Order, seq: int, sent_ns: int, why: str) -> Sample:

@@ -99,6 +99,8 @@ class Intervening:
                 f"{lasts_ns / 1e6:g} ms is shorter than links can follow: "
                 f"at least {LEAST_LASTING_NS / 1e6:g} ms, or until it is restored"
             )
+        if change is not None:
+            _check(change)
         if not what:
             raise InputError("nothing is named: write what, as in sat-0-0:sat-0-1")
         if len(what) > _MOST_NAMES:
@@ -275,6 +277,24 @@ def _meant(text: str, in_force: Sequence[Intervention]) -> list[Intervention]:
     """By the name that was failed, which may be a catalogue number; else by the number of an intervention."""
     named = [each for each in in_force if each.what == text]
     return named or [each for each in in_force if str(each.number) == text]
+
+
+def _check(change: Change) -> None:
+    """Who calls in this process has no door before it: a negative delay would end the run."""
+    rate_bps, delay_ns, loss_ratio = change.rate_bps, change.extra_delay_ns, change.loss_ratio
+    if rate_bps is None and delay_ns == 0 and loss_ratio is None:
+        raise InputError("nothing is to change: give a rate, a loss or a delay; to fail a link, call fail")
+    if rate_bps is not None and not 0 < rate_bps <= MOST_RATE_BPS:
+        raise InputError(
+            f"a rate of {rate_bps} bit/s: write more than 0 and at most {MOST_RATE_BPS // 10**12} Tbit/s; "
+            "to break a link, call fail"
+        )
+    if not 0 <= delay_ns <= MOST_DELAY_NS:
+        raise InputError(
+            f"a delay of {delay_ns / 1e6:g} ms more: write 0 or more, and at most {MOST_DELAY_NS // 10**9} s"
+        )
+    if loss_ratio is not None and not 0 <= loss_ratio <= 1:
+        raise InputError(f"a loss of {loss_ratio:g}: write a share from 0 to 1")
 
 
 def _whole_or_none(request: Request, key: str, least: int, most: int) -> int | None:

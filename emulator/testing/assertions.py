@@ -7,12 +7,16 @@ from typing import Any
 
 from ..errors import InputError
 from ..record.light import TOLERANCE_NS
+from ..shown import shown
+from ..suggest import suggest
 from .measurement import Measurement
 from .quantities import duration_ns, ms, ratio
 
 __tracebackhide__ = True  # of pytest: a failure is where the test asserts
 
 _PERCENTS = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p99_9": 99.9, "most": 100.0}
+
+_HOW = ("kind", "n", "interval", "timeout", "port")
 
 Measure = Callable[..., Measurement]
 
@@ -35,6 +39,7 @@ def assert_latency(
     """
     __tracebackhide__ = True
     given = {"p50": p50, "p90": p90, "p99": p99, "p99_9": p99_9, "most": most}
+    _know(how)
     limits_ns = {name: duration_ns(limit) for name, limit in given.items() if limit is not None}
     if not limits_ns:
         raise InputError('nothing is asserted: give a percentile, as in p99="40 ms"')
@@ -62,6 +67,9 @@ def assert_available(
     """So large a share of the round trips from a to b is answered in time (``timeout``)."""
     __tracebackhide__ = True
     least = _ratio(ratio)
+    _know(how)
+    if duration_ns(interval) <= 0:
+        raise InputError(f"interval = {shown(interval)}: write more than 0")
     if not isinstance(a, Measurement):
         how |= {"n": max(1, duration_ns(during) // duration_ns(interval)), "interval": interval}
     found = _measured(measure, a, b, how)
@@ -85,6 +93,7 @@ def assert_within_physics(
 ) -> Measurement:
     """None is faster than light; and beyond light and sending the p99 takes no longer than ``remainder``."""
     __tracebackhide__ = True
+    _know(how)
     found = _measured(measure, a, b, how)
     wrong = []
     for each in found.round_trips:
@@ -108,6 +117,13 @@ def assert_within_physics(
 
 
 _ratio = ratio
+
+
+def _know(how: dict[str, Any]) -> None:
+    """Before anything is measured."""
+    for key in how:
+        if key not in _HOW:
+            raise InputError(f"{key}= is not known: {suggest(key, (*_PERCENTS, *_HOW), 'there are')}")
 
 
 def _measured(measure: Measure, a: str | Measurement, b: str | None, how: dict[str, Any]) -> Measurement:

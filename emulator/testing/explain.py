@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,7 +23,7 @@ def explained(found: Measurement) -> str:
     parts = [_head(found), _figures(found), *_histogram(found.measured)]
     if (worst := found.worst) is not None:
         parts += ["", *_worst(found, worst)]
-    parts += ["", *_events(found), *_machine(found)]
+    parts += ["", *_in_force(found), *_events(found), *_machine(found)]
     return "\n".join(parts)
 
 
@@ -103,13 +103,13 @@ def _hops(label: str, hops: Sequence[Hop]) -> Iterator[str]:
 
 def _events(found: Measurement) -> Iterator[str]:
     if not found.events:
-        yield "in the mesh nothing happened meanwhile: no fault, no handover, no late tick"
+        yield "in the mesh nothing happened meanwhile: no fault began or ended, no handover, no late tick"
         return
     yield "meanwhile in the mesh:"
     first_ns = min((each.sample.sent_mono_ns for each in found.round_trips), default=0)
     mine = [event for event in found.events if _matters(event, found)] or list(found.events)
     for event in mine[:_MOST_EVENTS]:
-        yield f"  {(event.mono_ns - first_ns) / 1e9:+8.3f} s  {_said(event)}"
+        yield f"  {(event.mono_ns - first_ns) / 1e9:+8.3f} s  {_said(event.told)}"
     if len(mine) > _MOST_EVENTS:
         yield f"  and {len(mine) - _MOST_EVENTS} more"
     if others := len(found.events) - len(mine):
@@ -155,8 +155,7 @@ def _matters(event: Event, found: Measurement) -> bool:
     return False
 
 
-def _said(event: Event) -> str:
-    told = event.told
+def _said(told: dict[str, Any]) -> str:
     what = told["event"]
     if what == "handover":
         return "; ".join(
@@ -179,6 +178,18 @@ def _said(event: Event) -> str:
     if told.get("loss_ratio"):
         more.append(f"loss {100 * told['loss_ratio']:g} %")
     return f"{what}: {plain(str(told['what']))} ({', '.join(more)})"
+
+
+def _in_force(found: Measurement) -> Iterator[str]:
+    """A fault that began before the first was sent is no event of meanwhile, and explains it all the same."""
+    for each in found.in_force[:_MOST_EVENTS]:
+        yield f"in force in the mesh: {_said({'event': 'changed' if _changes(each) else 'failed', **each})}"
+    if len(found.in_force) > _MOST_EVENTS:
+        yield f"in force in the mesh: {len(found.in_force) - _MOST_EVENTS:,} more"
+
+
+def _changes(each: dict[str, Any]) -> bool:
+    return any(key in each for key in ("rate_bps", "extra_delay_ns", "loss_ratio"))
 
 
 def _names(listed: Sequence[str]) -> str:

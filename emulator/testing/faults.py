@@ -5,8 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from ..scenario.units import RATE_BPS, parse_whole
-from .quantities import duration_ns, ratio
+from .quantities import duration_ns, rate_bps, ratio
 
 if TYPE_CHECKING:
     from ..run.emulation import Emulation
@@ -36,7 +35,7 @@ class Faults:
         """Give links another physical rate ("10 Mbit/s"), a longer delay ("5 ms"), or a loss ("2 %")."""
         told: dict[str, Any] = {}
         if rate is not None:
-            told["rate_bps"] = parse_whole(rate, RATE_BPS)
+            told["rate_bps"] = rate_bps(rate)
         if delay is not None:
             told["extra_delay_ns"] = duration_ns(delay)
         if loss is not None:

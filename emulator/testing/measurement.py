@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -130,6 +130,8 @@ class Measurement:
     events: tuple[Event, ...] = field(repr=False)
     table: pa.Table = field(repr=False)
     late_moments: Callable[[], Sequence[Window]] = field(repr=False, default=tuple)
+    #: what was failed or changed when the last was sent, as ``mesh.faults()`` tells it
+    in_force: tuple[dict[str, Any], ...] = field(repr=False, default=())
 
     def __len__(self) -> int:
         return len(self.round_trips)
@@ -175,7 +177,8 @@ class Measurement:
         needed = 1 / (1 - percent / 100) if percent < 100 else 1
         if len(self) < round(needed, 6):
             raise InputError(
-                f"a p{percent:g} needs {needed:.0f} samples at least, and {len(self)} were taken: n="
+                f"a p{percent:g} needs {needed:.0f} samples at least, and {len(self)} were taken: "
+                f"give n={needed:.0f} or more"
             )
         values = [
             float("inf") if each.measured_ns is None else float(each.measured_ns) for each in self.round_trips

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from ..record.samples import SAMPLES, sample_row, table, unix_ns
 from ..record.serialisation import packets_bytes, serialisation_ns
 from ..record.spans import Way
 from ..record.truth import History
-from ..shown import shown
+from ..shown import plain, shown
 from .late_moments import late_moments
 from .link_looks import LOOK_S, LinkLooks
 from .measurement import Hop, Measurement, RoundTrip
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 _SETTLE_S = 0.05
 _SUSPECT_S = 10.0
 _START_S = 30.0
+#: Round trips of one measurement: each is kept.
+MOST = 1_000_000
 
 #: Given an address, it returns a function that makes one round trip (and may return a dict of its parts).
 Caller = Callable[[str], Callable[[], Any]]
@@ -60,9 +63,15 @@ def measure(
     InputError for what cannot be measured; RunError where the program in a fails.
     """
     source, destination = node_name(mesh, a), node_name(mesh, b)
-    if n < 1:
-        raise InputError(f"n = {n}: measure at least once")
-    order = _order(mesh, source, destination, kind, n, duration_ns(interval), duration_ns(timeout), port)
+    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MOST:
+        raise InputError(f"n = {shown(n)}: measure once at least, and {MOST:,} times at most")
+    interval_ns, timeout_ns = duration_ns(interval), duration_ns(timeout)
+    if interval_ns < 0 or timeout_ns <= 0:
+        raise InputError(
+            f"interval = {shown(interval)}, timeout = {shown(timeout)}: write a timeout of more than 0, "
+            "and an interval of 0 or more"
+        )
+    order = _order(mesh, source, destination, kind, n, interval_ns, timeout_ns, port)
     mesh.path(source, destination)
     mesh.path(destination, source)  # both ways are routed before the first is sent
     watch = watch_of(mesh)
@@ -76,6 +85,7 @@ def measure(
         watch.catch_up()
 
     samples = list(_samples(mesh, order, meanwhile))
+    in_force = tuple(mesh.faults())
     time.sleep(_SETTLE_S)
     watch.catch_up()
     history = watch.history()
@@ -96,6 +106,7 @@ def measure(
         tuple(watch.events(began_ns, last_ns)),
         rows.cast(described(rows.schema, "samples", about_run(mesh.run_id))),
         lambda: late_moments(folder, began_ns, last_ns),
+        in_force,
     )
 
 
@@ -165,10 +176,13 @@ def _samples(mesh: RunningMesh, order: Order, meanwhile: Callable[[], object]) -
     meanwhile()
     if program.returncode != 0:
         raise RunError(
-            f"the measuring program in {order.src} ended with status {program.returncode}:\n"
-            f"{said.decode(errors='replace')[-4000:]}"
+            f"the measuring program in {order.src} ended with status {program.returncode}: "
+            f"{said.decode(errors='replace')[-4000:] or 'it said nothing'}"
         )
-    yield from map(Sample.from_json, out.splitlines())
+    for line in out.splitlines():
+        sample = Sample.from_json(line)
+        # what somebody's exception says may be no text that a table can hold
+        yield replace(sample, error=plain(sample.error)) if sample.error else sample
 
 
 def _is_too_fast(history: History, sample: Sample) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ..errors import InputError
-from ..scenario.units import DURATION_NS, parse_whole
+from ..scenario.units import DURATION_NS, RATE_BPS, parse_whole
 from ..shown import shown
 
 _PERCENT = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*%\s*")
@@ -17,6 +17,14 @@ def duration_ns(value: str | int) -> int:
         return value
     try:
         return parse_whole(value, DURATION_NS)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+
+
+def rate_bps(value: str) -> int:
+    """ "10 Mbit/s"; InputError says what is accepted."""
+    try:
+        return parse_whole(value, RATE_BPS)
     except ValueError as error:
         raise InputError(str(error)) from None
 

@@ -97,22 +97,30 @@ class Services:
             raise InputError(f"give the program as a list of words: {argv.split()!r}")
         if protocol not in ("tcp", "udp"):
             raise InputError(f"protocol={protocol!r}: write tcp or udp")
+        if not argv:
+            raise InputError("the program is empty: give it as a list of words")
         name = node_name(self._mesh, node)
+        host = self._mesh.net.get(name)
+        if port is not None and listens(host.pid, port, protocol):
+            raise InputError(
+                f"somebody listens on port {port} of {name} already: stop that one, or take another"
+            )
         words = [sys.executable if argv[0] == "python" else str(argv[0]), *map(str, argv[1:])]
         log = self._folder / f"service-{len(self.all)}.log"
         with log.open("ab") as out:
-            process = self._mesh.net.get(name).popen(
+            process = host.popen(
                 words, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, **popen
             )
         service = Service(name, argv, port, process, log)
         self.all.append(service)
         if port is not None:
-            self._await_port(service, port, protocol, duration_ns(within) / 1e9)
+            self._await_port(service, host.pid, port, protocol, duration_ns(within) / 1e9)
         return service
 
-    def _await_port(self, service: Service, port: int, protocol: str, within_s: float) -> None:
+    def _await_port(self, service: Service, node_pid: int, port: int, protocol: str, within_s: float) -> None:
+        # in the node's namespace: its own process is in this one's until it has gone there
         deadline_s = time.monotonic() + within_s
-        while not listens(service.process.pid, port, protocol):
+        while not listens(node_pid, port, protocol):
             if service.process.poll() is not None:
                 raise RunError(
                     f"{service.title}, and nobody listens on port {port}; it said:\n{service.output}"

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from orbitmesh.emulator.errors import FailureError, RunError
-from orbitmesh.emulator.interventions import Intervened, Intervention, Interventions, Named
+from orbitmesh.emulator.errors import FailureError, InputError, RunError
+from orbitmesh.emulator.interventions import Change, Intervened, Intervention, Interventions, Named
 from orbitmesh.emulator.run import intervening
 from orbitmesh.emulator.run.clock import RealClock
 from orbitmesh.emulator.run.intervening import Intervening
@@ -128,3 +128,25 @@ def test_a_name_that_is_a_number_goes_before_the_number_of_an_intervention(
     for text, number in (("0", 1), ("sat-0-0", 0), ("2", 2)):
         found = intervening._meant(text, some)
         assert [each.number for each in found] == [number]
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (Change(extra_delay_ns=-1), "write 0 or more, and at most 10 s"),
+        (Change(extra_delay_ns=11 * 10**9), "at most 10 s"),
+        (Change(rate_bps=0), "a rate of 0 bit/s: write more than 0"),
+        (Change(rate_bps=10**16), "at most 1000 Tbit/s"),
+        (Change(loss_ratio=1.5), "a loss of 1.5: write a share"),
+        (Change(loss_ratio=float("nan")), "a loss of nan"),
+        (Change(), "nothing is to change"),
+    ],
+)
+def test_a_program_is_refused_what_the_command_line_is(
+    change: Change, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A negative delay went to the links, and ended the run there."""
+    mesh = Mesh(monkeypatch)
+    with pytest.raises(InputError, match=why):
+        mesh.asks.intervene(["gw-a"], change=change)
+    assert mesh.told == []

@@ -12,7 +12,7 @@ from orbitmesh.emulator.record.soundness import Window
 from orbitmesh.emulator.testing.assertions import assert_available, assert_latency, assert_within_physics
 from orbitmesh.emulator.testing.measurement import Measurement
 from orbitmesh.emulator.testing.nodes import gateway_of, satellite_of
-from orbitmesh.emulator.testing.quantities import duration_ns, ratio
+from orbitmesh.emulator.testing.quantities import duration_ns, rate_bps, ratio
 
 
 def not_asked(*_: object, **__: object) -> Measurement:
@@ -109,6 +109,11 @@ def test_what_cannot_be_asserted_is_refused() -> None:
         (lambda: assert_latency(not_asked, found, most="40"), "has no unit"),
         (lambda: assert_latency(not_asked, found, most="40 ms", n=7), "measured already: n cannot change it"),
         (lambda: assert_latency(not_asked, "gw-a", most="40 ms"), "name two nodes"),
+        (lambda: assert_latency(not_asked, found, p95="40 ms"), "p95= is not known"),
+        (lambda: assert_latency(not_asked, "a", "b", p99="40 ms", timout="1 s"), "did you mean 'timeout'"),
+        (lambda: assert_available(not_asked, "a", "b", interval="0 s"), "write more than 0"),
+        (lambda: found.p99_ns, "give n=100 or more"),
+        (lambda: rate_bps("ten"), "is not a quantity"),
         (lambda: ratio("two"), "is no share"),
         (lambda: ratio(1.5), "is no share"),
     ):
@@ -140,3 +145,13 @@ def test_the_satellite_of_a_test_is_the_nearest_with_a_process() -> None:
     mesh.hosting[:] = False
     with pytest.raises(InputError, match="no satellite of the scenario small runs a process"):
         satellite_of(mesh, "gw-london", None)
+
+
+def test_what_was_in_force_before_is_said_with_what_happened() -> None:
+    faults = (
+        {"intervention": 3, "what": "gw-a", "by": "program", "until_sim_ns": None},
+        {"intervention": 4, "what": "sat-0-0", "by": "root", "rate_bps": None, "loss_ratio": 0.02},
+    )
+    said = replace(measurement(trip(0, None)), in_force=faults).explain()
+    assert "in force in the mesh: failed: gw-a (by program)" in said
+    assert "in force in the mesh: changed: sat-0-0 (by root, loss 2 %)" in said

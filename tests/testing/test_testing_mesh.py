@@ -117,6 +117,14 @@ def test_a_service_that_ends_or_does_not_listen_is_told_with_what_it_said(
         service(satellite, "python server.py")
     quiet = service(satellite, [sys.executable, "-c", "import time; time.sleep(60)"])
     assert quiet.stop() == -15
+    with pytest.raises(InputError, match="the program is empty"):
+        service(satellite, [])
+    listener = "import socket, time; s = socket.socket(); s.bind(('', 9002)); s.listen(); time.sleep(60)"
+    first = service(satellite, ["python", "-c", listener], port=9002)
+    # the second could not listen, and the test would be of the first
+    with pytest.raises(InputError, match=f"somebody listens on port 9002 of {satellite} already"):
+        service(satellite, ["python", "-c", listener], port=9002)
+    first.kill()
 
 
 def test_a_broken_laser_is_gone_round_and_a_cut_off_gateway_is_not_available(
@@ -200,14 +208,33 @@ def test_what_cannot_be_measured_is_refused(
         ({"b": idle}, "no process in .* answers udp: take one of those that run one"),
         ({"kind": "smtp"}, "write grpc, udp, or give a function"),
         ({"kind": lambda address: None}, "runs in a process of its own, which has to find it"),
-        ({"n": 0}, "at least once"),
+        ({"n": 0}, "once at least"),
+        ({"n": "5"}, "n = '5': measure once at least"),
+        ({"n": 10**12}, "1,000,000 times at most"),
+        ({"timeout": 0}, "a timeout of more than 0"),
+        ({"interval": -1}, "an interval of 0 or more"),
         ({"port": 80}, "port is for a function of your own"),
         ({"b": "sat-9-9"}, "there is no node 'sat-9-9'"),
     ):
         with pytest.raises(InputError, match=why):
             measure(**{"a": gateway, "b": satellite, **arguments})
+    with pytest.raises(RunError, match="told queue_ns='a while': return a whole number"):
+        measure(gateway, satellite, vague, n=1)
+    (said,) = measure(gateway, satellite, not_text, n=1).lost_by_error
+    assert said.startswith("ValueError")
     with pytest.raises(RunError, match=r"ended with status 1:(.|\n)*NotImplementedError: not yet"):
         measure(gateway, satellite, broken, n=1)
+
+
+def vague(address: str) -> Callable[[], dict[str, Any]]:
+    return lambda: {"queue_ns": "a while"}
+
+
+def not_text(address: str) -> Callable[[], None]:
+    def once() -> None:
+        raise ValueError("no \x1b[31m \ud800")
+
+    return once
 
 
 def broken(address: str) -> Callable[[], None]:
