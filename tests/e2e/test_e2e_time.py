@@ -83,7 +83,8 @@ def test_a_pause_loses_nothing_and_the_run_lasts_as_long_as_emulated_time(plane:
             assert client.step(700 * MS)["elapsed_ns"] == paused["elapsed_ns"] + 700 * MS
             resumed = client.resume(by="ada")
             assert resumed == {
-                "elapsed_ns": paused["elapsed_ns"] + 700 * MS, "paused": False, "speed_ratio": 1.0
+                "elapsed_ns": paused["elapsed_ns"] + 700 * MS, "sim_ns": paused["sim_ns"] + 700 * MS,
+                    "paused": False, "speed_ratio": 1.0
             }  # fmt: skip
             client.speed(3, by="ada")
             assert client.status()["speed_ratio"] == 3
