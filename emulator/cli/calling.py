@@ -49,6 +49,7 @@ def connected(run: str | None, *, limit_s: float | None = None) -> Client | Far:
         from ..control.client import Client
 
         return Client.connect(run) if limit_s is None else Client.connect(run, limit_s=limit_s)
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its errors are told by the verbs, once
     from .far import Far
 
     # one that the environment names is one here

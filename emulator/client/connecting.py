@@ -114,6 +114,10 @@ class Place:
             )
         if (certificate is None) != (key is None):
             raise InputError("a certificate goes with its key: give both")
+        if token is not None and (not token or any(not "!" <= character <= "~" for character in token)):
+            raise InputError(
+                "the token is no single word of ASCII characters: give it as in the run's --token-file"
+            )
         credentials = grpc.ssl_channel_credentials(ca, key, certificate)
         metadata = () if token is None else (("authorization", f"Bearer {token}"),)
         return cls(address, address, credentials, metadata)
@@ -151,6 +155,11 @@ class Place:
             key=None if key_file is None else credentials.read_secret(Path(key_file), "key_file"),
         )
 
+    @property
+    def _and_signed(self) -> str:
+        """gRPC tells of the last address alone, and of a name with two not why the first refused."""
+        return "" if self.credentials is None else ", by a certificate that the CA (--ca, ca_file) signed"
+
     def channel(self, kind: Any = grpc) -> Any:
         """``kind``: grpc, or grpc.aio."""
         if self.credentials is None:
@@ -167,7 +176,7 @@ class Place:
         if is_lost or code is grpc.StatusCode.CANCELLED:
             return NotReached(
                 f"{self.name} cannot be reached, or was lost during the call: does the run still go on, "
-                f"and is it called as it listens? ({words})"
+                f"and is it called as it listens{self._and_signed}? ({words})"
             )
         if code is grpc.StatusCode.DEADLINE_EXCEEDED:
             return FailureError(f"{self.name} has not answered in time: is its machine overloaded?")

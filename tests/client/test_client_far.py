@@ -83,12 +83,31 @@ def test_who_does_not_prove_himself_is_refused(run: Emulation, papers: Certifica
         assert (
             refused(lambda: ControlStub(channel).Status(pb.StatusRequest()))[0] is grpc.StatusCode.UNAVAILABLE
         )
+    for token in ("", "two words" * 4, "line\n" * 8, "é" * 32):
+        with pytest.raises(InputError, match="the token is no single word of ASCII characters"):
+            Mesh.connect(at=address(run), token=token, ca_file=papers.ca)
     others = Certificates(tmp_path)
     with (
         Mesh.connect(at=address(run), token_file=papers.token, ca_file=others.ca) as mesh,
-        pytest.raises(NotReached, match="CERTIFICATE_VERIFY_FAILED"),
+        pytest.raises(
+            NotReached, match=r"a certificate that the CA \(--ca, ca_file\) signed.*CERTIFICATE_VERIFY_FAILED"
+        ),
     ):
         mesh.status()
+
+
+def test_strangers_write_nothing_on_the_terminal_of_the_run(
+    run: Emulation, mesh: Mesh, capfd: pytest.CaptureFixture[str]
+) -> None:
+    host, port = address(run).rsplit(":", 1)
+    mesh.status()
+    with socket.create_connection((host, int(port))) as stranger:
+        stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        stranger.settimeout(30)
+        while stranger.recv(4096):
+            pass
+    assert mesh.status().run_id == run.run_id
+    assert "Handshake" not in capfd.readouterr().err
 
 
 def test_a_certificate_does_in_place_of_a_token(papers: Certificates, tmp_path: Path) -> None:

@@ -71,6 +71,8 @@ class _Starter:
                 [sys.executable, "-P", "-m", "orbitmesh.emulator.control.api.process",
                  *(word for name, fd in given.items() for word in (name, str(fd)))],
                 stdin=subprocess.DEVNULL, pass_fds=list(given.values()),
+                # else strangers who call write on the run's terminal, a line each
+                env={"GRPC_VERBOSITY": "NONE", **os.environ},
             )  # fmt: skip
 
     def run(self) -> int:
