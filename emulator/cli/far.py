@@ -113,7 +113,8 @@ class Far:
 
 def _clock(state: Any) -> dict[str, Any]:
     return {
-        "elapsed_ns": state.elapsed_ns, "paused": state.is_paused, "speed_ratio": state.speed_ratio,
+        "elapsed_ns": state.elapsed_ns, "sim_ns": state.sim_ns, "paused": state.is_paused,
+        "speed_ratio": state.speed_ratio,
     }  # fmt: skip
 
 

@@ -213,11 +213,13 @@ class ClockState:
     elapsed_ns: int
     is_paused: bool
     speed_ratio: float
+    #: the emulated instant
+    sim_ns: int
 
     @classmethod
     def of(cls, message: Any) -> ClockState:
         clock = message.clock
-        return cls(clock.elapsed_ns, clock.is_paused, clock.speed_ratio)
+        return cls(clock.elapsed_ns, clock.is_paused, clock.speed_ratio, clock.sim_ns)
 
 
 @dataclass(frozen=True)

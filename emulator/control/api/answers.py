@@ -58,7 +58,10 @@ def event(value: Mapping[str, Any]) -> Any:
 
 def clock(answer: Mapping[str, Any]) -> Any:
     return pb.ClockState(
-        elapsed_ns=answer["elapsed_ns"], is_paused=answer["paused"], speed_ratio=answer["speed_ratio"]
+        elapsed_ns=answer["elapsed_ns"],
+        is_paused=answer["paused"],
+        speed_ratio=answer["speed_ratio"],
+        sim_ns=answer.get("sim_ns", answer["elapsed_ns"]),
     )
 
 
