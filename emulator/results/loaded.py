@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -108,9 +109,9 @@ def load(run: Path | str) -> Results:
 
 def _folder_of(run: Path | str) -> Path:
     path = Path(run)
-    if isinstance(run, str) and is_run_id(run) and not path.is_dir():
+    if isinstance(run, str) and is_run_id(run) and not os.path.isdir(path):  # noqa: PTH112 - False, never an error
         path = Path("runs", run)
-    if not path.is_dir():
+    if not os.path.isdir(path):  # noqa: PTH112 - likewise
         raise InputError(
             "is not a folder; name one that orbitmesh run wrote, such as runs/<run id>", path=path
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +72,8 @@ def _usable(path: Path, schema: pa.Schema, known: pa.Schema) -> tuple[list[int],
 def paths_of(folder: Path, name: str) -> list[Path]:
     """The files of a table: the merged one, or the parts of a run that has not ended in order."""
     merged = folder / f"{name}.parquet"
-    return [merged] if merged.exists() else parts_of(folder / name)
+    # lexists: a link that leads nowhere is a table that cannot be read, not one that is not there
+    return [merged] if os.path.lexists(merged) else parts_of(folder / name)
 
 
 def lacking(folder: Path, name: str) -> list[str]:

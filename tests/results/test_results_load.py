@@ -127,6 +127,21 @@ def test_a_folder_with_nothing_of_a_run_is_refused(tmp_path: Path) -> None:
         load(RUN_ID)
 
 
+def test_a_link_that_leads_nowhere_is_a_table_that_is_missing(run: Path) -> None:
+    for target in ("nowhere", "samples.parquet"):  # gone, or a ring
+        (run / "samples.parquet").unlink()
+        (run / "samples.parquet").symlink_to(target)
+        results = load(run)
+        assert results.samples().num_rows == 0
+        assert any("samples.parquet" in sentence for sentence in results.missing), target
+
+
+def test_a_name_that_no_folder_can_have_is_refused() -> None:
+    for name in ("x" * 5000, "a\0b"):
+        with pytest.raises(InputError, match="is not a folder"):
+            load(name)
+
+
 def test_a_run_by_its_id(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "runs").mkdir()
     run.rename(tmp_path / "runs" / RUN_ID)
