@@ -276,7 +276,7 @@ def test_a_number_that_will_not_come_makes_nobody_else_deaf(mesh: tuple[Nodes, l
     async def test(run: Run) -> None:
         run.tick()
         watches = run.watches()
-        wrong = watches.events(pb.WatchEventsRequest(after_number=2**63 - 1))
+        wrong = watches.events(pb.WatchEventsRequest(after_number=2**62))
         with pytest.raises(InputError, match="the next one is 1"):
             await anext(wrong)
         waiting = asyncio.ensure_future(anext(watches.events(pb.WatchEventsRequest())))
