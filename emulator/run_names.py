@@ -16,6 +16,8 @@ from .shown import shown
 MOST_NAME_CHARACTERS = 60
 MOST_RUN_ID_CHARACTERS = 84
 
+ROOTS_PLACE = "/run/orbitmesh"  # where root's runs announce themselves, a folder a user
+
 LOG_NAME = "run.log"  # what a run in the background says, in its folder
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

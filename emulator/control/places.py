@@ -22,9 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import FailureError, HostError, RunEnded
-from ..run_names import is_run_id
+from ..run_names import ROOTS_PLACE, is_run_id
 
-_ROOT_BASE = Path("/run/orbitmesh")
+_ROOT_BASE = Path(ROOTS_PLACE)
 _PROCESS, _API = ".process", ".api"
 #: what the API's own process listens on, of callers here and elsewhere
 API_INNER = (".in", ".far")

@@ -138,6 +138,26 @@ def test_exec_gives_a_containers_capabilities(mesh: Kept) -> None:
         assert mesh.ask("exec", "sat-0-0", "--", *program.split()).returncode != 0
 
 
+def test_no_door_of_a_run_is_inside(mesh: Kept) -> None:
+    """By it a program would end the mesh, or look into other nodes: a run believes whoever is root."""
+    assert Path("/run/orbitmesh/0", mesh.run_id).is_socket()
+    found = mesh.ask(
+        "exec",
+        "sat-0-0",
+        "--",
+        "sh",
+        "-c",
+        "ls -A /run/orbitmesh; umount /run/orbitmesh; ls -A /run/orbitmesh",
+    )
+    assert found.stdout == ""
+    inside = mesh.ask(
+        "exec", "sat-0-0", "--", sys.executable, "-m", "orbitmesh.emulator.cli", "down", "--run", mesh.run_id
+    )
+    assert (inside.returncode, inside.stdout) == (2, "")
+    assert f"no run '{mesh.run_id}' is under way" in inside.stderr
+    assert mesh.ask("status").returncode == 0
+
+
 def test_a_working_directory_that_is_gone_is_named(mesh: Kept, tmp_path: Path) -> None:
     (folder := tmp_path / "gone").mkdir()
     program = [sys.executable, "-P", "-m", "orbitmesh.emulator.cli", "exec", "--run", mesh.run_id]

@@ -1,4 +1,4 @@
-"""The process that serves gRPC.  It has no privileges, forks nothing, and moves no mesh.
+"""The process that serves gRPC.  It has no capabilities, forks nothing, and moves no mesh.
 
 It ends with the starter, which ends with the run, and by itself when nobody has called for a while: the run
 starts both again with the next call.

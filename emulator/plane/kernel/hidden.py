@@ -2,7 +2,8 @@
 
 The capabilities that it lacks do not keep root from everything: the kernel asks for none where a process,
 or a file that leads to a network namespace, is named as a device's new home, nor where one of its
-switches (/proc/sysrq-trigger, /proc/sys/kernel/core_pattern, most of /sys) is written by user 0.
+switches (/proc/sysrq-trigger, /proc/sys/kernel/core_pattern, most of /sys) is written by user 0.  And a run
+believes user 0 at its door, which would end it, or open any other node.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from ...run_names import ROOTS_PLACE
 from . import namespaces
 from .namespaces import MS_BIND, mount
 
@@ -46,7 +48,7 @@ def hide_machine() -> None:
     """For this process, in new namespaces of processes and of mounts, and for all that it starts.
 
     /proc shows its own namespace alone; no file leads to another namespace; the kernel's switches are
-    read-only, but for those of its own network (/proc/sys/net).
+    read-only, but for those of its own network (/proc/sys/net); and no door of a run of root's is there.
     """
     for each in _mounts():
         if not _is_on_top(each):  # out of reach already
@@ -62,6 +64,8 @@ def hide_machine() -> None:
         if place == f"{_PROC}/sys":
             mount(f"{place}/net", f"{place}/net", None, MS_BIND)
         mount("none", place, None, MS_BIND | _MS_REMOUNT | _MS_RDONLY | flags)
+    if Path(ROOTS_PLACE).is_dir():  # no run has a node without one
+        mount("tmpfs", ROOTS_PLACE, "tmpfs", flags | _MS_RDONLY, "size=4k,mode=0755")
 
 
 def _mounts() -> Iterator[_Mount]:
