@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,11 +15,10 @@ from typer.testing import CliRunner
 
 from orbitmesh.emulator import Emulation
 from orbitmesh.emulator.cli.main import app
-from orbitmesh.emulator.epoch import Int32, LinkKind, Links
+from orbitmesh.emulator.epoch import LinkKind, Links
 from orbitmesh.emulator.errors import FasterThanLight
 from orbitmesh.emulator.plane import shaping
 from orbitmesh.emulator.plane.backend import LinkParameters
-from orbitmesh.emulator.scenario import Scenario
 
 pytestmark = [pytest.mark.netns, pytest.mark.beside, pytest.mark.timeout(120)]
 
@@ -29,8 +29,8 @@ def _deliver_early(monkeypatch: pytest.MonkeyPatch, kinds: set[LinkKind], share:
     """From now on the links of some kinds take that much less than the epoch says."""
     as_it_should_be = shaping.parameters
 
-    def parameters(links: Links, ids: Int32, t0_mono_ns: int, scenario: Scenario) -> LinkParameters:
-        right = as_it_should_be(links, ids, t0_mono_ns, scenario)
+    def parameters(links: Links, *more: Any, **course: Any) -> LinkParameters:
+        right = as_it_should_be(links, *more, **course)
         wrong = np.isin(links.kind, [kind.value for kind in kinds])
         return replace(right, delay_ns=np.where(wrong, right.delay_ns * (1 - share), right.delay_ns))
 
