@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from ..control.client import Client
 from ..errors import FailureError, HostError
+from ..extras import how_to_get
 from . import endpoint
 from .trains import Train, bottleneck, has_overflowed
 
@@ -86,7 +87,7 @@ def crafted(source: str, destination: str, port: int, size_bytes: int) -> tuple[
         from scapy.packet import Raw
     except ImportError as error:
         raise HostError(
-            f"probe crafts packets by scapy, which is not installed ({error}): pip install 'orbitmesh[probe]'"
+            f"probe crafts packets by scapy, which is not installed ({error}): {how_to_get('scapy')}"
         ) from None
     head = len(IP() / UDP())
     # no checksum, which is allowed in IPv4: the payload is stamped as it is sent

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from ..errors import HostError, InputError
+from ..extras import how_to_get
 from ..record import files
 from ..record.account import PAIRS
 from ..record.answers import ANSWERS
@@ -117,7 +118,7 @@ def frame(table: pa.Table) -> pd.DataFrame:
     try:
         import pandas as pd
     except ImportError:
-        raise HostError("pandas is not installed: pip install pandas, or take the Arrow table") from None
+        raise HostError(f"pandas is not installed: {how_to_get('pandas')}, or take the Arrow table") from None
     whole = {pa.int64(): pd.Int64Dtype(), pa.int32(): pd.Int32Dtype(), pa.bool_(): pd.BooleanDtype()}
     made = table.to_pandas(types_mapper=whole.get)
     made.attrs.update(attributes(table.schema))

@@ -81,7 +81,7 @@ def test_in_pandas_whole_numbers_stay_whole_and_units_go_along(run: Path) -> Non
 
 def test_without_pandas_the_next_step_is_said(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(HostError, match="pip install pandas"):
+    with pytest.raises(HostError, match=f"{re.escape(sys.executable)} -m pip install pandas"):
         frame(load(run).samples())
 
 
