@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from orbitmesh.emulator.epoch import UNREACHABLE, Epoch, LinkKind, Links, Nodes, Routes
 from orbitmesh.emulator.record.facts import LateTickFact, RunFacts, RunHeader
 from orbitmesh.emulator.record.recorder import Recorder
+from orbitmesh.emulator.record.truth import History
 from orbitmesh.wire.spec import Sample
 
 C_KM_PER_NS = 299_792.458e-9
@@ -95,6 +96,14 @@ def small_world() -> World:
 
 
 ROW = [(0, 1), (1, 2), (2, 3), (0, 4), (3, 5)]
+
+
+def history_of(world: World, *epochs: Epoch, commit_ns: int = 1_000_000, late_ns: int = 0) -> History:
+    history = History(world.who, 0.001)
+    for epoch in epochs:
+        t0 = T0 + epoch.sim_ns
+        history.add(epoch, t0, t0 + late_ns, t0 + late_ns + commit_ns)
+    return history
 
 
 def header(out: Path, who: Nodes, **changes: object) -> RunHeader:
