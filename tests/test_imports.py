@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,3 +75,45 @@ def test_no_module_of_the_run_imports_one_that_imports_it() -> None:
     while leaves := {name for name, used in uses.items() if not used & uses.keys()}:
         uses = {name: used for name, used in uses.items() if name not in leaves}
     assert not uses, f"import circles among {sorted(uses)}"
+
+
+MAP = (ROOT / "docs/design/rooms.md").read_text()
+ROOMS = re.findall(r"^\| `(emulator(?:/\w+)+)/` \|", MAP, flags=re.MULTILINE)
+# names and figures that a scenario's file is checked against stand with what goes by them
+CHECKED_AGAINST = {f"emulator/{room}" for room in ("answers", "placement", "platform", "training")}
+
+
+def modules(path: Path) -> Iterator[Path]:
+    """What a file imports of the emulator, wherever in it: files or folders, without their suffix."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name.split(".") for alias in node.names]
+            yield from (Path(*parts[1:]) for parts in names if parts[:2] == ["orbitmesh", "emulator"])
+        elif isinstance(node, ast.ImportFrom):
+            of = [] if node.module is None else node.module.split(".")
+            if node.level:
+                base = path.relative_to(ROOT).parents[node.level - 1].joinpath(*of)
+            elif of[:2] == ["orbitmesh", "emulator"]:
+                base = Path(*of[1:])
+            else:
+                continue
+            yield from (base / alias.name for alias in node.names)
+
+
+def room_of(module: Path) -> str | None:
+    """None: what all rooms share, and what stands beside the emulator."""
+    return next((str(each) for each in module.parents if str(each) in ROOMS), None)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_room_uses_one_that_stands_higher_in_the_map(room: str) -> None:
+    higher = {each for each in ROOMS[: ROOMS.index(room)] if not room.startswith(f"{each}/")}
+    if room == "emulator/scenario":
+        higher -= CHECKED_AGAINST
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {module}"
+        for path in sorted((ROOT / room).glob("*.py"))
+        for module in modules(path)
+        if {str(module), room_of(module)} & higher
+    ]
+    assert not wrong, wrong

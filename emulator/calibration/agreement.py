@@ -17,8 +17,8 @@ from ..errors import RunError
 from ..geometry import Geometry
 from ..plane.choose import choose
 from ..plane.mesh import MeshPlane
+from ..plane.planes import PlaneChoice, links_for, make_plane
 from ..plane.shaping import PATH_ROUND_TRIP_NS, emulated_rate_bps
-from ..run.planes import PlaneChoice, links_for, make_plane
 from ..scenario import Scenario
 from .consistency import Delay, Flow, Seen, Sharing, Way
 from .document import errors_of

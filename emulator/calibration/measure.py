@@ -24,9 +24,9 @@ from ..plane.kernel import namespaces
 from ..plane.kernel.awake import Awake, StayAwake
 from ..plane.mesh import EndsWithNamespaces
 from ..plane.netem import NetemBackend
+from ..processes import start_child
 from ..record.facts import machine_facts, utc_text
 from ..record.verdict import LATENESS_P99_BOUND_NS
-from ..run.processes import start_child
 from ..scenario import Scenario
 from . import store
 from .agreement import PLANES, Plan, look

@@ -24,7 +24,7 @@ from ..epoch import Epoch
 from ..errors import FailureError
 from ..feed.parcels import receive
 from ..priority import go_before_nodes
-from ..run.processes import CAP_DAC_OVERRIDE, keep_capabilities
+from ..processes import CAP_DAC_OVERRIDE, keep_capabilities
 from ..safe_files import Folder
 from .facts import RunHeader
 from .recorder import Recorder, as_failure

@@ -40,8 +40,8 @@ from ..links.changes import NOTHING_CHANGED, link_changes
 from ..links.coverage import Window
 from ..memory_files import MemoryFiles
 from ..priority import go_before_nodes
+from ..processes import keep_capabilities
 from .placing import forecast_of, outlive_of, placer_of, with_forecast
-from .processes import keep_capabilities
 
 # Epochs under way between the two processes: enough to ride out a slow tick,
 # few enough that a new destination, which each of them lacks, is routed soon.

@@ -18,8 +18,8 @@ from ..control.api.listening import Listening
 from ..control.places import Entry
 from ..epoch import Nodes
 from ..errors import FailureError
+from ..processes import Child, start_child
 from ..safe_files import Folder
-from .processes import Child, start_child
 
 log = logging.getLogger(__name__)
 

@@ -26,7 +26,9 @@ from ..plane.backend import LinkBackend
 from ..plane.choose import choose
 from ..plane.kernel import privileges
 from ..plane.kernel.awake import StayAwake
+from ..plane.planes import choose_plane, links_for, make_plane
 from ..platform.of_scenario import platform_cautions
+from ..processes import sample_sockets
 from ..run_names import make_run_id
 from ..scenario import Scenario
 from ..scenario.customers import loads_of
@@ -46,9 +48,7 @@ from .link_watch import LinkWatch
 from .news import News, StatusNews, StepWatch, publish
 from .node_processes import NodeProcesses
 from .placement_news import PlacementNews
-from .planes import choose_plane, links_for, make_plane
 from .power_news import PowerNews
-from .processes import sample_sockets
 from .questions import Questions
 from .recorder_process import RecorderProcess
 from .running import RunningMesh

@@ -13,8 +13,8 @@ from ..feed.parcels import receive
 from ..interventions import Intervention, Interventions
 from ..orbit import Arrangement, Propagation
 from ..platform import Draws
+from ..processes import tell
 from ..scenario import Scenario
-from .processes import tell
 from .supervision import Supervision
 from .ticks import Ahead
 

@@ -22,8 +22,8 @@ from ..errors import ProcessDied
 from ..feed.feed import Feed
 from ..placement.view import NO_WAY
 from ..plane.mesh import MeshPlane
+from ..processes import Child, describe_status
 from .node_specs import probe_peers
-from .processes import Child, describe_status
 from .supervision import Supervision
 
 log = logging.getLogger(__name__)

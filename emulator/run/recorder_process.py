@@ -12,10 +12,10 @@ from ..errors import FasterThanLight, RunError
 from ..feed.feed import Entry, Feed, Missed
 from ..feed.forwarder import Forwarder
 from ..feed.parcels import send
+from ..processes import Child, tell
 from ..record.facts import RunFacts, RunHeader
 from ..safe_files import Folder
 from .news import ClockNews, EpochNews, singly
-from .processes import Child, tell
 from .supervision import Supervision
 
 _FINISH_TIMEOUT_S = 60.0

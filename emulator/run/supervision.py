@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from ..errors import ProcessDied, RunError
 from ..priority import go_before_nodes
-from .processes import Child, start_child
+from ..processes import Child, start_child
 
 T = TypeVar("T")
 

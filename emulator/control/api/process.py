@@ -26,7 +26,7 @@ from grpc_reflection.v1alpha import reflection
 from orbitmesh.control.v1 import control_pb2 as pb
 
 from ...errors import TooManyAtOnce
-from ...run.processes import keep_capabilities
+from ...processes import keep_capabilities
 from ..places import API_INNER
 from . import settings
 from .captures import Captures

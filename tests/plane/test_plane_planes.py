@@ -8,7 +8,7 @@ import pytest
 from orbitmesh.emulator.epoch import Nodes
 from orbitmesh.emulator.errors import InputError
 from orbitmesh.emulator.plane.fake import FakeBackend
-from orbitmesh.emulator.run.planes import WIRED_UP_TO, choose_plane, links_for, make_plane
+from orbitmesh.emulator.plane.planes import WIRED_UP_TO, choose_plane, links_for, make_plane
 from orbitmesh.emulator.scenario import loads
 
 TEXT = """

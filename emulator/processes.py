@@ -1,4 +1,4 @@
-"""Helper processes of a run: started with a lifeline, watched, and ended.
+"""Helper processes of a run, and of others: started with a lifeline, watched, and ended.
 
 The lifeline is the control socket itself: whoever reads end-of-file there
 knows that the other side is gone, however it went, and ends.
@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from ..errors import ProcessDied
+from .errors import ProcessDied
 
 _SO_SNDBUFFORCE = 32  # asm-generic/socket.h; the socket module lacks it
 _SAMPLES_BUFFER_BYTES = 8 << 20

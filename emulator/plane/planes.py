@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 from ..epoch import Bool, Nodes
 from ..errors import InputError
-from ..plane.backend import LinkBackend
-from ..plane.fabric.engine import FabricCarrier, FabricEngine, FakeFabric
-from ..plane.fabric.plane import FabricPlane
-from ..plane.fabric.table import FabricTable
-from ..plane.kernel import capacity
-from ..plane.kernel.kernel import Progress
-from ..plane.mesh import MeshPlane
-from ..plane.wired.plane import Plane
 from ..scenario import Scenario
 from ..shown import counted
+from .backend import LinkBackend
+from .fabric.engine import FabricCarrier, FabricEngine, FakeFabric
+from .fabric.plane import FabricPlane
+from .fabric.table import FabricTable
+from .kernel import capacity
+from .kernel.kernel import Progress
+from .mesh import MeshPlane
+from .wired.plane import Plane
 
 #: "auto" takes the fabric for more satellites: a namespace and four interfaces for each would take long.
 WIRED_UP_TO = 300
