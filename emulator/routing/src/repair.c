@@ -4,30 +4,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define NO_WAY 255
+#include "ports.h"
+
 #define MOST_HOPS 4096
-
-typedef struct {
-    int64_t n_satellites, slots;
-    const int32_t *laser_neighbour, *laser_row, *ground_first, *ground_neighbour, *ground_row;
-} Ports;
-
-static int64_t step(const Ports *p, int64_t node, uint8_t code, int64_t *row)
-{
-    if (code == NO_WAY)
-        return -1;
-    if (code < p->slots) {
-        if (node >= p->n_satellites)
-            return -1;
-        *row = p->laser_row[node * p->slots + code];
-        return p->laser_neighbour[node * p->slots + code];
-    }
-    int64_t at = p->ground_first[node] + (code - p->slots);
-    if (at >= p->ground_first[node + 1])
-        return -1;
-    *row = p->ground_row[at];
-    return p->ground_neighbour[at];
-}
 
 /* What is left of a way from a node as it is routed; INFINITY where it leads nowhere, or back. */
 static double rest(const Ports *p, const uint8_t *code, const double *cost, int64_t node, int64_t destination,
