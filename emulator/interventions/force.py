@@ -52,10 +52,9 @@ class Force:
     def broken_by(self, a: Int32, b: Int32) -> Int64:
         """(n,) the number of the intervention that breaks the link between these, or -1."""
         found = np.full(len(a), -1, np.int64)
-        if len(self.broken) and self.broken_number is not None:
-            key = (a.astype(np.int64) << 32) | b
-            place = np.minimum(np.searchsorted(self.broken, key), len(self.broken) - 1)
-            found = np.where(self.broken[place] == key, self.broken_number[place], -1)
+        if self.broken_number is not None:
+            place, is_there = _among(self.broken, _keys(a, b))
+            found[is_there] = self.broken_number[place[is_there]]
         if self.dead_by is not None:
             for end in (a, b):
                 found = np.where(found < 0, self.dead_by[end], found)
@@ -64,10 +63,8 @@ class Force:
     def lossy_by(self, a: Int32, b: Int32) -> Int64:
         """(n,) the number of the intervention whose loss the link between these has, or -1."""
         found, by_link = np.full(len(a), -1, np.int64), self._by_link
-        if len(by_link.key):
-            key = (a.astype(np.int64) << 32) | b
-            place = np.minimum(np.searchsorted(by_link.key, key), len(by_link.key) - 1)
-            found = np.where(by_link.key[place] == key, by_link.lossy_by[place], -1)
+        place, is_there = _among(by_link.key, _keys(a, b))
+        found[is_there] = by_link.lossy_by[place[is_there]]
         for each in self._changed_nodes:
             if each.change is not None and each.change.loss_ratio is not None:
                 found[np.isin(a, each.named.nodes) | np.isin(b, each.named.nodes)] = each.number
@@ -80,10 +77,8 @@ class Force:
     def hits(self, a: Int32, b: Int32) -> Bool:
         """(n,) bool: of links between these, which are broken."""
         hit: Bool = self.dead[a] | self.dead[b]
-        if len(self.broken):
-            key = (a.astype(np.int64) << 32) | b
-            place = np.minimum(np.searchsorted(self.broken, key), len(self.broken) - 1)
-            hit |= self.broken[place] == key
+        if len(self.broken):  # each epoch asks it of all links
+            hit |= _among(self.broken, _keys(a, b))[1]
         return hit
 
     def seen(self, sight: Sight, antennas: Sequence[int], n_satellites: int) -> Sight:
@@ -110,7 +105,7 @@ class Force:
         if self.breaks:
             hit = self.hits(links.a, links.b)
             gone = left[self.hits(left[:, 0], left[:, 1])]
-            broken = np.unique((gone[:, 0].astype(np.int64) << 32) | gone[:, 1])
+            broken = np.unique(_keys(gone[:, 0], gone[:, 1]))
             links = replace(links, up=_read_only(~hit) if hit.any() else None, broken=_read_only(broken))
         if self.changed:
             return self._changed_over(links)
@@ -118,9 +113,8 @@ class Force:
 
     def _changed_over(self, links: Links) -> Links:
         there, back, delay_ns = links.rate_ab_bps.copy(), links.rate_ba_bps.copy(), links.delay_ns.copy()
-        by_link, key = self._by_link, links.key()
-        row = np.minimum(np.searchsorted(key, by_link.key), max(len(key) - 1, 0))
-        is_there = key[row] == by_link.key if len(key) else np.zeros(len(by_link.key), np.bool_)
+        by_link = self._by_link
+        row, is_there = _among(links.key(), by_link.key)
         row = row[is_there]
         delay_ns[row] += by_link.extra_delay_ns[is_there]
         rate_bps = by_link.rate_bps[is_there]
@@ -306,6 +300,20 @@ class Interventions:
         keys, first = np.unique(np.concatenate(broken), return_index=True)
         number = np.concatenate(by)[first]
         return Force(_read_only(dead), keys, _read_only(antennas), changed, _read_only(dead_by), number)
+
+
+def _keys(a: Int32, b: Int32) -> Int64:
+    """As those of Links."""
+    keys: Int64 = (a.astype(np.int64) << 32) | b
+    return keys
+
+
+def _among(keys: Int64, wanted: Int64) -> tuple[Int64, Bool]:
+    """(n,) each: the place of each of those wanted among keys that rise, and whether it is there at all."""
+    if not len(keys):
+        return np.zeros(len(wanted), np.int64), np.zeros(len(wanted), np.bool_)
+    place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return place, keys[place] == wanted
 
 
 def _read_only(array: NDArray[Scalar]) -> NDArray[Scalar]:
