@@ -177,7 +177,7 @@ class Folder:
     def others(self) -> str | None:
         """Who else can put something in it, in words: neither root, nor the caller, nor who called sudo."""
         status = os.fstat(self.fd)
-        if status.st_uid not in _trusted_uids():
+        if status.st_uid not in trusted_uids():
             return f"it belongs to user {status.st_uid}"
         return "it can be written by others" if status.st_mode & 0o022 else None
 
@@ -215,7 +215,8 @@ def reach_file(path: Path) -> int:
         raise _named(error, path) from None
 
 
-def _trusted_uids() -> set[int]:
+def trusted_uids() -> set[int]:
+    """Whose files are believed: root's, the caller's, and those of who called sudo."""
     owner = who_called()
     return {0, os.geteuid()} | ({owner[0]} if owner is not None else set())
 
@@ -263,7 +264,7 @@ def _stepped(here: int, name: str, flags: int = _PASSED) -> int:
 def _refuse_strangers(here: int, name: str) -> None:
     """PermissionError where others can put another folder in the place of one in it that is ours."""
     status = os.fstat(here)
-    if status.st_uid not in _trusted_uids():
+    if status.st_uid not in trusted_uids():
         raise PermissionError(errno.EPERM, f"user {status.st_uid} owns {name} on the way to it")
     if status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX:  # in /tmp nobody renames what is ours
         raise PermissionError(errno.EPERM, f"others can write {name} on the way to it")
@@ -277,7 +278,7 @@ def _link_target(here: int, name: str) -> str | None:
         return None  # opening it says so
     if not stat.S_ISLNK(status.st_mode):
         return None
-    if status.st_uid not in _trusted_uids():
+    if status.st_uid not in trusted_uids():
         raise PermissionError(errno.EPERM, f"{name} is a link that user {status.st_uid} made")
     return os.readlink(name, dir_fd=here)
 

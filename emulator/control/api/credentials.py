@@ -11,9 +11,8 @@ import stat
 import tempfile
 from pathlib import Path
 
-from ...callers import who_called
 from ...errors import InputError
-from ...safe_files import Folder
+from ...safe_files import Folder, trusted_uids
 
 LEAST_TOKEN_CHARACTERS = 16
 _MOST_BYTES = 1 << 20
@@ -57,9 +56,7 @@ def _read(path: Path, option: str) -> tuple[bytes, os.stat_result]:
             data = folder.read(path.name, _MOST_BYTES)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}", key=option) from None
-    called = who_called()
-    trusted = {0, os.geteuid()} | ({called[0]} if called else set())
-    if status.st_uid not in trusted:
+    if status.st_uid not in trusted_uids():
         raise InputError(f"{path} belongs to user {status.st_uid}: take one of your own", key=option)
     return data, status
 
