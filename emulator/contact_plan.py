@@ -38,6 +38,22 @@ class WayInterval:
 
 
 @dataclass(frozen=True)
+class Interval:
+    """For whoever prints it: two nodes see each other, or have a way by ``path`` (None: by none).
+
+    ``begins``, ``ends``: whether that edge lies within what was asked about.  Round trips: what light needs.
+    """
+
+    begin_sim_ns: int
+    end_sim_ns: int
+    begins: bool
+    ends: bool
+    begin_rtt_ns: int | None
+    end_rtt_ns: int | None
+    path: tuple[int, ...] | None
+
+
+@dataclass(frozen=True)
 class _At:
     epoch: Epoch
     before: Before  # of the epoch after it
@@ -115,6 +131,29 @@ def ways(
             began_ns, began_delay_ns, here = edge_ns, first.delay_ns(first.path), first
         here = there
     yield WayInterval(began_ns, end_sim_ns, here.path, began_delay_ns, here.delay_ns(here.path))
+
+
+def intervals(
+    geometry: Geometry, a: int, b: int, begin_sim_ns: int, end_sim_ns: int, step_ns: int, *, way: bool
+) -> Iterator[Interval]:
+    """Of ``ways``, or of ``sight``."""
+    if not way:
+        found = sight(geometry, a, b, begin_sim_ns, end_sim_ns)
+        for k, (first, last) in enumerate(found.of(0)):
+            rtts = rtt_ns(geometry, a, b, first), rtt_ns(geometry, a, b, last)
+            yield Interval(
+                int(first), int(last), bool(found.begins[k]), bool(found.ends[k]), *rtts, (a, b)
+            )  # fmt: skip
+        return
+    for each in ways(geometry, a, b, begin_sim_ns, end_sim_ns, step_ns):
+        begins, ends = each.begin_sim_ns > begin_sim_ns, each.end_sim_ns < end_sim_ns
+        begin_rtt_ns, end_rtt_ns = (
+            None if delay_ns is None else round(2 * delay_ns)
+            for delay_ns in (each.begin_delay_ns, each.end_delay_ns)
+        )
+        yield Interval(
+            each.begin_sim_ns, each.end_sim_ns, begins, ends, begin_rtt_ns, end_rtt_ns, each.path
+        )  # fmt: skip
 
 
 def next_way(

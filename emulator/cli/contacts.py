@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -12,9 +12,6 @@ from ..errors import InputError
 from .ahead import ahead
 from .options import DurationOption, Format, FormatOption, RunOption, StartOption, window
 from .output import print_rows, say
-
-if TYPE_CHECKING:
-    from ..geometry import Geometry
 
 EXAMPLE = (
     "Example: orbitmesh contacts demo gw-london sat-0-3 --duration 24h\n\n"
@@ -60,11 +57,20 @@ def contacts(
     *scenario, a, b = words
     start_utc, long_ns, _ = window(start, duration)
     asked = ahead(scenario[0] if scenario else None, None if scenario else run, start_utc, long_ns)
+    from ..contact_plan import intervals
     from ..find_node import find_node
 
     geometry, begin_ns, end_ns = asked.geometry, asked.begin_sim_ns, asked.end_sim_ns
     ends = find_node(a, geometry.nodes), find_node(b, geometry.nodes)
-    rows = (_ways if way else _sight)(geometry, ends, begin_ns, end_ns, asked.step_ns)
+    names = geometry.nodes.names
+    rows: Iterator[Row] = (
+        (
+            each.begin_sim_ns - begin_ns, each.end_sim_ns - begin_ns, each.begins, each.ends,
+            each.begin_rtt_ns, each.end_rtt_ns,
+            None if each.path is None else ">".join(names[node] for node in each.path),
+        )
+        for each in intervals(geometry, *ends, begin_ns, end_ns, asked.step_ns, way=way)
+    )  # fmt: skip
     if output is not Format.TABLE:
         print_rows(COLUMNS, rows, output)
         return
@@ -79,33 +85,8 @@ def contacts(
     )
     if (first := next(cells, None)) is None:
         say(
-            f"{' and '.join(geometry.nodes.names[node] for node in ends)} do not see each other within "
+            f"{' and '.join(names[node] for node in ends)} do not see each other within "
             f"{(end_ns - begin_ns) / 1e9:g} s: give a longer --duration"
         )
         return
     print_rows(FOR_PEOPLE, chain([first], cells), output)
-
-
-def _sight(
-    geometry: Geometry, ends: tuple[int, int], begin_ns: int, end_ns: int, step_ns: int
-) -> Iterator[Row]:
-    from ..contact_plan import rtt_ns, sight
-
-    found = sight(geometry, *ends, begin_ns, end_ns)
-    path = ">".join(geometry.nodes.names[node] for node in ends)
-    for k, (first, last) in enumerate(found.of(0)):
-        edges = bool(found.begins[k]), bool(found.ends[k])
-        rtts = rtt_ns(geometry, *ends, first), rtt_ns(geometry, *ends, last)
-        yield first - begin_ns, last - begin_ns, *edges, *rtts, path
-
-
-def _ways(
-    geometry: Geometry, ends: tuple[int, int], begin_ns: int, end_ns: int, step_ns: int
-) -> Iterator[Row]:
-    from ..contact_plan import ways
-
-    for each in ways(geometry, *ends, begin_ns, end_ns, step_ns):
-        path = None if each.path is None else ">".join(geometry.nodes.names[node] for node in each.path)
-        rtts = [None if d is None else round(2 * d) for d in (each.begin_delay_ns, each.end_delay_ns)]
-        first, last = each.begin_sim_ns, each.end_sim_ns
-        yield first - begin_ns, last - begin_ns, first > begin_ns, last < end_ns, rtts[0], rtts[1], path

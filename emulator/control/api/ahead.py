@@ -49,7 +49,7 @@ def _end_with(caller: socket.socket) -> None:
 
 
 def _rows(settings: ApiSettings, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    from ...contact_plan import rtt_ns, sight, ways
+    from ...contact_plan import intervals
     from ...find_node import find_node
     from ...geometry import Geometry
     from ...links.coverage import Window
@@ -66,24 +66,11 @@ def _rows(settings: ApiSettings, request: dict[str, Any]) -> Iterator[dict[str, 
         scenario, kept, _ = client.scenario()
     geometry = Geometry(scenario, Window(begin_ns, long_ns, "plan"))
     geometry.interventions = kept
-    names, end_ns = geometry.nodes.names, begin_ns + long_ns
-    if not request["way"]:
-        found = sight(geometry, a, b, begin_ns, end_ns)
-        for k, (first, last) in enumerate(found.of(0)):
-            yield {
-                "begin_sim_ns": int(first), "end_sim_ns": int(last),
-                "has_begin": bool(found.begins[k]), "has_end": bool(found.ends[k]),
-                "begin_rtt_ns": rtt_ns(geometry, a, b, first), "end_rtt_ns": rtt_ns(geometry, a, b, last),
-                "path": [names[a], names[b]],
-            }  # fmt: skip
-        return
-    for each in ways(geometry, a, b, begin_ns, end_ns, scenario.run.step_ns):
-        begin_rtt, end_rtt = (
-            None if ns is None else round(2 * ns) for ns in (each.begin_delay_ns, each.end_delay_ns)
-        )
+    names, step_ns = geometry.nodes.names, scenario.run.step_ns
+    for each in intervals(geometry, a, b, begin_ns, begin_ns + long_ns, step_ns, way=request["way"]):
         yield {
             "begin_sim_ns": each.begin_sim_ns, "end_sim_ns": each.end_sim_ns,
-            "has_begin": each.begin_sim_ns > begin_ns, "has_end": each.end_sim_ns < end_ns,
-            "begin_rtt_ns": begin_rtt, "end_rtt_ns": end_rtt,
+            "has_begin": each.begins, "has_end": each.ends,
+            "begin_rtt_ns": each.begin_rtt_ns, "end_rtt_ns": each.end_rtt_ns,
             "path": [names[node] for node in each.path or ()],
         }  # fmt: skip
