@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import FailureError
 from .calling import connected, is_elsewhere
 from .options import RunOption
-from .output import stderr
+from .output import say
 
 _SAY_AFTER_S = 3.0
 
@@ -23,7 +23,7 @@ def down(run: RunOption = None) -> None:
     with connected(run) as client:
         out = client.status()["out"]
         said = f"{client.run_id} is ending; waiting until it is gone"
-        waiting = threading.Timer(_SAY_AFTER_S, _say, [said])
+        waiting = threading.Timer(_SAY_AFTER_S, say, [said])
         waiting.daemon = True
         waiting.start()
         try:
@@ -35,8 +35,4 @@ def down(run: RunOption = None) -> None:
         reason = failure_of(Path(out))
     if reason is not None:
         raise FailureError(f"{client.run_id} has ended, and failed: {reason}; its record: {report}")
-    _say(f"{client.run_id} has ended; its record: {report}")
-
-
-def _say(text: str) -> None:
-    stderr().print(text, soft_wrap=True, markup=False)
+    say(f"{client.run_id} has ended; its record: {report}")

@@ -10,7 +10,7 @@ import typer
 
 from ..errors import FailureError
 from .options import Format, FormatOption
-from .output import print_rows, stderr
+from .output import print_rows, say
 
 EXAMPLE = "Example: orbitmesh list\n\nExample: orbitmesh list --runs /data/runs -o json"
 
@@ -62,7 +62,7 @@ def list_runs(
             output,
         )
     elif not found:
-        stderr().print(f"no mesh is running, and {folder} holds no run", soft_wrap=True, markup=False)
+        say(f"no mesh is running, and {folder} holds no run")
     else:
         print_rows(
             FOR_PEOPLE,

@@ -19,7 +19,7 @@ from .options import (
     pair,
     window,
 )
-from .output import print_rows, stderr, working
+from .output import print_rows, say, working
 from .plan_pairs import print_pairs
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def plan(
         return
     from ..plan import plan_rows
 
-    rows = plan_rows(loaded, pairs, start_utc=start_utc, duration_ns=long_ns, step_ns=step_ns, say=_say)
+    rows = plan_rows(loaded, pairs, start_utc=start_utc, duration_ns=long_ns, step_ns=step_ns, say=say)
     for_people = output is Format.TABLE
     names = () if for_people or not has_files(loaded) else ("known_as",)
     print_rows((*(FOR_PEOPLE if for_people else COLUMNS), *names), _cells(rows, for_people, *names), output)
@@ -129,13 +129,13 @@ def _print_customers(
     from ..plan_customers import customers_ahead, forbidden_by_light
 
     with working("computing the round trips of all instants (Ctrl-C ends it)"):
-        found = customers_ahead(scenario, start_utc=start_utc, duration_ns=long_ns, step_ns=step_ns, say=_say)
+        found = customers_ahead(scenario, start_utc=start_utc, duration_ns=long_ns, step_ns=step_ns, say=say)
     if output is not Format.TABLE:
         print_rows(OF_CUSTOMERS, (_of_programs(each) for each in found), output)
     else:
         print_rows(FOR_CUSTOMERS, (_of_people(each) for each in found), output)
     for sentence in forbidden_by_light(found):
-        _say(sentence)
+        say(sentence)
 
 
 def _of_programs(each: ClassAhead) -> tuple[object, ...]:
@@ -163,10 +163,6 @@ def _of_people(each: ClassAhead) -> tuple[object, ...]:
         percent(each.below_light_ratio),
         None if target is None else ", ".join(each.below_light_ns) or "nothing",
     )  # fmt: skip
-
-
-def _say(text: str) -> None:
-    stderr().print(text, soft_wrap=True, markup=False, highlight=False)
 
 
 def has_files(scenario: Scenario) -> bool:

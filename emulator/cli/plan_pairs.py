@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from .options import Format
-from .output import print_rows, stderr, working
+from .output import print_rows, say, working
 
 if TYPE_CHECKING:
     from ..outlook.figures import Contact, PairFigures
@@ -48,7 +48,7 @@ def print_pairs(
     if step_ns is None:
         step_ns = default_step_ns(scenario, duration_ns)
     window = window_of(scenario, start_utc, duration_ns, step_ns, 1)
-    geometry = planned(scenario, window, _say)
+    geometry = planned(scenario, window, say)
     nodes = geometry.nodes
     meant = pairs_of(pairs, nodes, geometry.hosting)
     check_rows(window, len(meant))
@@ -68,12 +68,12 @@ def print_pairs(
             print_rows(_FIGURES_FOR_PEOPLE, map(_figures, figures), output)
         else:
             print_rows(FIGURES, figures, output)
-    _say(
+    say(
         f"{len(meant):,} pairs at {len(window.instants_ns):,} instants, one each {step_ns / 1e9:g} s, in "
         f"{time.monotonic() - began_s:.1f} s; what changes and changes back between two is not seen"
     )
     if not contacts:
-        _say(
+        say(
             "stretch: the way's length over that of the shortest line that stays out of the Earth (the great "
             "circle between two gateways), both at the speed of light in vacuum"
         )
@@ -107,7 +107,3 @@ def _contact(row: Contact, for_people: bool) -> tuple[object, ...]:
 
 def _ms(value_ns: int | None) -> str | None:
     return None if value_ns is None else f"{value_ns / 1e6:.3f}"
-
-
-def _say(text: str) -> None:
-    stderr().print(text, soft_wrap=True, markup=False, highlight=False)

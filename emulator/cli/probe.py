@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from .options import Format, FormatOption, RunOption, duration_ns
-from .output import print_json, print_rows, stderr
+from .output import print_json, print_rows, say
 from .ping import NodeArgument
 
 EXAMPLE = (
@@ -45,20 +45,20 @@ def probe(
 
     gap_ns = duration_ns(gap, "--gap")
     with Client.connect(run) as client:
-        found = Probe(client, a, b, _say).measured(count, gap_ns, with_queue=queue)
+        found = Probe(client, a, b, say).measured(count, gap_ns, with_queue=queue)
     if output is Format.JSON:
         print_json(found)
         return
     for_people = output is Format.TABLE
     if for_people:
         print_rows(FOR_PEOPLE, (row[:4] for row in _rows(found, in_ms=True)), output)
-        _say(f"the way: {' > '.join(found['path'])}; bottleneck: {found['rate']['link']}")
+        say(f"the way: {' > '.join(found['path'])}; bottleneck: {found['rate']['link']}")
         if found["queue"]["reason"]:
-            _say(f"the queue is not known: {found['queue']['reason']}")
+            say(f"the queue is not known: {found['queue']['reason']}")
     else:
         print_rows(COLUMNS, _rows(found, in_ms=False), output)
     if found["path_changed"]:
-        _say("the path changed meanwhile: figures are of more than one; probe again")
+        say("the path changed meanwhile: figures are of more than one; probe again")
 
 
 def _rows(found: dict[str, Any], *, in_ms: bool) -> list[tuple[Any, ...]]:
@@ -88,7 +88,3 @@ def _rows(found: dict[str, Any], *, in_ms: bool) -> list[tuple[Any, ...]]:
          "Mbit/s" if in_ms else "bit/s", rates["link"]),
         ("queue", queue["measured_bytes"], queue["told_bytes"], "bytes", queue["link"]),
     ]  # fmt: skip
-
-
-def _say(text: str) -> None:
-    stderr().print(text, soft_wrap=True, markup=False, highlight=False)

@@ -10,7 +10,7 @@ import typer
 
 from ..errors import InputError
 from .options import Format, FormatOption, RunFolderArgument, run_folder
-from .output import print_rows, stderr, stdout
+from .output import print_rows, say, stdout
 
 EXAMPLE = (
     "Example: orbitmesh report runs/demo-20261101T000000Z-3f2a\n\n"
@@ -48,7 +48,7 @@ def _print_rows_of(folder: Path, name: str, output: Format) -> None:
     results = load(folder)
     table = results.table(name)
     for sentence in results.missing:
-        stderr().print(f"note: {sentence}", markup=False, soft_wrap=True)
+        say(f"note: {sentence}")
     print_rows(table.schema.names, as_rows(table), output)
 
 
