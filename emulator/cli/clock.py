@@ -37,11 +37,19 @@ def step(
     by: Annotated[str, typer.Argument(metavar="TIME", help="How far: 10s, 500ms, 20min.")],
     run: RunOption = None,
 ) -> None:
-    """Move a paused mesh on by so much emulated time, through all epochs between."""
+    """Move a paused mesh on by so much emulated time, through all epochs between.
+
+    Ctrl-C ends it where it is.
+    """
 
     by_ns = duration_ns(by, "TIME")
-    with connected(run) as client:
-        _tell(client.step(by_ns, by=who()))
+    try:
+        with connected(run) as client:
+            _tell(client.step(by_ns, by=who()))
+    except KeyboardInterrupt:
+        with connected(run) as client:  # the other one waits for an answer
+            _tell(client.pause(by=who()))
+        raise
 
 
 def speed(

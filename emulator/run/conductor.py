@@ -19,7 +19,7 @@ from ..plane.mesh import CommitReport
 from ..priority import go_before_nodes
 from .clock import Clock
 from .ticks import Ahead, LateTick, Tick, TickLog, Turn
-from .time_orders import GOES_ON, Order, TimeOrders
+from .time_orders import GOES_ON, Order, TimeOrders, cut_short
 
 log = logging.getLogger(__name__)
 
@@ -190,8 +190,10 @@ class Conductor:
         if order is None:
             return False
         if order.until_sim_ns is not None:  # a step under way: all epochs before its end come first
-            return course.sim_ns >= order.until_sim_ns or (
-                ahead is not None and ahead.epoch.sim_ns > order.until_sim_ns
+            return (
+                course.sim_ns >= order.until_sim_ns
+                or order.cut_by is not None
+                or (ahead is not None and ahead.epoch.sim_ns > order.until_sim_ns)
             )
         # an epoch that is due by the time links could follow comes first
         soon_ns = time.monotonic_ns() + self._plane.lead_ns
@@ -224,6 +226,13 @@ class Conductor:
                     self.on_turn(Turn(order, course, course, time.monotonic_ns(), time.monotonic_ns()))
             case "step" if not course.is_still:  # resumed by another, since this was asked for
                 self.orders.refuse(order, InputError(GOES_ON))
+                return
+            case "step" if order.is_cut_short_at(course.sim_ns):
+                if order.until_sim_ns is not None:
+                    self._go(order, lambda at_ns: Course(course.sim_ns, at_ns, 0.0))
+                    with self._turn:
+                        self._until_sim_ns = course.sim_ns
+                self.orders.refuse(order, InputError(cut_short(order, course.sim_ns)))
                 return
             case "step" if order.until_sim_ns is None:
                 order.until_sim_ns = course.sim_ns + order.by_ns

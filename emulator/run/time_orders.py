@@ -21,17 +21,31 @@ GOES_ON = "emulated time goes on, and a step is for one that stands still: pause
 
 @dataclass(eq=False)
 class Order:
-    """``by_ns``: of a step; ``ratio``: of a speed; ``until_sim_ns``: where a step that is under way ends."""
+    """``by_ns``: of a step; ``ratio``: of a speed; ``until_sim_ns``: where a step that is under way ends.
+
+    ``cut_by``: of a step, who does not let it come to its end.
+    """
 
     verb: Verb
     by: str
     by_ns: int = 0
     ratio: float = 1.0
     until_sim_ns: int | None = None
+    cut_by: str | None = None
     course: Course = field(default_factory=lambda: Course(0, 0))  # once it is done
     in_force_mono_ns: int = 0
     error: OrbitmeshError | None = None
     done: threading.Event = field(default_factory=threading.Event, repr=False)
+
+    def is_cut_short_at(self, sim_ns: int) -> bool:
+        """Whether this step is to end there, before its own end."""
+        return self.cut_by is not None and (self.until_sim_ns is None or sim_ns < self.until_sim_ns)
+
+
+def cut_short(step: Order, sim_ns: int) -> str:
+    return (
+        f"the step ended early, at the emulated instant {sim_ns / 1e9:.9g} s: {step.cut_by} paused the mesh"
+    )
 
 
 class TimeOrders:
@@ -45,13 +59,24 @@ class TimeOrders:
         self.ratio = 1.0
 
     def ask(self, order: Order) -> Order:
-        """Returns once it is done.  RunEnded: the run ends before; InputError: another order came between."""
+        """Returns once it is done.  RunEnded: the run ends before; InputError: another order came between.
+
+        A pause ends the steps before it where they are; so does who asked for one and waits no more.
+        """
         with self._turn:
             if self._is_closed:
                 raise RunEnded(_ENDING)
+            if order.verb == "pause":
+                for before in self._waiting:
+                    before.cut_by = order.by
             self._waiting.append(order)
         self._wake()
-        order.done.wait()
+        try:
+            order.done.wait()
+        except BaseException:
+            order.cut_by = order.by
+            self._wake()
+            raise
         if order.error is not None:
             raise order.error
         return order

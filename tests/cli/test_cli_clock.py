@@ -77,3 +77,16 @@ def test_a_status_says_how_time_goes() -> None:
     assert clock.in_words({}) == ""  # of a version that could not be paused
     assert clock.in_words({"paused": False, "speed_ratio": 1.0}) == ""
     assert clock.in_words({"paused": True, "speed_ratio": 1.0}) == "paused"
+
+
+def test_ctrl_c_ends_a_step_where_it_is(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    class Interrupted(Asked):
+        def step(self, by_ns: int, *, by: str) -> dict[str, Any]:
+            raise KeyboardInterrupt
+
+    mesh = Interrupted(paused=True)
+    monkeypatch.setattr(Client, "connect", lambda run=None: mesh)
+    with pytest.raises(KeyboardInterrupt):
+        clock.step("300s")
+    assert mesh.asked == [("pause",)]
+    assert capsys.readouterr().err.strip() == "at 12.402 s of the run, paused"

@@ -257,3 +257,50 @@ def test_a_step_behind_somebody_s_resume_is_refused_and_time_never_goes_back() -
         assert "pause it first" in str(step.error)
         assert not run.clock.course.is_still
         assert run.clock.course.sim_ns == stood_ns
+
+
+def test_a_pause_ends_a_step_where_it_is() -> None:
+    with Run(SteppedClock(), lead_ns=1_000_000, n_epochs=4) as run:
+        found: list[str] = []
+
+        def ask() -> None:
+            with pytest.raises(InputError) as caught:
+                run.hand.step(10 * STEP_NS, "one")
+            found.append(str(caught.value))
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        while run.clock.sim_ns() < 3 * STEP_NS:
+            time.sleep(0.001)  # and there it waits for an epoch that takes long to make
+        paused: list[Any] = []
+        pausing = threading.Thread(target=lambda: paused.append(run.hand.pause("another")), daemon=True)
+        pausing.start()
+        pausing.join(10)
+        assert paused == [
+            {"elapsed_ns": 3 * STEP_NS, "sim_ns": 3 * STEP_NS, "paused": True, "speed_ratio": 1.0}
+        ]
+        asking.join(10)
+        assert found == ["the step ended early, at the emulated instant 0.3 s: another paused the mesh"]
+        for number in range(4, 12):  # what was being made comes with the next step, and not before
+            run.epochs.put(epoch_at(number))
+        time.sleep(0.1)
+        assert [tick.epoch.number for tick in run.ticks] == [0, 1, 2, 3]
+        assert run.hand.step(2 * STEP_NS)["sim_ns"] == 5 * STEP_NS
+        assert [tick.epoch.number for tick in run.ticks] == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_program_that_stops_waiting_for_its_step_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Run(SteppedClock(), n_epochs=2) as run:
+        order = Order("step", "a test", by_ns=10 * STEP_NS)
+
+        def interrupted() -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(order.done, "wait", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                run._conductor.orders.ask(order)
+        assert order.done.wait(10)
+        assert run.hand.state()["paused"] is True
+        with pytest.raises(InputError, match="366 days"):
+            run.hand.step(0)
