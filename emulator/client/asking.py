@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from orbitmesh.control.v1 import control_pb2 as pb
 
 from ..errors import InputError
 from .epochs import Epoch
+
+_PIECE_BYTES = 1 << 20  # of input
 
 
 def ns(seconds: float | None, name: str) -> int | None:
@@ -82,6 +84,12 @@ def exec_start(
     if terminal is not None:
         start.terminal.CopyFrom(pb.ExecWindow(rows=terminal[0], columns=terminal[1]))
     return pb.ExecRequest(start=start)
+
+
+def inputs(data: bytes) -> Iterator[Any]:
+    """Of a program, piece by piece."""
+    for first in range(0, len(data), _PIECE_BYTES):
+        yield pb.ExecRequest(input=data[first : first + _PIECE_BYTES])
 
 
 def capture(node: str, peer: str | None, lasts_s: float | None, most_bytes: int) -> Any:

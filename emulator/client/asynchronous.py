@@ -5,18 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
-from pathlib import Path as FilePath
 from types import TracebackType
 from typing import Any, Self
 
 import grpc.aio
 
 from orbitmesh.control.v1 import control_pb2 as pb
-from orbitmesh.control.v1 import control_pb2_grpc
 
 from ..errors import FailureError
 from . import asking
-from .connecting import CALL_S, END_S, PIECE_BYTES, STEP_S, Place
+from .connecting import CALL_S, END_S, STEP_S, Connected
 from .epochs import Epoch, Picture
 from .results import (
     ClockState,
@@ -34,30 +32,11 @@ from .results import (
     interventions_of,
 )
 
-_stub: Any = control_pb2_grpc.ControlServiceStub
 
-
-class AsyncMesh:
+class AsyncMesh(Connected):
     """Use as an asynchronous context manager, or ``close`` it; of one event loop."""
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
-        self._channel = place.channel(grpc.aio)
-        self._calls = _stub(self._channel)
-
-    @classmethod
-    def connect(
-        cls,
-        run_id: str | None = None,
-        *,
-        at: str | None = None,
-        token: str | None = None,
-        token_file: str | FilePath | None = None,
-        ca_file: str | FilePath | None = None,
-        certificate_file: str | FilePath | None = None,
-        key_file: str | FilePath | None = None,
-    ) -> Self:
-        return cls(Place.of(run_id, at, token, token_file, ca_file, certificate_file, key_file))
+    _grpc = grpc.aio
 
     async def __aenter__(self) -> Self:
         return self
@@ -257,8 +236,8 @@ class AsyncProgram:
         self._call.cancel()
 
     async def write(self, data: bytes) -> None:
-        for first in range(0, len(data), PIECE_BYTES):
-            await self._tell(pb.ExecRequest(input=data[first : first + PIECE_BYTES]))
+        for request in asking.inputs(data):
+            await self._tell(request)
 
     async def end_input(self) -> None:
         await self._tell(pb.ExecRequest(input_end=True))

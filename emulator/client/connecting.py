@@ -6,9 +6,11 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import grpc
+
+from orbitmesh.control.v1 import control_pb2_grpc
 
 from ..control.client import chosen
 from ..control.places import reached
@@ -28,7 +30,7 @@ CALL_S = 20.0
 END_S = 120.0
 STEP_S = 24 * 3600.0  # through many epochs; the run's end ends it too
 
-PIECE_BYTES = 1 << 20  # of input
+_stub: Any = control_pb2_grpc.ControlServiceStub
 _MOST_BYTES = 64 << 20
 _SERVICE = "orbitmesh.control.v1.ControlService"
 # asked again where the connection was lost: these do nothing twice
@@ -191,3 +193,32 @@ class Place:
             yield
         except grpc.RpcError as error:
             raise self.error_of(error) from None
+
+
+class Connected:
+    """What a mesh of both kinds has: its place, a channel to it, the calls that it knows."""
+
+    _grpc: ClassVar[Any] = grpc
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._channel = place.channel(self._grpc)
+        self._calls = _stub(self._channel)
+
+    @classmethod
+    def connect(
+        cls,
+        run_id: str | None = None,
+        *,
+        at: str | None = None,
+        token: str | None = None,
+        token_file: str | Path | None = None,
+        ca_file: str | Path | None = None,
+        certificate_file: str | Path | None = None,
+        key_file: str | Path | None = None,
+    ) -> Self:
+        """The only run here, the one of an id, or the one that listens ``at`` "HOST:PORT".
+
+        There by a token or a certificate with its key; ``ca_file`` signs the run's own certificate.
+        """
+        return cls(Place.of(run_id, at, token, token_file, ca_file, certificate_file, key_file))

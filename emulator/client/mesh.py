@@ -9,11 +9,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from orbitmesh.control.v1 import control_pb2 as pb
-from orbitmesh.control.v1 import control_pb2_grpc
 
 from ..errors import FailureError
 from . import asking
-from .connecting import CALL_S, END_S, PIECE_BYTES, STEP_S, Place
+from .connecting import CALL_S, END_S, STEP_S, Connected
 from .epochs import Epoch, Picture
 from .results import (
     ClockState,
@@ -31,34 +30,9 @@ from .results import (
     interventions_of,
 )
 
-_stub: Any = control_pb2_grpc.ControlServiceStub
 
-
-class Mesh:
+class Mesh(Connected):
     """Use as a context manager, or ``close`` it.  May be used from any thread."""
-
-    def __init__(self, place: Place) -> None:
-        self._place = place
-        self._channel = place.channel()
-        self._calls = _stub(self._channel)
-
-    @classmethod
-    def connect(
-        cls,
-        run_id: str | None = None,
-        *,
-        at: str | None = None,
-        token: str | None = None,
-        token_file: str | FilePath | None = None,
-        ca_file: str | FilePath | None = None,
-        certificate_file: str | FilePath | None = None,
-        key_file: str | FilePath | None = None,
-    ) -> Self:
-        """The only run here, the one of an id, or the one that listens ``at`` "HOST:PORT".
-
-        There by a token or a certificate with its key; ``ca_file`` signs the run's own certificate.
-        """
-        return cls(Place.of(run_id, at, token, token_file, ca_file, certificate_file, key_file))
 
     def __enter__(self) -> Self:
         return self
@@ -273,8 +247,8 @@ class Program:
         self._requests.put(None)
 
     def write(self, data: bytes) -> None:
-        for first in range(0, len(data), PIECE_BYTES):
-            self._requests.put(pb.ExecRequest(input=data[first : first + PIECE_BYTES]))
+        for request in asking.inputs(data):
+            self._requests.put(request)
 
     def end_input(self) -> None:
         self._requests.put(pb.ExecRequest(input_end=True))
