@@ -17,6 +17,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from .arrays import pair_keys
 from .compiled import f64, function, i32, size, u8
 from .known_names import KnownAs
 from .node_names import NodeIndex, NodeNames
@@ -116,7 +117,7 @@ class Links:
 
     def key(self) -> Int64:
         """(n,) int64, one number per pair of nodes, rising."""
-        return (self.a.astype(np.int64) << 32) | self.b.astype(np.int64)
+        return pair_keys(self.a, self.b)
 
     def find(self, u: int, v: int) -> int:
         """Row of the link between two nodes, or -1."""

@@ -6,16 +6,13 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import pair_keys, read_only
 from ..epoch import Bool, Float64, Int32, Int64, Links
 from ..links.visibility import Sight
 from .intervention import Intervention
-
-Scalar = TypeVar("Scalar", bound=np.generic)
 
 _NONE = np.empty(0, np.int64)
 _MOST_OVER = 100  # that have ended, and are still in the list
@@ -53,7 +50,7 @@ class Force:
         """(n,) the number of the intervention that breaks the link between these, or -1."""
         found = np.full(len(a), -1, np.int64)
         if self.broken_number is not None:
-            place, is_there = _among(self.broken, _keys(a, b))
+            place, is_there = _among(self.broken, pair_keys(a, b))
             found[is_there] = self.broken_number[place[is_there]]
         if self.dead_by is not None:
             for end in (a, b):
@@ -63,7 +60,7 @@ class Force:
     def lossy_by(self, a: Int32, b: Int32) -> Int64:
         """(n,) the number of the intervention whose loss the link between these has, or -1."""
         found, by_link = np.full(len(a), -1, np.int64), self._by_link
-        place, is_there = _among(by_link.key, _keys(a, b))
+        place, is_there = _among(by_link.key, pair_keys(a, b))
         found[is_there] = by_link.lossy_by[place[is_there]]
         for each in self._changed_nodes:
             if each.change is not None and each.change.loss_ratio is not None:
@@ -78,7 +75,7 @@ class Force:
         """(n,) bool: of links between these, which are broken."""
         hit: Bool = self.dead[a] | self.dead[b]
         if len(self.broken):  # each epoch asks it of all links
-            hit |= _among(self.broken, _keys(a, b))[1]
+            hit |= _among(self.broken, pair_keys(a, b))[1]
         return hit
 
     def seen(self, sight: Sight, antennas: Sequence[int], n_satellites: int) -> Sight:
@@ -105,8 +102,8 @@ class Force:
         if self.breaks:
             hit = self.hits(links.a, links.b)
             gone = left[self.hits(left[:, 0], left[:, 1])]
-            broken = np.unique(_keys(gone[:, 0], gone[:, 1]))
-            links = replace(links, up=_read_only(~hit) if hit.any() else None, broken=_read_only(broken))
+            broken = np.unique(pair_keys(gone[:, 0], gone[:, 1]))
+            links = replace(links, up=read_only(~hit) if hit.any() else None, broken=read_only(broken))
         if self.changed:
             return self._changed_over(links)
         return links
@@ -132,10 +129,10 @@ class Force:
                 loss[rows] = each.change.loss_ratio
         return replace(
             links,
-            rate_ab_bps=_read_only(there),
-            rate_ba_bps=_read_only(back),
-            delay_ns=_read_only(delay_ns),
-            loss_ratio=None if np.isnan(loss).all() else _read_only(loss),
+            rate_ab_bps=read_only(there),
+            rate_ba_bps=read_only(back),
+            delay_ns=read_only(delay_ns),
+            loss_ratio=None if np.isnan(loss).all() else read_only(loss),
         )
 
     @cached_property
@@ -299,13 +296,7 @@ class Interventions:
         changed = tuple(each for each in held if each.change is not None)
         keys, first = np.unique(np.concatenate(broken), return_index=True)
         number = np.concatenate(by)[first]
-        return Force(_read_only(dead), keys, _read_only(antennas), changed, _read_only(dead_by), number)
-
-
-def _keys(a: Int32, b: Int32) -> Int64:
-    """As those of Links."""
-    keys: Int64 = (a.astype(np.int64) << 32) | b
-    return keys
+        return Force(read_only(dead), keys, read_only(antennas), changed, read_only(dead_by), number)
 
 
 def _among(keys: Int64, wanted: Int64) -> tuple[Int64, Bool]:
@@ -314,8 +305,3 @@ def _among(keys: Int64, wanted: Int64) -> tuple[Int64, Bool]:
         return np.zeros(len(wanted), np.int64), np.zeros(len(wanted), np.bool_)
     place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
     return place, keys[place] == wanted
-
-
-def _read_only(array: NDArray[Scalar]) -> NDArray[Scalar]:
-    array.flags.writeable = False
-    return array

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from ..arrays import pair_keys
 from ..compiled import f64, function, i32, i64, size
 from ..constants import EARTH_RADIUS_KM
 from ..epoch import UNUSED, Bool, Float64, Int32, Int64, UInt8
@@ -143,7 +144,7 @@ class LaserMesh:
                 lambda pairs, _: self._rates(satellite_itrs_km, pairs) > 0,
             )
             terminal = terminals.junction_terminal(self._lasers)
-            row = np.searchsorted(_key(pairs), _key(between))
+            row = np.searchsorted(pair_keys(*pairs.T), pair_keys(*between.T))
             pairs = _insert(pairs, row, between, np.int64)
             at = _insert(at, row, np.full((len(between), 2), terminal, np.uint8), np.uint16)
         rates = self._rates(satellite_itrs_km, pairs)
@@ -178,10 +179,6 @@ class LaserMesh:
             self._optics, len(ladder_bps), ladder_bps, len(pairs), pairs, position_km, self._plane, rates
         )
         return rates
-
-
-def _key(pairs: Int32) -> Int64:
-    return (pairs[:, 0].astype(np.int64) << 32) | pairs[:, 1]
 
 
 def _insert(into: NDArray[Any], row: Int64, more: NDArray[Any], both: DTypeLike) -> NDArray[Any]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import read_only
 from ..epoch import NS_PER_S, Epoch, Float64, Int32, Int64, Platforms
 from ..errors import RunError
 from ..shown import plain, shown
@@ -21,7 +20,6 @@ from .work import Work
 NextRise = Callable[[int, Int32, int], int | None]
 # (epoch, satellites without power) -> when the first of them has some again, if that is known
 PowerAgain = Callable[[Epoch, Int32], int | None]
-Scalar = TypeVar("Scalar", bound=np.generic)
 
 _MOST_SIM_NS = 2**60  # with a run's own instants it still fits the record
 _GAVE_NO_REASON = "the policy refuses it, and gives no reason"
@@ -56,8 +54,8 @@ class Placer:
         power_again: PowerAgain | None = None,
     ) -> None:
         self._work, self._floor_j, self._next_rise, self._power_again = work, floor_j, next_rise, power_again
-        self._satellites = _read_only(np.array(satellites, np.int32))
-        self._gateways = _read_only(np.array(gateways, np.int32))
+        self._satellites = read_only(np.array(satellites, np.int32))
+        self._gateways = read_only(np.array(gateways, np.int32))
         self._classes = tuple(classes)
         each = [named] * len(self._classes) if isinstance(named, Named) else list(named)
         self._columns: dict[str, list[int]] = {}  # by policy, in the order of their first classes
@@ -66,7 +64,7 @@ class Placer:
         self._named = {of.name: of for of in ([named] if isinstance(named, Named) else named)}
         shape = (len(gateways), len(self._classes))
         self._rates = np.array([each.rate_per_s for each in self._classes], float).reshape(shape[::-1]).T
-        self._before = _read_only(np.full(shape, REFUSED, np.int32))
+        self._before = read_only(np.full(shape, REFUSED, np.int32))
         self._step_ns = step_ns
         self._ledger = Ledger(len(satellites))
         self._last: _Last | None = None
@@ -88,7 +86,7 @@ class Placer:
         slope, energy_s, platforms = np.zeros(n), np.full(n, np.inf), None
         if found is not None:
             rows = self._satellites
-            platforms = Platforms(**{f.name: _read_only(getattr(found, f.name)[rows]) for f in fields(found)})
+            platforms = Platforms(**{f.name: read_only(getattr(found, f.name)[rows]) for f in fields(found)})
             if self._last is not None:
                 change = platforms.capacity_ratio.astype(np.float64) - self._last.capacity
                 slope = change * (NS_PER_S / self._step_ns)
@@ -101,11 +99,11 @@ class Placer:
             self._satellites,
             self._gateways,
             self._classes,
-            _read_only(delay_ns.view()),
+            read_only(delay_ns.view()),
             platforms,
-            _read_only(slope),
-            _read_only(energy_s),
-            _read_only(self._ledger.in_flight(epoch.sim_ns)),
+            read_only(slope),
+            read_only(energy_s),
+            read_only(self._ledger.in_flight(epoch.sim_ns)),
             self._before,
             self._step_ns,
             self._work,
@@ -161,7 +159,7 @@ class Placer:
         at = np.searchsorted(self._satellites, satellite[wanted])
         takes_ns = view.answers_ns(view.in_flight)[columns, at] if len(at) else np.empty(0)
         self._last = _Last(view.epoch.sim_ns, at, self._rates[rows, columns], takes_ns, view.capacity_ratio)
-        self._before = _read_only(np.where(satellite == REFUSED, self._before, satellite).astype(np.int32))
+        self._before = read_only(np.where(satellite == REFUSED, self._before, satellite).astype(np.int32))
 
     def _told(self, placement: Placement) -> Placed:
         satellites: dict[int, dict[str, int | None]] = {int(gateway): {} for gateway in self._gateways}
@@ -204,8 +202,3 @@ def _checked(found: Placement, shape: tuple[int, ...]) -> dict[tuple[int, int], 
             raise ValueError(f"{retry} ns of emulated time are no instant to ask again")
         made[int(row), int(column)] = Refusal(plain(why.reason), retry)
     return made
-
-
-def _read_only(array: NDArray[Scalar]) -> NDArray[Scalar]:
-    array.flags.writeable = False
-    return array
