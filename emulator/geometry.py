@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .compiled import f64, function, i32, i64, real, size, u8
+from .arrays import pair_keys, read_only
 from .constants import SPEED_OF_LIGHT_KM_PER_S
 from .epoch import (
     NS_PER_S,
-    UNUSED,
     Bool,
     Epoch,
     Float64,
@@ -23,7 +20,6 @@ from .epoch import (
     Ports,
     RouteRows,
     Routes,
-    ground_ports,
 )
 from .hosting import accelerator_hosts, who_hosts
 from .interventions import Force, Interventions
@@ -31,6 +27,7 @@ from .interventions.of_scenario import of_scenario
 from .known_names import KnownAs
 from .links.coverage import Window, check_coverage
 from .links.ground import Selection, select
+from .links.joined import joined
 from .links.lasers import LaserMesh, Lasers
 from .links.least_delay import (
     CANDIDATES,
@@ -54,13 +51,6 @@ from .scenario import Scenario
 from .series import EXACT_UP_TO, TOGETHER_NS, Before, Series
 
 _LOOKS_AHEAD = 17  # a satellite that has decayed stays down: the last instant decides, the others say when
-
-Scalar = TypeVar("Scalar", bound=np.generic)
-
-_merge_links = function(
-    "merge_links", size, i32, u8, i64, size, i32, real, real, size, f64, f64, real,
-    i32, i32, u8, f64, f64, i64, i64, i32, i32, result=size,
-)  # fmt: skip
 
 
 class Geometry:
@@ -96,7 +86,7 @@ class Geometry:
             station_zeniths_itrs(ground.stations),
         )
         self._mesh = LaserMesh(scenario, self._fleet)
-        self.hosting = _read_only(who_hosts(scenario, self.nodes))
+        self.hosting = read_only(who_hosts(scenario, self.nodes))
         self.set_destinations(np.flatnonzero(self.hosting).tolist())
         self._hosts = standing_for(self.hosting, len(self._fleet))  # whom ground links are weighed for
         self._n_ways = len(self.nodes) * (len(self._hosts) + self.nodes.n_gateways)
@@ -173,7 +163,7 @@ class Geometry:
         destinations = np.unique(np.array([*nodes], np.int32))
         if len(destinations) and not 0 <= destinations[0] <= destinations[-1] < len(self.nodes):
             raise IndexError(f"nodes are numbered 0 to {len(self.nodes) - 1}, got {destinations.tolist()}")
-        self.destinations = _read_only(destinations)
+        self.destinations = read_only(destinations)
 
     def set_draws(self, draws: Draws | None) -> None:
         """What accelerators drew and would have, from the next epoch on; all others go by the load model."""
@@ -264,7 +254,7 @@ class Geometry:
             platforms, kept = self._platforms.at(
                 before.platforms, sim_ns, satellite_itrs_km, states.velocity_km_per_s[:, 0], self._draws
             )
-        epoch = Epoch(number, sim_ns, _read_only(position_itrs_km), links, routes, platforms)
+        epoch = Epoch(number, sim_ns, read_only(position_itrs_km), links, routes, platforms)
         return epoch, Before(selection, lasers.held, kept, self._parted(before, selection, sim_ns))
 
     def _routes(self, links: Links, ports: Ports, destinations: Int32) -> Routes:
@@ -298,7 +288,7 @@ class Geometry:
 
     def _parted(self, before: Before, now: Selection, sim_ns: int) -> tuple[tuple[int, Int32], ...]:
         linked = self._linked(before.selection)
-        gone = linked[~np.isin(_pair_keys(linked), _pair_keys(self._linked(now)))]
+        gone = linked[~np.isin(pair_keys(*linked.T), pair_keys(*self._linked(now).T))]
         kept = tuple(each for each in before.parted if each[0] > sim_ns)
         return (*kept, (sim_ns + self._scenario.ground.overlap_ns, gone)) if len(gone) else kept
 
@@ -388,41 +378,7 @@ class Geometry:
     def _links(
         self, position_itrs_km: Float64, velocity_km_per_s: Float64, lasers: Lasers, selection: Selection
     ) -> tuple[Links, Ports]:
-        """All links by (a, b), and their ports.  A ground link runs from satellite a to gateway b."""
-        n_satellites, slots, limits = self.nodes.n_satellites, self._mesh.laser_slots, self._scenario.ground
-        ground = selection.pairs() + np.array([0, n_satellites], np.int32)
-        ground = np.ascontiguousarray(ground[np.lexsort((ground[:, 1], ground[:, 0]))])
-        n = len(lasers.pairs) + len(ground)
-        a, b, kind = np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n, np.uint8)
-        delay_ns, slope_ns_per_s = np.empty(n), np.empty(n)
-        rate_ab_bps, rate_ba_bps = np.empty(n, np.int64), np.empty(n, np.int64)
-        neighbour = np.full((n_satellites, slots), UNUSED, np.int32)
-        row = np.full((n_satellites, slots), UNUSED, np.int32)
-        found = _merge_links(
-            len(lasers.pairs), lasers.pairs, lasers.terminals, lasers.rate_bps,
-            len(ground), ground, limits.downlink_bps, limits.uplink_bps, slots,
-            position_itrs_km, velocity_km_per_s, NS_PER_S / SPEED_OF_LIGHT_KM_PER_S,
-            a, b, kind, delay_ns, slope_ns_per_s, rate_ab_bps, rate_ba_bps, neighbour, row,
+        return joined(
+            lasers, selection, position_itrs_km, velocity_km_per_s,
+            n_satellites=self.nodes.n_satellites, slots=self._mesh.laser_slots, ground=self._scenario.ground,
         )  # fmt: skip
-        assert found == n
-        links = Links(
-            a=_read_only(a),
-            b=_read_only(b),
-            kind=_read_only(kind),
-            delay_ns=_read_only(delay_ns),
-            delay_slope_ns_per_s=_read_only(slope_ns_per_s),
-            rate_ab_bps=_read_only(rate_ab_bps),
-            rate_ba_bps=_read_only(rate_ba_bps),
-        )
-        ports = (neighbour, row, *ground_ports(links, n_satellites, len(self.nodes)))
-        return links, Ports(*map(_read_only, ports))
-
-
-def _read_only(array: NDArray[Scalar]) -> NDArray[Scalar]:
-    array.flags.writeable = False
-    return array
-
-
-def _pair_keys(pairs: Int32) -> Int64:
-    keys: Int64 = (pairs[:, 0].astype(np.int64) << 32) | pairs[:, 1]
-    return keys
