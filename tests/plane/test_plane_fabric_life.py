@@ -303,3 +303,18 @@ def test_load_of_others_is_beside_the_steady_one_and_goes_with_the_next_call() -
     assert np.count_nonzero(table.background != before) == 2
     assert plane.load_links({(0, 1): 0.0})
     assert np.array_equal(table.background, before)
+
+
+# ---- what was dropped, and on which links
+
+
+def test_the_places_of_some_links_are_their_pipes_in_the_order_in_which_they_are_asked_for() -> None:
+    rig = Rig()
+    rig.step([*TORUS, (0, NEAR), (5, NEAR)])
+    links = rig.epoch.links
+    rows = np.arange(len(links))[::-1]
+    assert {int(kind) for kind in links.kind[rows]} == {0, 1}
+    asked = [(int(links.a[row]), int(links.b[row])) for row in rows]
+    expected = [[rig.plane.pipe(a, b), rig.plane.pipe(b, a)] for a, b in asked]
+    assert rig.plane.drop_places(rows).tolist() == expected
+    assert rig.plane.drop_places(np.empty(0, np.int64)).shape == (0, 2)

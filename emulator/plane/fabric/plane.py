@@ -16,6 +16,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ...arrays import pair_keys
 from ...course import Course
 from ...epoch import UNUSED, Bool, Epoch, Int32, Int64, LinkKind, Nodes, Ports, RouteRows
 from ...errors import InputError, RunError
@@ -27,19 +28,18 @@ from ..mesh import CommitReport, LinkReader, MeshPlane
 from . import banks
 from .captures import Captures
 from .engine import FabricCarrier, FabricEngine
+from .fluids import Fluids
 from .ground import GroundLinks, GroundPairs
 from .hosts import Hosts, make_kernel
+from .losses import Losses, own_losses
 from .net import FabricNet
 from .of_scenario import kinds, sizes_for
 from .readback import differences, pipes_of
 from .table import Bank, FabricTable, write_routes
 
-#: Of a link's rate, that a fluid takes at most: beyond it nothing real would ever come through.
-MOST_LOAD_RATIO = 0.99
 #: why the engine drops packets that are on no link
 _CAUSES = ("spoofed", "invalid", "no_port", "out_of_memory")
 _LOOKS_FOR_IDLE_NS = 5_000_000_000
-_NO_PIPES = np.empty(0, np.int64)
 
 
 @dataclass(eq=False)
@@ -85,12 +85,8 @@ class FabricPlane(MeshPlane):
             addressing.IPV6_PREFIX,
             *kinds(scenario),
         )
-        n_lasers = self.table.sizes.n_laser_pipes
-        self._steady = scenario.background
-        self.table.background[:n_lasers] = self._steady.laser_ratio
-        self.table.background[n_lasers:] = self._steady.ground_ratio
-        self._lossy = _NO_PIPES
-        self._loaded: Int64 = np.empty(0, np.int64)  # pipes that have more than that
+        self._fluids = Fluids(self.table, scenario.background)
+        self._losses = Losses(self.table)
         self.table.header["allows_spoofing"] = scenario.run.allow_spoofing
         self.backend = make_engine(self.table)
         if kernel is None:
@@ -127,7 +123,7 @@ class FabricPlane(MeshPlane):
             self._pending = Prepared(
                 new=new,
                 bank=bank,
-                losses=self._losses(new),
+                losses=own_losses(new.links, lambda rows: self._pipes_of(rows, new)),
                 n_added=(came + int(np.count_nonzero(is_up & ~was_up))) // 2,
                 n_removed=(went + int(np.count_nonzero(was_up & ~is_up))) // 2,
                 prepared_ns=time.monotonic_ns() - began_ns,
@@ -147,7 +143,7 @@ class FabricPlane(MeshPlane):
                 raise ValueError("this change is not the one prepared last")
             began_ns = time.monotonic_ns()
             valid_from_ns = min(t0_mono_ns, began_ns + self.lead_ns)
-            self._put_losses(*change.losses)
+            self._losses.put(*change.losses)
             self.table.publish(change.bank, t0_mono_ns, valid_from_ns, ahead_ns, ratio)
             self.backend.published()
             self._pending, self._epoch = None, change.new
@@ -209,7 +205,7 @@ class FabricPlane(MeshPlane):
         owner_before = self._pairs.owner.copy()
         self._pair = self._pairs.follow(
             GroundLinks(
-                key=(links.a[row].astype(np.int64) << 32) | links.b[row],
+                key=pair_keys(links.a[row], links.b[row]),
                 delay_ns=links.delay_ns[row],
                 slope_ns_per_s=links.delay_slope_ns_per_s[row],
                 down_bps=banks.rates_bps(links.rate_ab_bps[row], scale),
@@ -238,23 +234,6 @@ class FabricPlane(MeshPlane):
         upwards = ports.ground_neighbour < self.nodes.n_satellites
         bank.ground_first[:] = ports.ground_first[:-1]
         bank.ground_pipe[: len(entry_pair)] = n_lasers + 2 * entry_pair + upwards
-
-    def _losses(self, new: Epoch) -> tuple[Int64, NDArray[np.float32]]:
-        """Pipes of links with a loss of their own, and what the engine is to take for each."""
-        if new.links.loss_ratio is None:
-            return _NO_PIPES, np.empty(0, np.float32)
-        pipes = pipes_of(new.links, new.routes.ports, self._pair, self.table.sizes.n_laser_pipes)
-        row = np.flatnonzero(~np.isnan(new.links.loss_ratio))
-        ratio = banks.own_losses(new.links.loss_ratio[row])
-        pipe, ratio = pipes[row].ravel(), np.repeat(ratio, 2)
-        return pipe[pipe >= 0], ratio[pipe >= 0]
-
-    def _put_losses(self, pipes: Int64, ratios: NDArray[np.float32]) -> None:
-        """Some ms before the epoch's instant: there is one such table, and not one a bank."""
-        self.table.loss[np.setdiff1d(self._lossy, pipes)] = 0
-        self.table.loss[pipes] = ratios
-        self._lossy = pipes
-        self.table.header["has_losses"] = len(pipes) > 0
 
     def _write_routes(self, bank: Bank, new: Epoch) -> None:
         destinations = new.routes.destinations
@@ -334,19 +313,8 @@ class FabricPlane(MeshPlane):
 
     def load_links(self, bps: Mapping[tuple[int, int], float]) -> bool:
         """See MeshPlane: a fluid, as the steady load of [background] is, and beside it."""
-        n_lasers, steady, table = self.table.sizes.n_laser_pipes, self._steady, self.table
-        rates_bps = table.banks[table.published % 2].pipes["rate_bps"]
-        loaded = {}
-        for way, more_bps in bps.items():
-            pipe = self.pipe(*way)
-            if pipe is not None and rates_bps[pipe] > 0:  # of a rate without end nothing is taken
-                ratio = steady.laser_ratio if pipe < n_lasers else steady.ground_ratio
-                loaded[pipe] = ratio + more_bps / float(rates_bps[pipe])
-        before, self._loaded = self._loaded, np.fromiter(loaded, np.int64, len(loaded))
-        gone = np.setdiff1d(before, self._loaded)
-        table.background[gone] = np.where(gone < n_lasers, steady.laser_ratio, steady.ground_ratio)
-        ratios = np.fromiter(loaded.values(), np.float64, len(loaded))
-        table.background[self._loaded] = np.minimum(ratios, MOST_LOAD_RATIO)
+        pipes = {way: self.pipe(*way) for way in bps}
+        self._fluids.load({pipe: bps[way] for way, pipe in pipes.items() if pipe is not None})
         return True
 
     def link_reader(self, ways: Sequence[tuple[int, int]]) -> LinkReader:
@@ -365,9 +333,12 @@ class FabricPlane(MeshPlane):
     def drop_places(self, rows: Int64) -> Int64:
         """See MeshPlane."""
         with self._lock:
-            epoch = self._need_epoch()
-            links = pipes_of(epoch.links, epoch.routes.ports, self._pair, self.table.sizes.n_laser_pipes)
-            return links[rows]
+            return self._pipes_of(rows, self._need_epoch())
+
+    def _pipes_of(self, rows: Int64, epoch: Epoch) -> Int64:
+        """(n, 2): of links of the epoch whose ground links were given pairs last."""
+        n_lasers = self.table.sizes.n_laser_pipes
+        return pipes_of(rows, epoch.links, epoch.routes.ports, self._pair, n_lasers)
 
     def drops(self, places: Int64) -> Int64:
         """See MeshPlane."""
@@ -398,7 +369,7 @@ class FabricPlane(MeshPlane):
         with self._lock:
             epoch = self._need_epoch()
             self.table.free_bank(self.backend.failure)  # once it has taken it up
-            pipes = pipes_of(epoch.links, self._need_ports(), self._pair, self.table.sizes.n_laser_pipes)
+            pipes = self._pipes_of(np.arange(len(epoch.links)), epoch)
             found = self.backend.read(pipes.ravel()).reshape(-1, 2)
             sentences = []
             for row, way, what in differences(epoch.links, self.scenario.run.rate_scale, found):

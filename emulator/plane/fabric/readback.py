@@ -13,15 +13,22 @@ from . import banks
 _NONE = -1
 
 
-def pipes_of(links: Links, ports: Ports, pair: Int32, n_laser_pipes: int) -> Int64:
-    """(n, 2) int64: the pipe of each link from a to b, and back; ``pair`` is that of each ground link."""
-    pipes = np.full((len(links), 2), _NONE, np.int64)
-    row, neighbour = ports.laser_row.ravel(), ports.laser_neighbour.ravel()
-    used = np.flatnonzero(row >= 0)
-    source = used // ports.laser_row.shape[1]
-    pipes[row[used], (source > neighbour[used]).astype(np.intp)] = used
-    ground = np.flatnonzero(links.kind == LinkKind.GROUND)
-    pipes[ground] = n_laser_pipes + 2 * pair[:, None].astype(np.int64) + np.array([0, 1])
+def pipes_of(rows: Int64, links: Links, ports: Ports, pair: Int32, n_laser_pipes: int) -> Int64:
+    """(n, 2) int64: the pipes of these links, by their rows, from a to b and back.
+
+    ``pair`` is that of each ground link of the epoch.
+    """
+    pipes = np.full((len(rows), 2), _NONE, np.int64)
+    is_ground = links.kind[rows] == LinkKind.GROUND
+    of_laser, lasers = np.flatnonzero(~is_ground), rows[~is_ground]
+    for way, end in enumerate((links.a, links.b)):
+        node = end[lasers].astype(np.int64)
+        is_it = ports.laser_row[node] == lasers[:, None]
+        pipe = node * ports.laser_slots + is_it.argmax(axis=1)
+        pipes[of_laser, way] = np.where(is_it.any(axis=1), pipe, _NONE)
+    if is_ground.any():
+        place = np.searchsorted(np.flatnonzero(links.kind == LinkKind.GROUND), rows[is_ground])
+        pipes[is_ground] = n_laser_pipes + 2 * pair[place, None].astype(np.int64) + np.array([0, 1])
     return pipes
 
 
