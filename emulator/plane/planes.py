@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ..epoch import Bool, Nodes
 from ..errors import InputError
 from ..scenario import Scenario
-from ..shown import counted
+from ..shown import counted, shown
 from .backend import LinkBackend
 from .fabric.engine import FabricCarrier, FabricEngine, FakeFabric
 from .fabric.plane import FabricPlane
@@ -29,8 +29,13 @@ class PlaneChoice:
     reason: str
 
 
+PLANES = ("wired", "fabric", "auto")
+
+
 def links_for(plane: str, links: str) -> str:
     """What is to carry the links where a plane was asked for; InputError where the two do not go together."""
+    if plane not in PLANES:
+        raise InputError(f"no plane is named {shown(plane)}; there are {', '.join(PLANES)}")
     if plane != "fabric":
         return links
     if links == "netem":

@@ -32,6 +32,7 @@ from ..processes import sample_sockets
 from ..run_names import make_run_id
 from ..scenario import Scenario
 from ..scenario.customers import loads_of
+from ..scenario.seed import checked_seed
 from ..scenario.serving import serving_cautions
 from .api_process import ApiProcess
 from .books import Books
@@ -96,7 +97,7 @@ class Emulation(RunningMesh):
     ) -> None:
         self.scenario, self._listen = scenario, listen
         self.duration_ns = duration_ns or scenario.run.duration_ns
-        self.seed = scenario.run.seed if seed is None else seed
+        self.seed = scenario.run.seed if seed is None else checked_seed(seed)
         self.run_id = make_run_id(scenario.name, datetime.now(UTC))
         self.clock = clock_named(clock) if isinstance(clock, str) else clock
         self._asked_plane = plane or scenario.run.plane

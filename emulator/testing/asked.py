@@ -10,6 +10,16 @@ from ..suggest import suggest
 
 SCOPES = ("session", "module")
 LINKS = ("auto", "engine", "netem", "fake")
+PLANES = ("wired", "fabric", "auto")
+CLOCKS = ("real", "paced", "stepped")
+_CHOICES = {"links": LINKS, "plane": PLANES, "clock": CLOCKS}
+#: What the others are written as.
+_KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
+    "duration": ((str, int), 'a time, as "60 s"'),
+    "seed": (int, "a whole number"),
+    "gateway": (str, "the name of one"),
+    "satellite": (str, "the name of one"),
+}
 #: Keywords of ``@pytest.mark.orbitmesh`` that make a mesh; tests of which one differs have different meshes.
 OF_THE_MESH = ("scenario", "duration", "plane", "links", "clock", "seed")
 #: Those that say what of it a test means.
@@ -54,10 +64,20 @@ def asked(marked: Mapping[str, Any], by_ini: Mapping[str, str], folder: str) -> 
     told = {key: value for key, value in by_ini.items() if value} | {
         key: value for key, value in marked.items() if key in OF_THE_MESH and value is not None
     }
-    found = Asked(**told, folder=folder)
-    if found.links not in LINKS:
-        raise NotUnderstood(f"links = {found.links!r}: write one of {', '.join(LINKS)}")
-    return found
+    for key, value in {**told, **marked}.items():
+        _check(key, value)
+    return Asked(**told, folder=folder)
+
+
+def _check(key: str, value: Any) -> None:
+    if value is None:
+        return  # as if it were not written
+    choices = _CHOICES.get(key)
+    if choices is not None and value not in choices:
+        raise NotUnderstood(f"{key} = {value!r}: write one of {', '.join(choices)}")
+    kind, written = _KINDS.get(key, (object, ""))
+    if not isinstance(value, kind) or (written and isinstance(value, bool)):
+        raise NotUnderstood(f"{key} = {value!r}: write {written}")
 
 
 def scope(text: str) -> str:

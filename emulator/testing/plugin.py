@@ -72,10 +72,13 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if _ASKED not in metafunc.fixturenames:
         return  # no mesh of ours
+    why = ""
     try:
         wanted = _asked(_marked(metafunc.definition), metafunc.config, str(metafunc.definition.path.parent))
     except NotUnderstood as error:
-        pytest.fail(f"{metafunc.definition.nodeid}: {error}", pytrace=False)
+        why = str(error)
+    if why:  # not as a failure while another is handled, which pytest would tell twice
+        pytest.fail(f"{metafunc.definition.nodeid}: {why}", pytrace=False)
     hidden = getattr(pytest, "HIDDEN_PARAM", wanted.name)  # since pytest 8.4
     metafunc.parametrize(_ASKED, [wanted], indirect=True, ids=[hidden], scope=_scope("", metafunc.config))
 

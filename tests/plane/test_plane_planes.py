@@ -50,6 +50,8 @@ def test_the_fabric_takes_the_engine_and_refuses_netem() -> None:
     assert [links_for(plane, "netem") for plane in ("auto", "wired")] == ["netem", "netem"]
     with pytest.raises(InputError, match="netem carries only links of the wired plane"):
         links_for("fabric", "netem")
+    with pytest.raises(InputError, match="no plane is named 'fabrik'; there are wired, fabric, auto"):
+        links_for("fabrik", "fake")
 
 
 def test_the_keys_of_a_scenario() -> None:

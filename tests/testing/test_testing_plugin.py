@@ -8,8 +8,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from orbitmesh.emulator.testing.asked import NotUnderstood, asked
 
 TESTS = """
 import pytest
@@ -174,6 +177,12 @@ def test_who_may_not_build_a_mesh_is_told_what_is_missing(project: Path) -> None
             1,
             "pocket",
         ),
+        (
+            "orbitmesh_plane = fabrix",
+            "def test_it(): pass",
+            4,
+            "plane = 'fabrix': write one of wired, fabric",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_said(ini: str, test: str, status: int, why: str, project: Path) -> None:
@@ -181,3 +190,31 @@ def test_what_makes_no_sense_is_said(ini: str, test: str, status: int, why: str,
     said = run(project, status=status)
     assert why in said
     assert "INTERNALERROR" not in said
+
+
+@pytest.mark.parametrize(
+    ("marked", "why"),
+    [
+        ({"plane": "fabrik"}, "plane = 'fabrik': write one of wired, fabric, auto"),
+        ({"clock": "stoped"}, "clock = 'stoped': write one of real, paced, stepped"),
+        ({"links": ["fake"]}, "links = ['fake']: write one of auto, engine, netem, fake"),
+        ({"seed": "x"}, "seed = 'x': write a whole number"),
+        ({"seed": [1]}, "seed = [1]: write a whole number"),
+        ({"seed": True}, "seed = True: write a whole number"),
+        ({"duration": ["5 s"]}, "duration = ['5 s']: write a time, as \"60 s\""),
+        ({"gateway": ["gw-london"]}, "gateway = ['gw-london']: write the name of one"),
+        ({"satellite": 3}, "satellite = 3: write the name of one"),
+    ],
+)
+def test_a_marker_that_makes_no_sense_is_refused_before_a_mesh_is_built(
+    marked: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(NotUnderstood) as caught:
+        asked(marked, {"scenario": "pocket"}, "")
+    assert str(caught.value) == why
+
+
+def test_a_marker_that_says_none_says_nothing() -> None:
+    assert asked({"gateway": None, "clock": None}, {"scenario": "pocket"}, "") == asked(
+        {}, {"scenario": "pocket"}, ""
+    )
