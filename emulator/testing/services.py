@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, RunError
+from ..plane.kernel.listening import listens
 from .nodes import node_name
 from .quantities import duration_ns
 
@@ -139,18 +140,3 @@ class Services:
     ) -> None:
         for service in reversed(self.all):
             service.stop()
-
-
-def listens(pid: int, port: int, protocol: str) -> bool:
-    """Whether anybody in the process's network namespace listens there; also where it has gone: not."""
-    for table in (protocol, f"{protocol}6"):
-        try:
-            lines = Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]
-        except OSError:
-            continue
-        # local address ends in the port in hex; state 0A is LISTEN, 07 an unconnected UDP socket
-        state = "07" if protocol == "udp" else "0A"
-        for row in map(str.split, lines):
-            if row[1].endswith(f":{port:04X}") and row[3] == state:
-                return True
-    return False

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import time
-from pathlib import Path
 from typing import Any
 
 from ...errors import RunError
+from ..kernel.listening import listens
 from .imported import decode
 from .node import MeshNode
 
@@ -33,14 +33,11 @@ def measured(
 
 def _await_port(process: subprocess.Popen[Any], port: int, *, udp: bool, timeout_s: float = 5.0) -> None:
     """Until the process's namespace has somebody at the port; RunError if it ends or takes too long."""
-    table = Path(f"/proc/{process.pid}/net/{'udp' if udp else 'tcp'}")
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RunError(f"iperf -s ended with status {process.returncode}: is iperf installed?")
-        rows = [line.split() for line in table.read_text().splitlines()[1:]]
-        # local address ends in the port in hex; state 0A is LISTEN, 07 an unconnected UDP socket
-        if any(row[1].endswith(f":{port:04X}") and row[3] == ("07" if udp else "0A") for row in rows):
+        if listens(process.pid, port, "udp" if udp else "tcp"):
             return
         time.sleep(0.01)
     raise RunError(f"iperf -s did not listen on port {port} within {timeout_s:.0f} s")
