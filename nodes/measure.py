@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import importlib.util
 import os
 import sys
@@ -22,6 +21,9 @@ from typing import Any, TextIO
 
 from orbitmesh.wire.measure import Order
 from orbitmesh.wire.spec import Sample
+
+from . import round_trips
+from .udp_echo import UdpEchoClient
 
 _NS_PER_S = 1_000_000_000
 _WARM_TIMEOUT_S = 2.0
@@ -46,58 +48,27 @@ async def at_each(order: Order, measure: Measure, put: Callable[[Sample], None])
 
 
 async def udp(order: Order, put: Callable[[Sample], None]) -> None:
-    from .udp_echo import DATAGRAM_BYTES, UdpEchoClient
-
     client = UdpEchoClient(order.source_address)
-    timeout_s = order.timeout_ns / _NS_PER_S
     with contextlib.suppress(OSError):  # the kernel begins to stamp a little after it was asked to
-        await client.ask(order.address, timeout_s)
+        await client.ask(order.address, order.timeout_ns / _NS_PER_S)
 
     async def measure(seq: int) -> Sample:
-        asked_ns = time.monotonic_ns()
-        try:
-            times = await client.ask(order.address, timeout_s)
-        except OSError as error:
-            return _lost(order, seq, asked_ns, _why(error))
-        return Sample(
-            "udp", order.src, order.dst, seq, times.sent_mono_ns, times.done_mono_ns,
-            times.done_mono_ns - times.sent_mono_ns,
-            forward_ns=times.server_received_mono_ns - times.sent_mono_ns,
-            backward_ns=times.done_mono_ns - times.server_sent_mono_ns,
-            bytes_up=DATAGRAM_BYTES, bytes_down=DATAGRAM_BYTES,
-        )  # fmt: skip
+        return await round_trips.udp(_trip(order, seq), client, order.address)
 
     await at_each(order, measure, put)
     client.close()
 
 
 async def grpc(order: Order, put: Callable[[Sample], None]) -> None:
-    import grpc.aio
-
-    from orbitmesh.probe.v1 import probe_pb2
-
     from .channels import PeerChannel
-    from .prober import ECHO_PAYLOAD
+    from .grpc_trips import grpc_echo
 
-    timeout_s = order.timeout_ns / _NS_PER_S
     async with asyncio.TaskGroup() as group:
         channel = PeerChannel(group, order.address)
         await channel.until_ready(_WARM_TIMEOUT_S)
 
         async def measure(seq: int) -> Sample:
-            sent_ns = time.monotonic_ns()
-            request = probe_pb2.EchoRequest(payload=ECHO_PAYLOAD, sent_mono_ns=sent_ns)
-            try:
-                answer = await channel.probe.Echo(request, timeout=timeout_s)
-            except grpc.aio.AioRpcError as error:
-                return _lost(order, seq, sent_ns, error.code().name)
-            done_ns = time.monotonic_ns()
-            return Sample(
-                "grpc", order.src, order.dst, seq, sent_ns, done_ns, done_ns - sent_ns,
-                forward_ns=answer.server_received_mono_ns - sent_ns,
-                backward_ns=done_ns - answer.server_sent_mono_ns,
-                bytes_up=request.ByteSize(), bytes_down=answer.ByteSize(),
-            )  # fmt: skip
+            return await grpc_echo(_trip(order, seq), channel)
 
         await at_each(order, measure, put)
         await channel.close()
@@ -115,7 +86,7 @@ def call(order: Order, put: Callable[[Sample], None]) -> None:
         try:
             told = once()
         except Exception as error:
-            put(_lost(order, seq, sent_ns, _name(error)))
+            put(_trip(order, seq).lost("call", sent_ns, _name(error)))
             continue
         done_ns = time.monotonic_ns()
         sample = Sample("call", order.src, order.dst, seq, sent_ns, done_ns, done_ns - sent_ns)
@@ -130,15 +101,8 @@ def _told(told: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _lost(order: Order, seq: int, sent_ns: int, why: str) -> Sample:
-    done_ns = time.monotonic_ns()
-    return Sample(
-        order.kind, order.src, order.dst, seq, sent_ns, done_ns, done_ns - sent_ns, ok=False, error=why
-    )
-
-
-def _why(error: OSError) -> str:
-    return "timeout" if isinstance(error, TimeoutError) else errno.errorcode.get(error.errno or 0, str(error))
+def _trip(order: Order, seq: int) -> round_trips.Trip:
+    return round_trips.Trip(order.src, order.dst, seq, order.timeout_ns / _NS_PER_S)
 
 
 def _name(error: Exception) -> str:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-import grpc.aio
-
-from orbitmesh.probe.v1 import probe_pb2
 from orbitmesh.wire.missed import CONNECTING, CUT_OFF, OVERSLEPT, STARTING
 from orbitmesh.wire.schedule import next_instant_mono_ns, phase_ns, probe_stream
-from orbitmesh.wire.spec import NodeSpec, Peer, Sample
+from orbitmesh.wire.spec import NodeSpec, Peer
 
 from .channels import PeerChannel
+from .grpc_trips import grpc_echo
 from .outbox import Outbox
-from .udp_echo import DATAGRAM_BYTES, UdpEchoClient
+from .round_trips import Trip, udp
+from .udp_echo import UdpEchoClient
 
-ECHO_PAYLOAD = bytes(64)
 # The nodes of a mesh start one after the other: a peer named at the start may not be there yet.
 START_GRACE_NS = 5_000_000_000
 _NS_PER_S = 1_000_000_000
@@ -138,11 +135,11 @@ class Prober:
         if time.monotonic_ns() >= self.quiet_until_mono_ns:
             self._outbox.miss(kind, dst, why, count)
 
-    def _seq(self, kind: str, peer: Peer) -> int:
-        """Numbers on per peer and kind, also over a time unassigned."""
+    def _trip(self, kind: str, peer: Peer) -> Trip:
+        """The next: numbers go on per peer and kind, also over a time unassigned."""
         seq = self._next_seq.get((kind, peer.name), 0)
         self._next_seq[kind, peer.name] = seq + 1
-        return seq
+        return Trip(self._spec.name, peer.name, seq, self._timeout_s)
 
     def _grpc(self, peer: Peer, channel: PeerChannel, grace_ns: int) -> Callable[[int], Awaitable[None]]:
         grace_until_mono_ns = time.monotonic_ns() + grace_ns
@@ -154,29 +151,13 @@ class Prober:
                 return
             if not channel.ready:
                 if connected or time.monotonic_ns() > grace_until_mono_ns:
-                    self._lost("grpc", peer, self._seq("grpc", peer), time.monotonic_ns(), "UNAVAILABLE")
+                    trip = self._trip("grpc", peer)
+                    self._outbox.put(trip.lost("grpc", time.monotonic_ns(), "UNAVAILABLE"))
                 else:
                     self._miss("grpc", peer.name, CONNECTING)
                 return
             connected = True
-            seq = self._seq("grpc", peer)
-            sent = time.monotonic_ns()
-            request = probe_pb2.EchoRequest(payload=ECHO_PAYLOAD, sent_mono_ns=sent)
-            try:
-                answer = await channel.probe.Echo(request, timeout=self._timeout_s)
-            except grpc.aio.AioRpcError as error:
-                self._lost("grpc", peer, seq, sent, error.code().name)
-                return
-            done = time.monotonic_ns()
-            self._outbox.put(
-                Sample(
-                    kind="grpc", src=self._spec.name, dst=peer.name, seq=seq,
-                    sent_mono_ns=sent, done_mono_ns=done, measured_ns=done - sent,
-                    forward_ns=answer.server_received_mono_ns - sent,
-                    backward_ns=done - answer.server_sent_mono_ns,
-                    bytes_up=request.ByteSize(), bytes_down=answer.ByteSize(),
-                )
-            )  # fmt: skip
+            self._outbox.put(await grpc_echo(self._trip("grpc", peer), channel))
 
         return measure
 
@@ -188,49 +169,14 @@ class Prober:
             nonlocal answered
             if time.monotonic_ns() < self.quiet_until_mono_ns:
                 return
-            seq = self._seq("udp", peer)
-            asked = time.monotonic_ns()
-            try:
-                times = await self._udp.ask(peer.address, self._timeout_s)
-            except OSError as error:  # also TimeoutError
-                if answered or asked > grace_until_mono_ns:
-                    self._lost("udp", peer, seq, asked, _why(error))
-                else:
-                    self._miss("udp", peer.name, STARTING)
-                return
-            answered = True
-            self._outbox.put(
-                Sample(
-                    kind="udp", src=self._spec.name, dst=peer.name, seq=seq,
-                    sent_mono_ns=times.sent_mono_ns, done_mono_ns=times.done_mono_ns,
-                    measured_ns=times.done_mono_ns - times.sent_mono_ns,
-                    forward_ns=times.server_received_mono_ns - times.sent_mono_ns,
-                    backward_ns=times.done_mono_ns - times.server_sent_mono_ns,
-                    bytes_up=DATAGRAM_BYTES, bytes_down=DATAGRAM_BYTES,
-                )
-            )  # fmt: skip
+            sample = await udp(self._trip("udp", peer), self._udp, peer.address)
+            if sample.ok or answered or sample.sent_mono_ns > grace_until_mono_ns:
+                answered = answered or sample.ok
+                self._outbox.put(sample)
+            else:
+                self._miss("udp", peer.name, STARTING)
 
         return measure
-
-    def _lost(self, kind: str, peer: Peer, seq: int, sent_mono_ns: int, why: str) -> None:
-        done = time.monotonic_ns()
-        self._outbox.put(
-            Sample(
-                kind,
-                self._spec.name,
-                peer.name,
-                seq,
-                sent_mono_ns,
-                done,
-                done - sent_mono_ns,
-                ok=False,
-                error=why,
-            )
-        )
-
-
-def _why(error: OSError) -> str:
-    return "timeout" if isinstance(error, TimeoutError) else errno.errorcode.get(error.errno or 0, str(error))
 
 
 async def _retire(measuring: Measuring, channel: PeerChannel | None) -> None:
