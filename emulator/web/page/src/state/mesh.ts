@@ -1,0 +1,274 @@
+/** The mesh as this page knows it: what the server has said last.  Nothing here draws, nothing here sends. */
+
+import type {
+  Event,
+  Hello,
+  Intervention,
+  Layer,
+  Series,
+  Status,
+  ToPage,
+  Way,
+} from "../wire/web_pb";
+import { f32, u32 } from "../wire/columns";
+import { Topics } from "./topics";
+
+/** Of satellites, by number. */
+export interface Satellites {
+  shell: Uint32Array;
+  plane: Uint32Array;
+  slot: Uint32Array;
+  knownAs: Map<number, string>;
+}
+
+/** A link a row. */
+export interface Links {
+  number: bigint;
+  a: Uint32Array;
+  b: Uint32Array;
+  /** 1: laser, 2: ground. */
+  kind: Uint8Array;
+  allLasers: number;
+  allGroundLinks: number;
+}
+
+/** Where all is at an instant, and what its links are; link columns follow the rows of `Links` of that number. */
+export interface EpochState {
+  number: bigint;
+  simNs: number;
+  /** When it came here, by performance.now(). */
+  cameMs: number;
+  speedRatio: number;
+  positionKm: Float32Array;
+  sun: readonly [number, number, number];
+  earthRotationRad: number;
+  linksNumber: bigint;
+  linkDelayNs: Float32Array;
+  linkRateAbBps: Float32Array;
+  linkRateBaBps: Float32Array;
+  linkIsUp: Uint8Array;
+  changedLinkRows: readonly number[];
+  failedNodes: ReadonlySet<number>;
+}
+
+export interface TrafficState {
+  simNs: number;
+  linksNumber: bigint;
+  useAb: Float32Array;
+  useBa: Float32Array;
+  carriedBps: number;
+  packetsPerS: number;
+  lostPerS: number;
+}
+
+/** What the viewer has picked; a pair is two nodes whose way is drawn. */
+export type Picked =
+  | { kind: "nothing" }
+  | { kind: "node"; node: number }
+  | { kind: "link"; a: number; b: number };
+
+export type Topic =
+  | "connection"
+  | "hello"
+  | "nodes"
+  | "links"
+  | "epoch"
+  | "layer"
+  | "traffic"
+  | "ways"
+  | "status"
+  | "events"
+  | "series"
+  | "interventions"
+  | "picked"
+  | "pair"
+  | "missed"
+  | "ended";
+
+const MOST_EVENTS = 2000;
+
+export class Mesh extends Topics<Topic> {
+  connection: "connecting" | "open" | "lost" | "refused" = "connecting";
+  /** Why, where the connection was refused or the run has ended. */
+  reason = "";
+  hello: Hello | null = null;
+  satellites: Satellites | null = null;
+  links: Links | null = null;
+  epoch: EpochState | null = null;
+  /** The one before, to move between. */
+  before: EpochState | null = null;
+  layer: Layer | null = null;
+  traffic: TrafficState | null = null;
+  /** By `pairKey`. */
+  readonly ways = new Map<string, Way>();
+  status: Status | null = null;
+  /** By number, rising. */
+  events: Event[] = [];
+  series: Series[] = [];
+  interventions: readonly Intervention[] = [];
+  missedEntries = 0;
+  picked: Picked = { kind: "nothing" };
+  pair: readonly [number, number] | null = null;
+
+  get nSatellites(): number {
+    return this.hello?.satellites ?? 0;
+  }
+
+  isGateway(node: number): boolean {
+    return node >= this.nSatellites;
+  }
+
+  name(node: number): string {
+    if (this.isGateway(node)) {
+      return this.hello?.gateways.find((each) => each.node === node)?.name ?? `node ${node}`;
+    }
+    const of = this.satellites;
+    return of === null ? `node ${node}` : `sat-${of.plane[node]}-${of.slot[node]}`;
+  }
+
+  linkName(a: number, b: number): string {
+    return `${this.name(a)}:${this.name(b)}`;
+  }
+
+  /** The emulated instant now: the clock goes on between epochs. */
+  simNowNs(nowMs: number = performance.now()): number {
+    const epoch = this.epoch;
+    return epoch === null ? 0 : epoch.simNs + (nowMs - epoch.cameMs) * 1e6 * epoch.speedRatio;
+  }
+
+  pick(picked: Picked): void {
+    this.picked = picked;
+    this.tell("picked");
+  }
+
+  setPair(pair: readonly [number, number] | null): void {
+    this.pair = pair;
+    this.tell("pair");
+  }
+
+  connected(state: Mesh["connection"], reason = ""): void {
+    this.connection = state;
+    this.reason = reason;
+    this.tell("connection");
+  }
+
+  /** Takes what the server says; answers to what was asked are the wire's own business. */
+  take(message: ToPage, nowMs: number = performance.now()): void {
+    const news = message.news;
+    switch (news.case) {
+      case "hello":
+        this.hello = news.value;
+        this.series = [];
+        this.tell("hello");
+        break;
+      case "nodes":
+        this.takeNodes(news.value);
+        this.tell("nodes");
+        break;
+      case "links":
+        this.links = {
+          number: news.value.linksNumber,
+          a: u32(news.value.aNodeU32le),
+          b: u32(news.value.bNodeU32le),
+          kind: news.value.kindU8,
+          allLasers: news.value.allLasers,
+          allGroundLinks: news.value.allGroundLinks,
+        };
+        this.tell("links");
+        break;
+      case "epoch": {
+        const of = news.value;
+        this.before = this.epoch;
+        this.epoch = {
+          number: of.epochNumber,
+          simNs: Number(of.simNs),
+          cameMs: nowMs,
+          speedRatio: of.speedRatio,
+          positionKm: f32(of.positionItrsKmF32le),
+          sun: [of.sunItrs[0] ?? 1, of.sunItrs[1] ?? 0, of.sunItrs[2] ?? 0],
+          earthRotationRad: of.earthRotationRad,
+          linksNumber: of.linksNumber,
+          linkDelayNs: f32(of.linkDelayNsF32le),
+          linkRateAbBps: f32(of.linkRateAbBpsF32le),
+          linkRateBaBps: f32(of.linkRateBaBpsF32le),
+          linkIsUp: of.linkIsUpU8,
+          changedLinkRows: of.changedLinkRow,
+          failedNodes: new Set(of.failedNode),
+        };
+        this.tell("epoch");
+        break;
+      }
+      case "layer":
+        this.layer = news.value;
+        this.tell("layer");
+        break;
+      case "traffic":
+        this.traffic = {
+          simNs: Number(news.value.simNs),
+          linksNumber: news.value.linksNumber,
+          useAb: f32(news.value.useAbRatioF32le),
+          useBa: f32(news.value.useBaRatioF32le),
+          carriedBps: news.value.carriedBps,
+          packetsPerS: news.value.packetsPerS,
+          lostPerS: news.value.lostPerS,
+        };
+        this.tell("traffic");
+        break;
+      case "way":
+        this.ways.set(pairKey(news.value.sourceNode, news.value.destinationNode), news.value);
+        this.tell("ways");
+        break;
+      case "status":
+        this.status = news.value;
+        this.tell("status");
+        break;
+      case "event":
+        this.takeEvent(news.value);
+        break;
+      case "series":
+        this.series.push(news.value);
+        this.tell("series");
+        break;
+      case "interventions":
+        this.interventions = news.value.interventions;
+        this.tell("interventions");
+        break;
+      case "missed":
+        this.missedEntries += Number(news.value.entries);
+        this.tell("missed");
+        break;
+      case "ended":
+        this.reason = news.value.reason;
+        this.tell("ended");
+        break;
+      case "answer":
+      case undefined:
+        break;
+    }
+  }
+
+  private takeNodes(of: Extract<ToPage["news"], { case: "nodes" }>["value"]): void {
+    const n = this.nSatellites;
+    let all = this.satellites;
+    if (of.firstNode === 0 || all === null) {
+      all = { shell: new Uint32Array(n), plane: new Uint32Array(n), slot: new Uint32Array(n), knownAs: new Map() };
+      this.satellites = all;
+    }
+    all.shell.set(u32(of.shellU32le), of.firstNode);
+    all.plane.set(u32(of.planeU32le), of.firstNode);
+    all.slot.set(u32(of.slotU32le), of.firstNode);
+    of.knownNode.forEach((node, i) => all.knownAs.set(node, of.knownAs[i] ?? ""));
+  }
+
+  private takeEvent(event: Event): void {
+    const newest = this.events.at(-1);
+    if (newest !== undefined && event.number <= newest.number) return; // told again
+    this.events.push(event);
+    if (this.events.length > MOST_EVENTS) this.events.splice(0, this.events.length - MOST_EVENTS);
+    this.tell("events");
+  }
+}
+
+export function pairKey(source: number, destination: number): string {
+  return `${source}>${destination}`;
+}
