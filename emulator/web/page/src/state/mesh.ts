@@ -11,6 +11,7 @@ import type {
   Way,
 } from "../wire/web_pb";
 import { f32, u32 } from "../wire/columns";
+import { FIRST_LOOK, type Look } from "./look";
 import { Topics } from "./topics";
 
 /** Of satellites, by number. */
@@ -82,6 +83,8 @@ export type Topic =
   | "interventions"
   | "picked"
   | "pair"
+  | "look"
+  | "focus"
   | "missed"
   | "ended";
 
@@ -109,6 +112,9 @@ export class Mesh extends Topics<Topic> {
   missedEntries = 0;
   picked: Picked = { kind: "nothing" };
   pair: readonly [number, number] | null = null;
+  look: Look = FIRST_LOOK;
+  /** Nodes that the viewer wants to see now; told by the topic each time, also for the same ones. */
+  focus: readonly number[] = [];
 
   get nSatellites(): number {
     return this.hello?.satellites ?? 0;
@@ -144,6 +150,18 @@ export class Mesh extends Topics<Topic> {
   setPair(pair: readonly [number, number] | null): void {
     this.pair = pair;
     this.tell("pair");
+  }
+
+  /** What of it is given is looked at from now on. */
+  setLook(change: Partial<Look>): void {
+    this.look = { ...this.look, ...change };
+    this.tell("look");
+  }
+
+  /** The globe turns to these nodes. */
+  focusOn(nodes: readonly number[]): void {
+    this.focus = nodes;
+    this.tell("focus");
   }
 
   connected(state: Mesh["connection"], reason = ""): void {
