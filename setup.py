@@ -175,6 +175,7 @@ setup(
     package_data={
         "orbitmesh": ["py.typed"],
         "orbitmesh.emulator": ["py.typed"],
+        "orbitmesh.emulator.metrics": ["grafana/*.json"],
         "orbitmesh.emulator.presets": ["data/*/*.toml"],
         "orbitmesh.emulator.scenario": ["shipped/*.toml"],
         "orbitmesh.nodes": ["py.typed"],

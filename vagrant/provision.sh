@@ -65,6 +65,8 @@ fi
 wanted=()
 # Node, for a client of the control API in another language; some systems' own brings npm with it.
 if [[ -n ${with_tests:-} ]] && ! command -v npm >/dev/null; then wanted+=(nodejs npm); fi
+# It is started by tests, with a folder and a port of theirs; its package would start one for the machine.
+if [[ -n ${with_tests:-} ]]; then wanted+=(prometheus); fi
 if [[ -n ${with_test_machines:-} ]]; then wanted+=(user-mode-linux vagrant); fi
 
 if [[ -n ${with_vm:-} ]]; then
@@ -128,6 +130,11 @@ if ((${#missing[@]} + ${#missing_wanted[@]})); then
             say "this system has no package $package: the tests that need it are skipped"
         fi
     done
+    if [[ " ${missing[*]} " == *" prometheus "* && ! -e $system/etc/systemd/system/prometheus.service ]]; then
+        say "prometheus is not started as a service (to have it: systemctl unmask prometheus)"
+        as_root mkdir -p -- "$system/etc/systemd/system"
+        as_root ln -s /dev/null "$system/etc/systemd/system/prometheus.service"
+    fi
     # Without the recommended ones: mininet would bring Open vSwitch and start it.
     as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l \
         apt-get --quiet --yes --no-install-recommends \

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 VERBS = (
     "status", "watch", "top", "ping", "trace", "exec", "fail", "set", "restore", "faults", "pause", "resume",
-    "step", "speed", "down",
+    "step", "speed", "down", "metrics",
 )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from .run import (
     DurationOption,
     KeepOption,
     LinksOption,
+    MetricsOption,
     OutOption,
     PlaneOption,
     SeedOption,
@@ -27,10 +28,11 @@ def demo(
     detach: DetachOption = False,
     links: LinksOption = None,
     plane: PlaneOption = None,
+    metrics: MetricsOption = None,
     output: FormatOption = Format.TABLE,
 ) -> None:
     """Run the demo scenario for 60 s: 66 satellites, eight gateways.  Same as: run demo --duration 60s."""
     run(
         "demo", duration=duration, clock=clock, seed=seed, out=out, keep=keep, detach=detach, links=links,
-        plane=plane, output=output,
+        plane=plane, metrics=metrics, output=output,
     )  # fmt: skip

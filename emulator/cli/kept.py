@@ -147,6 +147,7 @@ class _Behind:
             "--out": s.out,
             "--links": s.links,
             "--plane": s.plane,
+            "--metrics": s.metrics_port,
             "--lifeline": lifeline,
             **({} if s.listen is None else s.listen.arguments()),
         }

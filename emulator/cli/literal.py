@@ -16,12 +16,32 @@ def _escape(*holders: Any) -> None:
                 setattr(holder, name, escape(text))
 
 
+#: options whose value may be left out, and what it is then
+VALUE_LEFT_OUT = {"--metrics": "9464"}
+
+
 class LiteralCommand(TyperCommand):
     """Typer makes a new one for each call: what is escaped is shown once."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ours = {name for each in self.params for name in each.opts if name in VALUE_LEFT_OUT}
+        return super().parse_args(ctx, _with_values(args, ours))
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         _escape(self, *self.params)
         super().format_help(ctx, formatter)
+
+
+def _with_values(args: list[str], ours: set[str]) -> list[str]:
+    """A port is a number: whatever else follows is another word of the command line."""
+    found: list[str] = []
+    for at, word in enumerate(args):
+        found.append(word)
+        if word == "--":
+            return [*found, *args[at + 1 :]]
+        if word in ours and not (at + 1 < len(args) and args[at + 1].isascii() and args[at + 1].isdigit()):
+            found.append(VALUE_LEFT_OUT[word])
+    return found
 
 
 class LiteralGroup(TyperGroup):

@@ -94,6 +94,17 @@ ClientCaOption = Annotated[
     Path | None,
     typer.Option("--client-ca", metavar="FILE", help="Of --listen: who signs callers' certificates."),
 ]
+MetricsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--metrics",
+        metavar="[PORT]",
+        min=0,
+        max=65535,
+        help="Tell Prometheus of it on this machine, at that port. [default: 9464 where none is given]",
+        show_default=False,
+    ),
+]
 
 
 def run(
@@ -111,6 +122,7 @@ def run(
     tls_key: TlsKeyOption = None,
     token_file: TokenFileOption = None,
     client_ca: ClientCaOption = None,
+    metrics: MetricsOption = None,
     output: FormatOption = Format.TABLE,
     lifeline: Annotated[int | None, typer.Option("--lifeline", hidden=True)] = None,
 ) -> None:
@@ -127,6 +139,7 @@ def run(
         links=None if links is None else str(links),
         plane=None if plane is None else str(plane),
         listen=_listen(listen, tls_cert, tls_key, token_file, client_ca),
+        metrics_port=metrics,
     )
     if lifeline is not None:
         kept.serve(settings, lifeline, keep=keep)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from .options import runs_folder
 
 if TYPE_CHECKING:
+    import socket
+
     from ..control.api.listening import Listening
     from ..run.emulation import Emulation
 
@@ -25,6 +27,7 @@ class Settings:
     links: str | None
     plane: str | None = None
     listen: Listen | None = None
+    metrics_port: int | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,12 @@ class Listen:
         )  # fmt: skip
 
 
+def _on_loopback(port: int, option: str) -> socket.socket:
+    from ..control.api.listening import listening
+
+    return listening("127.0.0.1", port, option)
+
+
 def prepared(settings: Settings, on_progress: Any) -> Emulation:
     """The run, not begun yet.  InputError where the scenario is wrong, HostError where it cannot run here."""
     from ..scenario import Scenario
@@ -63,6 +72,7 @@ def prepared(settings: Settings, on_progress: Any) -> Emulation:
     if settings.out is None:
         runs_folder()
     listen = None if settings.listen is None else settings.listen.open()
+    metrics = None if settings.metrics_port is None else _on_loopback(settings.metrics_port, "--metrics")
     return Emulation(
         scenario,
         duration_ns=settings.duration_ns,
@@ -72,5 +82,6 @@ def prepared(settings: Settings, on_progress: Any) -> Emulation:
         links=settings.links,
         plane=settings.plane,
         listen=listen,
+        metrics=metrics,
         on_progress=on_progress,
     )

@@ -115,6 +115,10 @@ class Client:
         """``path`` (names; None where there is none), ``hops``, ``delay_ns`` one way, as routed now."""
         return self._ask({"verb": "path", "source": source, "destination": destination}, needed=_PATH_KEYS)
 
+    def layout(self) -> dict[str, Any]:
+        """``shells`` (name, satellites), ``planes`` (runs of their sizes) and ``gateways`` of the mesh."""
+        return self._ask({"verb": "layout"}, needed=("shells", "planes", "gateways"))
+
     def intervene(self, what: Sequence[str], **more: Any) -> dict[str, Any]:
         """``lasts_ns``, ``rate_bps``, ``extra_delay_ns``, ``by``; answers once it is in force."""
         request = {"verb": "intervene", "what": list(what), **more}

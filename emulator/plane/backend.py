@@ -133,6 +133,13 @@ class Lateness:
         row = int(np.searchsorted(np.cumsum(self.count), q * total))
         return min(int(self.edges_ns[row + 1]), self.max_ns)
 
+    def up_to(self, wanted_ns: Sequence[int]) -> list[tuple[int, int]]:
+        """Of some of the edges, the first ones at or above what is wanted: how many were late by no more."""
+        rows = np.unique(np.searchsorted(self.edges_ns[1:], np.asarray(wanted_ns)))
+        rows = rows[rows < len(self.count)]
+        counted = np.cumsum(self.count)[rows]
+        return list(zip(self.edges_ns[rows + 1].tolist(), counted.tolist(), strict=True))
+
 
 class Carrier(Protocol):
     """What carries the packets of one run.  Not thread-safe: one caller at a time."""

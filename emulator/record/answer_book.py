@@ -19,6 +19,7 @@ from .answers import ANSWERS, answer_row, as_done, as_sent, beyond_measure
 from .customer_cost import with_costs
 from .customers import customer_rows
 from .link_waits import LINKS, LinkLog, LinkRow, OnLinks
+from .totals import Totals
 from .truth import History
 from .writer import TableWriter
 
@@ -26,11 +27,11 @@ LONGEST_STEP_NS = 3600 * 10**9  # a step of one token; no accelerator is so slow
 
 
 class AnswerBook:
-    def __init__(self, out: Folder, history: History, start_unix_ns: int) -> None:
+    def __init__(self, out: Folder, history: History, start_unix_ns: int, totals: Totals) -> None:
         self.table = TableWriter(out, files.ANSWERS, ANSWERS)
         self.links_table = TableWriter(out, files.LINKS, LINKS)
         self._links = LinkLog()
-        self._history, self._start_unix_ns = history, start_unix_ns
+        self._history, self._start_unix_ns, self._totals = history, start_unix_ns, totals
         self._pending: list[Answer] = []
 
     def add(self, answer: Answer, nodes: Nodes) -> None:
@@ -64,6 +65,7 @@ class AnswerBook:
                 by = self._throttled_by(answer)
                 if answer.ok and sent is not None:
                     on_links = self._links.of(answer, sent, done)
+            self._totals.answer(answer)
             self.table.add(answer_row(answer, sent, done, by, self._start_unix_ns, on_links))
 
     def _throttled_by(self, answer: Answer) -> str:

@@ -100,6 +100,11 @@ class DueCounter:
         order = np.argsort(self._rows)
         self._rows, self.satellites = self._rows[order], tuple(schedule.satellites[i] for i in order)
         self._spans: list[_Span] = []
+        # of each gateway: for how long of ``watched_ns``, up to the last epoch, it had a way to any satellite
+        self.with_way_ns = np.zeros(len(self._columns), np.int64)
+        self.has_way: Bool = np.zeros(len(self._columns), np.bool_)
+        self.watched_ns = 0
+        self._watched_until_ns: int | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -109,6 +114,7 @@ class DueCounter:
         if 0 in self.shape:
             return
         reach = np.isfinite(epoch.way_delays_ns(self._rows, self._columns)).T
+        self._watch(reach, in_force_mono_ns)
         assigned = np.zeros(self.shape, np.bool_)
         found = assign(epoch, self._n_satellites, self._hosting, self.schedule.gateways_each)
         for row, satellite in enumerate(self._rows.tolist()):
@@ -119,6 +125,13 @@ class DueCounter:
             if (last.reach == span.reach).all() and (last.assigned == span.assigned).all():
                 return
         self._spans.append(span)
+
+    def _watch(self, reach: Bool, in_force_mono_ns: int) -> None:
+        if self._watched_until_ns is not None:
+            lasted_ns = max(0, in_force_mono_ns - self._watched_until_ns)
+            self.watched_ns += lasted_ns
+            self.with_way_ns += self.has_way * lasted_ns
+        self._watched_until_ns, self.has_way = in_force_mono_ns, np.asarray(reach.any(axis=0), np.bool_)
 
     def pairs(self, from_mono_ns: int, to_mono_ns: int) -> Pairs:
         """Between two instants; before the first epoch nothing is known, and nothing due."""

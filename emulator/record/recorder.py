@@ -41,6 +41,7 @@ from .soundness import Window
 from .statistics import COLUMNS, gateway_statistics
 from .steadiness import Stillness, Watch, gaps_of
 from .summary import Recorded, build_summary
+from .totals import Totals
 from .training_book import TrainingBook, training_of
 from .truth import History, emulated_bps
 from .writer import TableWriter, append_lines, write_json, write_lines, write_table
@@ -73,6 +74,7 @@ class Recorder:
         )
         self._still = Stillness(watch)
         self._due = None if header.schedule is None else DueCounter(header.schedule, header.nodes)
+        self._totals = Totals(self._gateways, header.customers)
         self._told: Counter[tuple[str, str, str, str]] = Counter()  # missed: by src, dst, kind, why
         self._faults: set[type[FailureError]] = set()
         if self.out.is_there(files.RUN):
@@ -83,7 +85,7 @@ class Recorder:
             ending.reserve(self.out)
             self._samples = SampleBook(
                 self.out, self._history, self._nodes, self._start_unix_ns,
-                self.recorded, self._look, self._too_fast,
+                self.recorded, self._look, self._too_fast, self._totals,
             )  # fmt: skip
             self._changes = TableWriter(self.out, files.PATH_CHANGES, PATH_CHANGES)
             self._tables = [self._samples.table, self._changes]
@@ -93,7 +95,9 @@ class Recorder:
             if self._platform_rows is not None:
                 self._tables.append(self._platform_rows)
             self._answers = (
-                AnswerBook(self.out, self._history, self._start_unix_ns) if header.customers else None
+                AnswerBook(self.out, self._history, self._start_unix_ns, self._totals)
+                if header.customers
+                else None
             )
             if self._answers is not None:
                 self._tables += [self._answers.table, self._answers.links_table]
@@ -207,7 +211,10 @@ class Recorder:
                 append_lines(self.out, files.WINDOWS, *(window.to_dict() for window in windows))
 
     def digest(self, now_mono_ns: int) -> dict[str, Any]:
-        """The run as of now, for a screen: counts since its start, figures per gateway over the last 10 s."""
+        """The run as of now, for a screen: counts since its start, figures per gateway over the last 10 s.
+
+        ``totals``: counters since its start that never shrink, for metrics.
+        """
         recorded = self.recorded
         return {
             "t_mono_ns": now_mono_ns,
@@ -218,7 +225,14 @@ class Recorder:
             "too_fast": recorded.too_fast,
             "least_margin_ns": recorded.least_margin_ns,
             "gateways": self._samples.recent(now_mono_ns),
-        }
+            "totals": self._totals.told(self._due) | {
+                "rows_written": sum(table.rows_written for table in self._tables),
+                "rows_waiting": sum(table.rows_waiting for table in self._tables),
+                "rows_lost": sum(table.rows_lost for table in self._tables),
+                "malformed": recorded.malformed, "missed_entries": recorded.missed_entries,
+                "faults": len(self._faults),
+            },
+        }  # fmt: skip
 
     # ---- the end
 

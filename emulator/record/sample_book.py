@@ -4,6 +4,7 @@ beside the truth."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from orbitmesh.wire.spec import Sample
@@ -15,6 +16,7 @@ from .light import TOLERANCE_NS, Light
 from .samples import SAMPLES, remainder_ns, sample_row
 from .statistics import RecentWindow
 from .summary import Recorded
+from .totals import Totals
 from .truth import History, Truth
 from .writer import TableWriter
 
@@ -47,11 +49,13 @@ class SampleBook:
         recorded: Recorded,
         look: Look,
         too_fast: Callable[[str], None],
+        totals: Totals,
     ) -> None:
         self.table = TableWriter(out, files.SAMPLES, SAMPLES)
         self.pairs: dict[tuple[str, str], None] = {}  # of whom something was measured
         self._history, self._nodes, self._start_unix_ns = history, nodes, start_unix_ns
         self._recorded, self._look, self._too_fast = recorded, look, too_fast
+        self._totals = totals
         self._recent = RecentWindow(nodes.names[nodes.n_satellites :])
         self._pending: list[Sample] = []
         self._last_in_force_mono_ns = 0
@@ -144,16 +148,16 @@ class SampleBook:
             self._note_light(sample, truth, light)
         self.table.add(sample_row(sample, truth, self._start_unix_ns))
         physical_ns = None if truth is None or truth.propagation_ns is None else round(truth.propagation_ns)
-        self._recent.add(
-            done_mono_ns=sample.done_mono_ns,
-            src=sample.src,
-            dst=sample.dst,
-            kind=sample.kind,
-            ok=sample.ok,
-            measured_ns=sample.measured_ns,
-            physical_ns=physical_ns,
-            remainder_ns=remainder_ns(sample, truth),
-        )
+        for count in (self._totals.sample, partial(self._recent.add, sample.done_mono_ns)):
+            count(
+                sample.src,
+                sample.dst,
+                sample.kind,
+                ok=sample.ok,
+                measured_ns=sample.measured_ns,
+                physical_ns=physical_ns,
+                remainder_ns=remainder_ns(sample, truth),
+            )
 
     def _note_light(self, sample: Sample, truth: Truth | None, light: Light) -> None:
         margin_ns = round(light.margin_ns)

@@ -150,11 +150,11 @@ class RecentWindow:
 
     def add(
         self,
-        *,
         done_mono_ns: int,
         src: str,
         dst: str,
         kind: str,
+        *,
         ok: bool,
         measured_ns: int,
         physical_ns: int | None,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import socket
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -46,6 +47,7 @@ from .header import run_header
 from .in_hand import InHand
 from .intervening import Intervening
 from .link_watch import LinkWatch
+from .metrics_process import MetricsProcess
 from .news import News, StatusNews, StepWatch, publish
 from .node_processes import NodeProcesses
 from .placement_news import PlacementNews
@@ -72,7 +74,8 @@ class Emulation(RunningMesh):
     ``clock`` is "real", "paced", "stepped", or a Clock of the caller's; ``out`` the folder
     of the record (default ``runs/<run id>``); ``links`` a backend's name or
     "auto"; ``plane`` "wired", "fabric" or "auto"; what is None comes from the
-    scenario.  ``listen``: where the control API is called by TCP, the run's
+    scenario.  ``listen``: where the control API is called by TCP, and
+    ``metrics``: a socket that listens for Prometheus, the run's
     until it ends.  Raises OrbitmeshError.
     """
 
@@ -80,6 +83,7 @@ class Emulation(RunningMesh):
     _control: ControlServer | None = None
     _api: ApiProcess | None = None
     _status_news: StatusNews | None = None
+    _metrics: MetricsProcess | None = None
     _is_recorded = False  # there is a record: it gets a summary, however the run goes
 
     def __init__(
@@ -93,9 +97,10 @@ class Emulation(RunningMesh):
         links: str | None = None,
         plane: str | None = None,
         listen: Listening | None = None,
+        metrics: socket.socket | None = None,
         on_progress: Progress | None = None,
     ) -> None:
-        self.scenario, self._listen = scenario, listen
+        self.scenario, self._listen, self._metrics_tcp = scenario, listen, metrics
         self.duration_ns = duration_ns or scenario.run.duration_ns
         self.seed = scenario.run.seed if seed is None else checked_seed(seed)
         self.run_id = make_run_id(scenario.name, datetime.now(UTC))
@@ -192,6 +197,8 @@ class Emulation(RunningMesh):
         self._api = ApiProcess(self, self._control.entry, self._listen)
         self._start_nodes()
         self._count_afresh()
+        if self._metrics_tcp is not None:
+            self._metrics = MetricsProcess(self.run_id, self._metrics_tcp)
 
     def _choose_links(self) -> LinkBackend:
         if self._links != "fake":  # that one makes nothing in the kernel
@@ -318,8 +325,9 @@ class Emulation(RunningMesh):
             if self._awake is not None:
                 last_first.callback(self._awake.close)
             last_first.callback(self.feed.drop)
-            if self._listen is not None:
-                last_first.callback(self._listen.close)
+            for listens in (self._listen, self._metrics_tcp, self._metrics):
+                if listens is not None:
+                    last_first.callback(listens.close)
             if self._api is not None:
                 last_first.callback(self._api.close)
             if self._control is not None:  # its end tells waiting clients that all is written and gone

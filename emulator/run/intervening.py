@@ -161,6 +161,9 @@ class Intervening:
             for each in self._kept.in_force(self._mesh.clock.sim_ns())
         ]
 
+    def n_in_force(self) -> int:
+        return len(self._kept.in_force(self._mesh.clock.sim_ns()))
+
     def count_on(self, plane: MeshPlane) -> None:
         """From now on; before its first epoch."""
         self.losses = InterventionLosses(plane, self._kept)

@@ -10,6 +10,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from ..control.server import Answer, Handler, Request
 from ..epoch import Epoch, Nodes
 from ..errors import RunError
@@ -20,11 +22,15 @@ from ..plane.mesh import MeshPlane
 from ..plane.mininet import MeshNet
 from ..scenario import Scenario
 from .clock import Clock
+from .geometry_process import Introduction
 from .in_hand import InHand
+from .intervening import Intervening
 from .net_told import NetTold
 from .ticks import TickLog
 
 _ROUTE_TIMEOUT_S = 10.0
+# of engine lateness: 10 us to 1 s
+_LATENESS_NS = [m * 10**n for n in range(4, 9) for m in (1, 2, 5)] + [10**9]
 
 
 class AskedMesh(Protocol):
@@ -37,7 +43,9 @@ class AskedMesh(Protocol):
     plane_reason: str
     backend: Carrier
     duration_ns: int
+    introduced: Introduction
     _in_hand: InHand
+    _intervening: Intervening
 
     @property
     def nodes(self) -> Nodes: ...
@@ -86,6 +94,7 @@ class Questions:
             "status": lambda request: (self.status(), ()),
             "enter": self._enter,
             "route": self._route,
+            "layout": lambda request: (self.layout(), ()),
             "path": lambda request: (self.path(request.text("source"), request.text("destination")), ()),
             "capture": self._capture,
             "down": self._down,
@@ -129,8 +138,25 @@ class Questions:
             "engine_lateness_p50_ns": lateness.quantile_ns(0.5) if lateness else None,
             "engine_lateness_p99_ns": lateness.quantile_ns(0.99) if lateness else None,
             "engine_lateness_max_ns": lateness.max_ns if lateness else None,
+            "engine_lateness": None if lateness is None else {
+                "packets": int(lateness.count.sum()), "up_to_ns": lateness.up_to(_LATENESS_NS),
+            },
+            "interventions": mesh._intervening.n_in_force(),
             "known_as": {mesh.nodes.names[node]: str(name) for node, name in known.items()},
             "digest": mesh.digest,
+        }  # fmt: skip
+
+    def layout(self) -> dict[str, Any]:
+        """``shells``: name and satellites of each, in order; ``planes``, over all shells: runs of (satellites
+        of a plane, how many such planes); ``gateways``: names."""
+        nodes = self._mesh.nodes
+        sizes = np.bincount(nodes.plane[: nodes.n_satellites])
+        first = np.flatnonzero(np.diff(sizes, prepend=-1))
+        runs = zip(sizes[first].tolist(), np.diff(first, append=len(sizes)).tolist(), strict=True)
+        return {
+            "shells": [[each.shell, each.satellites] for each in self._mesh.introduced.propagation],
+            "planes": [list(run) for run in runs],
+            "gateways": list(nodes.names[nodes.n_satellites :]),
         }
 
     def route_to(self, names: Sequence[str]) -> None:

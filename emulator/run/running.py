@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from .folder import RunFolder
 from .geometry_process import Introduction
 from .in_hand import InHand
 from .intervening import Intervening
+from .metrics_process import url_of
 from .node_processes import NodeProcesses
 from .questions import Questions
 from .recorder_process import RecorderProcess
@@ -53,6 +55,7 @@ class RunningMesh:
     backend: Carrier
     _conductor: Conductor | None = None
     _listen: Listening | None = None
+    _metrics_tcp: socket.socket | None = None
     _recorder: RecorderProcess | None = None
     _node_processes: NodeProcesses | None = None
 
@@ -89,8 +92,10 @@ class RunningMesh:
 
     @property
     def listens(self) -> str | None:
-        """Where the control API is called by TCP, and how, in words."""
-        return None if self._listen is None else str(self._listen)
+        """Where it is called by TCP, and how, in words: the control API, the metrics."""
+        said = [] if self._listen is None else [str(self._listen)]
+        said += [] if self._metrics_tcp is None else [f"metrics: {url_of(self._metrics_tcp)}"]
+        return "\n".join(said) or None
 
     @property
     def net(self) -> MeshNet:

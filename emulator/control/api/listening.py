@@ -19,8 +19,8 @@ _BACKLOG = 64
 class Listening:
     """A socket by TCP, and what callers there prove themselves by."""
 
-    def __init__(self, tcp: socket.socket, tls: Tls) -> None:
-        self.socket, self.tls = tcp, tls
+    def __init__(self, tcp: socket.socket, tls: Tls, what: str = "the control API") -> None:
+        self.socket, self.tls, self._what = tcp, tls, what
 
     @classmethod
     def open(
@@ -31,12 +31,17 @@ class Listening:
         key: Path | None,
         token: Path | None = None,
         client_ca: Path | None = None,
+        what: str = "the control API",
+        risk: str = "run programs here",
     ) -> Listening:
-        """InputError for an address or files that are none; FailureError where the port is in use."""
+        """InputError for an address or files that are none; FailureError where the port is in use.
+
+        ``what`` is called there; ``risk``: what whoever reaches it could do.
+        """
         host, port = host_and_port(address, "--listen")
         if certificate is None or key is None or (token is None and client_ca is None):
             raise InputError(
-                "whoever reaches it could run programs here: give --tls-cert and --tls-key, and --token-file "
+                f"whoever reaches it could {risk}: give --tls-cert and --tls-key, and --token-file "
                 "(a word that callers know) or --client-ca (who signs callers' certificates)",
                 key="--listen",
             )
@@ -47,7 +52,7 @@ class Listening:
             None if token is None else credentials.read_token(token, "--token-file"),
         )
         credentials.check_pair(tls.certificate, tls.key)
-        return cls(_listening(host, port), tls)
+        return cls(listening(host, port, "--listen"), tls, what)
 
     def close(self) -> None:
         self.socket.close()
@@ -58,7 +63,7 @@ class Listening:
             for name, there in (("a token", self.tls.token), ("a certificate", self.tls.client_ca))
             if there
         ]
-        return f"the control API is called at {self.address}, over TLS, with {' and '.join(proof)}"
+        return f"{self._what} is called at {self.address}, over TLS, with {' and '.join(proof)}"
 
     @property
     def address(self) -> str:
@@ -81,12 +86,13 @@ def host_and_port(address: str, option: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int, option: str) -> socket.socket:
+    """A socket that listens; the errors name the option."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no name of a machine"
-        raise InputError(f"{plain(host)} is no address of this machine: {why}", key="--listen") from None
+        raise InputError(f"{plain(host)} is no address of this machine: {why}", key=option) from None
     family, kind, protocol, _, where = found[0]
     tcp = socket.socket(family, kind, protocol)
     try:
@@ -97,10 +103,10 @@ def _listening(host: str, port: int) -> socket.socket:
         tcp.close()
         if error.errno == errno.EADDRINUSE:
             raise FailureError(
-                f"--listen: port {port} of {plain(host)} is in use: take another, or 0 for one that is free "
+                f"{option}: port {port} of {plain(host)} is in use: take another, or 0 for one that is free "
                 f"(who has it: ss -ltnp 'sport = :{port}')"
             ) from None
         raise HostError(
-            f"--listen: cannot listen at {plain(host)}:{port}: {os.strerror(error.errno or 0)}"
+            f"{option}: cannot listen at {plain(host)}:{port}: {os.strerror(error.errno or 0)}"
         ) from None
     return tcp
