@@ -1,4 +1,4 @@
-"""Build steps that pyproject.toml cannot state: folders, the programs in C, the gRPC stubs.
+"""Build steps that pyproject.toml cannot state: folders, the programs in C, the gRPC stubs, the live page.
 
 The folders at the top of the tree are the packages under ``orbitmesh``:
 ``emulator/`` is ``orbitmesh.emulator``, ``nodes/`` is ``orbitmesh.nodes``,
@@ -24,6 +24,8 @@ from setuptools.command.build import build
 ROOT = Path(__file__).resolve().parent
 #: programs in C: each is compiled from src/ beside it
 PROGRAMS = (Path("emulator/plane/engine/orbitmesh-engine"), Path("emulator/calibration/orbitmesh-traffic"))
+#: the live page; its build.py makes dist/ beside it
+PAGE = Path("emulator/web/page")
 #: loops over arrays, for ctypes: src/ of the packages named
 LIBRARY = Path("emulator/orbitmesh-arrays.so")
 LIBRARY_SOURCES = ("orbit", "links", "routing", "platform", "plane/fabric")
@@ -112,6 +114,43 @@ class BuildNative(Command):
         return {}
 
 
+class BuildPage(Command):
+    """Bundle the live page.  An editable install leaves it: ./mesh builds it when it is first needed."""
+
+    description = "bundle the live page (needs Node)"
+    user_options: ClassVar[list[tuple[str, str | None, str | None]]] = []
+    editable_mode = False
+    build_lib: str | None = None
+
+    def initialize_options(self) -> None:
+        self.build_lib = None
+
+    def finalize_options(self) -> None:
+        self.set_undefined_options("build_py", ("build_lib", "build_lib"))
+
+    def run(self) -> None:
+        if self.editable_mode:
+            return
+        assert self.build_lib is not None
+        if subprocess.run([sys.executable, str(ROOT / PAGE / "build.py")]).returncode != 0:
+            self.warn("going on without the live page: all but `orbitmesh web` and --web works without")
+            return
+        target = Path(self.build_lib, "orbitmesh", PAGE, "dist")
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(ROOT / PAGE / "dist", target)
+
+    # setuptools asks these of every build sub-command
+    def get_source_files(self) -> list[str]:
+        kept = (path for path in (ROOT / PAGE).iterdir() if path.is_file())
+        return [str(path.relative_to(ROOT)) for path in (*kept, *(ROOT / PAGE / "src").rglob("*.*"))]
+
+    def get_outputs(self) -> list[str]:
+        return []
+
+    def get_output_mapping(self) -> dict[str, str]:
+        return {}
+
+
 def _compiler() -> str:
     compiler = os.environ.get("CC", "cc")
     if shutil.which(compiler) is None:
@@ -125,7 +164,7 @@ def _can_compile(option: str) -> bool:
 
 
 class Build(build):
-    sub_commands: ClassVar = [*build.sub_commands, ("build_native", None)]
+    sub_commands: ClassVar = [*build.sub_commands, ("build_native", None), ("build_page", None)]
 
 
 class PlatformDistribution(Distribution):
@@ -184,5 +223,10 @@ setup(
     # the sources in C and the .proto files are in the sdist; a wheel holds what was made of them
     include_package_data=False,
     distclass=PlatformDistribution,
-    cmdclass={"bdist_wheel": PlatformWheel, "build": Build, "build_native": BuildNative},
+    cmdclass={
+        "bdist_wheel": PlatformWheel,
+        "build": Build,
+        "build_native": BuildNative,
+        "build_page": BuildPage,
+    },
 )

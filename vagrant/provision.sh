@@ -67,6 +67,8 @@ wanted=()
 if [[ -n ${with_tests:-} ]] && ! command -v npm >/dev/null; then wanted+=(nodejs npm); fi
 # It is started by tests, with a folder and a port of theirs; its package would start one for the machine.
 if [[ -n ${with_tests:-} ]]; then wanted+=(prometheus); fi
+# A browser without a screen, for the live page; Ubuntu's package of that name only points at another store.
+if [[ -n ${with_tests:-} && ${ID:-} == debian ]]; then wanted+=(chromium); fi
 if [[ -n ${with_test_machines:-} ]]; then wanted+=(user-mode-linux vagrant); fi
 
 if [[ -n ${with_vm:-} ]]; then
