@@ -22,6 +22,7 @@ from . import (
     capture,
     clean,
     clock,
+    compare,
     contacts,
     cost,
     demo,
@@ -111,6 +112,7 @@ VERBS: tuple[tuple[str, Callable[..., None], str, str], ...] = (
     ("down", down.down, down.EXAMPLE, INSIDE),
     ("list", list.list_runs, list.EXAMPLE, _RECORD),
     ("report", report.report, report.EXAMPLE, _RECORD),
+    ("compare", compare.compare, compare.EXAMPLE, _RECORD),
     ("clean", clean.clean, clean.EXAMPLE, _RECORD),
 )
 

@@ -77,6 +77,7 @@ class RunHeader:
     customers: list[dict[str, Any]] = field(default_factory=list)  # classes and their targets
     serving: dict[str, Any] | None = None  # ServingSpec, as a dict
     training: dict[str, Any] | None = None  # scenario.training.described
+    scenario_content: dict[str, Any] = field(default_factory=dict)  # as a file has it, defaults filled in
     options: dict[str, Any] = field(default_factory=dict)  # what else the caller wants in run.json
 
     def as_file(self) -> dict[str, Any]:
@@ -92,6 +93,7 @@ class RunHeader:
                 "title": self.scenario_title,
                 "sha256": self.scenario_hash,
             },
+            "content": self.scenario_content,
             "seed": self.seed,
             "start_utc": utc_text(self.start_utc),
             "began_utc": utc_text(self.began_utc),

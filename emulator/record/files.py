@@ -137,11 +137,18 @@ def schema_of(path: Path) -> pa.Schema:
         raise InputError(_first_line(error), path=path) from None
 
 
-def read_all(path: Path) -> pa.Table:
-    """All columns of one regular file, whichever they are; InputError says what is wrong."""
+def read_all(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """All columns of one regular file, whichever they are, or those of the names given that it has.
+
+    InputError says what is wrong.
+    """
     try:
         with _opened(path) as file:
-            table = pq.read_table(file)
+            if columns is not None:
+                there = pq.read_schema(file).names
+                columns = [name for name in columns if name in there]
+                file.seek(0)
+            table = pq.read_table(file, columns=columns)
         table.validate(full=True)
     except FileNotFoundError:
         raise InputError("there is no such file", path=path) from None

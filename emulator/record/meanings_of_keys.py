@@ -59,6 +59,7 @@ _RUN = """
 orbitmesh_run |  | the format of all files of the folder
 run_id |  | the scenario's name, when it began, and four digits
 scenario |  | `name`, `title`, and the `sha256` of what was read
+content |  | the scenario itself, its defaults filled in: keys and quantities as in a file
 seed |  |
 start_utc | emulated UTC | the instant of `sim_ns` 0
 began_utc | machine's UTC | when the run began

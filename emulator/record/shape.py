@@ -231,6 +231,7 @@ _PRESETS = Optional([{"family": str, "name": str, "figures": Each(int), "own": E
 RUN = {
     "run_id": str,
     "scenario": _SCENARIO,
+    "content": Optional(dict),
     "seed": int,
     "start_utc": str,
     "began_utc": str,

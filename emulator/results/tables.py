@@ -88,21 +88,29 @@ def lacking(folder: Path, name: str) -> list[str]:
     return missing
 
 
-def read(folder: Path, name: str, about: Mapping[str, str] | None = None) -> Found:
-    """A table by its name; InputError for a name that no table has."""
+def read(
+    folder: Path,
+    name: str,
+    about: Mapping[str, str] | None = None,
+    columns: Sequence[str] | None = None,
+) -> Found:
+    """A table by its name, or some ``columns`` of it; InputError for a name that no table has."""
     if name not in _SCHEMAS:
         raise InputError(f"there is no table {shown(name)} in a record: {suggest(name, _SCHEMAS, 'tables')}")
     found, missing = [], []
+    known = _SCHEMAS[name]
+    if columns is not None:
+        known = pa.schema([known.field(column) for column in columns])
     for path in paths_of(folder, name):
         try:
-            rows = files.read_all(path)
+            rows = files.read_all(path, columns)
         except InputError as error:
             missing.append(files.sentence((path, error.message)))
             continue
-        kept, wrong = _usable(path, rows.schema, _SCHEMAS[name])
+        kept, wrong = _usable(path, rows.schema, known)
         found.append(rows.select(kept))
         missing += wrong
-    table = _joined(found) if found else _SCHEMAS[name].empty_table()
+    table = _joined(found) if found else known.empty_table()
     return Found(table.cast(described(table.schema, name, about)), tuple(missing))
 
 

@@ -53,6 +53,7 @@ def run_header(mesh: DescribedMesh, awake: Awake, began_utc: datetime) -> RunHea
         scenario_name=mesh.scenario.name,
         scenario_title=mesh.scenario.title,
         scenario_hash=scenario_hash(mesh.scenario),
+        scenario_content=mesh.scenario.model_dump(mode="json"),
         seed=mesh.seed,
         start_utc=run.start_utc,
         began_utc=began_utc,

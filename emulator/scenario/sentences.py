@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic_core import ErrorDetails
 
-from ..errors import ScenarioError
+from ..errors import InputError, ScenarioError
 from ..presets import preset, presets
 from ..shown import shown
 from ..suggest import nearest, suggest
@@ -25,7 +25,9 @@ from .section import Section
 _MOST_SAID = 100  # finding what a key was meant to be takes a millisecond
 
 
-def first_error(found: Sequence[Problem], text: str, path: Path | None) -> ScenarioError:
+def first_error(
+    found: Sequence[Problem], text: str, path: Path | None, kind: type[InputError] = ScenarioError
+) -> InputError:
     """The problem that stands first in the file, and how many more there are."""
     lines = key_lines(text)
     placed = sorted(
@@ -36,32 +38,37 @@ def first_error(found: Sequence[Problem], text: str, path: Path | None) -> Scena
     message = found[first].message
     if more:
         message += f" ({more} more {'error' if more == 1 else 'errors'} in this file)"
-    return ScenarioError(message, path=path, line=line or None, key=key_of(found[first].location) or None)
+    return kind(message, path=path, line=line or None, key=key_of(found[first].location) or None)
 
 
-def syntax_error(error: tomllib.TOMLDecodeError, text: str, path: Path | None) -> ScenarioError:
+def syntax_error(
+    error: tomllib.TOMLDecodeError, text: str, path: Path | None, kind: type[InputError] = ScenarioError
+) -> InputError:
     said = str(error)
     match = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", said)
     line = None
     if match is not None:
         line = int(match[1]) if match[1] else text.count("\n") + 1
         said = said[: match.start()] + (f" at column {match[2]}" if match[2] else " at the end of the file")
-    return ScenarioError(f"this is not valid TOML: {said[:1].lower()}{said[1:]}", path=path, line=line)
+    return kind(f"this is not valid TOML: {said[:1].lower()}{said[1:]}", path=path, line=line)
 
 
-def problems_said(errors: Sequence[ErrorDetails], text: str) -> list[Problem]:
-    """In our words; of very many only the first are looked at closely."""
+def problems_said(errors: Sequence[ErrorDetails], text: str, model: type[Section] = Content) -> list[Problem]:
+    """In our words; of very many only the first are looked at closely.
+
+    ``model``: what the file is read into.
+    """
     if len(errors) > _MOST_SAID:
         lines = key_lines(text)
         errors = sorted(errors, key=lambda details: line_of(lines, _location(details)) or 0)[:_MOST_SAID]
     found: list[Problem] = []
-    meant = {_meant(_location(details)) for details in errors if details["type"] == "extra_forbidden"}
+    meant = {_meant(_location(details), model) for details in errors if details["type"] == "extra_forbidden"}
     for details in errors:
         location, kind, context = _location(details), details["type"], details.get("ctx", {})
         if kind == "orbitmesh":
             found += context["problems"]
         elif kind != "missing" or location not in meant:  # a key misspelt is said once
-            sentence = _sentence(kind, location, details["input"], context, details["msg"])
+            sentence = _sentence(kind, location, details["input"], context, details["msg"], model)
             found.append(Problem(location, sentence))
     return found
 
@@ -71,15 +78,17 @@ def _location(details: ErrorDetails) -> Location:
     return tuple(part for part in details["loc"] if not str(part).startswith("<"))
 
 
-def _meant(location: Location) -> Location | None:
+def _meant(location: Location, model: type[Section]) -> Location | None:
     """The key that an unknown one seems to be."""
-    near = nearest(str(location[-1]), _keys(_section_at(location[:-1])))
+    near = nearest(str(location[-1]), _keys(_section_at(location[:-1], model)))
     return None if near is None else (*location[:-1], near)
 
 
-def _sentence(kind: str, location: Location, value: Any, context: Mapping[str, Any], said: str) -> str:
+def _sentence(
+    kind: str, location: Location, value: Any, context: Mapping[str, Any], said: str, model: type[Section]
+) -> str:
     key = location[-1] if location else "scenario"
-    section = _section_at(location[:-1])
+    section = _section_at(location[:-1], model)
     if kind == "extra_forbidden" and location[-2:-1] == ("platform",) and key in _figures():
         return f"{shown(str(key))} is a figure of the preset: write it within figures = {{ {key} = … }}"
     if kind == "extra_forbidden":
@@ -102,7 +111,7 @@ def _sentence(kind: str, location: Location, value: Any, context: Mapping[str, A
     }
     if kind in bounds:
         name, word = bounds[kind]
-        return f"the value is out of range: it must be {word} {_bound(key, location, context[name])}"
+        return f"the value is out of range: it must be {word} {_bound(key, section, context[name])}"
     if kind in ("too_short", "too_long", "string_too_short", "string_too_long"):
         return f"{_shown(value)} is too {kind.rpartition('_')[2]}: {said[:1].lower()}{said[1:]}"
     expected = {
@@ -127,9 +136,8 @@ def _shown(value: Any) -> str:
     return value.isoformat() if isinstance(value, date | time) else shown(value)  # datetime is a date
 
 
-def _bound(key: str | int, location: Location, bound: Any) -> str:
+def _bound(key: str | int, section: type[Section] | None, bound: Any) -> str:
     """A bound in the unit that the key is written in, as far as its attribute's name tells one."""
-    section = _section_at(location[:-1])
     fields = section.model_fields if section is not None else {}
     attribute = next((name for name, field in fields.items() if (field.alias or name) == key), "")
     suffix = attribute.rpartition("_")[2] if "_" in attribute else ""
@@ -158,9 +166,9 @@ def _keys(section: type[Section] | None) -> list[str]:
     return [] if section is None else [field.alias or name for name, field in section.model_fields.items()]
 
 
-def _section_at(location: Location) -> type[Section] | None:
+def _section_at(location: Location, model: type[Section]) -> type[Section] | None:
     """The model that the table at a location is read into."""
-    section: type[Section] | None = Content
+    section: type[Section] | None = model
     for part in location:
         if isinstance(part, int) or section is None:
             continue

@@ -1,0 +1,215 @@
+"""A run, read to be compared: what it measured as arrays, and what there is to be said against it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from orbitmesh.wire.answers import CUT_OFF
+
+from ..record import files
+from ..results import Results, load
+from ..shown import counted, plain
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+KINDS = ("udp", "grpc", "task")
+_MOST_NS = 2.0**53  # 104 days: beyond, nothing can have been measured
+_SAMPLES = (
+    "sim_ns", "sent_mono_ns", "done_mono_ns", "kind", "src", "dst", "ok", "task", "hops", "measured_ns",
+    "remainder_ns", "sound", "doubt",
+)  # fmt: skip
+_ANSWERS = (
+    "sim_ns", "customer_class", "src", "dst", "number", "ok", "error", "ttft_ns", "answer_ns",
+    "propagation_ns", "serialisation_ns", "queue_ns", "prefill_ns", "sound",
+)  # fmt: skip
+
+
+@dataclass(eq=False)
+class Measured:
+    """Of one kind of probe, or one class of customers, in any order; NaN where there is none."""
+
+    names: dict[str, pa.ChunkedArray]  # columns of text that say whose each is
+    when_ns: Ints
+    ok: Bools
+    sound: Bools
+    values_ns: dict[str, Floats]
+    rest_ns: Floats  # what neither physics nor the serving node explains
+    hops: float = 0.0  # median of the way there
+
+    def __len__(self) -> int:
+        return len(self.ok)
+
+    def only(self, rows: Bools | Ints) -> Measured:
+        taken = pa.array(np.flatnonzero(rows) if rows.dtype == np.bool_ else rows)
+        return Measured(
+            {name: column.take(taken) for name, column in self.names.items()},
+            self.when_ns[rows], self.ok[rows], self.sound[rows],
+            {name: value[rows] for name, value in self.values_ns.items()},
+            self.rest_ns[rows], self.hops,
+        )  # fmt: skip
+
+
+@dataclass
+class Run:
+    """``by_kind`` and ``by_class`` hold what can be placed in time; ``pairs`` is its table of that name."""
+
+    results: Results
+    by_kind: dict[str, Measured] = field(default_factory=dict)
+    by_class: dict[str, Measured] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return self.results.run_id or plain(self.results.path.name) or plain(str(self.results.path))
+
+    @property
+    def summary(self) -> Mapping[str, Any]:
+        return self.results.summary
+
+    def header_ns(self, key: str) -> int:
+        """A duration of run.json; 0 where it is not known."""
+        value = self.results.header.get(key)
+        return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+    @cached_property
+    def pairs(self) -> pa.Table:
+        return self.results.table(files.PAIRS.removesuffix(".parquet"))
+
+    @property
+    def said(self) -> list[str]:
+        """What is to be known before its figures are: not trusted, not finished, damaged."""
+        found, summary = [], self.summary
+        if not summary:
+            found.append("nothing is known of how it went: its figures are those of its tables alone")
+        elif not summary["trusted"]:
+            doubts = [plain(str(each), 400) for each in summary["doubts"]] or ["for no stated reason"]
+            more = f" (and {counted(len(doubts) - 1, 'more doubt')})" if len(doubts) > 1 else ""
+            found.append(f"not trusted: {doubts[0]}{more}")
+        if summary and not self.results.is_finished:
+            ended = plain(str(summary["ended"]))
+            found.append(f"it did not end in order ({ended}): its figures are of a part")
+        found += [plain(each, 400) for each in self.results.missing]
+        return list(dict.fromkeys([*found, *self.notes]))
+
+
+def read_run(folder: Path) -> Run:
+    """InputError where there is nothing of a run."""
+    run = Run(load(folder))
+    _ = run.pairs  # what is damaged of it is named with the rest
+    samples = run.results.table(files.SAMPLES, _SAMPLES)
+    lacking = {"sim_ns", "kind", "src", "dst", "ok", "measured_ns"} - {*samples.schema.names}
+    if len(samples) and not lacking:
+        run.by_kind = _by_kind(samples, run.notes)
+    elif len(samples):
+        run.notes.append(f"its samples lack {', '.join(sorted(lacking))}, and are left out")
+    answers = run.results.table(files.ANSWERS, _ANSWERS)
+    lacking = {"sim_ns", "customer_class", "src", "number", "ok", "ttft_ns"} - {*answers.schema.names}
+    if len(answers) and not lacking:
+        run.by_class = _by_class(answers, run.notes)
+    elif len(answers):
+        run.notes.append(f"its answers lack {', '.join(sorted(lacking))}, and are left out")
+    return run
+
+
+def _by_kind(table: pa.Table, notes: list[str]) -> dict[str, Measured]:
+    table = _placed(table, "sample", notes)
+    found = {}
+    kinds = pc.unique(table["kind"]).to_pylist()
+    for kind in sorted(kinds, key=lambda k: (KINDS.index(k) if k in KINDS else len(KINDS), k)):
+        rows = table if len(kinds) == 1 else table.filter(pc.equal(table["kind"], kind))
+        ok = _truths(rows, "ok", False)
+        value = _checked(_floats(rows, "measured_ns"), ok, f"{plain(kind)} samples", notes)
+        # a task's pair is who sends it: whoever serves it may be another each time
+        far = _texts(rows, "task" if kind == "task" else "dst")
+        hops = _floats(rows, "hops")
+        found[plain(kind)] = Measured(
+            {"src": _texts(rows, "src"), "far": far, "dst": _texts(rows, "dst")},
+            _ints(rows, "sim_ns"), ok, _truths(rows, "sound", True), {"": value},
+            np.where(ok, _floats(rows, "remainder_ns"), np.nan),
+            float(np.nanmedian(hops)) if np.isfinite(hops).any() else 0.0,
+        )  # fmt: skip
+    return found
+
+
+def _by_class(table: pa.Table, notes: list[str]) -> dict[str, Measured]:
+    if "error" in table.schema.names:  # what the end of the run cut off is nobody's answer
+        table = table.filter(pc.not_equal(table["error"].fill_null(""), CUT_OFF))
+    table = _placed(table, "answer", notes)
+    found = {}
+    for name in sorted(pc.unique(table["customer_class"].fill_null("")).to_pylist()):
+        rows = table.filter(pc.equal(table["customer_class"].fill_null(""), name))
+        ok = _truths(rows, "ok", False)
+        values = {
+            what: _checked(_floats(rows, f"{what}_ns"), ok, f"answers of {plain(name)}", notes)
+            for what in ("ttft", "answer")
+        }
+        known = sum(
+            np.nan_to_num(_floats(rows, f"{part}_ns"))
+            for part in ("propagation", "serialisation", "queue", "prefill")
+        )
+        found[plain(name)] = Measured(
+            {"src": _texts(rows, "src"), "far": _texts(rows, "number"), "dst": _texts(rows, "dst")},
+            _ints(rows, "sim_ns"), ok, _truths(rows, "sound", True), values, values["ttft"] - known,
+        )  # fmt: skip
+    return found
+
+
+def _placed(table: pa.Table, what: str, notes: list[str]) -> pa.Table:
+    """Those of a known instant that a run can have had."""
+    when = table["sim_ns"]
+    kept = pc.and_(pc.greater_equal(when, -int(_MOST_NS)), pc.less(when, int(_MOST_NS))).fill_null(False)
+    placed = table.filter(kept)
+    if (lost := len(table) - len(placed)) > 0:
+        notes.append(f"{counted(lost, what)} of no known instant: left out")
+    return placed
+
+
+def _checked(value: Floats, ok: Bools, what: str, notes: list[str]) -> Floats:
+    sane = np.isfinite(value) & (value > 0) & (value < _MOST_NS)
+    if wrong := int((ok & ~sane).sum()):
+        notes.append(f"{wrong:,} {what} hold no time that can have been measured: left out")
+    return np.where(ok & sane, value, np.nan)
+
+
+def _ints(table: pa.Table, name: str) -> Ints:
+    found: Ints = table[name].to_numpy()
+    return found
+
+
+def _floats(table: pa.Table, name: str) -> Floats:
+    if name not in table.schema.names:
+        return np.full(len(table), np.nan)
+    found: Floats = table[name].cast(pa.float64(), safe=False).to_numpy()
+    return found
+
+
+def _truths(table: pa.Table, name: str, otherwise: bool) -> Bools:
+    if name not in table.schema.names:
+        return np.full(len(table), otherwise)
+    found: Bools = table[name].fill_null(otherwise).to_numpy()
+    return found
+
+
+def _texts(table: pa.Table, name: str) -> pa.ChunkedArray:
+    if name not in table.schema.names:
+        return pa.chunked_array([pa.nulls(len(table), pa.string())])
+    return table[name].cast(pa.string())
+
+
+def read_runs(folders: Sequence[Path]) -> list[Run]:
+    """Each folder once, in order."""
+    known: dict[Path, Run] = {}
+    for folder in folders:
+        known.setdefault(folder, read_run(folder))
+    return [known[folder] for folder in folders]

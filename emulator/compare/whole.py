@@ -1,0 +1,80 @@
+"""Rows of what a record holds one figure of: the share of time with a way, the lateness of the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from .noise import again_floor
+from .rows import MACHINE, More, Row
+from .runs import Run
+
+_LATENESS = {"p50": "p50_ns", "p99": "p99_ns", "most": "max_ns"}
+
+
+def availability_row(a: Run, b: Run) -> Row:
+    """Known by the epochs, without noise, but for the step in which a run begins and ends."""
+    mine, theirs = _available(a.pairs), _available(b.pairs)
+    common = sorted(mine.keys() & theirs.keys())
+    if not common:
+        return Row("availability", "", "", "ratio", _mean([*mine.values()]), _mean([*theirs.values()]),
+                   samples_base=len(mine), samples_other=len(theirs),
+                   why="the two have no pair of nodes in common")  # fmt: skip
+    base, other = _mean([mine[key] for key in common]), _mean([theirs[key] for key in common])
+    assert base is not None
+    assert other is not None
+    floor = max(_edge(a), _edge(b))
+    more = More.YES if abs(other - base) > floor else More.NO
+    return Row(
+        "availability", "", "", "ratio", base, other, other - base, other - base - floor,
+        other - base + floor, floor, more, samples_base=len(common), samples_other=len(common), paired=True,
+        why="known by the epochs; to within the steps in which runs begin and end",
+    )  # fmt: skip
+
+
+def _available(pairs: pa.Table) -> dict[tuple[str, str], float]:
+    if not {"src", "dst", "kind", "available_ratio"} <= {*pairs.schema.names}:
+        return {}
+    rows = zip(*(pairs[name].to_pylist() for name in ("src", "dst", "available_ratio")), strict=True)
+    return {
+        (src, dst): ratio
+        for src, dst, ratio in rows
+        if src is not None and dst is not None and ratio is not None and 0 <= ratio <= 1
+    }
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
+
+
+def _edge(run: Run) -> float:
+    """A step at each end, as a share of the run."""
+    step, lasted = run.header_ns("step_ns"), run.summary.get("emulated_ns") or run.header_ns("duration_ns")
+    return 2 * step / lasted if step and lasted else 0.0
+
+
+def lateness_rows(a: Run, b: Run, again: Sequence[Run]) -> list[Row]:
+    found = []
+    for at, key in _LATENESS.items():
+        base, other = _late(a, key), _late(b, key)
+        if base is None and other is None:
+            continue
+        known = [late for run in again if (late := _late(run, key)) is not None]
+        difference = None if base is None or other is None else other - base
+        more, floor = More.NOT_KNOWN, 0.0
+        why = "one figure of a run says nothing of its noise: give two more of the base's with --again"
+        if difference is not None and base is not None and len(known) >= 2:
+            floor = again_floor([base, *known])
+            more, why = (More.YES if abs(difference) > floor else More.NO), ""
+        found.append(Row(MACHINE, "", at, "ns", base, other, difference, floor=floor, more=more,
+                         samples_base=int(base is not None), samples_other=int(other is not None),
+                         why=why))  # fmt: skip
+    return found
+
+
+def _late(run: Run, key: str) -> float | None:
+    late: Any = (run.summary.get("engine_lateness") or {}).get(key)
+    return float(late) if isinstance(late, int | float) and not isinstance(late, bool) else None

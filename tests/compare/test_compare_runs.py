@@ -1,0 +1,196 @@
+"""Whole folders beside each other: what is paired, what is found, and what is said of damaged ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from compare_fakes import Model, answers, change, filled, run, samples, with_answers
+
+from orbitmesh.emulator.compare.comparing import Against, compare
+from orbitmesh.emulator.compare.page import page
+from orbitmesh.emulator.compare.rows import More, Row
+from orbitmesh.emulator.compare.runs import read_runs
+from orbitmesh.emulator.compare.telling import as_dict, is_same
+from orbitmesh.emulator.errors import InputError
+from orbitmesh.emulator.record.samples import SAMPLES
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run(tmp_path_factory.mktemp("base") / "base")
+
+
+def against(base: Path, other: Path, *again: Path) -> Against:
+    first, second, *more = read_runs([base, other, *again])
+    return compare(first, [second], more).others[0]
+
+
+def row(found: Against, name: str) -> Row:
+    return next(each for each in found.rows if each.name == name)
+
+
+def test_the_same_scenario_twice_is_no_more_than_noise(base: Path, tmp_path: Path) -> None:
+    found = against(base, run(tmp_path / "twice", Model(noise=2)))
+    assert found.pairing.startswith("paired by instant and pair: 100.0 %") or "9" in found.pairing
+    assert not found.differences
+    assert not [each.name for each in found.rows if each.more is More.YES]
+    assert row(found, "udp p50").paired
+
+
+def test_a_changed_delay_is_found_and_what_was_changed_is_named(base: Path, tmp_path: Path) -> None:
+    fault = {"what": ["gw-tokyo"], "delay": "2000000 ns"}
+    content = {"name": "small", "faults": [fault], "lasers": {"pattern": "grid"}}
+    other = run(
+        tmp_path / "slow", Model(noise=2, added_ms=2.0), content=content,
+        scenario={"name": "small", "title": "Four in a row", "sha256": "cd" * 32},
+    )  # fmt: skip
+    found = against(base, other)
+    for at in ("p50", "p90", "p99", "pair"):
+        each = row(found, f"udp {at}")
+        assert each.more is More.YES, each
+        assert each.difference == pytest.approx(2e6, rel=0.15)
+        assert (each.low or 0) < 2e6 < (each.high or 0)
+    assert [(each.what, each.base) for each in found.differences] == [("faults[0]", "(not given)")]
+    assert "delay = 2000000 ns" in found.differences[0].other
+
+
+def test_more_losses_are_found(base: Path, tmp_path: Path) -> None:
+    found = against(base, run(tmp_path / "lossy", Model(noise=2, lost_ratio=0.02)))
+    lost = row(found, "lost udp")
+    assert (lost.more, lost.unit) == (More.YES, "ratio")
+    assert lost.difference == pytest.approx(0.02, abs=0.01)
+    assert row(found, "udp p50").more is More.NO
+
+
+def test_other_seeds_are_not_paired(base: Path, tmp_path: Path) -> None:
+    found = against(base, run(tmp_path / "seed", Model(noise=2, seed=8)))
+    assert found.pairing.startswith("not paired: the seeds differ")
+    assert [(each.what, each.base, each.other) for each in found.differences] == [("seed", "7", "8")]
+    assert not row(found, "udp p50").paired
+    assert row(found, "udp p50").more is More.NO
+    assert not [each for each in found.rows if each.at == "pair"]
+
+
+def test_runs_that_measure_other_pairs_are_not_paired(base: Path, tmp_path: Path) -> None:
+    found = against(base, run(tmp_path / "others", Model(noise=2, src="sat-1-")))
+    assert not row(found, "udp p50").paired
+
+
+def test_customers_answers_are_paired_by_request(tmp_path: Path) -> None:
+    first = with_answers(tmp_path / "a", Model(samples=2000))
+    second = with_answers(tmp_path / "b", Model(samples=2000, noise=2, added_ms=1.0, lost_ratio=0.03))
+    found = against(first, second)
+    for name in ("chat ttft p50", "chat answer p90", "chat ttft pair"):
+        each = row(found, name)
+        assert each.paired
+        assert each.more is More.YES, each
+    # queues differ by 20 ms from one to the next, and pairs see a hundredth of that
+    pair = row(found, "chat ttft pair")
+    assert (pair.high or 0) - (pair.low or 0) < 0.2e6
+    assert row(found, "unanswered chat").more is More.YES
+
+
+def test_one_run_beside_itself_differs_in_nothing(base: Path) -> None:
+    first, second = read_runs([base, base])
+    found = compare(first, [second])
+    assert is_same(found, found.others[0])
+    assert {each.difference for each in found.others[0].rows} <= {0.0, None}
+    assert More.YES not in {each.more for each in found.others[0].rows}
+    assert page(found, []).count("This is the base itself") == 1
+
+
+def test_further_runs_of_the_base_widen_what_is_noise(base: Path, tmp_path: Path) -> None:
+    other = run(tmp_path / "other", Model(noise=2, added_ms=0.4))
+    assert row(against(base, other), "udp pair").more is More.YES
+    again = [run(tmp_path / f"again-{k}", Model(noise=k, added_ms=0.2 * (k - 3))) for k in (3, 4, 5)]
+    found = row(against(base, other, *again), "udp pair")
+    assert found.more is More.NO
+    assert found.floor > 0.4e6
+    for k, each in enumerate((base, *again)):
+        change(each / "summary.json", engine_lateness={"p50_ns": 10, "p99_ns": 1000 + k, "max_ns": 5000})
+    change(other / "summary.json", engine_lateness={"p50_ns": 10, "p99_ns": 9000, "max_ns": 5000})
+    assert row(against(base, other), "engine-lateness p99").more is More.NOT_KNOWN
+    assert row(against(base, other, *again), "engine-lateness p99").more is More.YES
+    change(base / "summary.json", engine_lateness={"p50_ns": None, "p99_ns": None, "max_ns": None})
+
+
+def test_availability_is_known_by_the_epochs(base: Path, tmp_path: Path) -> None:
+    other = run(tmp_path / "gone", Model(noise=2))
+    pairs = pq.read_table(base / "pairs.parquet")
+    for folder, ratio in ((base, 1.0), (other, 0.25)):
+        kept = pairs.set_column(3, "available_ratio", pa.array([ratio] * len(pairs)))
+        pq.write_table(kept, folder / "pairs.parquet")
+    found = row(against(base, other), "availability")
+    assert (found.more, found.difference) == (More.YES, -0.75)
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda folder: (folder / "summary.json").unlink(), "did not end in order"),
+        (lambda folder: change(folder / "summary.json", trusted=False, doubts=["the host\x1b[31m slept"]),
+         r"not trusted: the host\x1b[31m slept"),
+        (lambda folder: change(folder / "run.json", orbitmesh_run=3), "has format 3"),
+        (lambda folder: (folder / "run.json").write_text("{"), "run.json"),
+        (lambda folder: (folder / "pairs.parquet").write_bytes(b"PAR1"), "pairs.parquet cannot be read"),
+        (lambda folder: (folder / "samples.parquet").write_bytes(b"PAR1"), "samples.parquet cannot be read"),
+        (lambda folder: pq.write_table(SAMPLES.empty_table(), folder / "samples.parquet"), ""),
+        (lambda folder: pq.write_table(samples(Model()).drop_columns(["measured_ns"]),
+                                       folder / "samples.parquet"), "lack measured_ns, and are left out"),
+        (lambda folder: pq.write_table(samples(Model()).drop_columns(["sound", "remainder_ns", "hops"]),
+                                       folder / "samples.parquet"), "lacks the column hops"),
+        (lambda folder: pq.write_table(answers(Model()).drop_columns(["ttft_ns"]),
+                                       folder / "answers.parquet"), "its answers lack ttft_ns"),
+    ],
+)  # fmt: skip
+def test_what_is_damaged_is_compared_as_far_as_it_goes(
+    base: Path, tmp_path: Path, damage: object, words: str
+) -> None:
+    other = run(tmp_path / "other", Model(noise=2))
+    damage(other)  # type: ignore[operator]
+    for first, second in ((base, other), (other, base)):
+        found = compare(*(lambda a, b: (a, [b]))(*read_runs([first, second])))
+        said = [*found.base.said, *found.others[0].run.said]
+        assert any(words in sentence for sentence in said) or not words, said
+        assert "\x1b" not in " ".join(said)
+        assert row(found.others[0], "udp p50").more in (More.NO, More.NOT_KNOWN)
+        assert page(found, []).startswith("<!doctype html>")
+        as_dict(found, [])
+
+
+def test_values_that_cannot_have_been_measured_are_left_out_and_counted(base: Path, tmp_path: Path) -> None:
+    other = run(tmp_path / "other", Model(noise=2))
+    table = pq.read_table(other / "samples.parquet").to_pydict()
+    table["measured_ns"][:3] = [-5, 2**62, None]
+    table["sim_ns"][3:5] = [None, 2**62]
+    table["ok"] = [True] * len(table["ok"])
+    pq.write_table(filled(table, len(table["ok"]), SAMPLES), other / "samples.parquet")
+    found = against(base, other)
+    said = " ".join(found.run.said)
+    assert "3 udp samples hold no time that can have been measured" in said
+    assert "2 samples of no known instant" in said
+    assert row(found, "udp p50").more is More.NO
+    assert np.isfinite(row(found, "udp p50").other or 0)
+
+
+def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds nothing of a run"):
+        read_runs([tmp_path])
+
+
+def test_names_of_a_record_are_no_markup(base: Path, tmp_path: Path) -> None:
+    evil = '<script>alert(1)</script>"&\x1b[31m'
+    other = run(tmp_path / "evil", Model(noise=2), run_id=evil, options={evil: evil})
+    rows = answers(Model(samples=300), customer_class=evil)
+    pq.write_table(rows, other / "answers.parquet")
+    pq.write_table(samples(Model(noise=2, kind=evil)), other / "samples.parquet")
+    first, second = read_runs([base, other])
+    made = page(compare(first, [second]), [])
+    assert "<script" not in made
+    assert "\x1b" not in made
+    assert "&lt;script&gt;" in made
+    assert "default-src 'none'" in made.replace("&#x27;", "'")
