@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -42,9 +42,24 @@ def fabric(start_mesh: Callable[..., MeshProcess]) -> MeshProcess:
     return mesh
 
 
-def _idle_satellite() -> str:
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MeshProcess]:
+    """For tests that ask, and break nothing."""
+    mesh = MeshProcess(tmp_path_factory.mktemp("shared") / "run", Traces(), "--plane", "fabric", "--keep")
+    mesh.wait_for_samples()
+    yield mesh
+    mesh.orbitmesh("down")
+    mesh.close()
+
+
+def n_hosts(mesh: MeshProcess) -> int:
+    return int(json.loads(mesh.orbitmesh("status", "-o", "json").stdout)["hosts"])
+
+
+def _idle_satellite(place: int = 0) -> str:
     commanded = Commanded(toy(), 1)
-    return next(name for node, name in enumerate(commanded.nodes.names) if not commanded.hosting[node])
+    idle = [name for node, name in enumerate(commanded.nodes.names) if not commanded.hosting[node]]
+    return str(idle[place])
 
 
 @pytest.mark.native
@@ -58,42 +73,42 @@ def test_the_run_says_which_plane_it_took(fabric: MeshProcess) -> None:
 
 
 @pytest.mark.native
-def test_any_satellite_becomes_a_host_when_something_is_to_run_there(fabric: MeshProcess) -> None:
-    name = _idle_satellite()
-    done = fabric.orbitmesh("exec", name, "--", "sh", "-c", "ip -o link; ping -c3 -i0.2 gw-london")
+def test_any_satellite_becomes_a_host_when_something_is_to_run_there(shared: MeshProcess) -> None:
+    name, before = _idle_satellite(), n_hosts(shared)
+    done = shared.orbitmesh("exec", name, "--", "sh", "-c", "ip -o link; ping -c3 -i0.2 gw-london")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "mesh0" in done.stdout
     assert "3 received" in done.stdout
-    assert json.loads(fabric.orbitmesh("status", "-o", "json").stdout)["hosts"] == 12
+    assert n_hosts(shared) == before + 1
 
 
 @pytest.mark.native
-def test_a_satellite_without_a_host_answers_ping_and_trace(fabric: MeshProcess) -> None:
-    name = _idle_satellite()
-    ping = fabric.orbitmesh("ping", "gw-london", name)
+def test_a_satellite_without_a_host_answers_ping_and_trace(shared: MeshProcess) -> None:
+    name, before = _idle_satellite(1), n_hosts(shared)
+    ping = shared.orbitmesh("ping", "gw-london", name)
     assert " 0% packet loss" in ping.stdout, ping.stdout + ping.stderr
-    trace = fabric.orbitmesh("trace", "gw-london", name, "-o", "json")
+    trace = shared.orbitmesh("trace", "gw-london", name, "-o", "json")
     hops = json.loads(trace.stdout)
     assert hops["measured_path"] == hops["planned_path"]
-    assert json.loads(fabric.orbitmesh("status", "-o", "json").stdout)["hosts"] == 11
+    assert n_hosts(shared) == before
 
 
 @pytest.mark.native
-def test_ipv6_crosses_the_mesh(fabric: MeshProcess) -> None:
-    done = fabric.orbitmesh("exec", "gw-london", "--", "ping", "-6", "-c2", "-i0.2", "fd6f:6d00::172.16.0.2")
+def test_ipv6_crosses_the_mesh(shared: MeshProcess) -> None:
+    done = shared.orbitmesh("exec", "gw-london", "--", "ping", "-6", "-c2", "-i0.2", "fd6f:6d00::172.16.0.2")
     assert "2 received" in done.stdout, done.stdout + done.stderr
 
 
 @pytest.mark.native
-def test_a_laser_and_a_node_can_be_captured(fabric: MeshProcess, tmp_path: Path) -> None:
-    path = json.loads(fabric.orbitmesh("trace", "gw-london", "gw-tokyo", "-o", "json").stdout)["planned_path"]
+def test_a_laser_and_a_node_can_be_captured(shared: MeshProcess, tmp_path: Path) -> None:
+    path = json.loads(shared.orbitmesh("trace", "gw-london", "gw-tokyo", "-o", "json").stdout)["planned_path"]
     laser, node = tmp_path / "laser.pcapng", tmp_path / "node.pcapng"
     ping = subprocess.Popen(
-        [*COMMAND, "exec", "--run", fabric.run_id, "gw-london", "--", "ping", "-i0.1", "gw-tokyo"],
+        [*COMMAND, "exec", "--run", shared.run_id, "gw-london", "--", "ping", "-i0.1", "gw-tokyo"],
         stdout=subprocess.DEVNULL,
     )
     for what, file in ((f"{path[1]}:{path[2]}", laser), ("gw-tokyo", node)):
-        done = fabric.orbitmesh("capture", what, str(file), "--duration", "1500ms")
+        done = shared.orbitmesh("capture", what, str(file), "--duration", "1500ms")
         assert done.returncode == 0, done.stderr
         said = subprocess.run(
             ["tcpdump", "-nr", str(file)], capture_output=True, text=True, check=True
@@ -111,11 +126,11 @@ def test_a_laser_and_a_node_can_be_captured(fabric: MeshProcess, tmp_path: Path)
             assert [(name, text.startswith(about)) for name, text in words] == [(what, True)]
     ping.terminate()
     ping.wait()
-    apart = fabric.orbitmesh("capture", "gw-london:gw-tokyo", str(tmp_path / "none"))
+    apart = shared.orbitmesh("capture", "gw-london:gw-tokyo", str(tmp_path / "none"))
     assert apart.returncode == 2
     assert "have no link now" in apart.stderr
     assert not (tmp_path / "none").exists()
-    again = fabric.orbitmesh("capture", "gw-tokyo", str(node))
+    again = shared.orbitmesh("capture", "gw-tokyo", str(node))
     assert again.returncode == 2
     assert "is there already" in again.stderr
 
