@@ -113,6 +113,7 @@ def test_what_is_not_ascii_goes_to_an_output_that_lacks_it(verb: str, encoding: 
 
 
 @pytest.mark.netns
+@pytest.mark.beside
 def test_a_run_s_screen_and_report_on_an_ascii_terminal(tmp_path: Path) -> None:
     """One that succeeds, with a title of other letters."""
     text = (SHIPPED_FOLDER / "pocket.toml").read_text().replace("\ntitle = ", '\ntitle = "Łódź 東京 µs" # ')

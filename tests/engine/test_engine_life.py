@@ -18,7 +18,7 @@ from orbitmesh.emulator.plane.backend import LinkEnd
 from orbitmesh.emulator.plane.engine import EngineBackend
 from orbitmesh.emulator.plane.kernel.namespaces import enter, on_own_thread, unshare_net
 
-pytestmark = pytest.mark.netns
+pytestmark = [pytest.mark.netns, pytest.mark.beside]
 
 
 def is_running(pid: int) -> bool:

@@ -44,6 +44,7 @@ def engine_objects(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.netns
+@pytest.mark.beside
 def test_traffic_of_every_kind_under_sanitizers(sanitized_engine: Path) -> None:
     rng = np.random.default_rng(5)
     with Lab(3, binary=sanitized_engine, memory_bytes=16 << 20) as lab:
@@ -96,6 +97,7 @@ def test_traffic_of_every_kind_under_sanitizers(sanitized_engine: Path) -> None:
 
 
 @pytest.mark.netns
+@pytest.mark.beside
 def test_a_fabric_under_sanitizers(sanitized_engine: Path) -> None:
     rng = np.random.default_rng(6)
     with Row(5, hosts=[0, 2, 4], binary=sanitized_engine, memory_bytes=16 << 20) as row:

@@ -24,7 +24,7 @@ from orbitmesh.emulator.plane.fabric.hosts import IDLE_NS
 from orbitmesh.emulator.plane.fabric.plane import FabricPlane
 from orbitmesh.emulator.plane.kernel import inside, namespaces
 
-pytestmark = pytest.mark.netns
+pytestmark = [pytest.mark.netns, pytest.mark.beside]
 
 SAT = 6  # sat-1-2: no host of the scenario's
 

@@ -16,7 +16,7 @@ from orbitmesh.emulator.plane.mesh import MeshPlane
 
 Make = Callable[[dict[str, str], dict[str, str]], MeshPlane]
 
-pytestmark = pytest.mark.netns
+pytestmark = [pytest.mark.netns, pytest.mark.beside]
 JUMBO, PLAIN = {"mtu": "9000 B"}, {"mtu": "1500 B"}
 
 

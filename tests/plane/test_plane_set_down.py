@@ -7,7 +7,7 @@ from plane_rig import NEAR, PAIRS, Rig, now_ns
 
 from orbitmesh.emulator.epoch import NS_PER_S
 
-pytestmark = pytest.mark.netns
+pytestmark = [pytest.mark.netns, pytest.mark.beside]
 
 
 def test_an_interface_set_down_by_hand_is_told_and_ends_nothing() -> None:

@@ -199,6 +199,7 @@ def test_a_limit_on_file_size_stops_the_merge_and_the_parts_stay(tmp_path: Path)
 
 
 @pytest.mark.netns
+@pytest.mark.beside
 def test_a_real_full_disk(tmp_path: Path) -> None:
     """A tmpfs of 256 kB in a mount namespace of its own; what was written is read inside it."""
     disk = tmp_path / "disk"
