@@ -53,6 +53,13 @@ from .series import EXACT_UP_TO, TOGETHER_NS, Before, Series
 _LOOKS_AHEAD = 17  # a satellite that has decayed stays down: the last instant decides, the others say when
 
 
+def nodes_of(fleet: Fleet, scenario: Scenario) -> Nodes:
+    """Who is in the mesh of a scenario whose satellites these are."""
+    names = NodeNames(fleet.plane, fleet.slot, [f"gw-{station.name}" for station in scenario.ground.stations])
+    known = KnownAs(names, fleet.file_names)
+    return Nodes(names, len(fleet), fleet.shell, fleet.plane, fleet.slot, known)
+
+
 class Geometry:
     """Epochs of a scenario.
 
@@ -74,12 +81,7 @@ class Geometry:
         self._scenario = scenario
         ground = scenario.ground
         self._fleet = Fleet.build(scenario.constellation, scenario.run.start_utc, scenario.base)
-        gateways = [f"gw-{station.name}" for station in ground.stations]
-        names = NodeNames(self._fleet.plane, self._fleet.slot, gateways)
-        self.nodes = Nodes(
-            names, len(self._fleet), self._fleet.shell, self._fleet.plane, self._fleet.slot,
-            KnownAs(names, self._fleet.file_names),
-        )  # fmt: skip
+        self.nodes = nodes_of(self._fleet, scenario)
         self._stations = Stations.of(
             ground,
             station_positions_itrs_km(ground.stations, ground.ellipsoid),

@@ -13,6 +13,7 @@ from .run import (
     OutOption,
     PlaneOption,
     SeedOption,
+    WebOption,
     run,
 )
 
@@ -29,10 +30,11 @@ def demo(
     links: LinksOption = None,
     plane: PlaneOption = None,
     metrics: MetricsOption = None,
+    web: WebOption = None,
     output: FormatOption = Format.TABLE,
 ) -> None:
     """Run the demo scenario for 60 s: 66 satellites, eight gateways.  Same as: run demo --duration 60s."""
     run(
         "demo", duration=duration, clock=clock, seed=seed, out=out, keep=keep, detach=detach, links=links,
-        plane=plane, metrics=metrics, output=output,
+        plane=plane, web=web, metrics=metrics, output=output,
     )  # fmt: skip

@@ -65,6 +65,8 @@ def start(settings: Settings, *, keep: bool, detach: bool) -> None:
         screen.say(f"{ready['run_id']}: built in {ready['built_s']:.1f} s; {ready['plane_reason']}")
         if ready.get("listens"):
             screen.say(ready["listens"])
+        if ready.get("web_url"):
+            screen.say(f"the live page: {ready['web_url']}")
         try:
             last = _watched(screen, behind, ready, 0.0 if detach else ready["duration_s"])
         except BaseException:
@@ -148,6 +150,7 @@ class _Behind:
             "--links": s.links,
             "--plane": s.plane,
             "--metrics": s.metrics_port,
+            "--web": s.web_port,
             "--lifeline": lifeline,
             **({} if s.listen is None else s.listen.arguments()),
         }
@@ -251,6 +254,7 @@ def serve(settings: Settings, lifeline_fd: int, *, keep: bool) -> None:
                             "duration_s": mesh.duration_ns / 1e9,
                             "example_nodes": _example_nodes(mesh),
                             "listens": mesh.listens,
+                            "web_url": mesh.web_url,
                         }
                     }
                 )

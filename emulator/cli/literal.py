@@ -17,7 +17,7 @@ def _escape(*holders: Any) -> None:
 
 
 #: options whose value may be left out, and what it is then
-VALUE_LEFT_OUT = {"--metrics": "9464"}
+VALUE_LEFT_OUT = {"--metrics": "9464", "--web": "8300"}
 
 
 class LiteralCommand(TyperCommand):

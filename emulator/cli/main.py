@@ -47,6 +47,7 @@ from . import (
     top,
     trace,
     watch,
+    web,
 )
 from .ending import INTERRUPTED_STATUS, complain, guarded, in_words, stand_in_for_closed, to_nowhere
 from .environment import check_completion, leave_out_nonsense
@@ -106,6 +107,7 @@ VERBS: tuple[tuple[str, Callable[..., None], str, str], ...] = (
     ("speed", clock.speed, clock.SPEED_EXAMPLE, INSIDE),
     ("watch", watch.watch, watch.EXAMPLE, INSIDE),
     ("metrics", metrics.metrics, metrics.EXAMPLE, INSIDE),
+    ("web", web.web, web.EXAMPLE, INSIDE),
     ("cli", prompt.cli, prompt.EXAMPLE, INSIDE),
     ("top", top.top, top.EXAMPLE, INSIDE),
     ("status", status.status, status.EXAMPLE, INSIDE),

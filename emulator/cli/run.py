@@ -94,6 +94,17 @@ ClientCaOption = Annotated[
     Path | None,
     typer.Option("--client-ca", metavar="FILE", help="Of --listen: who signs callers' certificates."),
 ]
+WebOption = Annotated[
+    int | None,
+    typer.Option(
+        "--web",
+        metavar="[PORT]",
+        min=0,
+        max=65535,
+        help="Serve the live page on this machine, at that port. [default: 8300 where none is given]",
+        show_default=False,
+    ),
+]
 MetricsOption = Annotated[
     int | None,
     typer.Option(
@@ -123,6 +134,7 @@ def run(
     token_file: TokenFileOption = None,
     client_ca: ClientCaOption = None,
     metrics: MetricsOption = None,
+    web: WebOption = None,
     output: FormatOption = Format.TABLE,
     lifeline: Annotated[int | None, typer.Option("--lifeline", hidden=True)] = None,
 ) -> None:
@@ -140,6 +152,7 @@ def run(
         plane=None if plane is None else str(plane),
         listen=_listen(listen, tls_cert, tls_key, token_file, client_ca),
         metrics_port=metrics,
+        web_port=web,
     )
     if lifeline is not None:
         kept.serve(settings, lifeline, keep=keep)
@@ -173,6 +186,8 @@ def run_here(settings: Settings, output: Format) -> None:
                     screen.say(f"lasers across planes: {'; '.join(mesh.introduced.offsets)}")
                 if mesh.listens:
                     screen.say(mesh.listens)
+                if mesh.web_url:
+                    screen.say(f"the live page: {mesh.web_url}")
                 screen.say(f"ground links: {mesh.introduced.ground_links}")
                 with screen.watching(mesh.feed.reader(present=True)):
                     mesh.wait()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from ..control.api.listening import Listening
     from ..run.emulation import Emulation
+    from ..web.listening import WebListening
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Settings:
     plane: str | None = None
     listen: Listen | None = None
     metrics_port: int | None = None
+    web_port: int | None = None  # None: no live page
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ def prepared(settings: Settings, on_progress: Any) -> Emulation:
         runs_folder()
     listen = None if settings.listen is None else settings.listen.open()
     metrics = None if settings.metrics_port is None else _on_loopback(settings.metrics_port, "--metrics")
+    web = None if settings.web_port is None else _web(settings.web_port)
     return Emulation(
         scenario,
         duration_ns=settings.duration_ns,
@@ -83,5 +86,12 @@ def prepared(settings: Settings, on_progress: Any) -> Emulation:
         plane=settings.plane,
         listen=listen,
         metrics=metrics,
+        web=web,
         on_progress=on_progress,
     )
+
+
+def _web(port: int) -> WebListening:
+    from ..web.listening import WebListening, WebOptions
+
+    return WebListening.open(WebOptions(port))

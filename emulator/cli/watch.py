@@ -9,15 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError
-from ..shown import sentence
+from ..event_lines import event_line
 from .calling import connected
 from .options import Format, FormatOption, RunOption
 
 EXAMPLE = "Example: orbitmesh watch\n\nExample: orbitmesh watch -o json | jq 'select(.event == \"handover\")'"
-
-_MOST_NAMED = 4
-# what a line for people begins with, and what says nothing to them
-_FIRST = ("event", "sim_ns", "number", "n", "of")
 
 
 def watch(
@@ -63,25 +59,5 @@ def _as_json(event: dict[str, Any]) -> str:
 
 
 def _as_line(event: dict[str, Any]) -> str:
-    said = str(event["event"])
-    if event.get("n", 1) > 1:
-        said += f" ({event['n']:,})"
-    named = [_name(each) for each in event.get("of", ())[:_MOST_NAMED]]
-    if len(event.get("of", ())) > _MOST_NAMED:
-        named.append("…")
-    more = [f"{key} {value}" for key, value in event.items() if key not in _FIRST and value not in (None, [])]
-    text = sentence(": ".join(filter(None, [said, ", ".join([*named, *more])])))
     at = f"{event['sim_ns'] / 1e9:.3f} s" if "sim_ns" in event else ""
-    return f"{at:>11}  {text}"
-
-
-def _name(each: Any) -> str:
-    if isinstance(each, dict) and "what" in each:  # of many interventions
-        return str(each["what"])
-    if isinstance(each, dict):
-        return " ".join(
-            f"{key} {'+'.join(value) if isinstance(value, list) else value}"
-            for key, value in each.items()
-            if value not in (None, [])
-        )
-    return ":".join(map(str, each)) if isinstance(each, list) else str(each)
+    return f"{at:>11}  {event_line(event)}"

@@ -35,6 +35,7 @@ from ..scenario import Scenario
 from ..scenario.customers import loads_of
 from ..scenario.seed import checked_seed
 from ..scenario.serving import serving_cautions
+from ..web.listening import WebListening
 from .api_process import ApiProcess
 from .books import Books
 from .carried import refuse_too_much
@@ -58,6 +59,7 @@ from .running import RunningMesh
 from .supervision import Supervision
 from .ticks import Tick
 from .watched import Watched
+from .web_process import WebProcess
 from .workload import Workload
 
 log = logging.getLogger(__name__)
@@ -74,14 +76,15 @@ class Emulation(RunningMesh):
     ``clock`` is "real", "paced", "stepped", or a Clock of the caller's; ``out`` the folder
     of the record (default ``runs/<run id>``); ``links`` a backend's name or
     "auto"; ``plane`` "wired", "fabric" or "auto"; what is None comes from the
-    scenario.  ``listen``: where the control API is called by TCP, and
-    ``metrics``: a socket that listens for Prometheus, the run's
-    until it ends.  Raises OrbitmeshError.
+    scenario.  ``listen``: where the control API is called by TCP, ``web``: where
+    the live page is served, and ``metrics``: a socket that listens for Prometheus,
+    all the run's until it ends.  Raises OrbitmeshError.
     """
 
     _awake: StayAwake | None = None
     _control: ControlServer | None = None
     _api: ApiProcess | None = None
+    _web_process: WebProcess | None = None
     _status_news: StatusNews | None = None
     _metrics: MetricsProcess | None = None
     _is_recorded = False  # there is a record: it gets a summary, however the run goes
@@ -97,10 +100,11 @@ class Emulation(RunningMesh):
         links: str | None = None,
         plane: str | None = None,
         listen: Listening | None = None,
+        web: WebListening | None = None,
         metrics: socket.socket | None = None,
         on_progress: Progress | None = None,
     ) -> None:
-        self.scenario, self._listen, self._metrics_tcp = scenario, listen, metrics
+        self.scenario, self._listen, self._web, self._metrics_tcp = scenario, listen, web, metrics
         self.duration_ns = duration_ns or scenario.run.duration_ns
         self.seed = scenario.run.seed if seed is None else checked_seed(seed)
         self.run_id = make_run_id(scenario.name, datetime.now(UTC))
@@ -315,6 +319,8 @@ class Emulation(RunningMesh):
         self._link_watch.start()
         self._status_news = StatusNews(self.feed, self.status, self._supervision.fail)
         self._status_news.start()
+        if self._web is not None:
+            self._web_process = WebProcess(self, self._web)
 
     # ---- the end
 
@@ -325,11 +331,12 @@ class Emulation(RunningMesh):
             if self._awake is not None:
                 last_first.callback(self._awake.close)
             last_first.callback(self.feed.drop)
-            for listens in (self._listen, self._metrics_tcp, self._metrics):
+            for listens in (self._listen, self._metrics_tcp, self._web, self._metrics):
                 if listens is not None:
                     last_first.callback(listens.close)
-            if self._api is not None:
-                last_first.callback(self._api.close)
+            for serves in (self._web_process, self._api):
+                if serves is not None:
+                    last_first.callback(serves.close)
             if self._control is not None:  # its end tells waiting clients that all is written and gone
                 last_first.callback(self._control.close)
             last_first.callback(self._folder.close)

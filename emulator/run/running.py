@@ -16,6 +16,7 @@ from ..plane.mesh import MeshPlane
 from ..plane.mininet import MeshNet
 from ..safe_files import Folder
 from ..scenario import Scenario
+from ..web.listening import WebListening
 from .books import Books
 from .clock import Clock
 from .conductor import Conductor
@@ -56,6 +57,7 @@ class RunningMesh:
     _conductor: Conductor | None = None
     _listen: Listening | None = None
     _metrics_tcp: socket.socket | None = None
+    _web: WebListening | None = None
     _recorder: RecorderProcess | None = None
     _node_processes: NodeProcesses | None = None
 
@@ -96,6 +98,11 @@ class RunningMesh:
         said = [] if self._listen is None else [str(self._listen)]
         said += [] if self._metrics_tcp is None else [f"metrics: {url_of(self._metrics_tcp)}"]
         return "\n".join(said) or None
+
+    @property
+    def web_url(self) -> str | None:
+        """Of the live page, with the token that lets it in."""
+        return None if self._web is None else self._web.url
 
     @property
     def net(self) -> MeshNet:

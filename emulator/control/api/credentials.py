@@ -63,6 +63,11 @@ def _read(path: Path, option: str) -> tuple[bytes, os.stat_result]:
 
 def check_pair(certificate: bytes, key: bytes) -> None:
     """InputError where the key is not the certificate's, or has a passphrase."""
+    server_context(certificate, key)
+
+
+def server_context(certificate: bytes, key: bytes) -> ssl.SSLContext:
+    """For a server with this certificate; raises as above."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with tempfile.TemporaryDirectory(prefix="orbitmesh-tls-") as folder:  # for its owner alone
         names = [Path(folder, "certificate"), Path(folder, "key")]
@@ -76,3 +81,4 @@ def check_pair(certificate: bytes, key: bytes) -> None:
             raise InputError(
                 f"is not the key of --tls-cert ({why}); without a passphrase", key="--tls-key"
             ) from None
+    return context

@@ -13,12 +13,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from ...epoch import Epoch, Nodes
 from ...errors import FailureError, OrbitmeshError, TooManyAtOnce
 from ...feed.feed import Entry, Missed
+from ...feed.opened import opened
 from ..client import Client
 from .epoch_messages import Wanted, diff_messages, state_messages
 
@@ -242,12 +243,3 @@ class Hub:
         if epoch is None:
             raise FailureError("the mesh is still being built: ask again in a moment")
         return number, await asyncio.to_thread(state_messages, number, epoch, self.nodes, wanted)
-
-
-def opened(entry: Entry) -> Epoch:
-    """With routes that were found after it was packed; its parcel is closed."""
-    assert entry.parcel is not None
-    epoch: Epoch = entry.parcel.open()
-    entry.parcel.close()
-    more = entry.value.get("more")
-    return epoch if more is None else replace(epoch, routes=epoch.routes.joined(more))

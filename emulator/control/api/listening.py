@@ -87,7 +87,9 @@ def host_and_port(address: str, option: str) -> tuple[str, int]:
 
 
 def listening(host: str, port: int, option: str) -> socket.socket:
-    """A socket that listens; the errors name the option."""
+    """A socket that listens; the errors name the option: InputError for what is no address here, FailureError
+    where the port is in use.
+    """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:

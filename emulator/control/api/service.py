@@ -14,12 +14,12 @@ from orbitmesh.control.v1 import control_pb2 as pb
 from ...epoch import Epoch
 from ...errors import FailureError, InputError
 from ...feed.feed import Entry
+from ...feed.opened import opened
 from ...find_node import find_node
 from ...shown import plain
 from ..client import Client
 from . import answers
 from .doors import Doors
-from .hub import opened
 from .settings import ApiSettings
 from .watch import Watches
 

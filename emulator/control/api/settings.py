@@ -30,7 +30,7 @@ class ApiSettings:
     tls: Tls | None = None
 
 
-def written(settings: ApiSettings) -> int:
+def written(settings: object) -> int:
     """A descriptor of a memory file that nobody can change: who serves has fewer rights than who reads it."""
     fd = os.memfd_create("orbitmesh-api", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     with os.fdopen(os.dup(fd), "wb") as file:
@@ -41,9 +41,15 @@ def written(settings: ApiSettings) -> int:
 
 
 def read(fd: int) -> ApiSettings:
+    settings = unpickled(fd)
+    assert isinstance(settings, ApiSettings)
+    return settings
+
+
+def unpickled(fd: int) -> object:
+    """What the run has written."""
     size_bytes, data = os.fstat(fd).st_size, b""
     while len(data) < size_bytes and (more := os.pread(fd, size_bytes - len(data), len(data))):
         data += more
-    settings = pickle.loads(data)
-    assert isinstance(settings, ApiSettings)
+    settings: object = pickle.loads(data)
     return settings

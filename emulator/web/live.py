@@ -1,0 +1,347 @@
+"""A run that goes on, for all who look: its feed is read while anybody does, each message made once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import select
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from orbitmesh.web.v1 import web_pb2 as pb
+
+from ..control.api.doors import Doors
+from ..control.client import Client
+from ..control.watching import Watching
+from ..course import Course
+from ..epoch import Epoch
+from ..errors import FailureError, OrbitmeshError, RunEnded
+from ..feed.feed import Entry, Missed
+from ..feed.opened import opened
+from . import messages
+from .epochs import EpochWriter
+from .live_asks import LiveAsks
+from .mesh import Shown
+from .messages import told
+from .viewer import Viewer
+
+log = logging.getLogger(__name__)
+
+_READ_S = 2.0
+_IDLE_S = 20.0  # without a viewer, before the feed is left alone
+_HISTORY = 512  # entries: as many as a feed keeps
+_MOST_EVENTS = 1000
+_MOST_INTERVENTIONS = 500  # that are listed
+_ANEW_S = 1.0  # between two looks at what is failed or changed
+
+
+@dataclass
+class Standing:
+    """What a page is given when it comes, or has missed something: the newest of each kind."""
+
+    links: bytes = b""
+    epoch: bytes = b""
+    status: bytes = b""
+    interventions: bytes = b""
+    ways: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    layers: dict[tuple[int, int], bytes] = field(default_factory=dict)
+
+
+class LiveSource:
+    """Its own thread reads and makes messages; all else is for the event loop's thread."""
+
+    def __init__(self, run_id: str, *, can_control: bool) -> None:
+        self.run_id, self.can_control = run_id, can_control
+        self.ended, self.reason = asyncio.Event(), ""
+        self.doors = Doors(run_id)
+        self.standing = Standing()
+        self.epoch: Epoch | None = None
+        self.status: dict[str, Any] = {}
+        self.course = Course(0, time.monotonic_ns(), 0.0)
+        self.viewers: set[Viewer] = set()  # who have been given what stands
+        self._n_viewers = 0  # with those who wait for it
+        self._loop = asyncio.get_running_loop()
+        self._events: deque[tuple[int, bytes]] = deque(maxlen=_MOST_EVENTS)
+        self._stands = asyncio.Event()
+        self._asks = LiveAsks(self)
+        self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._closing = False
+        self._client: Client | None = None
+        self._left_s = 0.0
+
+    async def open(self) -> None:
+        """OrbitmeshError where the run cannot be reached."""
+        scenario, interventions, _ = await self.doors.ask(Client.scenario)
+        self.status = await self.doors.ask(Client.status)
+        self.shown = await asyncio.to_thread(Shown.of, scenario, interventions)
+        self.nodes = self.shown.nodes
+        self._static = [*messages.nodes(self.nodes)]
+        self.writer = EpochWriter(self.shown)
+        self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
+        self._thread.start()
+
+    async def close(self) -> None:
+        self._closing = True
+        self._wake()
+        if self._client is not None:  # whatever is waited for there
+            with contextlib.suppress(OSError):
+                self._client.socket.shutdown(socket.SHUT_RDWR)
+        await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self.doors.close)
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+
+    # ---- viewers
+
+    async def enter(self, viewer: Viewer, after_event: int) -> None:
+        self._n_viewers += 1
+        self._wake()
+        try:
+            await asyncio.wait_for(self._stands.wait(), 30.0)
+        except TimeoutError:
+            raise FailureError(
+                "the mesh is still being built, or stands still: come again in a moment"
+            ) from None
+        viewer.put_all([told(hello=self._hello()), *self._static, *self.whole(viewer)])
+        viewer.put_all(data for number, data in self._events if number > after_event)
+        self.viewers.add(viewer)
+
+    def leave(self, viewer: Viewer) -> None:
+        self.viewers.discard(viewer)
+        self._n_viewers -= 1
+        self._left_s = time.monotonic()
+
+    def whole(self, viewer: Viewer) -> Sequence[bytes]:
+        s = self.standing
+        now = self.writer.message(self.course, self._now_sim_ns()) if self.writer.epoch is not None else b""
+        shown = [] if viewer.shown is None else [s.layers.get(viewer.shown, b"")]
+        ways = [s.ways.get(pair, b"") for pair in viewer.pairs]
+        return [each for each in (s.links, now, s.status, s.interventions, *shown, *ways) if each]
+
+    async def ask(self, viewer: Viewer, what: str, request: Any) -> dict[str, Any]:
+        return await self._asks.answer(viewer, what, request)
+
+    def _hello(self) -> Any:
+        status = self.status
+        began_ns = status["sim_ns"] - status["elapsed_ns"]
+        return self.shown.hello(
+            is_live=True,
+            can_control=self.can_control,
+            run_id=self.run_id,
+            begin_sim_ns=began_ns,
+            end_sim_ns=began_ns + status["duration_ns"],
+            step_ns=self.shown.scenario.run.step_ns,
+            plane=status["plane"],
+            backend=status["backend"],
+            layers=self._asks.layers,
+            notes=self._notes(),
+        )
+
+    def _notes(self) -> list[str]:
+        epoch, rows = self.writer.epoch, self.writer.rows
+        if epoch is None or rows is None:
+            return []
+        return [
+            f"{len(epoch.links) - len(rows):,} of {len(epoch.links):,} links are not sent: those on which "
+            "nothing is measured and nothing is changed"
+        ]
+
+    def _now_sim_ns(self) -> int:
+        epoch_ns = 0 if self.writer.epoch is None else self.writer.epoch.sim_ns
+        return max(epoch_ns, self.course.sim_at(time.monotonic_ns()))
+
+    # ---- the reader
+
+    def _wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._wake_write, b"\0")
+
+    def _run(self) -> None:
+        reason = "the run has ended"
+        try:
+            with Client.connect(self.run_id) as client:
+                self._client = client
+                seen = 0
+                while not self._closing:
+                    ready, _, _ = select.select([client.socket.fileno(), self._wake_read], [], [])
+                    if (
+                        client.socket.fileno() in ready
+                    ):  # it says nothing that it was not asked for, but its end
+                        break
+                    os.read(self._wake_read, 4096)
+                    if self._n_viewers and not self._closing:
+                        seen = self._read(client, seen)
+                        if seen < 0:
+                            break
+        except RunEnded:
+            pass
+        except OrbitmeshError as error:
+            reason = str(error)
+        except RuntimeError:
+            return  # the loop is closed: the server ends
+        except Exception as error:
+            log.exception("the feed cannot be read")
+            reason = f"the feed cannot be read: {error!r}"
+        if not self._closing:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._end, reason)
+
+    def _read(self, client: Client, seen: int) -> int:
+        """While somebody looks; the number of the next entry, or -1: the run is over."""
+        watching = client.watching(epochs=True)
+        present = [watching.read(0), *watching.rest()]
+        position = watching.position or 0
+        with contextlib.closing(_Reader(self)) as reader:
+            self._look_back(client, reader, max(seen, position - _HISTORY), position)
+            return self._follow(watching, present, reader)
+
+    def _follow(self, watching: Watching, present: Sequence[Entry | Missed | None], reader: _Reader) -> int:
+        for news in present:
+            if isinstance(news, Entry):
+                reader.take(news)
+        reader.intervened()
+        self._call(self._stands.set)
+        while not self._closing and not watching.is_at_end:
+            if not self._n_viewers and time.monotonic() - self._left_s > _IDLE_S:
+                self._call(self._stands.clear)
+                return watching.position or 0
+            news = watching.read(_READ_S)
+            if isinstance(news, Missed):
+                self._call(self._tell, told(missed=pb.Missed(entries=len(news))))
+            elif news is not None:
+                reader.take(news)
+        watching.close()
+        return -1 if watching.is_at_end else watching.position or 0
+
+    def _look_back(self, client: Client, reader: _Reader, first: int, end: int) -> None:
+        """Events of before; what moved then is passed over."""
+        watching = client.watching(first)
+        while (watching.position or 0) <= end and (news := watching.read(0)) is not None:
+            if isinstance(news, Entry) and news.kind == "event" and news.number < end:
+                reader.take(news)
+
+    def _call(self, do: Callable[..., None], *arguments: Any) -> None:
+        """In the loop's thread, before anything else is read: it is not to be outrun."""
+        done = threading.Event()
+
+        def call() -> None:
+            do(*arguments)
+            done.set()
+
+        self._loop.call_soon_threadsafe(call)
+        while not done.wait(1.0):
+            if self._loop.is_closed() or self._closing:
+                raise RuntimeError("the loop is closed")
+
+    # ---- what has been read (in the loop's thread)
+
+    def _tell(self, *messages_: bytes) -> None:
+        for viewer in self.viewers:
+            viewer.put(*messages_)
+
+    def _end(self, reason: str) -> None:
+        self.reason = reason
+        for viewer in self.viewers:
+            viewer.end(told(ended=pb.Ended(reason=reason)))
+        self.ended.set()
+
+    def take_epoch(self, epoch: Epoch, course: Course, links: bytes, message: bytes) -> None:
+        self.epoch, self.course = epoch, course
+        self.standing.epoch = message
+        if links:
+            self.standing.links = links
+        self._tell(*([links] if links else []), message)
+
+    def take_course(self, course: Course, message: bytes) -> None:
+        self.course = course
+        if message:
+            self._tell(message)
+
+    def take_status(self, value: dict[str, Any], message: bytes) -> None:
+        self.status, self.standing.status = value, message
+        self._tell(message)
+
+    def take_event(self, number: int, message: bytes) -> None:
+        if self._events and number <= self._events[-1][0]:
+            return  # read again
+        self._events.append((number, message))
+        self._tell(message)
+
+    def take_interventions(self, message: bytes, epoch: bytes) -> None:
+        if message != self.standing.interventions:
+            self.standing.interventions = message
+            self._tell(message)
+        if epoch and epoch != self.standing.epoch:
+            self.standing.epoch = epoch
+            self._tell(epoch)
+
+
+class _Reader:
+    """Entries of a feed, in the reader's thread: what takes long is done here."""
+
+    def __init__(self, source: LiveSource) -> None:
+        self._source = source
+        self._writer, self._shown = source.writer, source.shown
+        self._looked_s, self._is_stale = 0.0, False
+        self._asker: Client | None = None
+
+    def take(self, entry: Entry) -> None:
+        source, value = self._source, entry.value
+        match entry.kind:
+            case "epoch":
+                self._epoch(entry)
+            case "clock":
+                course = Course(value["t0_sim_ns"], value["t0_mono_ns"], value["ratio"])
+                is_later = self._writer.epoch is not None and course.sim_ns >= self._writer.epoch.sim_ns
+                message = self._writer.message(course, course.sim_ns) if is_later else b""
+                source._call(source.take_course, course, message)
+            case "status":
+                if self._is_stale and time.monotonic() - self._looked_s > _ANEW_S:
+                    self.intervened()
+                source._call(source.take_status, value, messages.status(value, source.nodes))
+            case "event":
+                now_ns = source._now_sim_ns()
+                message = messages.event(entry.number + 1, value, source.nodes, now_ns)
+                source._call(source.take_event, entry.number + 1, message)
+                if value["event"].startswith("intervention"):
+                    self._is_stale = True
+                    if time.monotonic() - self._looked_s > _ANEW_S:
+                        self.intervened()
+
+    def close(self) -> None:
+        asker, self._asker = self._asker, None
+        if asker is not None:
+            asker.__exit__()
+
+    def _epoch(self, entry: Entry) -> None:
+        source, value = self._source, entry.value
+        epoch = opened(entry)
+        course = Course(value["t0_sim_ns"] or epoch.sim_ns, value["t0_mono_ns"], value["ratio"])
+        is_other = self._writer.take(epoch, source._asks.wanted_rows(epoch))
+        links = self._writer.links_message if is_other else b""
+        source._call(source.take_epoch, epoch, course, links, self._writer.message(course))
+        source._asks.follow(epoch)
+
+    def intervened(self) -> None:
+        """What is failed or changed now, asked anew."""
+        self._is_stale, self._looked_s = False, time.monotonic()
+        source = self._source
+        try:
+            if self._asker is None:
+                self._asker = Client.connect(source.run_id)
+            listed = self._asker.interventions()
+            _, self._shown.interventions, _ = self._asker.scenario()
+        except OrbitmeshError as error:
+            self.close()
+            self._is_stale = True
+            log.warning("what is failed or changed cannot be asked: %s", error)
+            return
+        epoch = self._writer.message(source.course) if self._writer.epoch is not None else b""
+        source._call(source.take_interventions, messages.interventions(listed[:_MOST_INTERVENTIONS]), epoch)

@@ -1,0 +1,341 @@
+"""The server against those who mean it no good: hosts, origins, tokens, nonsense, floods, slow readers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http.client
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from web_lab import TOKEN, opened, page_in, pb, run, served
+from web_lab import Viewer as Looking
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from orbitmesh.emulator.errors import FailureError, InputError
+from orbitmesh.emulator.web import server as server_module
+from orbitmesh.emulator.web import viewer as viewer_module
+from orbitmesh.emulator.web.files import Page
+from orbitmesh.emulator.web.listening import WebListening, WebOptions
+from orbitmesh.emulator.web.messages import told
+from orbitmesh.emulator.web.security import wrong_host, wrong_origin
+from orbitmesh.emulator.web.viewer import Viewer
+
+
+class Still:
+    """A mesh in which nothing happens but what a test says."""
+
+    def __init__(self) -> None:
+        self.ended, self.reason = asyncio.Event(), ""
+        self.viewers: list[Viewer] = []
+        self.asked: list[str] = []
+        self.n_whole = 0
+
+    async def enter(self, viewer: Viewer, after_event: int) -> None:
+        viewer.put_all([told(hello=pb.Hello(scenario="still")), *self.whole(viewer)])
+        self.viewers.append(viewer)
+
+    def leave(self, viewer: Viewer) -> None:
+        with contextlib.suppress(ValueError):
+            self.viewers.remove(viewer)
+
+    def whole(self, viewer: Viewer) -> Sequence[bytes]:
+        self.n_whole += 1
+        return [told(epoch=pb.Epoch(epoch_number=self.n_whole))]
+
+    async def ask(self, viewer: Viewer, what: str, request: Any) -> dict[str, Any]:
+        self.asked.append(what)
+        if what == "pause":
+            raise InputError("it <b>cannot</b> be paused")
+        if what == "resume":
+            raise ZeroDivisionError
+        return {}
+
+    async def close(self) -> None:
+        pass
+
+
+async def closed(page: Looking, *messages: bytes | str) -> tuple[int, str]:
+    """How it is closed after what it says: the code, and why."""
+
+    async def talk() -> None:
+        for message in messages:
+            await page.socket.send(message)
+        while True:
+            await page.read()
+
+    with pytest.raises(ConnectionClosed) as caught:
+        await talk()
+    assert caught.value.rcvd is not None
+    return caught.value.rcvd.code, caught.value.rcvd.reason
+
+
+def get(port: int, path: str = "/", method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        connection.putrequest(method, path, skip_host="Host" in headers, skip_accept_encoding=True)
+        for name, value in headers.items():
+            connection.putheader(name.replace("_", "-"), value)
+        connection.endheaders()
+        answer = connection.getresponse()
+        return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
+    finally:
+        connection.close()
+
+
+def test_files_are_compressed_kept_and_guarded(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with served(Still(), page_in(tmp_path / "page")) as port:
+            status, headers, body = await asyncio.to_thread(get, port)
+            assert (status, headers["content-type"], body) == (
+                200, "text/html; charset=utf-8", b"<!doctype html><title>orbitmesh</title>",
+            )  # fmt: skip
+            assert "default-src 'none'" in headers["content-security-policy"]
+            assert "unsafe" not in headers["content-security-policy"]
+            assert "frame-ancestors 'none'" in headers["content-security-policy"]
+            assert headers["x-content-type-options"] == "nosniff"
+            assert headers["referrer-policy"] == "no-referrer"
+            assert headers["cross-origin-opener-policy"] == "same-origin"
+            assert headers["cross-origin-resource-policy"] == "same-origin"
+            assert "server" not in headers
+            assert headers["cache-control"] == "no-cache"
+            again = await asyncio.to_thread(get, port, If_None_Match=headers["etag"])
+            assert (again[0], again[2]) == (304, b"")
+            for accepted, encoding, sent in (
+                ("gzip, deflate, br", "br", b"brotli"), ("gzip", "gzip", b"gzipped"),
+                ("identity", None, b"console.log(1);" * 50), ("br;q=0, gzip", "gzip", b"gzipped"),
+            ):  # fmt: skip
+                status, headers, body = await asyncio.to_thread(
+                    get, port, "/main-ABCDEF12.js?x=1", Accept_Encoding=accepted
+                )
+                assert (status, headers.get("content-encoding"), body) == (200, encoding, sent)
+                assert headers["cache-control"] == "public, max-age=31536000, immutable"
+                assert headers["content-type"].startswith("text/javascript")
+            for path in (
+                "/../../etc/passwd",
+                "/main-ABCDEF12.js.gz",
+                "//index.html",
+                "/%2e%2e/x",
+                "/nothing",
+            ):
+                status, headers, _ = await asyncio.to_thread(get, port, path)
+                assert status == 404, path
+                assert "content-security-policy" in headers
+            assert (await asyncio.to_thread(get, port, "/", "POST"))[0] >= 400
+
+    run(work)
+
+
+def test_names_and_origins_of_others_are_refused(tmp_path: Path) -> None:
+    async def work() -> None:
+        source = Still()
+        async with served(source, page_in(tmp_path / "page")) as port:
+            for host in ("evil.example", f"evil.example:{port}", "127.0.0.1.evil.example", "169.254.1.1", ""):
+                status, headers, body = await asyncio.to_thread(get, port, Host=host)
+                assert status == 421, host
+                assert b"orbitmesh" not in body
+                assert "content-security-policy" in headers
+            for host in (f"localhost:{port}", "[::1]:99", "127.0.0.1", "LOCALHOST:9"):
+                assert (await asyncio.to_thread(get, port, Host=host))[0] == 200, host
+            for origin in (
+                "https://evil.example",
+                "null",
+                f"http://localhost:{port}",
+                f"https://127.0.0.1:{port}",
+            ):
+                with pytest.raises(InvalidStatus, match="403"):
+                    async with opened(port, additional_headers={"Origin": origin}):
+                        pass
+            async with opened(port, additional_headers={"Origin": f"http://127.0.0.1:{port}"}) as page:
+                await page.enter()
+                await page.until(lambda: "answer" in page.news, "an answer")
+            assert source.asked == []
+
+    run(work)
+    assert wrong_host("evil.example", over_tls=True) is None  # the certificate says by which names
+    assert wrong_host(None, over_tls=True) is not None
+    assert wrong_origin("https://a:1", "a:1", over_tls=True) is None
+    assert wrong_origin("http://a:1", "a:1", over_tls=True) is not None
+
+
+def test_only_the_token_lets_in_and_a_guess_takes_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "ENTER_S", 0.5)
+
+    async def refused(port: int, *messages: bytes | str) -> tuple[int, str]:
+        async with opened(port) as page:
+            found = await closed(page, *messages)
+            assert page.came == []
+            return found
+
+    async def work() -> None:
+        source = Still()
+        async with served(source, page_in(tmp_path / "page")) as port:
+            loop = asyncio.get_running_loop()
+            for token in ("", TOKEN[:-1], TOKEN + "x", "ü", "x" * 60_000):
+                began_s = loop.time()
+                guess = pb.ToServer(number=1, enter=pb.Enter(token=token)).SerializeToString()
+                code, reason = await refused(port, guess)
+                assert code == 4401
+                assert "token is wrong" in reason
+                assert loop.time() - began_s >= server_module.WRONG_TOKEN_S
+            assert await refused(port) == (4401, "no Enter came within 0.5 s")
+            for nonsense in (
+                b"",
+                b"\xff" * 40,
+                "text",
+                pb.ToServer(number=1, pause=pb.Pause()).SerializeToString(),
+            ):
+                code, reason = await refused(port, nonsense)
+                assert code == 4401
+                assert "Enter" in reason
+            code, _ = await refused(port, b"\0" * (server_module.MOST_MESSAGE_BYTES + 1))
+            assert code == 1009  # too big
+            assert source.viewers == []
+            assert source.asked == []
+
+    run(work)
+
+
+def test_who_floods_or_sends_nonsense_is_closed_and_others_go_on(tmp_path: Path) -> None:
+    async def work() -> None:
+        source = Still()
+        async with served(source, page_in(tmp_path / "page")) as port, opened(port) as good:
+            await good.enter()
+            for flood, code in (
+                ([pb.ToServer(number=i, show=pb.Show()).SerializeToString() for i in range(500)], 1008),
+                ([b"\xff\xff\xff"], 4400),
+                (["text"], 4400),
+                ([pb.ToServer(number=2).SerializeToString()], 4400),
+                ([pb.ToServer(number=2, enter=pb.Enter(token=TOKEN)).SerializeToString()], 4400),
+            ):
+                async with opened(port) as bad:
+                    await bad.enter()
+                    assert (await closed(bad, *flood))[0] == code
+            assert len(source.asked) <= server_module.MOST_ASKS_TOGETHER + 40
+            assert (await good.ask(pause=pb.Pause())).error == "it <b>cannot</b> be paused"  # text, as it is
+            assert (await good.ask(resume=pb.Resume())).error == "the server failed: ZeroDivisionError"
+            assert (await good.ask(show=pb.Show())).error == ""
+            # bytes that are no HTTP at all
+            for data in (
+                b"\x16\x03\x01\x02\x00",
+                b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 5000,
+                b"\0" * 100_000,
+            ):
+                with (
+                    socket.create_connection(("127.0.0.1", port), timeout=10) as raw,
+                    contextlib.suppress(OSError),
+                ):
+                    raw.sendall(data)
+            assert (await good.ask(show=pb.Show())).error == ""
+
+    run(work)
+
+
+def test_no_more_than_so_many_look_and_their_place_is_free_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "MOST_VIEWERS", 3)
+
+    async def work() -> None:
+        source = Still()
+        async with served(source, page_in(tmp_path / "page")) as port:
+            async with contextlib.AsyncExitStack() as stack:
+                for _ in range(3):
+                    page = await stack.enter_async_context(opened(port))
+                    await page.enter()
+                    await page.until(lambda page=page: "answer" in page.news, "an answer")
+                async with opened(port) as more:
+                    code, reason = await closed(more)
+                    assert code == 1013
+                    assert "3 look already" in reason
+            while source.viewers:
+                await asyncio.sleep(0.01)
+            async with opened(port) as page:
+                await page.enter()
+                await page.until(lambda: "answer" in page.news, "an answer")
+
+    run(work)
+
+
+def test_who_reads_slowly_is_told_what_it_missed_and_given_the_whole_state(tmp_path: Path) -> None:
+    async def work() -> None:
+        source = Still()
+        async with served(source, page_in(tmp_path / "page")) as port, opened(port, max_queue=1) as slow:
+            await slow.enter()
+            await slow.until(lambda: "answer" in slow.news, "an answer")
+            large = told(layer=pb.Layer(value_f32le=bytes(4 << 20)))
+            for _ in range(40):  # 160 MB: more than sockets and the queue hold
+                source.viewers[0].put(large)
+                await asyncio.sleep(0)
+            waiting_bytes = source.viewers[0]._waiting_bytes
+            assert waiting_bytes <= viewer_module._MOST_BYTES + len(large)
+            await slow.until(lambda: "missed" in slow.news, "what it missed")
+            before = slow.came.count("epoch")
+            await slow.until(lambda: slow.came.count("epoch") > before, "the state")
+            await slow.until(lambda: slow.came.count("layer") + slow.missed == 40, "the rest")
+            assert slow.missed > 4
+
+    run(work)
+
+
+def test_who_stops_reading_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(viewer_module, "STALL_S", 0.5)
+
+    async def work() -> None:
+        source = Still()
+        async with served(source, page_in(tmp_path / "page")) as port:
+            async with opened(port, max_queue=1) as stuck:
+                await stuck.enter()
+                await stuck.until(lambda: "answer" in stuck.news, "an answer")
+                for _ in range(8):
+                    source.viewers[0].put(told(layer=pb.Layer(value_f32le=bytes(4 << 20))))
+                while source.viewers:
+                    await asyncio.sleep(0.02)
+                stuck.socket.transport.abort()
+            assert source.viewers == []
+
+    run(work)
+
+
+def test_where_it_cannot_be_served_is_said_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(FailureError, match=r"the page is not built .* call ./mesh"):
+        Page(tmp_path)
+    page_in(tmp_path / "page")
+    monkeypatch.setattr("orbitmesh.emulator.web.listening.Page.check", lambda: None)
+    with WebListening.here(0, TOKEN).socket as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(
+            FailureError, match=f"--port: port {port} of 127.0.0.1 is in use: take another, or 0"
+        ):
+            WebListening.open(WebOptions(port))
+    with pytest.raises(InputError, match="--tls-cert and --tls-key, or let a tunnel"):
+        WebListening.open(WebOptions(address="0.0.0.0:0"))
+    with pytest.raises(InputError, match="is no address: write HOST:PORT"):
+        WebListening.open(WebOptions(address="here"))
+    with pytest.raises(InputError, match="belong together"):
+        WebListening.open(WebOptions(tls_cert=tmp_path / "cert"))
+    token = tmp_path / "token"
+    token.touch(0o600)
+    token.write_text("short")
+    with pytest.raises(InputError, match=r"--token-file: .* at least 16 characters"):
+        WebListening.open(WebOptions(0, token_file=token))
+    token.write_text("a-word-of-more-than-16\n")
+    listening = WebListening.open(WebOptions(0, token_file=token))
+    assert (
+        listening.url == f"http://127.0.0.1:{listening.socket.getsockname()[1]}/#token=a-word-of-more-than-16"
+    )
+    listening.close()
+    tokens = set()
+    for _ in range(3):
+        listening = WebListening.open(WebOptions(0))
+        tokens.add(listening.token)
+        assert len(listening.token) >= 43
+        listening.close()
+    assert len(tokens) == 3
