@@ -1,0 +1,89 @@
+"""``orbitmesh export``: each format, to a file and to stdout; records and running meshes; what is refused."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from orbitmesh.emulator.cli.export import ExportFormat
+from orbitmesh.emulator.cli.main import app
+
+sys.path.append(str(Path(__file__).parents[1] / "control"))
+from api_lab import fake_mesh
+
+runner = CliRunner()
+
+
+def export(*words: str) -> str:
+    done = runner.invoke(app, ["export", *words], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def refused(*words: str) -> str:
+    done = runner.invoke(app, ["export", *words])
+    assert done.exit_code in (1, 2)
+    return " ".join(done.output.split())
+
+
+FIRST = {
+    "czml": '[\n{"id":"document"', "tle": "sat-0-0\n1 80001U ", "omm-xml": "<?xml ",
+    "omm-kvn": "CCSDS_OMM_VERS = 2.0", "omm-json": '[\n{"CCSDS_OMM_VERS"',
+    "geojson": '{"type":"FeatureCollection"', "csv": "begin_utc,", "ion": "# pocket",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", [*ExportFormat])
+def test_each_format_goes_to_stdout(form: str) -> None:
+    said = export("pocket", "--format", form, "--duration", "30s")
+    assert said.startswith(FIRST[form])
+    assert said.endswith("\n")
+
+
+def test_into_a_file_and_only_what_is_named(tmp_path: Path) -> None:
+    out = tmp_path / "some.czml"
+    export("pocket", "--format", "czml", "--node", "sat-1-*", "--node", "gw-london", "--out", str(out))
+    ids = {each["id"] for each in json.loads(out.read_text())}
+    assert {"document", "gw-london", "sat-1-0", "sat-1-5"} <= ids
+    assert "sat-0-0" not in ids
+    assert "cannot write /nowhere/x: No such file" in refused(
+        "pocket", "--format", "tle", "--out", "/nowhere/x"
+    )
+
+
+def test_of_a_running_mesh_from_now_on_with_what_is_failed_in_it(tmp_path: Path) -> None:
+    with fake_mesh(tmp_path / "r") as mesh:
+        mesh.fail("sat-0-0:sat-0-1")
+        rows = export("--format", "csv", "--duration", "20s", "--run", mesh.run_id).splitlines()
+    assert any(",sat-0-1,sat-0-2,laser," in row for row in rows)
+    assert not any(",sat-0-0,sat-0-1,laser," in row for row in rows)
+
+
+def test_of_a_record_of_a_shipped_scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from orbitmesh.emulator import Emulation, Scenario
+
+    monkeypatch.chdir(tmp_path)
+    with Emulation(Scenario.load("pocket"), links="fake", duration_ns=10**9, out=Path("runs/one")) as mesh:
+        mesh.wait()
+    assert export("./runs/one", "--format", "tle") == export("pocket", "--format", "tle")
+    run = json.loads(Path("runs/one/run.json").read_text())
+    run["scenario"]["sha256"] = "00"
+    Path("runs/one/run.json").write_text(json.dumps(run))
+    said = refused("./runs/one", "--format", "tle")
+    assert "was run from a scenario pocket that is not among those shipped: name its file" in said
+
+
+def test_what_makes_no_sense_is_told() -> None:
+    for words, said in (
+        (["pocket", "--format", "csv", "--node", "mars"], "mars"),
+        (["pocket", "--format", "csv", "--run", "x"], "name a scenario, or a running mesh, not both"),
+        (["pocket", "--format", "csv", "--step", "0s"], "is no time at all"),
+        (["starlink-shell1", "--format", "geojson", "--duration", "300h"], "more than 5,000,000 positions"),
+    ):
+        assert said in refused(*words)
+    for words in (["pocket", "--format", "kml"], ["pocket"]):
+        assert runner.invoke(app, ["export", *words]).exit_code == 2
