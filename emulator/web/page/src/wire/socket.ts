@@ -30,13 +30,13 @@ export class Wire {
     socket.binaryType = "arraybuffer";
     this.socket = socket;
     socket.onopen = () => {
-      this.againMs = FIRST_AGAIN_MS;
       const newest = this.mesh.events.at(-1)?.number ?? 0n;
       this.send({ case: "enter", value: create(EnterSchema, { token: this.token, afterEvent: newest }) });
       for (const ask of this.standing.values()) this.send(ask);
       this.mesh.connected("open");
     };
     socket.onmessage = (event: MessageEvent<ArrayBuffer>) => {
+      this.againMs = FIRST_AGAIN_MS; // not at onopen: one that closes at once is not asked twice a second for ever
       const message = fromBinary(ToPageSchema, new Uint8Array(event.data));
       if (message.news.case === "answer") this.answered(message.news.value);
       else this.mesh.take(message);

@@ -1,0 +1,83 @@
+/** What the page shows, for programs that try it: `window.orbitmesh` in a browser's console. */
+
+import { Vector3 } from "three";
+import type { Mesh, Picked } from "../state/mesh";
+import type { Drawing } from "./globe";
+import { laserLegend, type Legend, satelliteLegend } from "./legend";
+import { positionOf } from "./motion";
+import { project, type Screen } from "./project";
+
+declare global {
+  interface Window {
+    orbitmesh?: Globe;
+  }
+}
+
+export interface Globe {
+  readonly mesh: Mesh;
+  focusOn(nodes: readonly number[]): void;
+  home(): void;
+  legends(): { satellites: Legend; lasers: Legend | null };
+  /** Where a node is in the last frame, in CSS px from the canvas' left upper corner; null before the first epoch. */
+  screenOf(node: number): Screen | null;
+  /** Of the last frame. */
+  simNs(): number;
+  /** Column-major as WebGL has them: from Earth-fixed to the eye, and on to the picture; sizes in CSS px. */
+  camera(): { modelView: number[]; projection: number[]; widthPx: number; heightPx: number };
+  drawn(): { satellites: number; links: number; wayStrokes: number; gateways: number; labels: number; frames: number };
+  /** Of the last two seconds at most; NaN where less than two frames were drawn. */
+  framesPerS(): number;
+  pickAt(xPx: number, yPx: number): Picked;
+  /** Draws as often as the browser lets it, for so long: what it can do, not what it needs. */
+  measure(forMs: number): Promise<{ frames: number; seconds: number }>;
+}
+
+export function handleOf(drawing: Drawing, mesh: Mesh): Globe {
+  return {
+    mesh,
+    focusOn: (nodes) => drawing.turnTo(nodes),
+    home: () => drawing.view.home(),
+    legends: () => ({ satellites: satelliteLegend(mesh), lasers: laserLegend(mesh) }),
+    screenOf(node) {
+      if (mesh.epoch === null || 3 * node >= mesh.epoch.positionKm.length) return null;
+      const { camera, turned, width, height, fraction } = drawing.where();
+      return project(positionOf(mesh, node, fraction, new Vector3()), camera, turned, width, height);
+    },
+    simNs: () => drawing.motion.simNs,
+    camera() {
+      const { camera, turned, width, height } = drawing.where();
+      const modelView = camera.matrixWorldInverse.clone().multiply(turned);
+      return {
+        modelView: modelView.toArray(),
+        projection: camera.projectionMatrix.toArray(),
+        widthPx: width,
+        heightPx: height,
+      };
+    },
+    drawn: () => ({
+      satellites: drawing.satellites.drawn,
+      links: drawing.links.drawn,
+      wayStrokes: drawing.way.drawn,
+      gateways: drawing.gateways.drawn,
+      labels: drawing.gateways.labelsShown,
+      frames: drawing.frames,
+    }),
+    framesPerS() {
+      const now = performance.now();
+      const recent = drawing.frameMs.filter((each) => now - each < 2000);
+      const [first, last] = [recent[0], recent.at(-1)];
+      return first === undefined || last === undefined || first === last ? NaN : ((recent.length - 1) * 1000) / (last - first);
+    },
+    pickAt: (xPx, yPx) => drawing.pickAt(xPx, yPx, 9),
+    async measure(forMs) {
+      const began = performance.now();
+      const before = drawing.frames;
+      while (performance.now() - began < forMs) {
+        drawing.want();
+        await new Promise(requestAnimationFrame);
+      }
+      return { frames: drawing.frames - before, seconds: (performance.now() - began) / 1000 };
+    },
+  };
+}
+
