@@ -2,6 +2,8 @@
 
 import "./layout/page.css";
 import { mountGlobe } from "./globe/globe";
+import { mountPage } from "./layout/page";
+import { hasWebGl2, NO_WEBGL } from "./layout/webgl";
 import { Mesh } from "./state/mesh";
 import { takeToken } from "./wire/token";
 import { Wire } from "./wire/socket";
@@ -15,5 +17,7 @@ function place(id: string): HTMLElement {
 const scheme = location.protocol === "https:" ? "wss:" : "ws:";
 const mesh = new Mesh();
 const wire = new Wire(`${scheme}//${location.host}/ws`, takeToken(), mesh);
-mountGlobe(place("globe"), mesh, wire);
+const page = mountPage(place("page"), mesh, wire);
+if (hasWebGl2()) mountGlobe(page.globe, mesh, wire);
+else page.withoutGlobe(NO_WEBGL);
 wire.open();

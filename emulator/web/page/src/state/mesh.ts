@@ -85,6 +85,7 @@ export type Topic =
   | "pair"
   | "look"
   | "focus"
+  | "instant"
   | "missed"
   | "ended";
 
@@ -94,6 +95,7 @@ export class Mesh extends Topics<Topic> {
   connection: "connecting" | "open" | "lost" | "refused" = "connecting";
   /** Why, where the connection was refused or the run has ended. */
   reason = "";
+  hasEnded = false;
   hello: Hello | null = null;
   satellites: Satellites | null = null;
   links: Links | null = null;
@@ -115,6 +117,8 @@ export class Mesh extends Topics<Topic> {
   look: Look = FIRST_LOOK;
   /** Nodes that the viewer wants to see now; told by the topic each time, also for the same ones. */
   focus: readonly number[] = [];
+  /** An instant that the viewer pointed at, as charts mark it; null: none. */
+  instantNs: number | null = null;
 
   get nSatellites(): number {
     return this.hello?.satellites ?? 0;
@@ -130,6 +134,12 @@ export class Mesh extends Topics<Topic> {
     }
     const of = this.satellites;
     return of === null ? `node ${node}` : `sat-${of.plane[node]}-${of.slot[node]}`;
+  }
+
+  /** Of a satellite; empty where it is not known. */
+  shellName(node: number): string {
+    const shell = this.satellites?.shell[node];
+    return shell === undefined ? "" : (this.hello?.shells[shell]?.name ?? "");
   }
 
   linkName(a: number, b: number): string {
@@ -164,6 +174,11 @@ export class Mesh extends Topics<Topic> {
     this.tell("focus");
   }
 
+  pointAt(simNs: number | null): void {
+    this.instantNs = simNs;
+    this.tell("instant");
+  }
+
   connected(state: Mesh["connection"], reason = ""): void {
     this.connection = state;
     this.reason = reason;
@@ -175,7 +190,9 @@ export class Mesh extends Topics<Topic> {
     const news = message.news;
     switch (news.case) {
       case "hello":
+        if (this.hello !== null && this.hello.runId !== news.value.runId) this.forget();
         this.hello = news.value;
+        this.hasEnded = false;
         this.series = [];
         this.tell("hello");
         break;
@@ -257,12 +274,28 @@ export class Mesh extends Topics<Topic> {
         break;
       case "ended":
         this.reason = news.value.reason;
+        this.hasEnded = true;
         this.tell("ended");
         break;
       case "answer":
       case undefined:
         break;
     }
+  }
+
+  /** The server shows another run than before: nothing of the old one holds. */
+  private forget(): void {
+    this.satellites = this.links = this.epoch = this.before = this.layer = this.traffic = this.status = null;
+    this.ways.clear();
+    this.events = [];
+    this.interventions = [];
+    this.missedEntries = 0;
+    this.instantNs = null;
+    this.reason = "";
+    this.look = FIRST_LOOK;
+    this.pick({ kind: "nothing" });
+    this.setPair(null);
+    this.tell("events");
   }
 
   private takeNodes(of: Extract<ToPage["news"], { case: "nodes" }>["value"]): void {

@@ -1,0 +1,60 @@
+/** What is around a node or a link: its rows, its ends, where it is, whether it works. */
+
+import type { Mesh } from "./mesh";
+
+/** The row of the link between the two; -1 where there is none now. */
+export function linkRow(mesh: Mesh, a: number, b: number): number {
+  const links = mesh.links;
+  if (links === null) return -1;
+  for (let row = 0; row < links.a.length; row++) {
+    if ((links.a[row] === a && links.b[row] === b) || (links.a[row] === b && links.b[row] === a)) return row;
+  }
+  return -1;
+}
+
+/** Rows of all links of a node. */
+export function rowsOf(mesh: Mesh, node: number): number[] {
+  const links = mesh.links;
+  const rows: number[] = [];
+  if (links === null) return rows;
+  for (let row = 0; row < links.a.length; row++) if (links.a[row] === node || links.b[row] === node) rows.push(row);
+  return rows;
+}
+
+/** Whether the columns of the epoch follow the rows of the links that are known. */
+export function epochHasLinks(mesh: Mesh): boolean {
+  return mesh.epoch !== null && mesh.links !== null && mesh.epoch.linksNumber === mesh.links.number;
+}
+
+export function linkKind(mesh: Mesh, row: number): "laser" | "ground link" {
+  return mesh.links?.kind[row] === 1 ? "laser" : "ground link";
+}
+
+export type LinkState = "works" | "has failed" | "is changed" | "not known";
+
+export function linkState(mesh: Mesh, row: number): LinkState {
+  if (row < 0 || !epochHasLinks(mesh) || mesh.epoch === null) return "not known";
+  if (mesh.epoch.linkIsUp[row] === 0) return "has failed";
+  return mesh.epoch.changedLinkRows.includes(row) ? "is changed" : "works";
+}
+
+export interface Place {
+  latitudeDeg: number;
+  longitudeDeg: number;
+  altitudeKm: number;
+}
+
+const EARTH_KM = 6371;
+
+/** Above a round Earth: up to 0.19 degrees and 22 km off the ellipsoid, enough to find it on a map. */
+export function placeOf(mesh: Mesh, node: number): Place | null {
+  const at = mesh.epoch?.positionKm;
+  const [x, y, z] = [at?.[3 * node], at?.[3 * node + 1], at?.[3 * node + 2]];
+  if (x === undefined || y === undefined || z === undefined || !Number.isFinite(x + y + z)) return null;
+  const radius = Math.hypot(x, y, z);
+  return {
+    latitudeDeg: (Math.asin(z / radius) * 180) / Math.PI,
+    longitudeDeg: (Math.atan2(y, x) * 180) / Math.PI,
+    altitudeKm: radius - EARTH_KM,
+  };
+}

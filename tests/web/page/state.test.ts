@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { linkRow, linkState, placeOf, rowsOf } from "../../../emulator/web/page/src/state/around";
+import { add, History, since, track } from "../../../emulator/web/page/src/state/history";
+import { nodeNamed, suggestions } from "../../../emulator/web/page/src/state/names";
+import { SeriesKind } from "../../../emulator/web/page/src/wire/web_pb";
+import { f32, f64, small, take } from "./meshes";
+
+test("nodes by what is typed", () => {
+  const mesh = small();
+  assert.equal(nodeNamed(mesh, " SAT-1-2 "), 5);
+  assert.equal(nodeNamed(mesh, "1-2"), 5);
+  assert.equal(nodeNamed(mesh, "gw-Perth"), 7);
+  assert.equal(nodeNamed(mesh, "starlink-1007"), 4);
+  assert.equal(nodeNamed(mesh, "sat-9-9"), null);
+  assert.equal(nodeNamed(mesh, ""), null);
+  assert.deepEqual(suggestions(mesh, "sat-1").map((each) => each.name), ["sat-1-0", "sat-1-1", "sat-1-2"]);
+  assert.deepEqual(suggestions(mesh, "lon").map((each) => each.node), [6]);
+  assert.deepEqual(suggestions(mesh, "starlink").map((each) => [each.name, each.also]), [["sat-1-1", "STARLINK-1007"]]);
+  assert.equal(suggestions(mesh, "", 4).length, 4);
+});
+
+test("links either way round, and what state they are in", () => {
+  const mesh = small();
+  assert.equal(linkRow(mesh, 1, 0), 0);
+  assert.equal(linkRow(mesh, 1, 5), -1);
+  assert.deepEqual(rowsOf(mesh, 0), [0, 2, 4]);
+  assert.deepEqual([0, 1, 2, -1].map((row) => linkState(mesh, row)), ["works", "has failed", "is changed", "not known"]);
+  take(mesh, { case: "links", value: { linksNumber: 2n } });
+  assert.equal(linkState(mesh, 0), "not known", "columns of other links than these");
+});
+
+test("where a node is", () => {
+  assert.deepEqual(placeOf(small(), 1), { latitudeDeg: 0, longitudeDeg: 90, altitudeKm: 550 });
+  assert.deepEqual(placeOf(small(), 2), { latitudeDeg: 90, longitudeDeg: 0, altitudeKm: 550 });
+  assert.equal(placeOf(small(), 99), null);
+});
+
+test("another run forgets the old one; the same one after a lost connection does not", () => {
+  const mesh = small();
+  take(mesh, { case: "event", value: { number: 1n, kind: "eclipse" } });
+  mesh.pick({ kind: "node", node: 3 });
+  const hello = { satellites: 6, gateways: [] };
+  take(mesh, { case: "hello", value: { ...hello, runId: "run-1" } });
+  assert.equal(mesh.events.length, 1);
+  assert.deepEqual(mesh.picked, { kind: "node", node: 3 });
+  take(mesh, { case: "hello", value: { ...hello, runId: "run-2" } });
+  assert.equal(mesh.events.length, 0);
+  assert.deepEqual(mesh.picked, { kind: "nothing" });
+  assert.equal(mesh.epoch, null);
+});
+
+test("a track stays in order, and an instant that is told twice is one", () => {
+  const of = track();
+  for (const [s, value] of [[1, 10], [3, 30], [2, 20], [3.1, 31], [0, 0]] as const) add(of, s, value, NaN);
+  assert.deepEqual(of.s, [0, 1, 2, 3.1]);
+  assert.deepEqual(of.value, [0, 10, 20, 31]);
+});
+
+test("a line breaks where nothing was told for long", () => {
+  const of = track();
+  for (const s of [0, 1, 2, 3, 20, 21]) add(of, s, s, s);
+  const shown = since(of, 1.5);
+  assert.deepEqual(shown.s, [1, 2, 3, 4, 20, 21]);
+  assert.ok(Number.isNaN(shown.value[3]));
+  assert.deepEqual(since(of, 30).s, []);
+});
+
+test("history: what was before by series, what comes by status; not measured is not 0", () => {
+  const mesh = small();
+  const history = new History(mesh);
+  take(mesh, { case: "series", value: { kind: SeriesKind.LATENCY, gatewayNode: 6, simSF64le: f64(1, 2), valueF32le: f32(20, NaN), besideF32le: f32(19, 19) } });
+  take(mesh, { case: "status", value: { simNs: 3_000_000_000n, gateways: [{ gatewayNode: 6, physicalP50Ns: 19e6 }], engineLatenessP99Ns: 90_000n } });
+  const latency = history.latencyOf(6);
+  assert.deepEqual(latency.s, [1, 2, 3]);
+  assert.deepEqual(latency.value, [20, NaN, NaN]);
+  assert.deepEqual(latency.beside, [19, 19, 19]);
+  assert.deepEqual(history.latenessMs.value, [0.09]);
+  assert.ok(Number.isNaN(history.latenessMs.beside[0]));
+});
+
+test("of a record series are whole: what a sought instant tells does not add to them", () => {
+  const mesh = small(false);
+  const history = new History(mesh);
+  take(mesh, { case: "series", value: { kind: SeriesKind.LATENCY, gatewayNode: 6, simSF64le: f64(1, 2, 3), valueF32le: f32(20, 21, 22), besideF32le: f32(19, 19, 19) } });
+  take(mesh, { case: "status", value: { simNs: 2_500_000_000n, gateways: [{ gatewayNode: 6, udpP50Ns: 99e6 }] } });
+  assert.deepEqual(history.latencyOf(6).s, [1, 2, 3]);
+});
