@@ -17,7 +17,7 @@ function place(id: string): HTMLElement {
 const scheme = location.protocol === "https:" ? "wss:" : "ws:";
 const mesh = new Mesh();
 const wire = new Wire(`${scheme}//${location.host}/ws`, takeToken(), mesh);
-const page = mountPage(place("page"), mesh, wire);
+const page = mountPage(place("page"), mesh, wire, () => null);
 if (hasWebGl2()) mountGlobe(page.globe, mesh, wire);
 else page.withoutGlobe(NO_WEBGL);
 wire.open();

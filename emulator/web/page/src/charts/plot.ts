@@ -101,7 +101,7 @@ export function plot(title: HTMLElement | string, lines: readonly Line[], axisTe
         width,
         height: HEIGHT_PX,
         legend: { show: false },
-        padding: [6, 22, 0, 0],
+        padding: [8, 22, 0, 0],
         cursor: { sync: { key: "orbitmesh" }, y: false, points: { size: 6 }, drag: { x: false, y: false } },
         scales: { x: { time: false, auto: false, min: 0, max: 1 }, y: { range: (_of, _min, max) => [0, max > 0 ? max * 1.1 : 1] } },
         axes: [
@@ -138,6 +138,7 @@ export function plot(title: HTMLElement | string, lines: readonly Line[], axisTe
       const isEmpty = !data.slice(1).some((column) => column.some((value) => value !== null));
       place.hidden = isEmpty;
       empty.hidden = !isEmpty;
+      for (const each of keys) each.hidden = isEmpty;
       const width = Math.floor(place.clientWidth);
       if (isEmpty || width <= 0) return read(null);
       chart ??= make(width);

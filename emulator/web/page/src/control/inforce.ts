@@ -2,7 +2,7 @@
 
 import { button, el, enable, fill, setText, sync } from "../layout/dom";
 import { elapsed, many } from "../layout/format";
-import { panel } from "../layout/panel";
+import { panel, WAITING } from "../layout/panel";
 import { redrawOn } from "../layout/redraw";
 import { say, sentence } from "../layout/said";
 import { nodeNamed } from "../state/names";
@@ -29,7 +29,7 @@ export async function lift(wire: Wire, what: readonly string[], shownAs: string)
 export function mountInForce(element: HTMLElement, mesh: Mesh, wire: Wire): void {
   const box = panel("inforce", "Failed or changed");
   const list = el("ul", { class: "interventions" });
-  const none = el("p", { class: "quiet" }, "Nothing is failed or changed.");
+  const none = el("p", { class: "quiet" });
   const all = button("Restore all", "Lifts everything in this list", () =>
     void lift(wire, mesh.interventions.map((each) => String(each.number)), "All that was failed or changed"),
   );
@@ -38,10 +38,11 @@ export function mountInForce(element: HTMLElement, mesh: Mesh, wire: Wire): void
 
   const draw = () => {
     const n = mesh.interventions.length;
-    box.remark(n === 0 ? "nothing" : many(n, "thing"));
+    box.remark(mesh.hello === null ? "" : n === 0 ? "nothing" : many(n, "thing"));
     box.root.dataset["alarm"] = String(n > 0);
     if (!box.isOpen()) return;
     none.hidden = n > 0;
+    setText(none, mesh.hello === null ? WAITING : "Nothing is failed or changed.");
     all.hidden = n < 2;
     enable(all, whyNoControl(mesh));
     sync(list, mesh.interventions, (each) => String(each.number), (each) => row(each, mesh, wire), (item, each) => {

@@ -1,8 +1,8 @@
 /** Customers by class: what they were promised, what they got, and what made it late. */
 
 import { el, fill, setText, sync } from "../layout/dom";
-import { count, ms, share } from "../layout/format";
-import { panel } from "../layout/panel";
+import { count, duration, share } from "../layout/format";
+import { panel, WAITING } from "../layout/panel";
 import { redrawOn } from "../layout/redraw";
 import type { Mesh } from "../state/mesh";
 import type { Wire } from "../wire/socket";
@@ -23,7 +23,7 @@ const VERDICTS: Readonly<Record<string, readonly [mark: string, text: string, ki
 export function mountCustomers(element: HTMLElement, mesh: Mesh, _wire: Wire): void {
   const box = panel("customers", "Customers");
   const list = el("div", { class: "classes" });
-  const nobody = el("p", { class: "quiet" }, "This scenario has no customers.");
+  const nobody = el("p", { class: "quiet" });
   fill(box.body, [nobody, list]);
   element.append(box.root);
 
@@ -31,9 +31,10 @@ export function mountCustomers(element: HTMLElement, mesh: Mesh, _wire: Wire): v
     const classes = mesh.hello?.customerClasses ?? [];
     const figures = mesh.status?.classes ?? [];
     nobody.hidden = classes.length > 0;
+    setText(nobody, mesh.hello === null ? WAITING : "This scenario has no customers.");
     const missed = figures.filter((each) => each.verdict === "missed").length;
     const met = figures.filter((each) => each.verdict === "met").length;
-    box.remark(classes.length === 0 ? "none" : missed + met === 0 ? "" : `${met} met, ${missed} missed`);
+    box.remark(mesh.hello === null ? "" : classes.length === 0 ? "none" : missed + met === 0 ? "" : `${met} met, ${missed} missed`);
     if (!box.isOpen()) return;
     const rows = classes.map((of) => ({ of, figures: figures.find((each) => each.name === of.name) }));
     sync(list, rows, (row) => row.of.name, makeClass, drawClass);
@@ -79,9 +80,9 @@ function drawClass(card: HTMLElement, { of, figures }: Row): void {
       unknown ? count(undefined) : `${count(figures.inTime)}${figures.answered > 0n ? ` (${share(Number(figures.inTime) / Number(figures.answered))} of answers)` : ""}`,
       "Answers that came within the targets of their class",
     ],
-    ["First token, median", ms(figures?.ttftP50Ns), "Time from sending a request to its first token, half of them are faster"],
-    ["First token, p99", ms(figures?.ttftP99Ns), "99 of 100 requests have their first token within this time"],
-    ["Whole answer, p99", ms(figures?.answerP99Ns), "99 of 100 answers are complete within this time"],
+    ["First token, median", duration(figures?.ttftP50Ns), "Time from sending a request to its first token, half of them are faster"],
+    ["First token, p99", duration(figures?.ttftP99Ns), "99 of 100 requests have their first token within this time"],
+    ["Whole answer, p99", duration(figures?.answerP99Ns), "99 of 100 answers are complete within this time"],
     ["Gateways", of.gateways.join(", ") || "all", "Where customers of this class are"],
   ];
   sync(

@@ -18,7 +18,7 @@ export interface Actions {
 export function actions(mesh: Mesh, wire: Wire): Actions {
   let what = "";
   const field = (label: string, hint: string, help: string) => el("input", { type: "text", "aria-label": label, placeholder: hint, title: help, autocomplete: "off", spellcheck: "false" });
-  const lasts = field("For how long", "until restored", "How long it lasts, as in 30 s; empty: until it is restored");
+  const lasts = field("For how long", "as in 30 s", "How long it lasts, as in 30 s; empty: until it is restored");
   const rate = field("Rate", "rate: 10 Mbit/s", "Physical rate both ways, before the scenario's rate scale");
   const loss = field("Loss", "loss: 2 %", "So many packets are lost, each way");
   const delay = field("Delay", "delay: 5 ms", "Added to the delay, each way");

@@ -30,11 +30,12 @@ export function contactList(mesh: Mesh, wire: Wire): ContactList {
         el("th", { scope: "col" }, "with"),
         el("th", { scope: "col", title: "On the run's clock" }, "from"),
         el("th", { scope: "col" }, "for"),
-        el("th", { scope: "col", title: "Round trip by light at its beginning and at its end" }, "light, there and back"),
+        el("th", { scope: "col", title: "Round trip by light at its beginning and at its end" }, "round trip"),
       ),
     ),
     body,
   );
+  const withHead = table.querySelector("th") as HTMLElement;
   let asked = 0;
   let of: [number, number | undefined] = [-1, undefined];
   const again = button("Again", "Asks for the next contacts from now on", () => load());
@@ -54,7 +55,8 @@ export function contactList(mesh: Mesh, wire: Wire): ContactList {
         table.hidden = found.length === 0;
         note.hidden = found.length > 0;
         setText(note, "None in the time that is looked ahead.");
-        sync(body, found.slice(0, MOST_ROWS), key, (each) => row(each, aNode, mesh));
+        withHead.hidden = bNode !== undefined;
+        sync(body, found.slice(0, MOST_ROWS), key, (each) => row(each, aNode, bNode === undefined, mesh));
       })
       .catch((error: unknown) => {
         if (mine === asked) setText(note, sentence(error));
@@ -72,18 +74,18 @@ export function contactList(mesh: Mesh, wire: Wire): ContactList {
 
 const key = (of: Contact) => `${of.aNode} ${of.bNode} ${of.beginSimNs}`;
 
-function row(of: Contact, asked: number, mesh: Mesh): HTMLElement {
+function row(of: Contact, asked: number, isNamed: boolean, mesh: Mesh): HTMLElement {
   const other = of.aNode === asked ? of.bNode : of.aNode;
   const pick = () => {
     mesh.pick({ kind: "node", node: other });
     mesh.focusOn([other]);
   };
-  const light = of.beginRttNs === undefined && of.endRttNs === undefined ? "not known" : `${ms(of.beginRttNs)} → ${ms(of.endRttNs)}`;
+  const light = of.beginRttNs === undefined && of.endRttNs === undefined ? "not known" : `${ms(of.beginRttNs).replace(" ms", "")} → ${ms(of.endRttNs)}`;
   const begins = Number(of.beginSimNs);
   return el(
     "tr",
     {},
-    el("td", {}, button(mesh.name(other), `Select ${mesh.name(other)}`, pick, "link")),
+    isNamed ? el("td", {}, button(mesh.name(other), `Select ${mesh.name(other)}`, pick, "link")) : null,
     el("td", {}, begins <= mesh.simNowNs() ? "now" : elapsed(begins)),
     el("td", {}, duration(Number(of.endSimNs) - begins)),
     el("td", {}, light),

@@ -2,16 +2,16 @@
 
 import { button, el, fill, setText, sync } from "../layout/dom";
 import { elapsed, many } from "../layout/format";
-import { panel } from "../layout/panel";
+import { panel, WAITING } from "../layout/panel";
 import { redrawOn } from "../layout/redraw";
 import { say, sentence } from "../layout/said";
 import { linkRow } from "../state/around";
 import type { Mesh } from "../state/mesh";
 import type { Wire } from "../wire/socket";
 import type { Event } from "../wire/web_pb";
-import { byKind, meaning, newest, weight } from "./kinds";
+import { byKind, line, meaning, newest, weight } from "./kinds";
 
-const FIRST_SHOWN = 100;
+const FIRST_SHOWN = 30;
 const MOST_SHOWN = 2000;
 
 export function mountEvents(element: HTMLElement, mesh: Mesh, wire: Wire): void {
@@ -23,7 +23,7 @@ export function mountEvents(element: HTMLElement, mesh: Mesh, wire: Wire): void 
   const none = el("p", { class: "quiet" });
   const missed = el("p", { class: "quiet" });
   const more = button("Show earlier ones", "Lengthens the list", () => {
-    shown = Math.min(MOST_SHOWN, shown + 200);
+    shown = Math.min(MOST_SHOWN, shown + 100);
     draw();
   });
   fill(box.body, [kinds, missed, none, list, more]);
@@ -52,7 +52,7 @@ export function mountEvents(element: HTMLElement, mesh: Mesh, wire: Wire): void 
     const rows = newest(mesh.events, hidden, shown + 1);
     more.hidden = rows.length <= shown;
     none.hidden = rows.length > 0;
-    setText(none, mesh.events.length === 0 ? "Nothing has happened yet." : "All kinds that happened are hidden.");
+    setText(none, mesh.hello === null ? WAITING : mesh.events.length === 0 ? "Nothing has happened yet." : "All kinds that happened are hidden.");
     missed.hidden = mesh.missedEntries === 0;
     setText(missed, `${many(mesh.missedEntries, "entry", "entries")} came faster than this page could read: they are missing here.`);
     sync(list, rows.slice(0, shown), (event) => String(event.number), (event) => row(event, mesh, wire));
@@ -62,12 +62,13 @@ export function mountEvents(element: HTMLElement, mesh: Mesh, wire: Wire): void 
 
 function row(event: Event, mesh: Mesh, wire: Wire): HTMLElement {
   const at = Number(event.simNs);
+  const [kind, rest] = line(event);
   const go = () => void show(event, mesh, wire);
   const item = button("", `${meaning(event.kind)}. Shows ${mesh.hello?.isLive === false ? "this instant and its place" : "where it happened"}.`, go, "event");
   item.dataset["weight"] = weight(event.kind);
   fill(item, [
     el("span", { class: "when" }, elapsed(at, 1)),
-    el("span", { class: "what" }, el("strong", {}, event.n > 1 ? `${event.kind} ×${event.n}` : event.kind), " ", event.text),
+    el("span", { class: "what" }, el("strong", {}, kind), " ", rest),
   ]);
   return el("li", {}, item);
 }

@@ -28,6 +28,14 @@ export function meaning(kind: string): string {
   return KINDS[kind]?.[1] ?? kind;
 }
 
+/** What stands out of its line, and the rest: the line begins with its kind, or else the kind stands before it. */
+export function line(event: Event): [kind: string, rest: string] {
+  const isNamed = event.text.toLowerCase().startsWith(event.kind.toLowerCase());
+  if (!isNamed) return [event.n > 1 ? `${event.kind} (${event.n})` : event.kind, event.text];
+  const end = event.text.indexOf(": ");
+  return end < 0 ? [event.text, ""] : [event.text.slice(0, end), event.text.slice(end + 2)];
+}
+
 /** How many events of each kind there are, in the order of their names. */
 export function byKind(events: readonly Event[]): [kind: string, n: number][] {
   const counts = new Map<string, number>();

@@ -125,6 +125,7 @@ function wayView(mesh: Mesh): { root: HTMLElement; draw: (way: Way, parts: Parts
     sync(nodes, steps, (each) => `${each.i}:${each.node}`, (each) => wayStep(mesh, each.node), (item, each) => {
       const first = item.firstElementChild;
       if (first !== null) setText(first, each.i === 0 ? "" : `${ms(each.delayNs)} →`);
+      item.firstElementChild?.toggleAttribute("hidden", each.i === 0);
     });
   };
   return { root, draw };

@@ -7,6 +7,7 @@ import { say } from "../layout/said";
 import { LAYER_OF, type Frame, type LasersBy, type SatellitesBy } from "../state/look";
 import type { Mesh } from "../state/mesh";
 import type { Wire } from "../wire/socket";
+import { drawLegends, type Legends } from "./legend";
 import { LayerKind } from "../wire/web_pb";
 
 const SATELLITES_BY: readonly (readonly [SatellitesBy, string])[] = [
@@ -26,8 +27,8 @@ const LASERS_BY: readonly (readonly [LasersBy, string])[] = [
   ["none", "not drawn"],
 ];
 
-/** `legend` draws the scales beside the choices: the globe's, where there is one. */
-export function mountLayers(element: HTMLElement, mesh: Mesh, wire: Wire, legend?: (place: HTMLElement, mesh: Mesh) => void): void {
+/** `legends` tells the scales of the globe, where there is one. */
+export function mountLayers(element: HTMLElement, mesh: Mesh, wire: Wire, legends: Legends): void {
   const box = panel("layers", "Colours and view");
   const satellites = choice("Satellites by", "What the colour of a satellite tells", (value) => mesh.setLook({ satellitesBy: value as SatellitesBy }));
   const gateway = choice("Gateway", "To which gateway the latency is", (value) => mesh.setLook({ gatewayNode: Number(value) }));
@@ -37,7 +38,6 @@ export function mountLayers(element: HTMLElement, mesh: Mesh, wire: Wire, legend
   const note = el("p", { class: "quiet" });
   fill(box.body, [satellites.root, gateway.root, lasers.root, frame.root, scales, note]);
   element.append(box.root);
-  legend?.(scales, mesh);
 
   let asked = "";
   const askFor = () => {
@@ -82,6 +82,7 @@ export function mountLayers(element: HTMLElement, mesh: Mesh, wire: Wire, legend
     else askFor();
   });
   box.onOpen = redrawOn(mesh, ["hello", "look", "links"], draw, 100);
+  redrawOn(mesh, ["hello", "look", "layer", "epoch"], () => drawLegends(scales, legends), 500);
 }
 
 function choice(label: string, help: string, change: (value: string) => void): { root: HTMLElement; select: HTMLSelectElement } {

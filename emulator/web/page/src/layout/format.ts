@@ -97,6 +97,13 @@ export function place(latitudeDeg: number, longitudeDeg: number): string {
   return `${north}, ${Math.abs(longitudeDeg).toFixed(1)}° ${longitudeDeg < 0 ? "W" : "E"}`;
 }
 
+/** With a capital at its beginning and a full stop at its end. */
+export function asSentence(text: string): string {
+  const trimmed = text.trim();
+  if (trimmed === "") return "";
+  return `${trimmed[0]?.toUpperCase() ?? ""}${trimmed.slice(1)}${/[.!?]$/.test(trimmed) ? "" : "."}`;
+}
+
 /** "1 satellite", "2 satellites". */
 export function many(n: number | bigint, one: string, more = `${one}s`): string {
   return `${count(n)} ${Number(n) === 1 ? one : more}`;

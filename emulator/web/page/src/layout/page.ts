@@ -7,6 +7,7 @@ import { mountCustomers } from "../customers/customers";
 import { mountDetails } from "../details/details";
 import { mountEvents } from "../events/events";
 import { mountLatency } from "../latency/latency";
+import type { Legends } from "../layers/legend";
 import { mountLayers } from "../layers/layers";
 import { History } from "../state/history";
 import type { Mesh } from "../state/mesh";
@@ -26,8 +27,8 @@ export interface Page {
   withoutGlobe: (reason: string) => void;
 }
 
-/** `legend` draws the scales of the globe's colours into a place of the layers' panel. */
-export function mountPage(element: HTMLElement, mesh: Mesh, wire: Wire, legend?: (place: HTMLElement, mesh: Mesh) => void): Page {
+/** `legends` tells what the globe's colours mean, once there is one. */
+export function mountPage(element: HTMLElement, mesh: Mesh, wire: Wire, legends: Legends): Page {
   const history = new History(mesh);
   const bar = topBar(mesh);
   const globe = el("div", { class: "globe", id: "globe" });
@@ -45,7 +46,7 @@ export function mountPage(element: HTMLElement, mesh: Mesh, wire: Wire, legend?:
   const control = mountControl(bar.control, mesh, wire);
   mountDetails(left, mesh, wire);
   mountInForce(left, mesh, wire);
-  mountLayers(left, mesh, wire, legend);
+  mountLayers(left, mesh, wire, legends);
   mountLatency(right, mesh, wire);
   mountCustomers(right, mesh, wire);
   mountEvents(right, mesh, wire);

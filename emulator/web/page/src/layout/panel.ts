@@ -3,6 +3,9 @@
 import { el, setText } from "./dom";
 import { keep, kept } from "./kept";
 
+/** What a panel says while nothing is known of the run. */
+export const WAITING = "Not known yet: the server has told nothing of its run.";
+
 export interface Panel {
   readonly root: HTMLElement;
   readonly body: HTMLElement;

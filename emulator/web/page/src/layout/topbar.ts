@@ -2,7 +2,7 @@
 
 import type { Mesh } from "../state/mesh";
 import { el, fill, setText, sync } from "./dom";
-import { count, duration, elapsed, many, times, utc } from "./format";
+import { asSentence, count, duration, elapsed, many, times, utc } from "./format";
 import { redrawOn } from "./redraw";
 
 export interface TopBar {
@@ -38,7 +38,8 @@ export function topBar(mesh: Mesh): TopBar {
   const tick = () => {
     const hello = mesh.hello;
     if (hello === null || mesh.epoch === null) return;
-    const now = mesh.simNowNs();
+    // nobody knows how it went on since the connection was lost
+    const now = mesh.connection === "open" && !mesh.hasEnded ? mesh.simNowNs() : mesh.epoch.simNs;
     setText(clock, `${utc(hello.startUnixNs, now)} UTC`);
     const end = Number(hello.endSimNs);
     setText(since, end > 0 ? `${elapsed(now)} of ${elapsed(end)}` : elapsed(now));
@@ -61,6 +62,7 @@ export function topBar(mesh: Mesh): TopBar {
     const [text, kind] = stateOf(mesh);
     setText(state, text);
     state.dataset["kind"] = kind;
+    state.hidden = hello === null;
     const [said, look] = connectionOf(mesh);
     setText(connection, said);
     connection.dataset["kind"] = look;
@@ -75,6 +77,7 @@ function stateOf(mesh: Mesh): [text: string, kind: string] {
   const hello = mesh.hello;
   if (hello === null) return ["…", "quiet"];
   if (mesh.hasEnded) return ["ended", "quiet"];
+  if (mesh.connection !== "open") return ["as last known", "quiet"];
   const speed = mesh.epoch?.speedRatio ?? 0;
   if (!hello.isLive) return [speed > 0 ? `record ${times(speed)}` : "record", "note"];
   if (mesh.status?.isPaused) return ["paused", "warn"];
@@ -143,9 +146,9 @@ export function notice(mesh: Mesh): HTMLElement {
     const at = mesh.epoch === null || mesh.hello === null ? "" : ` What is shown is of ${utc(mesh.hello.startUnixNs, mesh.epoch.simNs)} UTC.`;
     const told: readonly [string, string, string] | null =
       mesh.connection === "refused"
-        ? ["The server refused this page", `${mesh.reason || "The token is missing or wrong."} Open the page again with the whole address that orbitmesh printed: its end, after #, is the token.`, "bad"]
+        ? ["The server refused this page", `${asSentence(mesh.reason || "The token is missing or wrong.")} The whole address is needed: its end, after #, is the token.`, "bad"]
         : mesh.hasEnded && mesh.hello !== null
-          ? ["The run has ended", `${mesh.reason}${/[.!]$/.test(mesh.reason) || mesh.reason === "" ? "" : "."}${at}`, "quiet"]
+          ? ["The run has ended", `${asSentence(mesh.reason)}${at}`, "quiet"]
           : mesh.connection === "lost"
             ? ["The connection was lost", `It is tried again by itself.${at || " Is the server still there?"}`, "warn"]
             : null;

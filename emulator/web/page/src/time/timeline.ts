@@ -1,7 +1,7 @@
 /** Of a recorded run: the time line, with what happened on it; sought, and played at a speed. */
 
 import { show } from "../events/events";
-import { meaning, weight } from "../events/kinds";
+import { line, meaning, weight } from "../events/kinds";
 import { button, el, fill, setAttribute, setText } from "../layout/dom";
 import { elapsed, utc } from "../layout/format";
 import { redrawOn } from "../layout/redraw";
@@ -95,7 +95,7 @@ export function mountTimeLine(element: HTMLElement, mesh: Mesh, wire: Wire): Tim
     fill(
       marks,
       shown.map((each) => {
-        const mark = el("span", { class: "mark", "data-weight": each.kind, title: `${elapsed(Number(each.event.simNs), 1)} ${each.event.kind}: ${each.event.text}. ${meaning(each.event.kind)}.`, click: () => void show(each.event, mesh, wire) });
+        const mark = el("span", { class: "mark", "data-weight": each.kind, title: `${elapsed(Number(each.event.simNs), 1)} ${line(each.event).join(": ")}. ${meaning(each.event.kind)}.`, click: () => void show(each.event, mesh, wire) });
         mark.style.left = `${100 * each.at}%`;
         return mark;
       }),
