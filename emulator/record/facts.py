@@ -67,6 +67,8 @@ class RunHeader:
     arrangements: tuple[dict[str, Any], ...] = ()  # of each shell from a file, as orbit.Arrangement
     machine: dict[str, Any] = field(default_factory=dict)
     addresses: dict[str, str] = field(default_factory=dict)
+    # where each gateway stands: latitude_deg, longitude_deg, altitude_m
+    stations: dict[str, dict[str, float]] = field(default_factory=dict)
     # Awake.to_dict(): were the processors kept from sleeping, and if not, why
     awake: dict[str, Any] = field(default_factory=lambda: {"held": False, "reason": "not asked for"})
     # ErrorBudget.to_dict() of the calibration, or {"reason": why there is none}
@@ -119,6 +121,7 @@ class RunHeader:
             "schedule": None if self.schedule is None else self.schedule.to_dict(),
             "satellites": self.nodes.n_satellites,
             "gateways": list(self.nodes.names[self.nodes.n_satellites :]),
+            "stations": self.stations,
             "known_as": self.nodes.known_as.to_dict(),
             "addresses": self.addresses,
         }

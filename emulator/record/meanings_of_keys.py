@@ -95,6 +95,8 @@ platform |  | null, or the `preset` of the satellites' platform, its `title`, it
 schedule | ns | who was to measure what, how often, for how long
 satellites |  | how many
 gateways |  | their names
+stations | deg, m | where each gateway stands: `latitude_deg`, `longitude_deg`, `altitude_m`; none where a
+    version before this wrote it
 known_as |  | of each satellite from a file, by node: its `name` and `catalog_number` there, and the
     `host_names` by which programs find it too
 addresses |  | IPv4 by node

@@ -247,6 +247,7 @@ RUN = {
     "error_budget": Optional(_budget),
     "satellites": int,
     "gateways": [str],
+    "stations": Optional(Each(dict.fromkeys(("latitude_deg", "longitude_deg", "altitude_m"), float))),
     "known_as": KNOWN_AS,
     "presets": _PRESETS,
     "customers": Optional([_CLASS]),

@@ -55,16 +55,31 @@ class Results:
         told["orbitmesh_format"] = "" if self.format is None else str(self.format)
         return {key: value for key, value in told.items() if value}
 
-    def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+    def table(
+        self, name: str, columns: Sequence[str] | None = None, *, is_encoded: bool = False
+    ) -> pa.Table:
         """By its name: one of ``orbitmesh.results.tables()``.  No rows where the scenario has none of it.
 
-        ``columns``: those alone, in a third of the time.
+        ``columns``: those alone, in a third of the time.  ``is_encoded``: their texts as Arrow's dictionaries,
+        without what their schema says of them.
         """
+        if columns is not None and is_encoded:
+            return self._encoded(name, columns)
         found = read(self.path, name, self.about, columns)
         self._missing += [sentence for sentence in found.missing if sentence not in self._missing]
         if name == files.SAMPLES and {*found.table.schema.names} >= _MARKING:
             return soundness.with_marks(found.table, self._windows).cast(found.table.schema)
         return found.table
+
+    def _encoded(self, name: str, columns: Sequence[str]) -> pa.Table:
+        marks = name == files.SAMPLES and bool({"sound", "doubt"}.intersection(columns))
+        wanted = dict.fromkeys([*columns, *(sorted(_MARKING) if marks else ())])
+        found = read(self.path, name, self.about, list(wanted), is_encoded=True)
+        self._missing += [sentence for sentence in found.missing if sentence not in self._missing]
+        table = found.table
+        if marks and {*table.schema.names} >= _MARKING:
+            table = soundness.with_marks(table, self._windows)
+        return table.select([column for column in columns if column in table.schema.names])
 
     def frame(self, name: str) -> pd.DataFrame:
         """The same for pandas; units and meanings in ``attrs``.  HostError where it is not installed."""

@@ -93,8 +93,13 @@ def read(
     name: str,
     about: Mapping[str, str] | None = None,
     columns: Sequence[str] | None = None,
+    *,
+    is_encoded: bool = False,
 ) -> Found:
-    """A table by its name, or some ``columns`` of it; InputError for a name that no table has."""
+    """A table by its name, or some ``columns`` of it; InputError for a name that no table has.
+
+    ``is_encoded``: texts come as Arrow's dictionaries, each different one held once.
+    """
     if name not in _SCHEMAS:
         raise InputError(f"there is no table {shown(name)} in a record: {suggest(name, _SCHEMAS, 'tables')}")
     found, missing = [], []
@@ -103,7 +108,7 @@ def read(
         known = pa.schema([known.field(column) for column in columns])
     for path in paths_of(folder, name):
         try:
-            rows = files.read_all(path, columns)
+            rows = _encoded(path, known) if is_encoded else files.read_all(path, columns)
         except InputError as error:
             missing.append(files.sentence((path, error.message)))
             continue
@@ -111,7 +116,17 @@ def read(
         found.append(rows.select(kept))
         missing += wrong
     table = _joined(found) if found else known.empty_table()
+    if is_encoded:
+        return Found(table, tuple(missing))
     return Found(table.cast(described(table.schema, name, about)), tuple(missing))
+
+
+def _encoded(path: Path, known: pa.Schema) -> pa.Table:
+    """Those columns of a file that can be given, and of the others none, so that they are named as lacking."""
+    schema = files.schema_of(path)
+    there = {schema.names[place] for place in _usable(path, schema, known)[0]}
+    wanted = pa.schema([field for field in known if field.name in there])
+    return files.read_rows(path, wanted, [field.name for field in wanted if field.type == pa.string()])
 
 
 def _joined(found: Sequence[pa.Table]) -> pa.Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -77,8 +78,21 @@ def run_header(mesh: DescribedMesh, awake: Awake, began_utc: datetime) -> RunHea
         customers=described(mesh.scenario),
         serving=None if mesh.scenario.serving is None else asdict(serving_spec(mesh.scenario.serving)),
         training=trained(mesh.scenario, [mesh.nodes.names[node] for node in _ring(mesh)]),
+        stations=stations_of(mesh.scenario),
         addresses={mesh.nodes.names[node]: mesh.plane.addresses[node] for node in _recorded_nodes(mesh)},
     )
+
+
+def stations_of(scenario: Scenario) -> dict[str, dict[str, float]]:
+    """Where each gateway stands, by its node's name; degrees as they were written, to a metre's tenth."""
+    return {
+        f"gw-{station.name}": {
+            "latitude_deg": round(math.degrees(station.latitude_rad), 6),
+            "longitude_deg": round(math.degrees(station.longitude_rad), 6),
+            "altitude_m": round(station.altitude_km * 1e3, 3),
+        }
+        for station in scenario.ground.stations
+    }
 
 
 def _schedule(mesh: DescribedMesh) -> Schedule | None:

@@ -195,3 +195,20 @@ def test_loading_needs_no_mesh_and_no_pandas() -> None:
         capture_output=True, text=True, timeout=60, check=True,
     ).stdout.split()  # fmt: skip
     assert not {"mininet", "pandas", "orbitmesh.emulator.run.emulation"} & set(said)
+
+
+def test_some_columns_are_the_same_as_of_the_whole_table(run: Path) -> None:
+    wanted = ["dst", "measured_ns", "doubt", "sound"]
+    whole, some = load(run).table("samples"), load(run).table("samples", wanted, is_encoded=True)
+    assert some.schema.names == wanted
+    assert some.to_pylist() == whole.select(wanted).to_pylist()
+    assert pa.types.is_dictionary(some.schema.field("dst").type)
+
+
+def test_of_some_columns_those_that_lack_are_named_and_left_out(run: Path) -> None:
+    path = run / "samples.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.drop_columns(["hops", "task"]), path)
+    results = load(run)
+    assert results.table("samples", ["hops", "ok"], is_encoded=True).schema.names == ["ok"]
+    assert any("lacks the column hops" in sentence for sentence in results.missing)
