@@ -215,6 +215,7 @@ setup(
         "orbitmesh": ["py.typed"],
         "orbitmesh.emulator": ["py.typed"],
         "orbitmesh.emulator.metrics": ["grafana/*.json"],
+        "orbitmesh.emulator.report": ["page.css", "data/*.json"],
         "orbitmesh.emulator.presets": ["data/*/*.toml"],
         "orbitmesh.emulator.scenario": ["shipped/*.toml"],
         "orbitmesh.nodes": ["py.typed"],

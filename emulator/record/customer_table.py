@@ -35,7 +35,7 @@ def customers_said(customers: list[dict[str, Any]], *, trusted: bool = True) -> 
         _table(customers),
         Text(_EXPLAINED),
         *([] if trusted else [Text(_DOUBTED, style="red")]),
-        *map(_sentence, customers),
+        *map(class_said, customers),
     ]
 
 
@@ -68,7 +68,8 @@ def _ms(figure: dict[str, Any] | None) -> str:
     return f"{figure['value'] / 1e6:.1f}" + ("" if figure["high"] is not None else "?")
 
 
-def _sentence(row: dict[str, Any]) -> Text:
+def class_said(row: dict[str, Any]) -> Text:
+    """The verdict of one class, its causes, what it spent, and what to know of the measurement."""
     name = row["customer_class"]
     if not row["requests"]:
         return Text(f"{name}: {_nothing(row.get('cut_off', 0))}", style="yellow")

@@ -55,13 +55,11 @@ class Results:
         told["orbitmesh_format"] = "" if self.format is None else str(self.format)
         return {key: value for key, value in told.items() if value}
 
-    def table(
-        self, name: str, columns: Sequence[str] | None = None, *, is_encoded: bool = False
-    ) -> pa.Table:
+    def table(self, name: str, columns: Sequence[str] | None = None, *, is_encoded: bool = False) -> pa.Table:
         """By its name: one of ``orbitmesh.results.tables()``.  No rows where the scenario has none of it.
 
-        ``columns``: those alone, in a third of the time.  ``is_encoded``: their texts as Arrow's dictionaries,
-        without what their schema says of them.
+        ``columns``: those alone, in a third of the time.  ``is_encoded``: their texts as Arrow's
+        dictionaries, without what their schema says of them.
         """
         if columns is not None and is_encoded:
             return self._encoded(name, columns)

@@ -108,12 +108,11 @@ def read(
         known = pa.schema([known.field(column) for column in columns])
     for path in paths_of(folder, name):
         try:
-            rows = _encoded(path, known) if is_encoded else files.read_all(path, columns)
+            rows, wrong = _encoded(path, known) if is_encoded else _plain(path, known, columns)
         except InputError as error:
             missing.append(files.sentence((path, error.message)))
             continue
-        kept, wrong = _usable(path, rows.schema, known)
-        found.append(rows.select(kept))
+        found.append(rows)
         missing += wrong
     table = _joined(found) if found else known.empty_table()
     if is_encoded:
@@ -121,12 +120,19 @@ def read(
     return Found(table.cast(described(table.schema, name, about)), tuple(missing))
 
 
-def _encoded(path: Path, known: pa.Schema) -> pa.Table:
-    """Those columns of a file that can be given, and of the others none, so that they are named as lacking."""
+def _plain(path: Path, known: pa.Schema, columns: Sequence[str] | None) -> tuple[pa.Table, list[str]]:
+    rows = files.read_all(path, columns)
+    kept, wrong = _usable(path, rows.schema, known)
+    return rows.select(kept), wrong
+
+
+def _encoded(path: Path, known: pa.Schema) -> tuple[pa.Table, list[str]]:
     schema = files.schema_of(path)
-    there = {schema.names[place] for place in _usable(path, schema, known)[0]}
+    kept, wrong = _usable(path, schema, known)
+    there = {schema.names[place] for place in kept}
     wanted = pa.schema([field for field in known if field.name in there])
-    return files.read_rows(path, wanted, [field.name for field in wanted if field.type == pa.string()])
+    texts = [field.name for field in wanted if field.type == pa.string()]
+    return files.read_rows(path, wanted, texts), wrong
 
 
 def _joined(found: Sequence[pa.Table]) -> pa.Table:

@@ -1,0 +1,125 @@
+"""What happened in a run that its figures are marked with: faults, handovers, changes of paths.  Pure.
+
+Handovers are not recorded as such: they are read from the paths.  Where a path that was measured on meets
+its gateway by another satellite than before, the gateway was handed over on that path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from .groups import Bins
+from .plot_data import Span
+from .source import column
+from .values import text
+
+Kind = Literal["handover", "reroute", "lost", "found"]
+KINDS: tuple[Kind, ...] = ("handover", "reroute", "lost", "found")
+KIND_WORDS = {
+    "handover": "handover (another satellite serves the gateway)",
+    "reroute": "another way between the same satellites",
+    "lost": "the way was lost",
+    "found": "there is a way again",
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    number: int | None
+    what: str
+    by: str
+    begin_ns: float
+    end_ns: float | None  # None: in force when the record ends
+    event: dict[str, Any]
+
+    @property
+    def is_chance(self) -> bool:
+        return self.by == "chance"
+
+
+@dataclass(frozen=True)
+class Change:
+    sim_ns: float
+    src: str
+    dst: str
+    gateway: str | None
+    kind: Kind
+    old_delay_ns: float
+    new_delay_ns: float
+
+
+def faults_of(events: Sequence[dict[str, Any]]) -> list[Fault]:
+    """Interventions in the order of their begin."""
+    ended = {
+        each["intervention"]: each["sim_ns"]
+        for each in events
+        if each["event"] == "intervention ended" and _is_whole(each)
+    }
+    return [
+        Fault(
+            each["intervention"],
+            text(each.get("what"), 60),
+            text(each.get("by"), 40),
+            float(each["sim_ns"]),
+            ended.get(each["intervention"]),
+            each,
+        )
+        for each in events
+        if each["event"] == "intervention" and _is_whole(each)
+    ]
+
+
+def _is_whole(event: dict[str, Any]) -> bool:
+    return all(
+        isinstance(event.get(key), int) and not isinstance(event.get(key), bool)
+        for key in ("intervention", "sim_ns")
+    )
+
+
+def spans_of(faults: Sequence[Fault], end_ns: float) -> tuple[Span, ...]:
+    """When what was failed on purpose was in force."""
+    return tuple(
+        Span(fault.what, fault.begin_ns / 1e9, (end_ns if fault.end_ns is None else fault.end_ns) / 1e9)
+        for fault in faults
+        if not fault.is_chance
+    )
+
+
+def chances_of(faults: Sequence[Fault], bins: Bins) -> tuple[float | None, ...]:
+    """When faults by chance began, the first of each bin; there may be one somewhere at any time."""
+    begins = np.array(sorted(fault.begin_ns for fault in faults if fault.is_chance))
+    if not len(begins):
+        return ()
+    first = np.unique(bins.of(begins), return_index=True)[1].tolist()
+    return tuple(float(begins[i]) / 1e9 for i in first)
+
+
+def changes_of(table: pa.Table, gateways: Sequence[str]) -> list[Change]:
+    """Of the table of path changes, in its order."""
+    known = set(gateways)
+    names = [name for name in ("src", "dst", "old_path", "new_path") if name in table.schema.names]
+    if len(names) < 4:
+        return []
+    texts = zip(*(table[name].to_pylist() for name in names), strict=True)
+    numbers = (column(table, name).tolist() for name in ("sim_ns", "old_delay_ns", "new_delay_ns"))
+    found = []
+    for (src, dst, old, new), sim_ns, old_ns, new_ns in zip(texts, *numbers, strict=True):
+        gateway = src if src in known else dst if dst in known else None
+        found.append(
+            Change(sim_ns, src or "", dst or "", gateway, _kind(old, new, src in known), old_ns, new_ns)
+        )
+    return found
+
+
+def _kind(old: str | None, new: str | None, is_from: bool) -> Kind:
+    if new is None:
+        return "lost"
+    if old is None:
+        return "found"
+    before, after = ((path.split(">")[1:2] if is_from else path.split(">")[-2:-1]) for path in (old, new))
+    return "reroute" if before == after else "handover"

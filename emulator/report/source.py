@@ -1,0 +1,131 @@
+"""What a report is made from: a record as far as it can be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ..errors import InputError
+from ..reading import RECORD, parse_json, read_text
+from ..record import files, shape
+from ..record.parts import Parts
+from ..record.soundness import Window, from_dicts
+from ..results import load
+from .groups import Floats
+
+SAMPLE_COLUMNS = (
+    "sim_ns", "sent_mono_ns", "kind", "src", "dst", "ok", "error", "path", "path_backward", "hops",
+    "propagation_ns", "measured_ns", "remainder_ns", "bytes_up", "bytes_down", "sound",
+)  # fmt: skip
+
+
+@dataclass
+class Source:
+    """``header``: of run.json each key that is as it should be; ``summary``: empty where there is none.
+
+    ``missing``: sentences on what could not be read.
+    """
+
+    path: Path
+    run_id: str
+    version: str
+    form: int | None
+    header: dict[str, Any]
+    summary: dict[str, Any]
+    is_finished: bool
+    events: list[dict[str, Any]]
+    windows: list[Window]
+    samples: pa.Table
+    path_changes: pa.Table
+    pairs: pa.Table
+    answers: pa.Table
+    links: pa.Table
+    platforms: pa.Table
+    training: pa.Table
+    missing: list[str] = field(default_factory=list)
+
+    def known(self, key: str, otherwise: Any = None) -> Any:
+        """Of the summary, or of run.json where there is no summary."""
+        return self.summary.get(key, self.header.get(key, otherwise))
+
+    @property
+    def gateways(self) -> tuple[str, ...]:
+        named = self.header.get("gateways") or [row["gateway"] for row in self.summary.get("gateways", [])]
+        return tuple(str(name) for name in named)
+
+
+def read(run: Path | str) -> Source:
+    """InputError only where there is nothing of a run."""
+    results = load(run)
+    parts = Parts(results.path)
+    events = parts.lines(files.EVENTS, shape.EVENT, "faults may be missing", is_whole=False)
+    windows = from_dicts(
+        parts.lines(files.WINDOWS, shape.WINDOW, "late moments may be missing", is_whole=False)
+    )
+    source = Source(
+        results.path, results.run_id, results.version, results.format, _header(results.path),
+        results.summary, results.is_finished, events, windows,
+        results.table(files.SAMPLES, SAMPLE_COLUMNS),
+        *(
+            results.table(name)
+            for name in (
+                files.PATH_CHANGES, files.PAIRS.removesuffix(".parquet"), files.ANSWERS, files.LINKS,
+                files.PLATFORMS, files.TRAINING,
+            )
+        ),
+    )  # fmt: skip
+    source.missing = list(dict.fromkeys([*results.missing, *parts.notes]))
+    return source
+
+
+def _header(path: Path) -> dict[str, Any]:
+    """What of run.json has the shape that it should have; another version may have written it."""
+    try:
+        value = parse_json(read_text(path / files.RUN, RECORD), RECORD, path / files.RUN)
+    except (FileNotFoundError, InputError):
+        return {}  # load() has said so
+    if not isinstance(value, dict):
+        return {}
+    optional = {
+        key: wanted.shape if isinstance(wanted, shape.Optional) else wanted
+        for key, wanted in shape.RUN.items()
+    }
+    return {
+        key: value[key]
+        for key, wanted in optional.items()
+        if key in value and shape.problem(value[key], wanted) is None
+    }
+
+
+def column(table: pa.Table, name: str) -> Floats:
+    """(n,) float64; NaN for null, and for all of a column that is not there.  Exact up to 2^53."""
+    if name not in table.schema.names:
+        return np.full(len(table), np.nan)
+    return np.asarray(table[name].cast(pa.float64()).to_numpy(), np.float64)
+
+
+def flags(table: pa.Table, name: str, otherwise: bool) -> np.ndarray:
+    """(n,) bool; ``otherwise`` for null, and where the column is not there."""
+    if name not in table.schema.names:
+        return np.full(len(table), otherwise)
+    return np.asarray(table[name].fill_null(otherwise).to_numpy(), bool)
+
+
+def codes(table: pa.Table, name: str) -> tuple[np.ndarray, list[str]]:
+    """(n,) int64 numbers of texts, -1 for null, and the texts."""
+    if name not in table.schema.names or not len(table):
+        return np.full(len(table), -1, np.int64), []
+    values = table[name]
+    if not pa.types.is_dictionary(values.type):
+        values = values.dictionary_encode()
+    whole = values.unify_dictionaries().combine_chunks()
+    if isinstance(whole, pa.ChunkedArray):
+        whole = whole.chunk(0)
+    return (
+        np.asarray(whole.indices.fill_null(-1).to_numpy(zero_copy_only=False), np.int64),
+        whole.dictionary.to_pylist(),
+    )

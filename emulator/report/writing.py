@@ -1,0 +1,67 @@
+"""A report written to a file: whole or not at all, through no link, over nothing but an earlier report."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..callers import who_called
+from ..errors import FailureError, InputError
+from ..safe_files import Folder
+from ..shown import plain
+from . import as_json, html, markdown
+
+_MARKERS = tuple(each.encode() for each in (html.MARKER, markdown.MARKER, f'"{as_json.MARKER}"'))
+_LOOKED_AT = 4096  # bytes: each marker stands among the first
+
+
+def check(path: Path, key: str) -> None:
+    """InputError where ``write`` would refuse it, ``key`` being the option that named it."""
+    with _reached(path, key):
+        pass
+
+
+def write(path: Path, text: str, key: str) -> int:
+    """How many bytes; InputError where something else is there."""
+    data = text.encode(errors="backslashreplace")
+    with _reached(path, key) as folder, folder.replacing(path.name) as file:
+        file.write(data)
+        if (owner := who_called()) is not None:
+            os.fchown(file.fileno(), *owner)
+    return len(data)
+
+
+@contextmanager
+def _reached(path: Path, key: str) -> Iterator[Folder]:
+    shown = plain(str(path), 4096)
+    if path.name in ("", ".."):
+        raise InputError(f"{shown} names no file: write one, as report.html", key=key)
+    try:
+        with Folder.reach(path.parent) as folder:
+            _refuse_what_is_no_report(folder, path.name, shown, key)
+            yield folder
+    except FileNotFoundError:
+        raise InputError(f"cannot write {shown}: there is no such folder", key=key) from None
+    except OSError as error:
+        raise FailureError(f"cannot write {shown}: {error.strerror}") from error
+
+
+def _refuse_what_is_no_report(folder: Folder, name: str, shown: str, key: str) -> None:
+    if not folder.is_there(name):
+        return
+    if folder.is_link(name) or folder.is_folder(name):
+        what = "a link" if folder.is_link(name) else "a folder"
+        raise InputError(f"{shown} is {what}: name a file of its own", key=key)
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    fd = os.open(name, flags, dir_fd=folder.fd)
+    with os.fdopen(fd, "rb") as file:
+        is_regular = stat.S_ISREG(os.fstat(fd).st_mode)
+        head = file.read(_LOOKED_AT) if is_regular else b""
+    if not is_regular or not any(marker in head for marker in _MARKERS):
+        raise InputError(
+            f"{shown} is there already, and is no report of orbitmesh: name another file, or remove it",
+            key=key,
+        )
