@@ -26,6 +26,10 @@ EXAMPLE = (
 )
 
 
+class By(StrEnum):
+    GATEWAY = "gateway"
+
+
 class IfNotKnown(StrEnum):
     PASS = "pass"
     FAIL = "fail"
@@ -67,6 +71,9 @@ def compare(
             help="Latencies without samples of moments in which the emulation was late, or with them.",
         ),
     ] = True,
+    by: Annotated[
+        By | None, typer.Option("--by", help="Rows of each gateway, too: they show where a difference is.")
+    ] = None,
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write a page that stands alone, too.")
     ] = None,
@@ -95,7 +102,7 @@ def compare(
     with working("comparing (Ctrl-C ends it)"):
         base, *rest = read_runs([*folders, *more])
         others, repeats = rest[: len(folders) - 1], rest[len(folders) - 1 :]
-        found = compared(base, others, repeats, sound_only=sound_only)
+        found = compared(base, others, repeats, sound_only=sound_only, by_gateway=by is By.GATEWAY)
     check_words(thresholds, [row for each in found.others for row in each.rows])
     judged = [one for each in found.others for one in judge(thresholds, each.run.name, each.rows)]
     if html is not None:

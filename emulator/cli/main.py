@@ -44,6 +44,7 @@ from . import (
     report,
     run,
     scenarios,
+    sla,
     status,
     top,
     trace,
@@ -117,6 +118,7 @@ VERBS: tuple[tuple[str, Callable[..., None], str, str], ...] = (
     ("list", list.list_runs, list.EXAMPLE, _RECORD),
     ("report", report.report, report.EXAMPLE, _RECORD),
     ("compare", compare.compare, compare.EXAMPLE, _RECORD),
+    ("sla", sla.sla, sla.EXAMPLE, _RECORD),
     ("clean", clean.clean, clean.EXAMPLE, _RECORD),
 )
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from zlib import crc32
 
 import numpy as np
+import pyarrow as pa
 
+from ..shown import plain
 from .differing import Difference, differences
 from .latencies import AT, PAIR, Asked, Values, latency_rows
 from .noise import again_floor, links_floor_ns
@@ -39,19 +41,21 @@ class Comparison:
 
 
 def compare(
-    base: Run, others: Sequence[Run], again: Sequence[Run] = (), *, sound_only: bool = True
-) -> Comparison:
+    base: Run, others: Sequence[Run], again: Sequence[Run] = (), *, sound_only: bool = True,
+    by_gateway: bool = False,
+) -> Comparison:  # fmt: skip
     """Rows of all others together are one family: see ``rows.judged``."""
     found = []
     for other in others:
         reason = unpaired_because(base, other)
-        rows, share = _rows(base, other, again, reason, sound_only)
+        beside = _Beside(base, other, again, reason, sound_only)
+        rows = [*beside.rows(by_gateway=by_gateway)]
         if reason:
             said = f"not paired: {reason}; each run's blocks of time are drawn by themselves"
         else:
             said = (
-                f"paired by instant and pair: {100 * share:.1f} % of the samples have one of the other run "
-                "within half an interval; the same blocks of time are drawn of both"
+                f"paired by instant and pair: {100 * beside.paired_ratio:.1f} % of the samples have one of "
+                "the other run within half an interval; the same blocks of time are drawn of both"
             )
         found.append((other, rows, said))
     verdicts = iter(judged([row for _, rows, _ in found for row in rows]))
@@ -78,37 +82,94 @@ def unpaired_because(a: Run, b: Run) -> str:
     return ""
 
 
+@dataclass
+class _Beside:
+    """Of which rows are taken.  ``reason``: why samples are not paired, "" where they are."""
+
+    a: Run
+    b: Run
+    again: Sequence[Run]
+    reason: str
+    sound_only: bool
+    paired: list[tuple[int, float]] = field(default_factory=list)  # of how many samples which share was
+
+    @property
+    def paired_ratio(self) -> float:
+        n = sum(count for count, _ in self.paired)
+        return sum(count * share for count, share in self.paired) / n if n else 0.0
+
+    def rows(self, *, by_gateway: bool) -> Iterator[Row]:
+        for kind in dict.fromkeys([*self.a.by_kind, *self.b.by_kind]):
+            mine, theirs, *others = (run.by_kind.get(kind) for run in (self.a, self.b, *self.again))
+            yield from self._of_group(kind, "", mine, theirs, others, by_gateway)
+        for name in dict.fromkeys([*self.a.by_class, *self.b.by_class]):
+            mine, theirs, *others = (run.by_class.get(name) for run in (self.a, self.b, *self.again))
+            yield from self._of_group("", name, mine, theirs, others, by_gateway)
+        yield availability_row(self.a, self.b)
+        yield from lateness_rows(self.a, self.b, self.again)
+
+    def _of_group(
+        self, kind: str, name: str, mine: Measured | None, theirs: Measured | None,
+        others: Sequence[Measured | None], by_gateway: bool,
+    ) -> Iterator[Row]:  # fmt: skip
+        """Of a kind of probe or a class of customers: of all, and of each gateway."""
+        sides = [each if each is not None else _empty(name) for each in (mine, theirs)]
+        again = [each for each in others if each is not None]
+        yield from self._of_sides(kind, name, "", sides, again)
+        for gateway in sorted({*sides[0].gateways, *sides[1].gateways}) if by_gateway else ():
+            some = [each.only(each.at_node(gateway)) for each in (*sides, *again)]
+            yield from self._of_sides(kind, name, gateway, some[:2], some[2:])
+
+    def _of_sides(
+        self, kind: str, name: str, where: str, sides: Sequence[Measured], again: Sequence[Measured]
+    ) -> Iterator[Row]:
+        figures = ((kind, "", ""),) if kind else (("ttft", name, "ttft"), ("answer", name, "answer"))
+        for figure, of, value in figures:
+            for row in self._of_values(figure, of, where, value, sides, again):
+                yield replace(row, where=plain(where))
+        lost, of = ("lost", kind) if kind else ("unanswered", name)
+        yield replace(_of_lost(lost, of, where, sides, again, not self.reason), where=plain(where))
+
+    def _of_values(
+        self, figure: str, of: str, where: str, value: str, sides: Sequence[Measured],
+        again: Sequence[Measured],
+    ) -> Iterator[Row]:  # fmt: skip
+        mine, theirs = (_usable(side, value, self.sound_only) for side in sides)
+        first, second = mine, theirs
+        fewest, paired = min(len(first), len(second)), False
+        if not self.reason and fewest:
+            streams = common_codes(*([each.names["src"], each.names["far"]] for each in (first, second)))
+            # a request is known by its number, whenever it was sent; a probe by its instant
+            most_ns = 10**9 if of else None
+            rows_a, rows_b = nearest(streams[0], first.when_ns, streams[1], second.when_ns, most_ns)
+            self.paired.append((fewest, len(rows_a) / fewest))
+            if paired := len(rows_a) >= LEAST_PAIRED_RATIO * fewest:
+                first, second = first.only(rows_a), second.only(rows_b)
+        more = [_usable(each, value, self.sound_only).values_ns[value] for each in again]
+        floors = {}
+        for at in (*AT, PAIR):
+            q = AT.get(at, 0.5)
+            links = max(links_floor_ns(run.summary, q, first.hops) for run in (self.a, self.b))
+            known = [each for each in (mine.values_ns[value], *more) if len(each)]
+            floors[at] = max(links, again_floor([float(np.quantile(each, q)) for each in known]))
+        asked = Asked(figure, of, _seed(figure, of, where), floors, len(more) >= 2)
+        yield from latency_rows(
+            asked,
+            *(Values(each.when_ns, each.values_ns[value], each.rest_ns) for each in (first, second)),
+            paired=paired,
+        )
+
+
 def _seed(*words: str) -> tuple[int, ...]:
     return tuple(crc32(word.encode()) for word in words)
 
 
-def _rows(a: Run, b: Run, again: Sequence[Run], reason: str, sound_only: bool) -> tuple[list[Row], float]:
-    found: list[Row] = []
-    shares: list[tuple[int, float]] = []
-    for kind in dict.fromkeys([*a.by_kind, *b.by_kind]):
-        sides = [run.by_kind.get(kind, _empty(("",))) for run in (a, b)]
-        others = [run.by_kind[kind] for run in again if kind in run.by_kind]
-        found += _of_values(kind, "", "", sides, others, a, b, reason, sound_only, shares)
-        found.append(_of_lost("lost", kind, sides, others, not reason))
-    for name in dict.fromkeys([*a.by_class, *b.by_class]):
-        sides = [run.by_class.get(name, _empty(("ttft", "answer"))) for run in (a, b)]
-        others = [run.by_class[name] for run in again if name in run.by_class]
-        for value in ("ttft", "answer"):
-            found += _of_values(value, name, value, sides, others, a, b, reason, sound_only, shares)
-        found.append(_of_lost("unanswered", name, sides, others, not reason))
-    found.append(availability_row(a, b))
-    found += lateness_rows(a, b, again)
-    n = sum(count for count, _ in shares)
-    return found, sum(count * share for count, share in shares) / n if n else 0.0
-
-
-def _empty(values: Sequence[str]) -> Measured:
-    import pyarrow as pa
-
+def _empty(name: str) -> Measured:
     none = pa.chunked_array([pa.array([], pa.string())])
     return Measured(
         dict.fromkeys(("src", "far", "dst"), none), np.zeros(0, np.int64), np.zeros(0, bool),
-        np.zeros(0, bool), {name: np.zeros(0) for name in values}, np.zeros(0),
+        np.zeros(0, bool), {value: np.zeros(0) for value in (("ttft", "answer") if name else ("",))},
+        np.zeros(0),
     )  # fmt: skip
 
 
@@ -117,38 +178,10 @@ def _usable(side: Measured, value: str, sound_only: bool) -> Measured:
     return side.only(rows & side.sound if sound_only else rows)
 
 
-def _of_values(
-    figure: str, of: str, value: str, sides: Sequence[Measured], again: Sequence[Measured], a: Run, b: Run,
-    reason: str, sound_only: bool, shares: list[tuple[int, float]],
-) -> Iterator[Row]:  # fmt: skip
-    first, second = (_usable(side, value, sound_only) for side in sides)
-    fewest, paired = min(len(first), len(second)), False
-    if not reason and fewest:
-        streams = common_codes(*([each.names["src"], each.names["far"]] for each in (first, second)))
-        # a request is known by its number, whenever it was sent; a probe by its instant
-        most_ns = 10**9 if of else None
-        rows_a, rows_b = nearest(streams[0], first.when_ns, streams[1], second.when_ns, most_ns)
-        shares.append((fewest, len(rows_a) / fewest))
-        if paired := len(rows_a) >= LEAST_PAIRED_RATIO * fewest:
-            first, second = first.only(rows_a), second.only(rows_b)
-    more = [_usable(each, value, sound_only).values_ns[value] for each in again]
-    mine = _usable(sides[0], value, sound_only).values_ns[value]
-    floors = {}
-    for at in (*AT, PAIR):
-        q = AT.get(at, 0.5)
-        links = max(links_floor_ns(run.summary, q, first.hops) for run in (a, b))
-        scatter = again_floor([float(np.quantile(each, q)) for each in (mine, *more) if len(each)])
-        floors[at] = max(links, scatter)
-    asked = Asked(figure, of, _seed(figure, of), floors, len(more) >= 2)
-    yield from latency_rows(asked, *(_values(each, value) for each in (first, second)), paired=paired)
-
-
-def _values(side: Measured, value: str) -> Values:
-    return Values(side.when_ns, side.values_ns[value], side.rest_ns)
-
-
-def _of_lost(figure: str, of: str, sides: Sequence[Measured], again: Sequence[Measured], joint: bool) -> Row:
+def _of_lost(
+    figure: str, of: str, where: str, sides: Sequence[Measured], again: Sequence[Measured], joint: bool
+) -> Row:
     """Of all that were sent, sound or not: what waits in vain for a second meets more windows than others."""
     lost = [float((~each.ok).mean()) for each in (sides[0], *again) if len(each)]
     a, b = ((side.when_ns, ~side.ok) for side in sides)
-    return share_row(figure, of, _seed(figure, of), again_floor(lost), a, b, paired=joint)
+    return share_row(figure, of, _seed(figure, of, where), again_floor(lost), a, b, paired=joint)

@@ -92,7 +92,9 @@ def _text(value: Any, key: str = "") -> str:
     if value is None:
         return _NOTHING
     if isinstance(value, Mapping):
-        inside = ", ".join(f"{name} = {_text(each, str(name))}" for name, each in list(value.items())[:20])
+        inside = ", ".join(
+            f"{name} = {_text(each, str(name))}" for name, each in [*value.items()][:20] if each is not None
+        )
         return plain(f"{{{inside}}}")
     if isinstance(value, bool):
         return str(value).lower()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -109,8 +110,8 @@ def latency_rows(asked: Asked, a: Values, b: Values, *, paired: bool) -> Iterato
         )
         if moments < LEAST_MOMENTS:
             short = (
-                f"the samples beyond it come from {moments:.1f} moments, and it takes {LEAST_MOMENTS}: "
-                "a longer run has more"
+                f"the samples beyond it come from {math.floor(10 * moments) / 10:g} moments, and it takes "
+                f"{LEAST_MOMENTS}: a longer run has more"
             )
         elif times_a.is_long or times_b.is_long:
             why = LONG

@@ -50,13 +50,14 @@ class Row:
     blocks: int | None = None
     block_ns: int | None = None
     why: str = ""
+    where: str = ""  # the gateway; "" of all
 
     @property
     def name(self) -> str:
         words = (self.of, self.figure, self.at) if self.figure in ("ttft", "answer") else (
             self.figure, self.of, self.at
         )  # fmt: skip
-        return " ".join(word for word in words if word)
+        return " ".join(word for word in (*words, self.where) if word)
 
     @property
     def change_ratio(self) -> float | None:

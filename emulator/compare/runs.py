@@ -35,6 +35,15 @@ _ANSWERS = (
 )  # fmt: skip
 
 
+def is_gateway(name: str) -> bool:
+    return name.startswith("gw-")
+
+
+def is_in(column: pa.ChunkedArray, wanted: Sequence[str]) -> Bools:
+    found: Bools = pc.is_in(column, value_set=pa.array(wanted, pa.string())).to_numpy()
+    return found
+
+
 @dataclass(eq=False)
 class Measured:
     """Of one kind of probe, or one class of customers, in any order; NaN where there is none."""
@@ -49,6 +58,16 @@ class Measured:
 
     def __len__(self) -> int:
         return len(self.ok)
+
+    @cached_property
+    def gateways(self) -> tuple[str, ...]:
+        """Those that measured, or were measured, by name."""
+        ends = (pc.unique(self.names[end]).to_pylist() for end in ("src", "dst"))
+        return tuple({name for names in ends for name in names if name is not None and is_gateway(name)})
+
+    def at_node(self, name: str) -> Bools:
+        """Which rows have it at one of their ends."""
+        return is_in(self.names["src"], [name]) | is_in(self.names["dst"], [name])
 
     def only(self, rows: Bools | Ints) -> Measured:
         taken = pa.array(np.flatnonzero(rows) if rows.dtype == np.bool_ else rows)

@@ -16,8 +16,8 @@ COLUMNS = (
     "samples",
 )  # fmt: skip
 FIELDS = (
-    "run", "figure", "of", "at", "unit", "base", "other", "difference", "change_ratio", "low", "high",
-    "floor", "more_than_noise", "p", "p_adjusted", "samples_base", "samples_other", "samples_needed",
+    "run", "figure", "of", "at", "where", "unit", "base", "other", "difference", "change_ratio", "low",
+    "high", "floor", "more_than_noise", "p", "p_adjusted", "samples_base", "samples_other", "samples_needed",
     "paired", "blocks", "block_ns", "why",
 )  # fmt: skip
 

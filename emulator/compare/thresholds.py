@@ -40,7 +40,7 @@ class Threshold:
     def matches(self, row: Row) -> bool:
         """All its words are the row's; what is the machine's own is meant only where it is named."""
         named = row.figure in self.words or row.figure != MACHINE
-        return named and {*self.words} <= {row.figure, row.of, row.at}
+        return named and {*self.words} <= {row.figure, row.of, row.at, row.where}
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,9 @@ def threshold(text: str) -> Threshold:
 
 def check_words(thresholds: Iterable[Threshold], rows: Sequence[Row]) -> None:
     """InputError for one that no row answers to: a name misspelt would be within for ever."""
-    known = list(dict.fromkeys(word for row in rows for word in (row.figure, row.of, row.at) if word))
+    known = list(
+        dict.fromkeys(word for row in rows for word in (row.figure, row.of, row.at, row.where) if word)
+    )
     for each in thresholds:
         for word in each.words:
             if word not in known:

@@ -58,6 +58,22 @@ def test_a_changed_delay_is_found_and_what_was_changed_is_named(base: Path, tmp_
     assert "delay = 2000000 ns" in found.differences[0].other
 
 
+def test_by_gateway_it_shows_where_the_difference_is(base: Path, tmp_path: Path) -> None:
+    other = run(tmp_path / "one", Model(noise=2))
+    table = pq.read_table(other / "samples.parquet").to_pydict()
+    for i, dst in enumerate(table["dst"]):
+        table["measured_ns"][i] += 10_000_000 * (dst == "gw-tokyo")
+    pq.write_table(filled(table, len(table["dst"]), SAMPLES), other / "samples.parquet")
+    first, second = read_runs([base, other])
+    (found,) = compare(first, [second], by_gateway=True).others
+    told = {each.name: each for each in found.rows}
+    assert told["udp pair gw-tokyo"].more is More.YES
+    assert told["udp pair gw-tokyo"].difference == pytest.approx(10e6, rel=0.05)
+    assert told["udp pair gw-london"].more is More.NO
+    assert told["lost udp gw-london"].samples_base == 2000
+    assert len(told) == len(found.rows)
+
+
 def test_more_losses_are_found(base: Path, tmp_path: Path) -> None:
     found = against(base, run(tmp_path / "lossy", Model(noise=2, lost_ratio=0.02)))
     lost = row(found, "lost udp")
