@@ -76,17 +76,20 @@ def web(
 def _serve(run: str | None, options: WebOptions, *, is_to_open: bool) -> None:
     import asyncio
 
-    from ..control.client import chosen
+    from ..control.client import Client, chosen
+    from ..safe_files import Folder
     from ..web.listening import WebListening
     from ..web.live import LiveSource
     from ..web.serving import give_way, serve
     from ..web.source import Source
 
     run_id = chosen(run).run_id
+    with Client.connect(run_id) as client:
+        folder = Folder.reach(Path(client.status()["out"]))
     listening = WebListening.open(options)
 
     async def opened() -> Source:
-        source = LiveSource(run_id, can_control=listening.can_control)
+        source = LiveSource(run_id, can_control=listening.can_control, folder=folder)
         await source.open()
         say(f"{run_id}: the live page is at\n  {listening.url}\n(Ctrl-C ends it; the mesh goes on)")
         return source

@@ -11,8 +11,9 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from orbitmesh.web.v1 import web_pb2 as pb
@@ -25,11 +26,13 @@ from ..epoch import Epoch
 from ..errors import FailureError, OrbitmeshError, RunEnded
 from ..feed.feed import Entry, Missed
 from ..feed.opened import opened
+from ..safe_files import Folder
 from . import messages
 from .epochs import EpochWriter
 from .live_asks import LiveAsks
 from .mesh import Shown
 from .messages import told
+from .tail import SampleTail
 from .viewer import Viewer
 
 log = logging.getLogger(__name__)
@@ -53,12 +56,20 @@ class Standing:
     ways: dict[tuple[int, int], bytes] = field(default_factory=dict)
     layers: dict[tuple[int, int], bytes] = field(default_factory=dict)
 
+    def forget_others(self, viewers: Iterable[Viewer]) -> None:
+        """Than what somebody still looks at."""
+        viewers = [*viewers]
+        pairs, shown = {p for v in viewers for p in v.pairs}, {v.shown for v in viewers}
+        self.ways = {pair: data for pair, data in self.ways.items() if pair in pairs}
+        self.layers = {each: data for each, data in self.layers.items() if each in shown}
+
 
 class LiveSource:
     """Its own thread reads and makes messages; all else is for the event loop's thread."""
 
-    def __init__(self, run_id: str, *, can_control: bool) -> None:
-        self.run_id, self.can_control = run_id, can_control
+    def __init__(self, run_id: str, *, can_control: bool, folder: Folder | None = None) -> None:
+        """``folder``: the run's, opened while this process might; None: it is reached by its path."""
+        self.run_id, self.can_control, self._folder = run_id, can_control, folder
         self.ended, self.reason = asyncio.Event(), ""
         self.doors = Doors(run_id)
         self.standing = Standing()
@@ -70,7 +81,6 @@ class LiveSource:
         self._loop = asyncio.get_running_loop()
         self._events: deque[tuple[int, bytes]] = deque(maxlen=_MOST_EVENTS)
         self._stands = asyncio.Event()
-        self._asks = LiveAsks(self)
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._closing = False
         self._client: Client | None = None
@@ -84,6 +94,10 @@ class LiveSource:
         self.nodes = self.shown.nodes
         self._static = [*messages.nodes(self.nodes)]
         self.writer = EpochWriter(self.shown)
+        self.asks = LiveAsks(self)
+        folder = Path(self.status["out"]) if self._folder is None else self._folder.anchored
+        self.tail = SampleTail(folder)
+        self._reading = asyncio.Lock()
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
         self._thread.start()
 
@@ -112,9 +126,12 @@ class LiveSource:
         viewer.put_all([told(hello=self._hello()), *self._static, *self.whole(viewer)])
         viewer.put_all(data for number, data in self._events if number > after_event)
         self.viewers.add(viewer)
+        viewer.put_all(await self._history())
 
     def leave(self, viewer: Viewer) -> None:
         self.viewers.discard(viewer)
+        self.asks.anew(self.viewers)
+        self.standing.forget_others(self.viewers)
         self._n_viewers -= 1
         self._left_s = time.monotonic()
 
@@ -126,7 +143,20 @@ class LiveSource:
         return [each for each in (s.links, now, s.status, s.interventions, *shown, *ways) if each]
 
     async def ask(self, viewer: Viewer, what: str, request: Any) -> dict[str, Any]:
-        return await self._asks.answer(viewer, what, request)
+        return await self.asks.answer(viewer, what, request)
+
+    async def _history(self) -> list[bytes]:
+        """Read anew for who comes: what was told since is in it too, and is the same."""
+        gateways = self.nodes.names[self.nodes.n_satellites :]
+        async with self._reading:
+            found = await asyncio.to_thread(SampleTail(self.tail.run_folder).history, gateways)
+        n = self.nodes.n_satellites
+        return [
+            messages.series(
+                pb.SERIES_KIND_LATENCY, n + each.gateway, each.sim_s, each.measured_ms, each.physical_ms
+            )
+            for each in found
+        ]
 
     def _hello(self) -> Any:
         status = self.status
@@ -140,7 +170,7 @@ class LiveSource:
             step_ns=self.shown.scenario.run.step_ns,
             plane=status["plane"],
             backend=status["backend"],
-            layers=self._asks.layers,
+            layers=self.asks.layers,
             notes=self._notes(),
         )
 
@@ -207,14 +237,14 @@ class LiveSource:
             if isinstance(news, Entry):
                 reader.take(news)
         reader.intervened()
-        self._call(self._stands.set)
+        self.call(self._stands.set)
         while not self._closing and not watching.is_at_end:
             if not self._n_viewers and time.monotonic() - self._left_s > _IDLE_S:
-                self._call(self._stands.clear)
+                self.call(self._stands.clear)
                 return watching.position or 0
             news = watching.read(_READ_S)
             if isinstance(news, Missed):
-                self._call(self._tell, told(missed=pb.Missed(entries=len(news))))
+                self.call(self._tell, told(missed=pb.Missed(entries=len(news))))
             elif news is not None:
                 reader.take(news)
         watching.close()
@@ -227,7 +257,7 @@ class LiveSource:
             if isinstance(news, Entry) and news.kind == "event" and news.number < end:
                 reader.take(news)
 
-    def _call(self, do: Callable[..., None], *arguments: Any) -> None:
+    def call(self, do: Callable[..., None], *arguments: Any) -> None:
         """In the loop's thread, before anything else is read: it is not to be outrun."""
         done = threading.Event()
 
@@ -274,6 +304,18 @@ class LiveSource:
         self._events.append((number, message))
         self._tell(message)
 
+    def take_layer(self, shown: tuple[int, int], message: bytes) -> None:
+        self.standing.layers[shown] = message
+        for viewer in self.viewers:
+            if viewer.shown == shown:
+                viewer.put(message)
+
+    def take_way(self, pair: tuple[int, int], message: bytes) -> None:
+        self.standing.ways[pair] = message
+        for viewer in self.viewers:
+            if pair in viewer.pairs:
+                viewer.put(message)
+
     def take_interventions(self, message: bytes, epoch: bytes) -> None:
         if message != self.standing.interventions:
             self.standing.interventions = message
@@ -301,15 +343,15 @@ class _Reader:
                 course = Course(value["t0_sim_ns"], value["t0_mono_ns"], value["ratio"])
                 is_later = self._writer.epoch is not None and course.sim_ns >= self._writer.epoch.sim_ns
                 message = self._writer.message(course, course.sim_ns) if is_later else b""
-                source._call(source.take_course, course, message)
+                source.call(source.take_course, course, message)
             case "status":
                 if self._is_stale and time.monotonic() - self._looked_s > _ANEW_S:
                     self.intervened()
-                source._call(source.take_status, value, messages.status(value, source.nodes))
+                source.call(source.take_status, value, messages.status(value, source.nodes))
             case "event":
                 now_ns = source._now_sim_ns()
                 message = messages.event(entry.number + 1, value, source.nodes, now_ns)
-                source._call(source.take_event, entry.number + 1, message)
+                source.call(source.take_event, entry.number + 1, message)
                 if value["event"].startswith("intervention"):
                     self._is_stale = True
                     if time.monotonic() - self._looked_s > _ANEW_S:
@@ -324,10 +366,10 @@ class _Reader:
         source, value = self._source, entry.value
         epoch = opened(entry)
         course = Course(value["t0_sim_ns"] or epoch.sim_ns, value["t0_mono_ns"], value["ratio"])
-        is_other = self._writer.take(epoch, source._asks.wanted_rows(epoch))
+        is_other = self._writer.take(epoch, source.asks.wanted_rows(epoch))
         links = self._writer.links_message if is_other else b""
-        source._call(source.take_epoch, epoch, course, links, self._writer.message(course))
-        source._asks.follow(epoch)
+        source.call(source.take_epoch, epoch, course, links, self._writer.message(course))
+        source.asks.follow(epoch)
 
     def intervened(self) -> None:
         """What is failed or changed now, asked anew."""
@@ -344,4 +386,4 @@ class _Reader:
             log.warning("what is failed or changed cannot be asked: %s", error)
             return
         epoch = self._writer.message(source.course) if self._writer.epoch is not None else b""
-        source._call(source.take_interventions, messages.interventions(listed[:_MOST_INTERVENTIONS]), epoch)
+        source.call(source.take_interventions, messages.interventions(listed[:_MOST_INTERVENTIONS]), epoch)

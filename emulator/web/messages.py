@@ -13,6 +13,7 @@ from ..epoch import NS_PER_S, Epoch, Float64, Int64, LinkKind, Links, Nodes
 from ..event_lines import event_line, nodes_of
 from ..orbit.frames import gmst82_rad
 from ..orbit.sun import sun_direction_itrs
+from ..record.totals import IN_TARGET, MISSED, REFUSED
 
 NODES_PER_MESSAGE = 65_536
 
@@ -23,10 +24,6 @@ _STATUS = (
 _GATEWAY = (
     "satellites", "samples", "lost", "physical_p50_ns", "udp_p50_ns", "udp_p99_ns", "grpc_p50_ns",
     "grpc_p99_ns", "task_p50_ns", "task_p99_ns", "remainder_p50_ns",
-)  # fmt: skip
-_CLASS = (
-    "name", "asked", "answered", "refused", "in_time", "ttft_p50_ns", "ttft_p99_ns", "answer_p99_ns",
-    "verdict", "cause",
 )  # fmt: skip
 
 
@@ -134,9 +131,55 @@ def status(of: Mapping[str, Any], nodes: Nodes, doubts: Sequence[str] = ()) -> b
             samples=digest.get("samples", 0),
             lost=digest.get("lost", 0),
             gateways=gateways,
-            classes=[pb.ClassFigures(**_known(row, _CLASS)) for row in digest.get("classes", ())],
+            classes=[*_classes(digest.get("totals") or {})],
             doubts=[*doubts, *_doubts(of)],
             **_known(of, _STATUS),
+        )
+    )
+
+
+def _classes(totals: Mapping[str, Any]) -> Iterator[Any]:
+    """Of customers, from the counters of a digest."""
+    edges_ns = totals.get("edges_ns", ())
+    for row in totals.get("customers", ()):
+        outcomes = row["outcomes"]
+        in_time, asked = outcomes[IN_TARGET], sum(outcomes.values())
+        share = row.get("asked_for")
+        quantiles = {
+            "ttft_p50_ns": quantile_ns(row["first_token"]["counts"], edges_ns, 0.5),
+            "ttft_p99_ns": quantile_ns(row["first_token"]["counts"], edges_ns, 0.99),
+            "answer_p99_ns": quantile_ns(row["answer"]["counts"], edges_ns, 0.99),
+        }
+        yield pb.ClassFigures(
+            name=row["customer_class"],
+            asked=asked,
+            answered=in_time + outcomes[MISSED],
+            refused=outcomes[REFUSED],
+            in_time=in_time,
+            verdict="" if share is None or not asked else "met" if in_time >= share * asked else "missed",
+            **_known(quantiles, tuple(quantiles)),
+        )
+
+
+def quantile_ns(counts: Sequence[int], edges_ns: Sequence[int], share: float) -> float | None:
+    """Within the bin that it falls in, as if its values were spread evenly; None: nothing counted, or beyond
+    the last edge."""
+    left, before = share * sum(counts), 0
+    for n, edge_ns in zip(counts, edges_ns, strict=False):
+        if n and left <= n:
+            return before + (edge_ns - before) * left / n
+        left, before = left - n, edge_ns
+    return None
+
+
+def series(kind: int, gateway: int, sim_s: Any, value: Any, beside: Any) -> bytes:
+    return told(
+        series=pb.Series(
+            kind=kind,
+            gateway_node=gateway,
+            sim_s_f64le=np.ascontiguousarray(sim_s, "<f8").tobytes(),
+            value_f32le=f32(value),
+            beside_f32le=f32(beside),
         )
     )
 

@@ -7,9 +7,11 @@ import asyncio
 import signal
 import socket
 import sys
+from pathlib import Path
 
 from ..control.api.settings import unpickled
 from ..errors import OrbitmeshError
+from ..safe_files import Folder
 from .listening import WebSettings
 from .live import LiveSource
 from .serving import give_way, log_as, serve
@@ -17,11 +19,12 @@ from .source import Source
 
 
 async def _serve(arguments: argparse.Namespace, settings: WebSettings) -> None:
+    folder = Folder(arguments.folder_fd, Path(settings.run_id))
     until, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.add_reader(arguments.control_fd, until.set)  # the run says nothing there: its end
 
     async def opened() -> Source:
-        source = LiveSource(settings.run_id, can_control=settings.can_control)
+        source = LiveSource(settings.run_id, can_control=settings.can_control, folder=folder)
         await source.open()
         return source
 

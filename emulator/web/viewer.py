@@ -20,14 +20,14 @@ STALL_S = 30.0  # for a message to go
 MOST_PAIRS = 8
 
 Pair = tuple[int, int]
-Shown = tuple[int, int]  # kind of layer, gateway
+LayerOf = tuple[int, int]  # its kind, a gateway
 
 
 class Viewer:
     """For the event loop's thread."""
 
     def __init__(self) -> None:
-        self.shown: Shown | None = None
+        self.shown: LayerOf | None = None
         self.pairs: tuple[Pair, ...] = ()
         self.picked: int | None = None
         self._waiting: deque[bytes] = deque()

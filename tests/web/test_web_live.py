@@ -155,3 +155,87 @@ def test_pages_are_told_that_the_run_has_ended(tmp_path: Path) -> None:
                 assert page.news["ended"].reason == "the run has ended"
 
     run(work)
+
+
+def test_a_page_is_shown_layers_ways_and_details(mesh: Emulation, tmp_path: Path) -> None:
+    async def work() -> None:
+        async with looking(mesh, tmp_path) as page:
+            hello = page.news["hello"]
+            assert list(hello.layers) == [pb.LAYER_KIND_SUNLIGHT, pb.LAYER_KIND_LATENCY]
+            assert (await page.ask(show=pb.Show(kind=pb.LAYER_KIND_SUNLIGHT))).error == ""
+            await page.until(lambda: "layer" in page.news, "a layer")
+            light = columns(page.news["layer"].value_f32le, "<f4")
+            assert len(light) == 48
+            assert 0 in light
+            assert 1 in light
+            ask = pb.Show(kind=pb.LAYER_KIND_LATENCY, gateway_node=48)
+            assert (await page.ask(show=ask)).error == ""
+            before_ns = page.news["layer"].sim_ns
+            await page.until(
+                lambda: page.news["layer"].gateway_node == 48 and page.news["layer"].sim_ns > before_ns,
+                "more",
+            )
+            told_ms = columns(page.news["layer"].value_f32le, "<f4")
+            epoch = mesh.epoch
+            assert epoch is not None
+            (row,) = epoch.way_delays_ns(np.arange(48, dtype=np.int32), np.array([48], np.int32))
+            known = np.isfinite(row)
+            assert (np.isfinite(told_ms) == known).all()
+            assert np.allclose(told_ms[known], 2e-6 * row[known], atol=0.2)  # another instant
+            for wrong in (
+                pb.Show(kind=pb.LAYER_KIND_BATTERY),
+                pb.Show(kind=pb.LAYER_KIND_LATENCY, gateway_node=3),
+            ):
+                assert (await page.ask(show=wrong)).error
+            assert (await page.ask(show=pb.Show())).error == ""
+
+            assert (
+                await page.ask(watch=pb.Watch(source_node=[48, 3], destination_node=[49, 17]))
+            ).error == ""
+            await page.until(lambda: page.came.count("way") >= 4, "ways")
+            way = page.news["way"]
+            assert (way.source_node, way.destination_node) in ((48, 49), (3, 17))
+            assert way.node[0] == way.source_node
+            assert way.node[-1] == way.destination_node
+            assert len(way.hop_delay_ns) == len(way.hop_rate_bps) == len(way.node) - 1
+            assert way.propagation_ns == pytest.approx(2 * sum(way.hop_delay_ns))
+            assert way.straight_line_ns < way.propagation_ns
+            assert not way.HasField("measured_ns")
+            assert "up to 8 pairs" in (await page.ask(watch=pb.Watch(source_node=[1]))).error
+            assert (
+                "no node 99" in (await page.ask(watch=pb.Watch(source_node=[1], destination_node=[99]))).error
+            )
+
+            detail = (await page.ask(node=pb.AskNode(node=0))).node
+            figures = {each.name: each.value for each in detail.figures}
+            assert detail.name == "sat-0-0"
+            assert figures["shell"] == "delta"
+            assert 1190 < float(figures["altitude"].split()[0].replace(",", "")) < 1225
+            assert (await page.ask(node=pb.AskNode(node=48))).node.name == "gw-london"
+            a, b = (
+                columns(page.news["links"].a_node_u32le, "<u4")[0],
+                columns(page.news["links"].b_node_u32le, "<u4")[0],
+            )
+            link = (await page.ask(link=pb.AskLink(a_node=int(b), b_node=int(a)))).link
+            assert {each.name: each.value for each in link.figures}["kind"] == "laser"
+            assert "not linked" in (await page.ask(link=pb.AskLink(a_node=48, b_node=49))).error
+            assert "no node 51" in (await page.ask(node=pb.AskNode(node=51))).error
+
+            contacts = (await page.ask(contacts=pb.AskContacts(a_node=48))).contacts.contacts
+            assert contacts
+            assert [each.begin_sim_ns for each in contacts] == sorted(each.begin_sim_ns for each in contacts)
+            first = contacts[-1]
+            assert first.a_node == 48
+            (again, *_) = (
+                each
+                for each in (
+                    await page.ask(contacts=pb.AskContacts(a_node=first.b_node, b_node=48))
+                ).contacts.contacts
+                if each.begin_sim_ns == first.begin_sim_ns
+            )
+            assert again.end_sim_ns == first.end_sim_ns
+            assert again.begin_rtt_ns == first.begin_rtt_ns
+            ways = (await page.ask(contacts=pb.AskContacts(a_node=48, b_node=49))).contacts.contacts
+            assert all(each.begin_rtt_ns > 0 for each in ways)
+
+    run(work)

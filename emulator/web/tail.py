@@ -1,0 +1,106 @@
+"""The newest samples of a run that goes on, from its folder, where the recorder puts a part each second.
+
+So the run does nothing for whoever looks: not even what it measures of a pair is put together for him.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..errors import InputError
+from ..record import files
+from ..record.samples import SAMPLES
+from ..record.writer import parts_of
+from .sample_bins import COLUMNS, Binned, binned
+from .ways import Measured
+
+_RECENT_NS = 10_000_000_000
+_MOST_PARTS_BACK = 600  # of a second each
+_PARTS_AT_ONCE = 60
+_SCHEMA = pa.schema([SAMPLES.field(name) for name in (*COLUMNS, "serialisation_ns", "remainder_ns")])
+
+
+class SampleTail:
+    """In one thread at a time.  ``folder``: the run's, by a path that lasts."""
+
+    def __init__(self, folder: Path) -> None:
+        self.run_folder, self._folder = folder, folder / files.SAMPLES
+        self._read = ""  # the name of the last part
+        self._recent: deque[pa.Table] = deque()
+
+    def history(self, gateways: Sequence[str]) -> list[Binned]:
+        """Seconds of the last minutes, by gateway."""
+        parts = parts_of(self._folder)[-_MOST_PARTS_BACK:]
+        found: dict[int, list[Binned]] = {}
+        for first in range(0, len(parts), _PARTS_AT_ONCE):
+            rows = _rows(parts[first : first + _PARTS_AT_ONCE])
+            if rows is not None:
+                for each in binned(rows, gateways, 10**9):
+                    found.setdefault(each.gateway, []).append(each)
+        return [
+            Binned(row, *(np.concatenate([getattr(p, c) for p in some]) for c in _BINNED))
+            for row, some in found.items()
+        ]
+
+    def poll(self, now_sim_ns: int) -> None:
+        """Reads what has come since."""
+        parts = parts_of(self._folder)[-20:]
+        new = [part for part in parts if part.name > self._read]
+        if new:
+            self._read = new[-1].name
+            rows = _rows(new)
+            if rows is not None:
+                self._recent.append(rows)
+        while self._recent and _newest_ns(self._recent[0]) < now_sim_ns - _RECENT_NS:
+            self._recent.popleft()
+
+    def of_pair(self, a: str, b: str, now_sim_ns: int) -> Measured | None:
+        """Medians over the last seconds, either way round; of UDP, or if there is none of gRPC, or tasks."""
+        found: dict[str, list[pa.Table]] = {}
+        for rows in self._recent:
+            there, back = (
+                pc.and_(pc.equal(rows["src"], x), pc.equal(rows["dst"], y)) for x, y in ((a, b), (b, a))
+            )
+            is_new = pc.greater(rows["sim_ns"], now_sim_ns - _RECENT_NS)
+            mine = rows.filter(pc.and_(pc.and_(pc.or_(there, back), is_new), rows["ok"]))
+            for kind in ("udp", "grpc", "task"):
+                some = mine.filter(pc.equal(mine["kind"], kind))
+                if len(some):
+                    found.setdefault(kind, []).append(some)
+        for kind in ("udp", "grpc", "task"):
+            if kind in found:
+                rows = pa.concat_tables(found[kind])
+                measured = _median(rows["measured_ns"])
+                if measured is not None:
+                    more = (_median(rows[c]) for c in ("serialisation_ns", "remainder_ns"))
+                    return Measured(len(rows), kind, measured, *more)
+        return None
+
+
+_BINNED = ("sim_s", "measured_ms", "physical_ms")
+
+
+def _rows(parts: Sequence[Path]) -> pa.Table | None:
+    """Of those that are there and whole: at the run's end they become one file."""
+    found = []
+    for part in parts:
+        try:
+            found.append(files.read_rows(part, _SCHEMA))
+        except InputError:
+            continue
+    return pa.concat_tables(found) if found else None
+
+
+def _newest_ns(rows: pa.Table) -> int:
+    return int(pc.max(rows["sim_ns"]).as_py() or 0)
+
+
+def _median(column: pa.ChunkedArray) -> float | None:
+    values = column.drop_null().to_numpy()
+    return float(np.median(values)) if len(values) else None
