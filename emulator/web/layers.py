@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from orbitmesh.web.v1 import web_pb2 as pb
@@ -22,9 +24,9 @@ SUNLIGHT, TEMPERATURE, BATTERY, LOAD, CAPACITY, LATENCY = (
 _OF_PLATFORMS = (TEMPERATURE, BATTERY, LOAD, CAPACITY)
 
 
-def kinds(shown: Shown) -> list[int]:
+def kinds(shown: Shown) -> list[Any]:
     """Those that this scenario has."""
-    found = [SUNLIGHT]
+    found: list[Any] = [SUNLIGHT]
     if shown.scenario.platform is not None:
         found += _OF_PLATFORMS
     if shown.nodes.n_gateways:
@@ -32,7 +34,7 @@ def kinds(shown: Shown) -> list[int]:
     return found
 
 
-def layer(kind: int, gateway: int, epoch: Epoch, shown: Shown) -> bytes:
+def layer(kind: Any, gateway: int, epoch: Epoch, shown: Shown) -> bytes:
     """The message; InputError where there is no such layer, or no such gateway."""
     values = np.asarray(_values(kind, gateway, epoch, shown))
     return told(

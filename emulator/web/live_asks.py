@@ -34,7 +34,7 @@ class LiveAsks:
         self._pairs: frozenset[Pair] = frozenset()
         self._picked: frozenset[int] = frozenset()
         self._ahead = Ahead(source.shown)
-        self.layers = layers.kinds(source.shown)
+        self.layers: list[Any] = layers.kinds(source.shown)
 
     def anew(self, viewers: Iterable[Viewer]) -> None:
         """What is wanted by anybody, once somebody wants something else, or has gone."""

@@ -172,7 +172,7 @@ def quantile_ns(counts: Sequence[int], edges_ns: Sequence[int], share: float) ->
     return None
 
 
-def series(kind: int, gateway: int, sim_s: Any, value: Any, beside: Any) -> bytes:
+def series(kind: Any, gateway: int, sim_s: Any, value: Any, beside: Any) -> bytes:
     return told(
         series=pb.Series(
             kind=kind,

@@ -46,7 +46,8 @@ def binned(samples: pa.Table, gateways: Sequence[str], width_ns: int) -> Iterato
             bins = (at_ns[mine] // width_ns).astype(np.int64)
             found, measured = _medians(bins, measured_ns[mine])
             _, physical = _medians(bins, physical_ns[mine])
-            yield Binned(row, (found + 0.5) * width_ns / 1e9, measured / 1e6, physical / 1e6)
+            sim_s = (found + 0.5) * (width_ns / 1e9)
+            yield Binned(row, np.asarray(sim_s, np.float64), measured / 1e6, physical / 1e6)
             break
 
 
