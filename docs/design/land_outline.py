@@ -32,8 +32,23 @@ def rings(topology: dict[str, Any]) -> list[NDArray[np.float64]]:
         for polygon in polygons:
             for ring in polygon:
                 parts = [arcs[i] if i >= 0 else arcs[~i][::-1] for i in ring]
-                found.append(np.concatenate([parts[0], *(part[1:] for part in parts[1:])]))
+                found += across(np.concatenate([parts[0], *(part[1:] for part in parts[1:])]))
     return found
+
+
+def across(ring: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """A ring over the 180th meridian goes on beyond it, and stands there twice; one around a pole goes "
+    "to it."""
+    unwrapped = ring.copy()
+    unwrapped[:, 0] = np.unwrap(ring[:, 0], period=360)
+    turned = unwrapped[-1, 0] - unwrapped[0, 0]
+    if abs(turned) > 180:
+        pole = -90.0 if ring[:, 1].mean() < 0 else 90.0
+        ends = [[unwrapped[-1, 0], pole], [unwrapped[0, 0], pole], unwrapped[0]]
+        unwrapped = np.concatenate([unwrapped, ends])
+    low, high = unwrapped[:, 0].min(), unwrapped[:, 0].max()
+    shifts = [0, *([-360] if high > 180.5 else []), *([360] if low < -180.5 else [])]
+    return [unwrapped + np.array([shift, 0]) for shift in shifts]
 
 
 def simplified(line: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -148,7 +148,7 @@ def _kind_of(cells: list[Cell]) -> str:
     if any(isinstance(cell, Value) for cell in cells) or (cells and all(cell == NOTHING for cell in cells)):
         return ' class="n"'
     longest = max((len(cell) for cell in cells if isinstance(cell, str)), default=0)
-    return ' class="w"' if longest > _WORDY else ' class="s"' if longest <= _SHORT else ""
+    return ' class="w"' if longest > _WORDY else ' class="s"' if longest <= _SHORT else ' class="t"'
 
 
 def _figure(block: Figure, number: int, draw: Draw) -> str:

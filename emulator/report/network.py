@@ -115,6 +115,7 @@ def _use_of_links(source: Source, over: str) -> list[Block]:
         if links
     ]
     top = [link for link, _ in total.most_common(_MOST_LINKS)]
+    by = [(name, crossed) for name, crossed in (("measurements", own), ("customers", asked)) if crossed]
     n = n_ways + n_asked
     return [
         Table(
@@ -145,8 +146,8 @@ def _use_of_links(source: Source, over: str) -> list[Block]:
             Bars(
                 "crossings",
                 tuple(text(link, 50) for link in top),
-                ("measurements", "customers"),
-                (numbers([own[link] for link in top], 12), numbers([asked[link] for link in top], 12)),
+                tuple(name for name, _ in by),
+                tuple(numbers([crossed[link] for link in top], 12) for _, crossed in by),
             ),
         ),
     ]
@@ -319,11 +320,13 @@ def _interventions(source: Source, faults: Sequence[Fault]) -> list[Block]:
         for fault in faults
         if id(fault) in shown
     )
-    about = "What was failed or changed, by whom, and the packets that it cost: in flight on what failed "
-    "or sent there before routes knew, and lost by a loss that was set."
+    about = (
+        "What was failed or changed, by whom, and the packets that it cost: in flight on what failed or sent "
+        "there before routes knew, and lost by a loss that was set."
+    )
     if told:
-        about += f" In all {counted(told['count'], 'intervention')}: {told['packets_failed']:,} and "
-        f"{told['packets_lost']:,} packets."
+        said = f"{told['packets_failed']:,} and {told['packets_lost']:,} packets"
+        about += f" In all {counted(told['count'], 'intervention')}: {said}."
     else:
         about += " What each cost is known at the end of a run alone."
     return [

@@ -83,7 +83,10 @@ def read(run: Path | str) -> Source:
 
 
 def _header(path: Path) -> dict[str, Any]:
-    """What of run.json has the shape that it should have; another version may have written it."""
+    """What of run.json has the shape that it should have; another version may have written it.
+
+    Of what has no shape (``platform``, ``schedule``) nothing is known but that it is JSON.
+    """
     try:
         value = parse_json(read_text(path / files.RUN, RECORD), RECORD, path / files.RUN)
     except (FileNotFoundError, InputError):
@@ -96,8 +99,8 @@ def _header(path: Path) -> dict[str, Any]:
     }
     return {
         key: value[key]
-        for key, wanted in optional.items()
-        if key in value and shape.problem(value[key], wanted) is None
+        for key in value
+        if key not in optional or shape.problem(value[key], optional[key]) is None
     }
 
 

@@ -43,6 +43,10 @@ def _facts(source: Source) -> list[tuple[str, tuple[Cell, ...]]]:
         ("Seed", _some(count(source.known("seed")))),
         ("Emulated from", (text(source.known("start_utc")),)),
         ("Ran at", (text(source.known("began_utc")),)),
+        (
+            "Emulated for",
+            (duration(source.known("duration_ns", source.known("duration_asked_ns"))), "as asked"),
+        ),
         ("Ended", ended),
         ("Mesh", _mesh(source)),
         ("Emulated by", _emulated_by(source)),
@@ -63,7 +67,7 @@ def _facts(source: Source) -> list[tuple[str, tuple[Cell, ...]]]:
                 ),
             ),
         ),
-        ("Propagation", (_propagation(header),) if _propagation(header) else ()),
+        ("Ground links", (_ground_links(header),) if _ground_links(header) else ()),
         ("Platform", (in_words(summary["platform"]),) if summary.get("platform") else ()),
     ]
 
@@ -108,7 +112,7 @@ def _machine(machine: dict[str, Any], awake: dict[str, Any]) -> tuple[Cell, ...]
     return (*cells, f"{text(machine.get('distribution'))}, kernel {text(machine.get('kernel'))}, {said}")
 
 
-def _propagation(header: dict[str, Any]) -> str:
+def _ground_links(header: dict[str, Any]) -> str:
     return text(header.get("ground_links"), 400) if header.get("ground_links") else ""
 
 
@@ -178,7 +182,7 @@ def _presets(source: Source) -> list[Block]:
     n = sum(total.values())
     about = (
         f"How many figures of each preset are of which origin; of {counted(n, 'figure')} in all "
-        f"{total.get('estimated', 0):,} are estimates. `orbitmesh presets NAME` prints one with its sources."
+        f"{total.get('estimated', 0):,} are estimates. orbitmesh presets NAME prints one with its sources."
     )
     blocks: list[Block] = [
         Table(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orbitmesh.emulator.record.account import PAIRS
+from orbitmesh.emulator.record.answers import ANSWERS, answer_row
 from orbitmesh.emulator.record.platforms import PLATFORMS
 from orbitmesh.emulator.record.samples import PATH_CHANGES, SAMPLES
+from orbitmesh.emulator.record.samples import table as rows_as_table
+from orbitmesh.emulator.record.truth import Truth
+from orbitmesh.emulator.scenario.model import Serving
+from orbitmesh.emulator.scenario.serving import serving_spec
+from orbitmesh.wire.answers import Answer
 
 MS, S = 1_000_000, 1_000_000_000
 T0 = 9_000 * S
 START_NS = 1_793_491_200 * S
+CLASS, TTFT_NS, TPOT_NS = "<b>chat & co</b>", 500 * MS, 30 * MS
 GATEWAYS = ("gw-london", "gw-tokyo", "gw-sydney")
 STATIONS = {"gw-london": (51.5, -0.1), "gw-tokyo": (35.7, 139.7), "gw-sydney": (-33.9, 151.2)}
 
@@ -140,6 +148,37 @@ def platforms(epochs: int = 10) -> pa.Table:
         )
     columns = {name: [row.get(name) for row in rows] for name in rows[0]}
     return _table(PLATFORMS, columns, len(rows))
+
+
+def with_customers() -> dict[str, Any]:
+    """Keys of a header."""
+    target = {"ttft_ns": TTFT_NS, "tpot_ns": TPOT_NS, "answer_ns": None, "share": 0.95, "preset": None}
+    return {
+        "customers": [{"name": name, "one_in": 6, "target": target} for name in (CLASS, "silent")],
+        "serving": asdict(serving_spec(Serving(model="llama-3.1-8b", accelerator="h100"))),
+    }
+
+
+def answers(n: int) -> pa.Table:
+    """Of one class; one in ten waits too long for its first token, one in twenty is not answered."""
+    made = []
+    for i in range(n):
+        due = T0 + i * S // 4
+        queue = (900 if i % 10 == 0 else 16 + i % 7) * MS
+        first = due + 62 * MS + queue + 40 * MS
+        lost = i % 20 == 3
+        answer = Answer(
+            CLASS, GATEWAYS[i % 3], "sat-0-0", i, due_mono_ns=due, sent_mono_ns=due + MS,
+            first_mono_ns=0 if lost else first, done_mono_ns=first + 72 * MS, prompt_tokens=300,
+            output_tokens=10, bytes_up=1200, bytes_first=30, bytes_down=300, queue_ns=queue,
+            prefill_ns=40 * MS, decode_ns=72 * MS, error="DEADLINE_EXCEEDED" if lost else "",
+        )  # fmt: skip
+        truth = Truth(
+            i * S // 4, 0, straddles_epoch=False, one_path=True, straight_line_ns=50 * MS,
+            path=f"{GATEWAYS[i % 3]}>sat-0-0", propagation_ns=60 * MS, serialisation_ns=300_000,
+        )  # fmt: skip
+        made.append(answer_row(answer, truth, truth, "", START_NS))
+    return rows_as_table(made, ANSWERS)
 
 
 def _table(schema: pa.Schema, columns: dict[str, Any], n: int) -> pa.Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -22,7 +23,24 @@ from report_lab import GATEWAYS, MS, S
 
 from orbitmesh.emulator.report import report_of, written
 from orbitmesh.emulator.report.document import Absent, Document, Figure, Section, Table, Value
+from orbitmesh.emulator.report.gather import document as gathered
+from orbitmesh.emulator.report.html import to_html
+from orbitmesh.emulator.report.plot_data import (
+    Bars,
+    Line,
+    Lines,
+    Map,
+    Matrix,
+    Panel,
+    Place,
+    Ranges,
+    Span,
+    Timeline,
+)  # fmt: skip
+from orbitmesh.emulator.report.plots import draw
+from orbitmesh.emulator.report.source import read
 
+HOSTILE_CLASS = lab.CLASS
 HOSTILE = "<script>alert(1)</script>&\"'$\\frac{<b>"
 EVENTS = (
     {"event": "began"},
@@ -92,6 +110,11 @@ def figure(document: Document, name: str) -> Figure:
 def absent(document: Document) -> str:
     blocks = (b for s in document.sections for b in s.blocks if isinstance(b, Absent))
     return "\n".join(f"{b.what}: {b.why}" for b in blocks)
+
+
+def undrawn(document: Document) -> str:
+    """The page without its figures: drawing them takes most of the time."""
+    return to_html(document, lambda plot, name, label: "<svg/>")
 
 
 def numbers_of(row: tuple[Any, ...]) -> list[Any]:
@@ -294,6 +317,7 @@ def test_names_of_a_record_are_never_markup(page: str, document: Document) -> No
     root = ElementTree.fromstring(page)
     assert f"T {HOSTILE}" in "".join(root.itertext())
     assert "<script" not in page.lower()
+    assert HOSTILE in numbers_of(table(document, "platform-figures").rows[0])
     text = written(document, "markdown")
     assert not re.search(r"(?<!\\)<(?!!-- orbitmesh report -->)", text)
     assert "\\<script\\>" in text
@@ -317,8 +341,7 @@ def test_the_same_record_gives_the_same_page(run: Path, page: str) -> None:
 
 def test_a_run_with_nothing_but_its_header_is_a_report_that_says_so(tmp_path: Path) -> None:
     made = report_of(lab.write(tmp_path, lab.header()))
-    page = written(made, "html")
-    ElementTree.fromstring(page)
+    ElementTree.fromstring(undrawn(made))
     told = absent(made)
     for what in (
         "distributions of latency",
@@ -335,7 +358,7 @@ def test_a_run_of_another_version_is_read_as_far_as_it_can_be(tmp_path: Path) ->
     assert made.headlines[0].value == "not known"
     assert any("has format 1" in str(each) for each in section(made, "what-ran").blocks)
     assert figure(made, "over-time").samples.value > 50
-    ElementTree.fromstring(written(made, "html"))
+    ElementTree.fromstring(undrawn(made))
 
 
 def test_damaged_parts_are_named_and_the_others_shown(tmp_path: Path) -> None:
@@ -350,7 +373,7 @@ def test_damaged_parts_are_named_and_the_others_shown(tmp_path: Path) -> None:
         assert f"{name} cannot be read" in said, name
     assert "in doubt" in {each.value for each in made.headlines}
     assert figure(made, "distribution").samples.value == 6
-    ElementTree.fromstring(written(made, "html"))
+    ElementTree.fromstring(undrawn(made))
 
 
 def test_tables_without_a_run_json_are_a_report(tmp_path: Path) -> None:
@@ -358,7 +381,7 @@ def test_tables_without_a_run_json_are_a_report(tmp_path: Path) -> None:
     (out / "run.json").unlink()
     made = report_of(out)
     assert {row[0] for row in table(made, "by-gateway").rows} == set(GATEWAYS)
-    ElementTree.fromstring(written(made, "html"))
+    ElementTree.fromstring(undrawn(made))
 
 
 def test_a_table_that_lacks_columns_is_read_without_them(tmp_path: Path) -> None:
@@ -374,13 +397,89 @@ def test_a_finished_run_tells_its_verdict(tmp_path: Path) -> None:
     made = report_of(tmp_path)
     assert numbers_of(table(made, "losses").rows[0]) == ["measurements without an answer", "timeout", 3]
     assert "for how much of the time gateways had a way" in absent(made)  # it had no schedule
-    ElementTree.fromstring(written(made, "html"))
+    ElementTree.fromstring(undrawn(made))
 
 
-def test_a_mid_size_record_costs_memory_by_its_rows_and_no_page_by_them(tmp_path: Path) -> None:
-    """A hundred times the samples: the page stays, since a path is drawn for no sample."""
+def test_a_page_does_not_grow_with_its_samples(tmp_path: Path) -> None:
+    """A hundred times as many, and no figure has more to draw."""
     sizes = []
     for n in (1_000, 100_000):
-        out = lab.write(tmp_path / str(n), lab.header(), samples=lab.samples(n))
-        sizes.append(len(written(report_of(out), "html")))
-    assert sizes[1] < 1.5 * sizes[0]
+        source = read(lab.write(tmp_path / str(n), lab.header(), samples=lab.samples(n)))
+        tracemalloc.start()
+        made = gathered(source)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        sizes.append(len(undrawn(made)) + len(written(made, "json")))
+    assert sizes[1] < 1.3 * sizes[0]
+    assert peak_bytes < 300 * n  # some forty numbers of each; a million take 0.3 GB beside the table
+
+
+def test_a_figure_of_a_million_names_and_one_of_nothing_are_drawn() -> None:
+    """Whatever a record holds, a figure is made: names that are markup, mathematics, or of no font."""
+    odd = ("$\\frac{", "<b>", "\u4e2d\u6587", "a" * 300)
+    plots = (
+        Bars("ms", odd, ("a", "b"), ((1.0, 0.0, None, 2.0), (-1.0, 0.5, 0.0, 0.0))),
+        Bars("ms", (), ("a",), ((),)),
+        Ranges("ms", odd, (0.0,) * 4, (1.0, None, 2.0, 3.0), (4.0,) * 4, (None,) * 4, ("a", "b", "c")),
+        Lines(
+            "s", (Panel("$x", "ms", (Line("a", (0.0, None), (1.0, 2.0)),), y_from_zero=False),), x_log=True
+        ),
+        Lines("s", (Panel("", "", ()),)),
+        Map("ms", tuple(Place(name, 89.0, 540.0 + i, None) for i, name in enumerate(odd))),
+        Map("ms", ()),
+        Matrix("ms", odd, odd, ((None,) * 4,) * 4, ((0, 1),)),
+        Matrix("ms", ("a",), ("b",), ((0.0,),)),
+        Timeline("s", odd, ((Span("a", 0.0, 0.0),), (), (), ()), (0.0, 1.0)),
+    )
+    for number, plot in enumerate(plots):
+        drawn = draw(plot, f"f{number}", "<it>")
+        root = ElementTree.fromstring(drawn)
+        assert root.get("aria-label") == "<it>"
+        assert "<b>" not in drawn
+
+
+# ---- customers
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was killed, with two classes of customers, one of which nobody answered."""
+    return lab.write(
+        tmp_path_factory.mktemp("asked") / "run", lab.header(**lab.with_customers()),
+        samples=lab.samples(300), answers=lab.answers(200),
+    )  # fmt: skip
+
+
+def test_the_verdict_of_a_class_is_that_of_its_answers(asked: Path) -> None:
+    made = report_of(asked)
+    rows = pq.read_table(asked / "answers.parquet").to_pylist()
+    within = [
+        row["ok"]
+        and row["ttft_ns"] <= lab.TTFT_NS
+        and (row["answer_ns"] - row["ttft_ns"]) / (row["output_tokens"] - 1) <= lab.TPOT_NS
+        for row in rows
+    ]
+    chat, silent = (numbers_of(row) for row in table(made, "verdicts").rows)
+    assert chat[:6] == [HOSTILE_CLASS, "missed", len(rows), 6, sum(row["ok"] for row in rows), 0]
+    assert chat[9] == pytest.approx(sum(within) / len(rows))
+    assert chat[10] < chat[9] < chat[11]
+    assert silent[:2] == ["silent", "nobody asked"]
+    missed = sum(numbers_of(row)[2] for row in table(made, "causes").rows)
+    assert missed == len(rows) - sum(within)
+    heads = {each.title: each.value for each in made.headlines}
+    assert heads[f"Customers: {HOSTILE_CLASS}"] == "missed"
+    ElementTree.fromstring(undrawn(made))
+
+
+def test_the_parts_of_a_first_token_add_up_to_its_mean(asked: Path) -> None:
+    made = report_of(asked)
+    rows = [row for row in pq.read_table(asked / "answers.parquet").to_pylist() if row["ok"]]
+    shown = figure(made, "first-token-parts")
+    assert shown.samples.value == len(rows)
+    mean_ms = sum(row["ttft_ns"] for row in rows) / len(rows) / 1e6
+    assert sum(part[0] for part in shown.plot.values) == pytest.approx(mean_ms, rel=1e-4)
+    curve = figure(made, "first-token").plot.panels[0]
+    assert curve.levels == (("target 500 ms", 500.0),)
+    assert curve.lines[0].x[50] == pytest.approx(
+        np.quantile([r["ttft_ns"] for r in rows], curve.lines[0].y[50] / 100) / 1e6, rel=1e-3
+    )

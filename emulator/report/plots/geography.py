@@ -26,7 +26,7 @@ def land() -> tuple[Any, ...]:
 def draw(figure: Any, plot: Map) -> None:
     from matplotlib.collections import PolyCollection
 
-    figure.set_size_inches(style.WIDTH_IN, 4.0)
+    figure.set_size_inches(style.WIDTH_IN, 3.25)
     axis = figure.subplots()
     axis.set_facecolor("#f4f8fb")
     axis.add_collection(PolyCollection(land(), facecolor="#dcdcd4", edgecolor="#9a9a92", linewidth=0.4))
