@@ -8,8 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..epoch import Epoch, Int64, LinkKind, Platforms
-from ..platform.advance import CAUSES
-from ..record.platforms import throttle_ratio
 from .layout import Layout
 
 IN_PLANE, ACROSS, BETWEEN = "in plane", "across planes", "between shells"
@@ -90,6 +88,10 @@ def _by_shell_and_kind(
 
 
 def _add_platforms(found: EpochFigures, p: Platforms, layout: Layout) -> None:
+    # on demand: few scenarios have platforms, and with these come 60 MB of others
+    from ..platform.advance import CAUSES
+    from ..record.platforms import throttle_ratio
+
     shells, n_shells = layout.shell, len(layout.shells)
     satellites = np.bincount(shells, minlength=n_shells)
     throttle = throttle_ratio(p)

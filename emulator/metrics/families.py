@@ -16,7 +16,7 @@ from prometheus_client.core import (
     SummaryMetricFamily,
 )
 
-from ..record.statistics import KINDS
+from ..record.totals import KINDS
 from .epoch_figures import EpochFigures
 from .seen import Seen
 

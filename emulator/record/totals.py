@@ -17,7 +17,9 @@ from orbitmesh.wire.answers import CUT_OFF, Answer
 
 from ..answers.targets import Target
 from ..epoch import Int64
-from .statistics import KINDS
+
+#: of samples
+KINDS = ("udp", "grpc", "task")
 
 MOST_GATEWAYS, MOST_CLASSES = 64, 32
 OTHERS = "(others)"  # no gateway and no class can be called so

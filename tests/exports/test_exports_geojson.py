@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from exports_lab import scene, text
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from skyfield.api import wgs84
 
 from orbitmesh.emulator.exports.antimeridian import cut_line, cut_ring
@@ -171,3 +173,25 @@ def test_a_line_over_a_pole_ends_there_and_goes_on_from_there() -> None:
     assert cut_line(np.array([[170.0, 0.0], [180.0, 5.0], [-170.0, 10.0]])) == [
         [[170, 0], [180, 5]], [[-180, 5], [-170, 10]]
     ]  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    st.one_of(st.floats(-90, 90), st.sampled_from([90.0, -90.0, 0.0, 89.999])),
+    st.one_of(st.floats(-180, 180), st.sampled_from([180.0, -180.0, 179.99])),
+    st.sampled_from([200.0, 550.0, 1200.0, 20_000.0, 35_786.0]),
+    st.sampled_from([0.0, 5.0, 25.0, 60.0, 89.0]),
+)
+def test_wherever_a_satellite_stands_its_footprint_is_valid_and_holds_the_place_below(
+    latitude_deg: float, longitude_deg: float, height_km: float, mask_deg: float
+) -> None:
+    below = np.radians([latitude_deg]), np.radians([longitude_deg])
+    there_km = geodetic_to_itrs_km(*below, np.array([height_km]), "WGS84")[0]
+    edge = footprint(there_km, math.sin(math.radians(mask_deg)))
+    assert edge is not None
+    rings = cut_ring(edge, north=bool(there_km[2] > 0))
+    areas = [shape({"type": "Polygon", "coordinates": [ring]}) for ring in rings]
+    assert all(area.is_valid for area in areas)
+    assert all(LinearRing(ring).is_ccw for ring in rings)
+    assert all(abs(x) <= 180 and abs(y) <= 90 for ring in rings for x, y in ring)
+    assert min(area.distance(Point(longitude_deg, latitude_deg)) for area in areas) < 1e-6
