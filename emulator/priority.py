@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+from pathlib import Path
 
-_NICENESS = -5
+_NICENESS, _LOOKING_NICENESS = -5, 10
 
 
 def go_before_nodes() -> None:
@@ -19,3 +20,15 @@ def go_before_nodes() -> None:
     if os.getpriority(os.PRIO_PROCESS, thread) > _NICENESS:
         with contextlib.suppress(PermissionError):  # then all are equal, and late ticks are counted
             os.setpriority(os.PRIO_PROCESS, thread, _NICENESS)
+
+
+def go_after_all() -> None:
+    """This process, which only looks, gets a core when nobody else wants it, or little of one.
+
+    Where the kernel groups by session (sched(7), autogroup), niceness counts within one alone; so that of the
+    session is set too, where it is this process's own.
+    """
+    os.nice(_LOOKING_NICENESS)
+    if os.getsid(0) == os.getpid():
+        with contextlib.suppress(OSError):  # a kernel without such groups
+            Path("/proc/self/autogroup").write_text(str(_LOOKING_NICENESS))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -89,11 +88,12 @@ def metrics(
         from ..metrics.endpoint import serving
         from ..metrics.layout import Layout
         from ..metrics.seen import Seen
+        from ..priority import go_after_all
         from ..processes import keep_capabilities
 
         tcp, tls = _listening(port, listen, *files)
         with tcp:
-            os.nice(10)  # the mesh goes before who only looks
+            go_after_all()
             keep_capabilities()
             if is_elsewhere():
                 seen, watching = Seen(), client.watching()

@@ -15,12 +15,11 @@ import threading
 
 from ..control.client import Client
 from ..errors import OrbitmeshError
+from ..priority import go_after_all
 from ..processes import keep_capabilities
 from .endpoint import serving
 from .layout import Layout
 from .seen import Seen
-
-NICENESS = 10
 
 
 def serve_run(client: Client, tcp: socket.socket) -> None:
@@ -39,7 +38,7 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGHUP):  # for the run, which then ends this one
         signal.signal(number, signal.SIG_IGN)
     keep_capabilities()
-    os.nice(NICENESS)  # the mesh goes before who only looks
+    go_after_all()
     lifeline = socket.socket(fileno=arguments.control_fd)
     threading.Thread(target=_end_with, args=(lifeline,), name="lifeline", daemon=True).start()
     try:

@@ -12,9 +12,24 @@ from hypothesis import strategies as st
 from record_fakes import MS, ROW, STEP_NS, T0, header, sample, small_world
 
 from orbitmesh.emulator.plane.backend import Lateness
+from orbitmesh.emulator.record.answers import ANSWERS, answer_row
+from orbitmesh.emulator.record.customers import customer_rows
 from orbitmesh.emulator.record.due import DueCounter, Schedule
 from orbitmesh.emulator.record.recorder import Recorder
-from orbitmesh.emulator.record.totals import EDGES_NS, MOST_GATEWAYS, OTHERS, Times, Totals
+from orbitmesh.emulator.record.samples import table
+from orbitmesh.emulator.record.totals import (
+    EDGES_NS,
+    IN_TARGET,
+    MISSED,
+    MOST_GATEWAYS,
+    OTHERS,
+    REFUSED,
+    Times,
+    Totals,
+)
+from orbitmesh.emulator.scenario.model import Serving
+from orbitmesh.emulator.scenario.serving import serving_spec
+from orbitmesh.wire.answers import CUT_OFF, Answer
 
 SCHEDULE = Schedule(7, ("sat-0-0", "sat-0-3"), ("udp",), 100 * MS, 300 * MS, "all")
 # without these two london hangs on nobody
@@ -98,3 +113,37 @@ def test_lateness_is_told_by_its_own_edges() -> None:
     late = Lateness(np.array([0, 8, 16, 32, 64]), np.array([5, 4, 3, 2]), 60)
     assert late.up_to([10, 12, 64]) == [(16, 9), (64, 14)]  # no edge twice
     assert late.up_to([1, 100]) == [(8, 5)]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 1000), st.integers(0, 600), st.integers(1, 12),
+            st.sampled_from(["", "", "", "UNAVAILABLE", "RESOURCE_EXHAUSTED", CUT_OFF]),
+        ),
+        min_size=1, max_size=40,
+    )
+)  # fmt: skip
+def test_customers_are_counted_as_the_verdict_judges_them(
+    asked: list[tuple[int, int, int, str]],
+) -> None:
+    """First token and the rest in ms, tokens, error."""
+    target = {"ttft_ns": 500 * MS, "tpot_ns": 30 * MS, "answer_ns": 900 * MS, "share": 0.9, "preset": None}
+    classes = [{"name": "chat", "one_in": 3, "target": target}]
+    deployment = serving_spec(Serving(model="llama-3.1-8b", accelerator="h100")).deployment
+    totals, rows = Totals(["gw-london"], classes), []
+    for number, (first_ms, rest_ms, tokens, error) in enumerate(asked):
+        made = Answer(
+            "chat", "gw-london", "sat-0-0", number, due_mono_ns=0, sent_mono_ns=0, first_mono_ns=first_ms * MS,
+            done_mono_ns=(first_ms + rest_ms) * MS, prompt_tokens=10, output_tokens=tokens, bytes_up=9,
+            bytes_first=9, bytes_down=9, error=error, refused=error == "RESOURCE_EXHAUSTED",
+        )  # fmt: skip
+        totals.answer(made)
+        rows.append(answer_row(made, None, None, "", 0))
+    (judged,) = customer_rows(table(rows, ANSWERS), classes, deployment, 10**10)
+    outcomes = totals.told(None)["customers"][0]["outcomes"]
+    assert sum(outcomes.values()) == judged["requests"]
+    if judged["requests"]:
+        assert outcomes[IN_TARGET] == round(judged["within_target"]["share"] * judged["requests"])
+        assert outcomes[IN_TARGET] + outcomes[MISSED] == judged["answered"]
+        assert outcomes[REFUSED] == judged["refused"]
