@@ -134,7 +134,7 @@ def test_customers_are_counted_as_the_verdict_judges_them(
     totals, rows = Totals(["gw-london"], classes), []
     for number, (first_ms, rest_ms, tokens, error) in enumerate(asked):
         made = Answer(
-            "chat", "gw-london", "sat-0-0", number, due_mono_ns=0, sent_mono_ns=0, first_mono_ns=first_ms * MS,
+            "chat", "gw-london", "sat-0-0", number, 0, 0, first_mono_ns=first_ms * MS,
             done_mono_ns=(first_ms + rest_ms) * MS, prompt_tokens=10, output_tokens=tokens, bytes_up=9,
             bytes_first=9, bytes_down=9, error=error, refused=error == "RESOURCE_EXHAUSTED",
         )  # fmt: skip
