@@ -11,7 +11,7 @@ import typer
 
 from ..errors import InputError
 from .options import Format, FormatOption, run_folder
-from .output import print_json, print_rows, say, working, write_file
+from .output import print_json, print_rows, say, working
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,13 +92,17 @@ def compare(
     # small products of matrices: threads of a busy machine would wait for each other
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from ..compare.comparing import compare as compared
+    from ..compare.page import MARKER, page
     from ..compare.runs import read_runs
     from ..compare.telling import FIELDS, as_dict, as_rows
     from ..compare.thresholds import Outcome, check_words, judge, threshold
+    from ..report.writing import check, write
 
     thresholds = [threshold(text) for text in fail_if or ()]
     folders = [run_folder(run) for run in runs]
     more = [run_folder(run) for run in again or ()]
+    if html is not None:
+        check(html, "--html", [MARKER.encode()])
     with working("comparing (Ctrl-C ends it)"):
         base, *rest = read_runs([*folders, *more])
         others, repeats = rest[: len(folders) - 1], rest[len(folders) - 1 :]
@@ -106,9 +110,7 @@ def compare(
     check_words(thresholds, [row for each in found.others for row in each.rows])
     judged = [one for each in found.others for one in judge(thresholds, each.run.name, each.rows)]
     if html is not None:
-        from ..compare.page import page
-
-        write_file(html, page(found, judged))
+        write(html, page(found, judged), "--html", [MARKER.encode()])
     if output is Format.JSON:
         print_json(as_dict(found, judged))
     elif output is Format.CSV:

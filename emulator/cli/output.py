@@ -10,12 +10,9 @@ import pwd
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import spreadsheet
-from ..errors import HostError
-from ..shown import shown
 from .options import Format
 
 if TYPE_CHECKING:
@@ -126,22 +123,3 @@ def who() -> str:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
         return f"uid {os.getuid()}"
-
-
-def write_file(path: Path, text: str) -> None:
-    """The whole text or nothing; into what is no regular file (/dev/stdout, a FIFO) as it comes.
-
-    HostError where it cannot be written.
-    """
-    from ..safe_files import Folder
-
-    try:
-        if path.exists() and not path.is_file():
-            with path.open("w", encoding="utf-8") as file:
-                file.write(text)
-            return
-        with Folder.reach(path.parent) as folder, folder.replacing(path.name) as whole:
-            whole.write(text.encode("utf-8", "replace"))
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else str(error)
-        raise HostError(f"cannot write {shown(str(path))}: {why}; name another file") from None

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .options import Format, FormatOption, RunFolderArgument, run_folder
-from .output import print_json, print_rows, say, stdout, working, write_file
+from .output import print_json, print_rows, say, stdout, working
 
 EXAMPLE = (
     "Example: orbitmesh sla runs/demo-20261101T000000Z-3f2a rules.toml\n\n"
@@ -32,20 +32,23 @@ def sla(
 
     Exit status: 0 all pass, 1 one fails, 2 for rules or a run that make no sense.
     """
+    from ..compare.junit import MARKER
+    from ..compare.junit import junit as as_junit
     from ..compare.rules import load_rules
     from ..compare.runs import read_run
     from ..compare.sla import hold
     from ..compare.sla_words import COLUMNS, cells
+    from ..report.writing import check, write
 
     wanted = load_rules(rules)
     folder = run_folder(run)
+    if junit is not None:
+        check(junit, "--junit", [MARKER.encode()])
     with working("reading the run (Ctrl-C ends it)"):
         found = read_run(folder)
         results = hold(found, wanted)
     if junit is not None:
-        from ..compare.junit import junit as as_junit
-
-        write_file(junit, as_junit(found.name, found.said, results))
+        write(junit, as_junit(found.name, found.said, results), "--junit", [MARKER.encode()])
     failed = [each for each in results if not each.passes]
     if output is Format.JSON:
         print_json(

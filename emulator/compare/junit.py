@@ -9,6 +9,8 @@ from ..shown import plain
 from .sla import Result, Verdict
 from .sla_words import bound_text, value_text
 
+MARKER = '<testsuites name="orbitmesh sla"'
+
 
 def junit(run: str, notes: Sequence[str], results: Sequence[Result]) -> str:
     """What XML cannot hold (control characters, halves of characters) is escaped as elsewhere.

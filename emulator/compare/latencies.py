@@ -95,10 +95,14 @@ def latency_rows(asked: Asked, a: Values, b: Values, *, paired: bool) -> Iterato
     # of a pair the instant is the base's, for both
     block_a = times_a.blocks(a.when_ns)
     block_b = block_a if paired else times_b.blocks(b.when_ns)
+    fewest = min(held(block_a), held(block_b))
+    if fewest < LEAST_MOMENTS:
+        for at in whats:
+            yield _row(asked, at, a, b, paired, None, few_moments(fewest))
+        return
     weight_a = weights(times_a.n, DRAWS, (*asked.seed, 0))
     weight_b = weight_a if paired else weights(times_b.n, DRAWS, (*asked.seed, 1))
     draws = quantiles(b.value_ns, block_b, weight_b, qs) - quantiles(a.value_ns, block_a, weight_a, qs)
-    fewest = min(times_a.n, times_b.n)
     for k, (at, q) in enumerate(AT.items()):
         why, short = "", None
         if min(n_a, n_b) < needed(q):
@@ -143,8 +147,17 @@ def _decided(asked: Asked, at: str, a: Values, b: Values, draws: Floats, fewest:
     )  # fmt: skip
 
 
-def _row(asked: Asked, at: str, a: Values, b: Values, paired: bool, takes: int) -> Row:
-    """Of too few samples: what they are, and how many it takes."""
+def held(block: Ints) -> int:
+    """How many blocks hold samples: a damaged instant, or a pause, leaves others empty."""
+    return len(np.unique(block))
+
+
+def few_moments(n: int) -> str:
+    return f"all samples of a run come from {counted(n, 'moment')}, and it takes {LEAST_MOMENTS}"
+
+
+def _row(asked: Asked, at: str, a: Values, b: Values, paired: bool, takes: int | None, why: str = "") -> Row:
+    """Of what is not known: what there is, and how many samples it takes."""
     n_a, n_b = len(a.value_ns), len(b.value_ns)
     base = other = difference = None
     if n_a and n_b:
@@ -155,7 +168,7 @@ def _row(asked: Asked, at: str, a: Values, b: Values, paired: bool, takes: int) 
     return Row(
         asked.figure, asked.of, at, "ns", base, other, difference,
         samples_base=n_a, samples_other=n_b, samples_needed=takes, paired=paired,
-        why=f"takes {counted(takes, 'sample')} of each run, and there are {min(n_a, n_b):,}",
+        why=why or f"takes {counted(takes or 0, 'sample')} of each run, and there are {min(n_a, n_b):,}",
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from .rows import More
 from .telling import COLUMNS, block_of, cells, is_same, method, notes
 from .thresholds import Judged
 
+MARKER = '<meta name="generator" content="orbitmesh compare">'
 _STYLE = """
 :root { color-scheme: light dark }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem }
@@ -54,6 +55,7 @@ def page(comparison: Comparison, judged: Sequence[Judged]) -> str:
     parts += ["<h2>How it was reckoned</h2>", _list(method(comparison))]
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
+        f"{MARKER}\n"
         f'<meta http-equiv="Content-Security-Policy" content="{escape(_POLICY)}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>\n"

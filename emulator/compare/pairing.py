@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 
 _US = 1000
+_MOST_KEY = 2**62
 
 
 def common_codes(first: list[pa.ChunkedArray], second: list[pa.ChunkedArray]) -> tuple[Ints, Ints]:
@@ -42,19 +43,23 @@ def nearest(
     if len(stream_a) == 0 or len(stream_b) == 0:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     begin = min(int(when_a_ns.min()), int(when_b_ns.min()))
-    span = (max(int(when_a_ns.max()), int(when_b_ns.max())) - begin) // _US + 1
-    key_a, order_a = _keys(stream_a, when_a_ns, begin, span)
-    key_b, order_b = _keys(stream_b, when_b_ns, begin, span)
+    span_ns = max(int(when_a_ns.max()), int(when_b_ns.max())) - begin
+    # finer than a microsecond is of no use; coarser where a damaged table has instants of many years
+    streams = max(int(stream_a.max()), int(stream_b.max())) + 1
+    unit_ns = max(_US, 3 * streams * (span_ns + 1) // _MOST_KEY + 1)
+    span = span_ns // unit_ns + 1
+    key_a, order_a = _keys(stream_a, (when_a_ns - begin) // unit_ns, span)
+    key_b, order_b = _keys(stream_b, (when_b_ns - begin) // unit_ns, span)
     to_b, apart = _nearest(key_a, key_b)
     to_a, _ = _nearest(key_b, key_a)
-    most = _usual(key_a, span) / 2 if most_ns is None else most_ns / _US
+    most = _usual(key_a, span) / 2 if most_ns is None else most_ns / unit_ns
     kept = (to_a[to_b] == np.arange(len(key_a))) & (apart <= most)
     return order_a[kept], order_b[to_b[kept]]
 
 
-def _keys(stream: Ints, when_ns: Ints, begin_ns: int, span: int) -> tuple[Ints, Ints]:
+def _keys(stream: Ints, when: Ints, span: int) -> tuple[Ints, Ints]:
     """Streams one behind the other on one line, twice a span apart, so that none is near another's."""
-    key = stream * (3 * span) + (when_ns - begin_ns) // _US
+    key = stream * (3 * span) + when
     order = np.argsort(key, kind="stable")
     return key[order], order
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ..shown import counted
 from .bootstrap import DRAWS, shares, spread, weights
-from .latencies import LEAST_SAMPLES, LONG, Times
+from .latencies import LEAST_MOMENTS, LEAST_SAMPLES, LONG, Times, few_moments, held
 from .rows import CONFIDENCE, Row
 
 Bools = NDArray[np.bool_]
@@ -42,7 +42,12 @@ def share_row(
         hits = np.bincount(block, hit, times.n).astype(np.float64)
         all_of_it = np.bincount(block, minlength=times.n).astype(np.float64)
         draws.append(shares(hits, all_of_it, weights(times.n, DRAWS, (*seed, stream))))
-    fewest = min(times_a.n, times_b.n)
+    fewest = min(held(times.blocks(when)) for times, when, *_ in sides)
+    if fewest < LEAST_MOMENTS:
+        return Row(
+            figure, of, "", "ratio", base, other, other - base, samples_base=n_a, samples_other=n_b,
+            paired=paired, why=few_moments(fewest),
+        )  # fmt: skip
     found = spread(draws[1] - draws[0], other - base, fewest, CONFIDENCE, floor)
     # of what did not happen once in n, 3 in n is the most that is likely (95 %)
     low = found.low - (3 / n_a if base == 0 else 0.0)

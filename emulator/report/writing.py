@@ -1,10 +1,10 @@
-"""A report written to a file: whole or not at all, through no link, over nothing but an earlier report."""
+"""A report written to a file: whole or not at all, through no link, over nothing but an earlier one."""
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,16 +18,16 @@ _MARKERS = tuple(each.encode() for each in (html.MARKER, markdown.MARKER, f'"{as
 _LOOKED_AT = 4096  # bytes: each marker stands among the first
 
 
-def check(path: Path, key: str) -> None:
+def check(path: Path, key: str, markers: Sequence[bytes] = _MARKERS) -> None:
     """InputError where ``write`` would refuse it, ``key`` being the option that named it."""
-    with _reached(path, key):
+    with _reached(path, key, markers):
         pass
 
 
-def write(path: Path, text: str, key: str) -> int:
-    """How many bytes; InputError where something else is there."""
+def write(path: Path, text: str, key: str, markers: Sequence[bytes] = _MARKERS) -> int:
+    """How many bytes; InputError where something else is there: a file that has none of the ``markers``."""
     data = text.encode(errors="backslashreplace")
-    with _reached(path, key) as folder, folder.replacing(path.name) as file:
+    with _reached(path, key, markers) as folder, folder.replacing(path.name) as file:
         file.write(data)
         if (owner := who_called()) is not None:
             os.fchown(file.fileno(), *owner)
@@ -35,13 +35,13 @@ def write(path: Path, text: str, key: str) -> int:
 
 
 @contextmanager
-def _reached(path: Path, key: str) -> Iterator[Folder]:
+def _reached(path: Path, key: str, markers: Sequence[bytes]) -> Iterator[Folder]:
     shown = plain(str(path), 4096)
     if path.name in ("", ".."):
         raise InputError(f"{shown} names no file: write one, as report.html", key=key)
     try:
         with Folder.reach(path.parent) as folder:
-            _refuse_what_is_no_report(folder, path.name, shown, key)
+            _refuse_what_is_no_report(folder, path.name, shown, key, markers)
             yield folder
     except FileNotFoundError:
         raise InputError(f"cannot write {shown}: there is no such folder", key=key) from None
@@ -49,7 +49,9 @@ def _reached(path: Path, key: str) -> Iterator[Folder]:
         raise FailureError(f"cannot write {shown}: {error.strerror}") from error
 
 
-def _refuse_what_is_no_report(folder: Folder, name: str, shown: str, key: str) -> None:
+def _refuse_what_is_no_report(
+    folder: Folder, name: str, shown: str, key: str, markers: Sequence[bytes]
+) -> None:
     if not folder.is_there(name):
         return
     if folder.is_link(name) or folder.is_folder(name):
@@ -60,7 +62,7 @@ def _refuse_what_is_no_report(folder: Folder, name: str, shown: str, key: str) -
     with os.fdopen(fd, "rb") as file:
         is_regular = stat.S_ISREG(os.fstat(fd).st_mode)
         head = file.read(_LOOKED_AT) if is_regular else b""
-    if not is_regular or not any(marker in head for marker in _MARKERS):
+    if not is_regular or not any(marker in head for marker in markers):
         raise InputError(
             f"{shown} is there already, and is no report of orbitmesh: name another file, or remove it",
             key=key,

@@ -64,8 +64,14 @@ def test_a_rule_that_fails_is_told_and_is_the_exit_status(orbitmesh, folder: Pat
         assert done.exit_code == 1, done.output
         assert "1 of 5 rules fail" in done.stderr
         assert "London's tail" in done.stdout
-    done = orbitmesh("sla", "runs/before", "rules.toml", "--junit", "none/sla.xml")
-    assert (done.exit_code, "cannot write" in done.stderr) == (1, True)
+    for place in ("none/sla.xml", "rules.toml"):
+        done = orbitmesh("sla", "runs/before", "rules.toml", "--junit", place)
+        assert done.exit_code == 2, done.output
+    assert (folder / "rules.toml").read_text() == RULES
+    assert [orbitmesh("sla", "runs/before", "rules.toml", "--junit", "x.xml").exit_code for _ in "12"] == [
+        0,
+        0,
+    ]
 
 
 @pytest.mark.parametrize(

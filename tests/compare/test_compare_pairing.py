@@ -44,5 +44,9 @@ def test_of_runs_at_random_no_pair_is_of_two_streams_and_each_is_in_one() -> Non
     assert (stream_a[a] == stream_b[b]).all()
     assert len({*a.tolist()}) == len(a)
     assert len({*b.tolist()}) == len(b)
+    # as far apart as a damaged table may have it: no key may run over
+    far = np.array([-(2**53), 2**53 - 1])
+    a, b = nearest(np.array([0, 10**6]), far, np.array([0, 10**6]), far + 5, most_ns=S)
+    assert list(zip(a.tolist(), b.tolist(), strict=True)) == [(0, 0), (1, 1)]
     none = np.zeros(0, np.int64)
     assert [len(each) for each in nearest(stream_a, when_a, none, none)] == [0, 0]

@@ -132,6 +132,20 @@ def test_a_tail_from_one_moment_is_not_known() -> None:
     assert found["p50"].more is More.NO
 
 
+def test_samples_of_one_instant_say_nothing_of_noise() -> None:
+    random = np.random.default_rng(1)
+    when = np.full(N, 5)
+    when[0] = 10**15  # as a damaged table may have it
+    none = np.full(N, np.nan)
+    a, b = (Values(when, 60e6 + k + random.exponential(1e6, N), none) for k in (0, 5e6))
+    for paired in (True, False):
+        for row in judged([*latency_rows(Asked("udp", "", (1,), {}), a, b, paired=paired)]):
+            assert (row.more, row.low) == (More.NOT_KNOWN, None)
+            assert row.why == "all samples of a run come from 2 moments, and it takes 5"
+    lost = share_row("lost", "udp", (1,), 0.0, (when, none < 0), (when, np.isnan(none)), paired=True)
+    assert judged([lost])[0].more is More.NOT_KNOWN
+
+
 def test_blocks_are_as_long_as_the_correlation_asks() -> None:
     random = np.random.default_rng(2)
     lengths = [
