@@ -65,12 +65,14 @@ def compare(
         typer.Option("--if-not-known", help="What --fail-if does where too little is known to tell."),
     ] = IfNotKnown.PASS,
     sound_only: Annotated[
-        bool,
+        bool | None,
         typer.Option(
             "--sound-only/--all-samples",
-            help="Latencies without samples of moments in which the emulation was late, or with them.",
+            help="Latencies without samples of moments in which the emulation was late, or with them. "
+            "[default: probes and tasks without, customers' answers with them]",
+            show_default=False,
         ),
-    ] = True,
+    ] = None,
     by: Annotated[
         By | None, typer.Option("--by", help="Rows of each gateway, too: they show where a difference is.")
     ] = None,

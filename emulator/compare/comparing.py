@@ -37,14 +37,18 @@ class Comparison:
     base: Run
     others: list[Against] = field(default_factory=list)
     again: list[Run] = field(default_factory=list)
-    sound_only: bool = True
+    sound_only: bool | None = None
 
 
 def compare(
-    base: Run, others: Sequence[Run], again: Sequence[Run] = (), *, sound_only: bool = True,
+    base: Run, others: Sequence[Run], again: Sequence[Run] = (), *, sound_only: bool | None = None,
     by_gateway: bool = False,
 ) -> Comparison:  # fmt: skip
-    """Rows of all others together are one family: see ``rows.judged``."""
+    """Rows of all others together are one family: see ``rows.judged``.
+
+    ``sound_only``: leave out what touched a moment in which the emulation was late.  None: of probes and
+    tasks; an answer of some seconds nearly always touches one of some milliseconds.
+    """
     found = []
     for other in others:
         reason = unpaired_because(base, other)
@@ -90,7 +94,7 @@ class _Beside:
     b: Run
     again: Sequence[Run]
     reason: str
-    sound_only: bool
+    sound_only: bool | None
     paired: list[tuple[int, float]] = field(default_factory=list)  # of how many samples which share was
 
     @property
@@ -134,7 +138,8 @@ class _Beside:
         self, figure: str, of: str, where: str, value: str, sides: Sequence[Measured],
         again: Sequence[Measured],
     ) -> Iterator[Row]:  # fmt: skip
-        mine, theirs = (_usable(side, value, self.sound_only) for side in sides)
+        sound_only = not of if self.sound_only is None else self.sound_only
+        mine, theirs = (_usable(side, value, sound_only) for side in sides)
         first, second = mine, theirs
         fewest, paired = min(len(first), len(second)), False
         if not self.reason and fewest:
@@ -145,7 +150,7 @@ class _Beside:
             self.paired.append((fewest, len(rows_a) / fewest))
             if paired := len(rows_a) >= LEAST_PAIRED_RATIO * fewest:
                 first, second = first.only(rows_a), second.only(rows_b)
-        more = [_usable(each, value, self.sound_only).values_ns[value] for each in again]
+        more = [_usable(each, value, sound_only).values_ns[value] for each in again]
         floors = {}
         for at in (*AT, PAIR):
             q = AT.get(at, 0.5)

@@ -168,8 +168,8 @@ def _parts(run: Run, rule: Rule) -> Iterator[_Part]:
 
 
 def _sound_only(rule: Rule) -> bool:
-    """Unless it says so: latencies of sound samples alone, shares of all that were sent."""
-    return rule.of in DURATIONS if rule.sound_only is None else rule.sound_only
+    """Unless it says so: of probes and tasks sound latencies alone, all else of all that was sent."""
+    return rule.of in KINDS if rule.sound_only is None else rule.sound_only
 
 
 def _ends(side: Measured, globs: Sequence[str], of_gateways: bool) -> Bools:

@@ -70,7 +70,11 @@ def block_of(against: Against) -> str:
 
 def method(comparison: Comparison) -> list[str]:
     """How it was reckoned, in sentences."""
-    sound = "of sound samples alone" if comparison.sound_only else "of all samples, sound or not"
+    sound = {
+        None: "of sound samples alone; those of customers' answers of all",
+        True: "of sound samples alone",
+        False: "of all samples, sound or not",
+    }[comparison.sound_only]
     n = sum(row.p is not None for each in comparison.others for row in each.rows)
     again = f"; {len(comparison.again)} more of the base's" if comparison.again else ""
     return [

@@ -110,6 +110,19 @@ def test_customers_answers_are_paired_by_request(tmp_path: Path) -> None:
     assert row(found, "unanswered chat").more is More.YES
 
 
+def test_answers_count_whether_sound_or_not_unless_it_is_asked(tmp_path: Path) -> None:
+    folders = [with_answers(tmp_path / name, Model(samples=400, noise=k)) for k, name in enumerate("ab")]
+    for folder in folders:
+        table = pq.read_table(folder / "answers.parquet")
+        half = pa.array([i % 2 == 0 for i in range(len(table))])
+        at = table.schema.get_field_index("sound")
+        pq.write_table(table.set_column(at, "sound", half), folder / "answers.parquet")
+    first, second = read_runs(folders)
+    for sound_only, n in ((None, 400), (True, 200), (False, 400)):
+        (found,) = compare(first, [second], sound_only=sound_only).others
+        assert row(found, "chat ttft p50").samples_base == n
+
+
 def test_one_run_beside_itself_differs_in_nothing(base: Path) -> None:
     first, second = read_runs([base, base])
     found = compare(first, [second])
