@@ -30,9 +30,17 @@ test("links either way round, and what state they are in", () => {
   assert.equal(linkState(mesh, 0), "not known", "columns of other links than these");
 });
 
-test("where a node is", () => {
-  assert.deepEqual(placeOf(small(), 1), { latitudeDeg: 0, longitudeDeg: 90, altitudeKm: 550 });
-  assert.deepEqual(placeOf(small(), 2), { latitudeDeg: 90, longitudeDeg: 0, altitudeKm: 550 });
+test("where a node is, over the ellipsoid", () => {
+  const at = (x: number, y: number, z: number) => {
+    const mesh = small();
+    mesh.epoch?.positionKm.set([x, y, z]);
+    const of = placeOf(mesh, 0);
+    return of === null ? null : [of.latitudeDeg, of.longitudeDeg, of.altitudeKm].map((each) => Math.round(each * 1000) / 1000);
+  };
+  assert.deepEqual(at(0, 6928.137, 0), [0, 90, 550]);
+  assert.deepEqual(at(0, 0, -6906.752), [-90, 0, 550]); // the poles are 21.385 km nearer
+  // the closed form the other way, which is exact: (N + h) cos φ cos λ, …
+  assert.deepEqual(at(4257.312, 372.467, 5436.209), [52, 5, 550]);
   assert.equal(placeOf(small(), 99), null);
 });
 

@@ -1,9 +1,9 @@
 /** The page put together: the state, the wire, and each subject in its place. */
 
 import "./layout/page.css";
-import { mountGlobe } from "./globe/globe";
+import { mountGlobe, NO_WEBGL } from "./globe/globe";
+import type { Globe } from "./globe/handle";
 import { mountPage } from "./layout/page";
-import { hasWebGl2, NO_WEBGL } from "./layout/webgl";
 import { Mesh } from "./state/mesh";
 import { takeToken } from "./wire/token";
 import { Wire } from "./wire/socket";
@@ -17,7 +17,8 @@ function place(id: string): HTMLElement {
 const scheme = location.protocol === "https:" ? "wss:" : "ws:";
 const mesh = new Mesh();
 const wire = new Wire(`${scheme}//${location.host}/ws`, takeToken(), mesh);
-const page = mountPage(place("page"), mesh, wire, () => null);
-if (hasWebGl2()) mountGlobe(page.globe, mesh, wire);
-else page.withoutGlobe(NO_WEBGL);
+let globe: Globe | null = null;
+const page = mountPage(place("page"), mesh, wire, () => globe?.legends() ?? null);
+globe = mountGlobe(page.globe, mesh, wire);
+if (globe === null) page.withoutGlobe(NO_WEBGL);
 wire.open();

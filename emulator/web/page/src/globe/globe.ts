@@ -20,7 +20,7 @@ import { WayLines } from "./way";
 
 /** More pixels than that nobody sees, and they cost. */
 const MOST_PIXEL_RATIO = 2;
-const NO_WEBGL =
+export const NO_WEBGL =
   "This browser draws no WebGL 2, so there is no globe here: the table shows the same satellites, links and stations.";
 
 /** Null where the browser has no WebGL: what it says then stands in the element. */

@@ -1,12 +1,8 @@
 /** The scales of the globe's colours, as small pictures with their numbers. */
 
+import type { Legend } from "../globe/legend";
 import { el, fill } from "../layout/dom";
 import { digits } from "../layout/format";
-
-/** As the globe tells what its colours mean. */
-export type Legend =
-  | { kind: "scale"; title: string; unit: string; least: number; most: number; colours: readonly string[]; unknown: { label: string; colour: string } | null }
-  | { kind: "classes"; title: string; entries: readonly { label: string; colour: string; mark: "dot" | "ring" | "line" | "dashes" }[] };
 
 /** What is coloured now: satellites always, lasers where they are drawn; null where there is no globe. */
 export type Legends = () => { satellites: Legend; lasers: Legend | null } | null;

@@ -17,7 +17,7 @@ import type { Wire } from "../wire/socket";
 import { button, el, enable, fill } from "./dom";
 import { keep, kept } from "./kept";
 import { keysDialog, listenToKeys, type Key } from "./keyboard";
-import { sayingPlace } from "./said";
+import { say, sayingPlace } from "./said";
 import { notice, topBar } from "./topbar";
 
 export interface Page {
@@ -75,6 +75,8 @@ export function mountPage(element: HTMLElement, mesh: Mesh, wire: Wire, legends:
   const focusOn = (selector: string) => {
     sides.left(true);
     const found = root.querySelector<HTMLElement>(selector);
+    if (found instanceof HTMLButtonElement && found.disabled) say(found.title, "wrong");
+    else if (found === null || !found.checkVisibility()) say("Nothing is selected: click something, or find it by its name (key: /).", "wrong");
     found?.focus();
     found?.scrollIntoView({ block: "nearest" });
   };

@@ -44,17 +44,24 @@ export interface Place {
   altitudeKm: number;
 }
 
-const EARTH_KM = 6371;
+/** WGS 84: semi-major axis, flattening. */
+const EARTH_KM = 6378.137;
+const FLATTENING = 1 / 298.257223563;
 
-/** Above a round Earth: up to 0.19 degrees and 22 km off the ellipsoid, enough to find it on a map. */
+/** Geodetic, by Bowring's formula: within a metre for anything that orbits low. */
 export function placeOf(mesh: Mesh, node: number): Place | null {
   const at = mesh.epoch?.positionKm;
   const [x, y, z] = [at?.[3 * node], at?.[3 * node + 1], at?.[3 * node + 2]];
   if (x === undefined || y === undefined || z === undefined || !Number.isFinite(x + y + z)) return null;
-  const radius = Math.hypot(x, y, z);
-  return {
-    latitudeDeg: (Math.asin(z / radius) * 180) / Math.PI,
-    longitudeDeg: (Math.atan2(y, x) * 180) / Math.PI,
-    altitudeKm: radius - EARTH_KM,
-  };
+  const fromAxis = Math.hypot(x, y);
+  const polarKm = EARTH_KM * (1 - FLATTENING);
+  const e2 = FLATTENING * (2 - FLATTENING);
+  const second = e2 / (1 - e2);
+  const angle = Math.atan2(z * EARTH_KM, fromAxis * polarKm);
+  const latitude = Math.atan2(z + second * polarKm * Math.sin(angle) ** 3, fromAxis - e2 * EARTH_KM * Math.cos(angle) ** 3);
+  const curvature = EARTH_KM / Math.sqrt(1 - e2 * Math.sin(latitude) ** 2);
+  // along the axis or across it, whichever is not near zero
+  const altitudeKm =
+    fromAxis > Math.abs(z) ? fromAxis / Math.cos(latitude) - curvature : z / Math.sin(latitude) - curvature * (1 - e2);
+  return { latitudeDeg: (latitude * 180) / Math.PI, longitudeDeg: (Math.atan2(y, x) * 180) / Math.PI, altitudeKm };
 }

@@ -60,7 +60,7 @@ function satellites(mesh: Mesh): Sheet {
     words("shell", "Shell", "Of the constellation", (node) => mesh.shellName(node)),
     number("latitude", "Latitude", "Of the point below it; north is positive", (node) => placeOf(mesh, node)?.latitudeDeg ?? NaN, degrees),
     number("longitude", "Longitude", "Of the point below it; east is positive", (node) => placeOf(mesh, node)?.longitudeDeg ?? NaN, degrees),
-    number("altitude", "Altitude", "Above a round Earth of 6,371 km", (node) => placeOf(mesh, node)?.altitudeKm ?? NaN, km),
+    number("altitude", "Altitude", "Above the ellipsoid of WGS 84", (node) => placeOf(mesh, node)?.altitudeKm ?? NaN, km),
   ];
   if ((mesh.satellites?.knownAs.size ?? 0) > 0) {
     columns.splice(1, 0, { ...words("known", "Known as", "As a file calls it", (node) => mesh.satellites?.knownAs.get(node) ?? ""), text: (node) => mesh.satellites?.knownAs.get(node) ?? "" });
