@@ -23,8 +23,16 @@ def event_line(event: dict[str, Any]) -> str:
     named = [_name(each) for each in event.get("of", ())[:_MOST_NAMED]]
     if len(event.get("of", ())) > _MOST_NAMED:
         named.append("…")
-    more = [f"{key} {value}" for key, value in event.items() if key not in _FIRST and value not in (None, [])]
+    rest = {key: value for key, value in event.items() if key not in _FIRST and value not in (None, [])}
+    more = [_said(key, value) for key, value in rest.items()]
     return sentence(": ".join(filter(None, [said, ", ".join([*named, *more])])))
+
+
+def _said(key: str, value: Any) -> str:
+    """Of a length of time what it is in ms; names as words."""
+    if key.endswith("_ns") and isinstance(value, int):
+        key, value = key.removesuffix("_ns"), f"{value / 1e6:,.1f} ms"
+    return f"{key.replace('_', ' ')} {value}"
 
 
 def _name(each: Any) -> str:

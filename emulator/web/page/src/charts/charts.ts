@@ -1,7 +1,7 @@
 /** Charts over the run's clock: measured against physical latency, the engine's lateness, throughput, loss. */
 
 import { el, fill, setOptions } from "../layout/dom";
-import { digits, rate } from "../layout/format";
+import { digits, duration, rate } from "../layout/format";
 import { panel } from "../layout/panel";
 import { redrawOn } from "../layout/redraw";
 import { weight } from "../events/kinds";
@@ -20,6 +20,7 @@ const SPANS: readonly (readonly [seconds: string, text: string])[] = [
 ];
 
 const inMs = (value: number) => `${digits(value)} ms`;
+const inOwnUnit = (value: number) => duration(value * 1e6);
 /** At an axis: no more digits than it needs. */
 const plainMs = (value: number) => `${Number(value.toPrecision(3))} ms`;
 const plainRate = (value: number) => rate(value).replace(/\.0+ /, " ");
@@ -44,10 +45,10 @@ export function mountCharts(element: HTMLElement, mesh: Mesh, _wire: Wire, histo
   const lateness = plot(
     "Lateness of the emulator",
     [
-      { name: "p99", help: "99 of 100 packets left the emulator later than they should by at most this", colour: "--line-1", show: inMs },
-      { name: "median", help: "Half of the packets left the emulator later than they should by at most this", colour: "--line-2", isDashed: true, show: inMs },
+      { name: "p99", help: "99 of 100 packets left the emulator later than they should by at most this", colour: "--line-1", show: inOwnUnit },
+      { name: "median", help: "Half of the packets left the emulator later than they should by at most this", colour: "--line-2", isDashed: true, show: inOwnUnit },
     ],
-    plainMs,
+    (value) => inOwnUnit(value).replace(/\.0+ /, " "),
     "Lateness was not measured in this time.",
   );
   const carried = plot(

@@ -75,7 +75,7 @@ export function mountDetails(element: HTMLElement, mesh: Mesh, wire: Wire): void
     setText(title, name);
     setText(subtitle, whatItIs(mesh, picked));
     does.draw(name, hasFailed(mesh, picked));
-    const rows = [...ownFigures(mesh, picked), ...(toldOf === keyOf(picked) ? told : [])];
+    const rows = toldOf === keyOf(picked) ? merged(ownFigures(mesh, picked), told) : ownFigures(mesh, picked);
     sync(figures, rows, ([row]) => row, ([row]) => el("div", {}, el("dt", {}, row), el("dd", {})), (row, [, value]) => setText(row.lastElementChild ?? row, value));
     linksPart.hidden = picked.kind !== "node";
     if (picked.kind === "node") drawLinks(mesh, picked.node, linksTitle, links);
@@ -94,6 +94,16 @@ export function mountDetails(element: HTMLElement, mesh: Mesh, wire: Wire): void
     if (picked.kind === "node") contacts.ask(picked.node, undefined);
     else contacts.ask(picked.a, picked.b);
   });
+}
+
+/** Links of a node, of which the page has a list of its own. */
+const A_LINK = /^(laser|ground link) to /;
+
+/** What the server tells stands for what the page reckons itself, but for what links carry. */
+function merged(own: readonly Row[], toldRows: readonly Row[]): Row[] {
+  const carried = own.filter(([name]) => name.startsWith("Use"));
+  const rest = toldRows.filter(([name]) => !A_LINK.test(name));
+  return [...rest.map(([name, value]) => [`${name[0]?.toUpperCase() ?? ""}${name.slice(1)}`, value] as const), ...carried];
 }
 
 function nodesOf(picked: Picked): number[] {

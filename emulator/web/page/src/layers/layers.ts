@@ -7,7 +7,6 @@ import { say } from "../layout/said";
 import { LAYER_OF, type Frame, type LasersBy, type SatellitesBy } from "../state/look";
 import type { Mesh } from "../state/mesh";
 import type { Wire } from "../wire/socket";
-import { drawLegends, type Legends } from "./legend";
 import { LayerKind } from "../wire/web_pb";
 
 const SATELLITES_BY: readonly (readonly [SatellitesBy, string])[] = [
@@ -27,16 +26,14 @@ const LASERS_BY: readonly (readonly [LasersBy, string])[] = [
   ["none", "not drawn"],
 ];
 
-/** `legends` tells the scales of the globe, where there is one. */
-export function mountLayers(element: HTMLElement, mesh: Mesh, wire: Wire, legends: Legends): void {
+export function mountLayers(element: HTMLElement, mesh: Mesh, wire: Wire): void {
   const box = panel("layers", "Colours and view");
   const satellites = choice("Satellites by", "What the colour of a satellite tells", (value) => mesh.setLook({ satellitesBy: value as SatellitesBy }));
   const gateway = choice("Gateway", "To which gateway the latency is", (value) => mesh.setLook({ gatewayNode: Number(value) }));
   const lasers = choice("Lasers by", "What the colour of a laser tells", (value) => mesh.setLook({ lasersBy: value as LasersBy }));
   const frame = choice("View", "Fixed to the Earth, or to the stars: the Earth turns under the orbits", (value) => mesh.setLook({ frame: value as Frame }));
-  const scales = el("div", { class: "legend" });
   const note = el("p", { class: "quiet" });
-  fill(box.body, [satellites.root, gateway.root, lasers.root, frame.root, scales, note]);
+  fill(box.body, [satellites.root, gateway.root, lasers.root, frame.root, note]);
   element.append(box.root);
 
   let asked = "";
@@ -82,7 +79,7 @@ export function mountLayers(element: HTMLElement, mesh: Mesh, wire: Wire, legend
     else askFor();
   });
   box.onOpen = redrawOn(mesh, ["hello", "look", "links"], draw, 100);
-  redrawOn(mesh, ["hello", "look", "layer", "epoch"], () => drawLegends(scales, legends), 500);
+
 }
 
 function choice(label: string, help: string, change: (value: string) => void): { root: HTMLElement; select: HTMLSelectElement } {

@@ -2,12 +2,21 @@
 
 import type { Legend } from "../globe/legend";
 import { el, fill } from "../layout/dom";
+import { redrawOn } from "../layout/redraw";
+import type { Mesh } from "../state/mesh";
 import { digits } from "../layout/format";
 
 /** What is coloured now: satellites always, lasers where they are drawn; null where there is no globe. */
 export type Legends = () => { satellites: Legend; lasers: Legend | null } | null;
 
-export function drawLegends(place: HTMLElement, legends: Legends): void {
+/** Over the globe's corner, where it is seen whatever else is open. */
+export function mountLegend(element: HTMLElement, mesh: Mesh, legends: Legends): void {
+  const place = el("div", { class: "legend" });
+  element.append(place);
+  redrawOn(mesh, ["hello", "look", "layer", "epoch"], () => drawLegends(place, legends), 500);
+}
+
+function drawLegends(place: HTMLElement, legends: Legends): void {
   const all = legends();
   if (all === null) return fill(place, []);
   const { satellites, lasers } = all;

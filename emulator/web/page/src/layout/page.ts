@@ -7,7 +7,7 @@ import { mountCustomers } from "../customers/customers";
 import { mountDetails } from "../details/details";
 import { mountEvents } from "../events/events";
 import { mountLatency } from "../latency/latency";
-import type { Legends } from "../layers/legend";
+import { mountLegend, type Legends } from "../layers/legend";
 import { mountLayers } from "../layers/layers";
 import { History } from "../state/history";
 import type { Mesh } from "../state/mesh";
@@ -46,7 +46,8 @@ export function mountPage(element: HTMLElement, mesh: Mesh, wire: Wire, legends:
   const control = mountControl(bar.control, mesh, wire);
   mountDetails(left, mesh, wire);
   mountInForce(left, mesh, wire);
-  mountLayers(left, mesh, wire, legends);
+  mountLayers(left, mesh, wire);
+  mountLegend(globe, mesh, legends);
   mountLatency(right, mesh, wire);
   mountCustomers(right, mesh, wire);
   mountEvents(right, mesh, wire);

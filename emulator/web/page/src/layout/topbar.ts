@@ -47,6 +47,7 @@ export function topBar(mesh: Mesh): TopBar {
   const draw = () => {
     const hello = mesh.hello;
     setText(title, hello === null ? "orbitmesh" : hello.title || hello.scenario || "orbitmesh");
+    title.title = title.textContent ?? "";
     document.title = hello === null ? "orbitmesh" : `${hello.title || hello.scenario} – orbitmesh`;
     setText(about, hello === null ? "waiting for the server" : `run ${hello.runId} · ${many(hello.satellites, "satellite")} · ${many(hello.gateways.length, "gateway")}`);
     about.title =
