@@ -66,7 +66,7 @@ export function mountLatency(element: HTMLElement, mesh: Mesh, wire: Wire): void
       setText(
         nothing,
         pair === null
-          ? "Choose two nodes: their way is drawn, and their round trip is taken apart as it is measured."
+          ? "Choose two nodes: their way is drawn, and their round trip is taken apart. A gateway and a satellite that serves it are measured too: select the link between them, then From selection."
           : way === undefined
             ? "The way comes with the next epoch."
             : "There is no way between them now.",
