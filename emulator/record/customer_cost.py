@@ -10,11 +10,15 @@ from orbitmesh.wire.serving import Deployment
 from ..answers.cost import Estimate, Place, cost, in_orbit, measured, on_the_ground, run_joules
 from ..errors import InputError
 from ..presets import Figure, Preset, preset
+from .shape import Each, problem
 
 PRICES, GROUND, RACK = "orbit-2026", "ground-data-centre", "rack"  # where nobody names others
 ENDS = ("least", "low", "value", "high", "most")
 #: key, of what, and how many of it
 UNITS = (("dollars_per_request", "request", 1.0), ("dollars_per_million_tokens", "token", 1e6))
+
+# what is computed with
+_FIGURE = dict.fromkeys(("value", "low", "high"), float) | {"unit": str}
 
 
 def platform_of(run: Mapping[str, Any]) -> Preset | None:
@@ -26,6 +30,8 @@ def platform_of(run: Mapping[str, Any]) -> Preset | None:
     if of is None:
         return None
     try:
+        if (wrong := problem(of["figures"], Each(_FIGURE), "figures")) is not None:
+            raise ValueError(wrong)
         figures = {name: Figure(**each) for name, each in of["figures"].items()}
         return Preset(str(of["preset"]), "platform", str(of["title"]), "", figures)
     except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -305,7 +305,7 @@ def _over_time(
     bins = Bins(course.bins.begin_ns, course.bins.end_ns, 60)
     at = bins.of(column(answers, "sim_ns"))
     panels, n = [], 0
-    x = numbers(bins.middles_s)
+    x = numbers(bins.middles)
     for i in order:
         group = np.where((code == i) & ~np.isnan(ttft), at, -1)
         here = int((group >= 0).sum())
@@ -317,7 +317,7 @@ def _over_time(
                     f"{text(names[i], 40)} (n = {here:,})",
                     "ms",
                     (Line("p50", x, numbers(q[:, 0]), "measured"), Line("p99", x, numbers(q[:, 1]), "tail")),
-                    spans_of(course.faults, course.bins.end_ns),
+                    spans_of(course.faults, bins),
                 )
             )
     if not panels:
@@ -326,14 +326,12 @@ def _over_time(
         Figure(
             "first-token-over-time",
             "First tokens over time",
-            f"Median and p99 of each {bins.width_ns / 1e9:g} s by class, at the instant at which the "
+            f"Median and p99 of each {bins.width} by class, at the instant at which the "
             "request was sent. Hatched: faults in force, but for those by chance.",
-            f"{bins.begin_ns / 1e9:g} to {bins.end_ns / 1e9:,.1f} s of emulated time",
+            bins.whole,
             Value(n, "", f"{n:,}"),
             "answers",
-            Lines(
-                "emulated time, s", tuple(panels), columns=2 if len(panels) > 1 else 1, x_range=course.x_range
-            ),
+            Lines(bins.axis, tuple(panels), columns=2 if len(panels) > 1 else 1, x_range=bins.x_range),
         )
     ]
 

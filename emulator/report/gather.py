@@ -24,7 +24,7 @@ def document(source: Source) -> Document:
     faults = happened.faults_of(source.events)
     changes = happened.changes_of(source.path_changes, samples.gateways)
     course = None if bins is None else Course(bins, faults, changes)
-    over = "the whole run" if bins is None else f"{bins.end_ns / 1e9:,.1f} s of emulated time"
+    over = "the whole run" if bins is None else bins.long
     sections = [
         told.what_ran(source),
         customers.customers(source, course, over),

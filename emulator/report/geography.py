@@ -176,17 +176,18 @@ def _gaps(course: Course) -> list[Block]:
     open_since: dict[tuple[str, str], float] = {}
     gaps: dict[tuple[str, str], list[Span]] = defaultdict(list)
     seen: set[tuple[str, str]] = set()
+    shown = course.bins.shown
 
     def close(pair: tuple[str, str], change_ns: float) -> None:
         if (since := open_since.pop(pair, None)) is not None:
-            gaps[pair].append(Span("no way", since / 1e9, change_ns / 1e9))
+            gaps[pair].append(Span("no way", *map(float, shown([since, change_ns]))))
 
     for change in sorted(course.changes, key=lambda change: change.sim_ns):
         pair = (change.src, change.dst)
         if change.kind == "lost":
             open_since.setdefault(pair, change.sim_ns)
         elif change.kind == "found" and pair not in seen and pair not in open_since:
-            gaps[pair].append(Span("no way", course.bins.begin_ns / 1e9, change.sim_ns / 1e9))
+            gaps[pair].append(Span("no way", *map(float, shown([course.bins.begin_ns, change.sim_ns]))))
         else:
             close(pair, change.sim_ns)
         seen.add(pair)
@@ -203,14 +204,14 @@ def _gaps(course: Course) -> list[Block]:
             "gaps",
             "When there was no way",
             f"Paths that were measured on and had none for some time.{left}",
-            course.whole,
+            course.bins.whole,
             Value(n, "", f"{n:,}"),
             "times without a way",
             Timeline(
-                "emulated time, s",
+                course.bins.axis,
                 tuple(f"{text(a, 30)} → {text(b, 30)}" for a, b in worst),
                 tuple(tuple(gaps[pair]) for pair in worst),
-                course.x_range,
+                course.bins.x_range,
             ),
         )
     ]

@@ -13,6 +13,10 @@ Ints = NDArray[np.int64]
 
 MOST_BINS = 120
 _NICE = (1, 2, 5)
+_OF_CLOCKS_S = (10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14_400, 43_200, 86_400)
+# longest first; an axis counts in one from so many of it on
+_UNITS = (("h", 3_600e9), ("min", 60e9), ("s", 1e9))
+_MANY = 5
 
 
 def quantiles_of_groups(group: Ints, values: Floats, n_groups: int, qs: Sequence[float]) -> Floats:
@@ -25,8 +29,7 @@ def quantiles_of_groups(group: Ints, values: Floats, n_groups: int, qs: Sequence
     group, values = group[use], values[use]
     if not len(values):
         return found
-    order = np.lexsort((values, group))
-    group, values = group[order], values[order]
+    group, values = _sorted(group, values, n_groups)
     begin = np.searchsorted(group, np.arange(n_groups))
     n = np.searchsorted(group, np.arange(n_groups), side="right") - begin
     some = n > 0
@@ -37,6 +40,17 @@ def quantiles_of_groups(group: Ints, values: Floats, n_groups: int, qs: Sequence
         first, second = values[begin[some] + low], values[begin[some] + high]
         found[some, column] = first + (second - first) * (place - low)
     return found
+
+
+def _sorted(group: Ints, values: Floats, n_groups: int) -> tuple[Ints, Floats]:
+    """By group, then value."""
+    if n_groups == 1:
+        return group, np.sort(values)
+    order = np.argsort(values)
+    # numbers of 16 bits are sorted in one go through them
+    narrow = group[order].astype(np.int16 if n_groups < 2**15 else np.int64)
+    order = order[np.argsort(narrow, kind="stable")]
+    return group[order], values[order]
 
 
 def counts_of_groups(group: Ints, n_groups: int, use: NDArray[np.bool_] | None = None) -> Ints:
@@ -62,13 +76,48 @@ class Bins:
         return np.where(outside, -1, place).astype(np.int64)
 
     @property
-    def middles_s(self) -> Floats:
-        return np.asarray((self.begin_ns + (np.arange(self.n) + 0.5) * self.width_ns) / 1e9, np.float64)
+    def _unit(self) -> tuple[str, float]:
+        """In which people would say how long that is."""
+        return next((unit for unit in _UNITS if self.end_ns - self.begin_ns >= unit[1] * _MANY), _UNITS[-1])
+
+    def shown(self, instants_ns: Any) -> Any:
+        """As the axis counts them."""
+        return np.asarray(instants_ns, np.float64) / self._unit[1]
+
+    @property
+    def middles(self) -> Floats:
+        return np.asarray(self.shown(self.begin_ns + (np.arange(self.n) + 0.5) * self.width_ns), np.float64)
+
+    @property
+    def x_range(self) -> tuple[float, float]:
+        return float(self.shown(self.begin_ns)), float(self.shown(self.end_ns))
+
+    @property
+    def axis(self) -> str:
+        return f"emulated time, {self._unit[0]}"
+
+    @property
+    def whole(self) -> str:
+        begin, end = self.x_range
+        return f"{begin:g} to {end:,.1f} {self._unit[0]} of emulated time"
+
+    @property
+    def long(self) -> str:
+        return f"{float(self.shown(self.end_ns - self.begin_ns)):,.1f} {self._unit[0]} of emulated time"
+
+    @property
+    def width(self) -> str:
+        unit = next((unit for unit in _UNITS if self.width_ns >= unit[1]), _UNITS[-1])
+        return f"{self.width_ns / unit[1]:g} {unit[0]}"
 
 
 def nice_width(long_ns: float, most: int, least_ns: float = 1.0) -> float:
-    """1, 2 or 5 times a power of ten of nanoseconds, the least that needs no more than so many."""
+    """The least that needs no more than so many: as clocks have them, else 1, 2 or 5 times a power of ten."""
     wanted = max(long_ns / most, least_ns, 1)
+    if (
+        clock := next((s * 1e9 for s in _OF_CLOCKS_S if s * 1e9 >= wanted * (1 - 1e-12)), None)
+    ) and wanted > 5e9:
+        return clock
     power = 10 ** np.floor(np.log10(wanted))
     return float(next(k * power for k in (*_NICE, 10) if k * power >= wanted * (1 - 1e-12)))
 

@@ -81,10 +81,14 @@ def _is_whole(event: dict[str, Any]) -> bool:
     )
 
 
-def spans_of(faults: Sequence[Fault], end_ns: float) -> tuple[Span, ...]:
+def spans_of(faults: Sequence[Fault], bins: Bins) -> tuple[Span, ...]:
     """When what was failed on purpose was in force."""
     return tuple(
-        Span(fault.what, fault.begin_ns / 1e9, (end_ns if fault.end_ns is None else fault.end_ns) / 1e9)
+        Span(
+            fault.what,
+            float(bins.shown(fault.begin_ns)),
+            float(bins.shown(bins.end_ns if fault.end_ns is None else fault.end_ns)),
+        )
         for fault in faults
         if not fault.is_chance
     )
@@ -96,7 +100,7 @@ def chances_of(faults: Sequence[Fault], bins: Bins) -> tuple[float | None, ...]:
     if not len(begins):
         return ()
     first = np.unique(bins.of(begins), return_index=True)[1].tolist()
-    return tuple(float(begins[i]) / 1e9 for i in first)
+    return tuple(float(bins.shown(begins[i])) for i in first)
 
 
 def changes_of(table: pa.Table, gateways: Sequence[str]) -> list[Change]:

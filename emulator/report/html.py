@@ -13,7 +13,7 @@ from importlib.resources import files
 
 from .document import Absent, Block, Cell, Document, Facts, Figure, Headline, Sentences, Table, Value
 from .plot_data import Plot
-from .values import NOTHING
+from .values import NOTHING, is_glued
 
 MARKER = '<meta name="generator" content="orbitmesh report"/>'
 _GLYPHS = {"good": "✓ ", "note": "▲ ", "doubt": "✗ ", "text": ""}
@@ -169,6 +169,5 @@ def _cell(cell: Cell) -> str:
 def _joined(cells: tuple[Cell, ...]) -> str:
     text = ""
     for cell in cells:
-        is_glued = isinstance(cell, str) and cell[:1] in (",", ";", ":", ")", ".")
-        text += ("" if not text or is_glued else " ") + _cell(cell)
+        text += ("" if not text or is_glued(cell) else " ") + _cell(cell)
     return text

@@ -40,19 +40,7 @@ class Course:
 
     @property
     def over(self) -> str:
-        return f"{self.whole}, in bins of {self.bin_text}"
-
-    @property
-    def whole(self) -> str:
-        return f"{self.bins.begin_ns / 1e9:g} to {self.bins.end_ns / 1e9:,.1f} s of emulated time"
-
-    @property
-    def bin_text(self) -> str:
-        return f"{self.bins.width_ns / 1e9:g} s"
-
-    @property
-    def x_range(self) -> tuple[float, float]:
-        return (self.bins.begin_ns / 1e9, self.bins.end_ns / 1e9)
+        return f"{self.bins.whole}, in bins of {self.bins.width}"
 
 
 def distributions(samples: Samples, over: str) -> list[Block]:
@@ -212,8 +200,8 @@ def over_time(samples: Samples, course: Course) -> list[Block]:
     bin_of = np.where(use, bins.of(samples.sim_ns), -1)
     measured = quantiles_of_groups(bin_of, samples.measured_ns, bins.n, (0.5, 0.99)) / 1e6
     light = quantiles_of_groups(bin_of, samples.physical_ns, bins.n, (0.5,))[:, 0] / 1e6
-    x = numbers(bins.middles_s)
-    spans, crosses = spans_of(course.faults, bins.end_ns), chances_of(course.faults, bins)
+    x = numbers(bins.middles)
+    spans, crosses = spans_of(course.faults, course.bins), chances_of(course.faults, bins)
     handovers = [change for change in course.changes if change.kind == "handover"]
     panels = [
         Panel(
@@ -249,13 +237,13 @@ def over_time(samples: Samples, course: Course) -> list[Block]:
         Figure(
             "over-time",
             "Latency over time",
-            f"{KIND_WORDS[kind]} of all gateways: median and p99 of each {course.bin_text}, beside the "
+            f"{KIND_WORDS[kind]} of all gateways: median and p99 of each {bins.width}, beside the "
             "median that light "
             "needs; below, how many measured paths changed, and how. " + _marks_said(course, handovers),
             course.over,
             Value(n, "", f"{n:,}"),
             f"answered {KIND_WORDS[kind]}",
-            Lines("emulated time, s", tuple(panels), x_range=course.x_range),
+            Lines(bins.axis, tuple(panels), x_range=bins.x_range),
         )
     ]
     blocks += _each_gateway(samples, course, kind, bin_of)
@@ -268,7 +256,7 @@ def _instants(changes: Sequence[Change], bins: Bins) -> Numbers:
     if len(instants) > _MOST_MARKS:
         first = np.unique(bins.of(np.array(instants)), return_index=True)[1]
         instants = [instants[i] for i in first]
-    return numbers(np.array(instants) / 1e9, 9)
+    return numbers(bins.shown(instants), 9)
 
 
 def _marks_said(course: Course, handovers: Sequence[Change]) -> str:
@@ -303,7 +291,7 @@ def _each_gateway(samples: Samples, course: Course, kind: str, bin_of: np.ndarra
     both = np.where((at >= 0) & (samples.gateway >= 0), samples.gateway * coarse.n + at, -1)
     q = quantiles_of_groups(both, samples.measured_ns, n_gateways * coarse.n, (0.5, 0.99)) / 1e6
     light = quantiles_of_groups(both, samples.physical_ns, n_gateways * coarse.n, (0.5,))[:, 0] / 1e6
-    x = numbers(coarse.middles_s)
+    x = numbers(coarse.middles)
     panels = []
     n = 0
     for g in chosen:
@@ -320,7 +308,7 @@ def _each_gateway(samples: Samples, course: Course, kind: str, bin_of: np.ndarra
                     Line("measured p99", x, numbers(q[rows, 1]), "tail"),
                     Line("physical p50", x, numbers(light[rows]), "physical"),
                 ),
-                spans_of(course.faults, course.bins.end_ns),
+                spans_of(course.faults, course.bins),
                 _instants(mine, coarse),
             )
         )
@@ -333,14 +321,14 @@ def _each_gateway(samples: Samples, course: Course, kind: str, bin_of: np.ndarra
         Figure(
             "each-gateway",
             "Latency over time, by gateway",
-            f"{KIND_WORDS[kind]} of {chosen_said}: median and p99 of each {coarse.width_ns / 1e9:g} s "
+            f"{KIND_WORDS[kind]} of {chosen_said}: median and p99 of each {coarse.width} "
             "beside the median that "
             "light needs, the highest p99 first. Triangles: handovers of this gateway; hatched: faults in "
             "force, anywhere, but for those by chance.",
-            f"{course.bins.begin_ns / 1e9:g} to {course.bins.end_ns / 1e9:,.1f} s of emulated time",
+            coarse.whole,
             Value(n, "", f"{n:,}"),
             f"answered {KIND_WORDS[kind]}",
-            Lines("emulated time, s", tuple(panels), columns=2, x_range=course.x_range),
+            Lines(coarse.axis, tuple(panels), columns=2, x_range=coarse.x_range),
         )
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from .document import Absent, Block, Cell, Document, Facts, Figure, Sentences, Table
-from .values import written
+from .values import is_glued, written
 
 MARKER = "<!-- orbitmesh report -->"
 # whatever could be markup, in the text or as HTML
@@ -46,7 +46,7 @@ def _block(block: Block, number: int) -> list[str]:
             title = [f"**{_LEVELS[block.level]}{_esc(block.title)}**", ""] if block.title else []
             return title + [f"- {_esc(text)}" for text in block.texts]
         case Facts():
-            rows = [(name, " ".join(map(written, cells))) for name, cells in block.rows]
+            rows = [(name, _joined(cells)) for name, cells in block.rows]
             return ["| | |", "|---|---|", *(f"| {_esc(name)} | {_esc(said)} |" for name, said in rows)]
         case Table():
             return _table(block)
@@ -57,6 +57,10 @@ def _block(block: Block, number: int) -> list[str]:
             ]
         case Absent():
             return [f"Not in this record: {_esc(block.what)} – {_esc(block.why)}."]
+
+
+def _joined(cells: tuple[Cell, ...]) -> str:
+    return "".join((written(cell) if is_glued(cell) else f" {written(cell)}") for cell in cells).strip()
 
 
 def _table(block: Table) -> list[str]:

@@ -208,7 +208,7 @@ def _windows(windows: Sequence[Window], samples: Samples, course: Course | None)
             panels.append(
                 Line(
                     _CAUSE_WORDS.get(cause, cause),
-                    numbers(bins.middles_s),
+                    numbers(bins.middles),
                     numbers(np.nan_to_num(worst)),
                     role,
                 )
@@ -218,15 +218,15 @@ def _windows(windows: Sequence[Window], samples: Samples, course: Course | None)
         Figure(
             "late-moments",
             "When the emulation was late",
-            f"The worst lateness of each {course.bin_text}, by what was late; samples that were on their "
+            f"The worst lateness of each {bins.width}, by what was late; samples that were on their "
             "way then are marked as not sound.",
             course.over,
             Value(n, "", f"{n:,}"),
             "late moments",
             Lines(
-                "emulated time, s",
+                bins.axis,
                 (Panel("", "worst, ms", tuple(panels), shape="steps"),),
-                x_range=course.x_range,
+                x_range=bins.x_range,
             ),
         )
     ]

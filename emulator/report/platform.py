@@ -63,8 +63,8 @@ def _over_time(source: Source, course: Course | None) -> list[Block]:
     weight = np.nan_to_num(column(table, "satellites"), nan=1.0)
     satellite, _ = codes(table, "satellite")
     hosts = satellite >= 0
-    x = numbers(bins.middles_s)
-    spans = spans_of(course.faults, bins.end_ns) if course else ()
+    x = numbers(bins.middles)
+    spans = spans_of(course.faults, bins) if course else ()
 
     def mean(name: str, factor: float, rows: Any, offset: float = 0.0) -> Floats:
         values = column(table, name)
@@ -135,11 +135,11 @@ def _over_time(source: Source, course: Course | None) -> list[Block]:
             "Power, battery and heat over the run",
             "Means over satellites with a process and over all others, and the extremes of any; each "
             "point is of "
-            f"{bins.width_ns / 1e9:g} s. Hatched: faults in force, but for those by chance.",
-            f"{bins.begin_ns / 1e9:g} to {bins.end_ns / 1e9:,.1f} s of emulated time",
+            f"{bins.width}. Hatched: faults in force, but for those by chance.",
+            bins.whole,
             Value(n, "", f"{n:,}"),
             "satellites × epochs",
-            Lines("emulated time, s", panels, columns=2, x_range=(bins.begin_ns / 1e9, bins.end_ns / 1e9)),
+            Lines(bins.axis, panels, columns=2, x_range=bins.x_range),
         )
     ]
 
@@ -175,7 +175,7 @@ def _satellites(source: Source) -> list[Block]:
     order = np.argsort(-np.nan_to_num(throttle), kind="stable")[:_MOST_SATELLITES]
     rows = tuple(
         (
-            text(names[i], 40),
+            source.named(names[i]),
             share(_or_none(throttle[i])),
             ", ".join(sorted(text(c, 30) for c in causes[i])) or "nothing",
             share(_or_none(capacity[i])),

@@ -40,7 +40,7 @@ class Samples:
 
     def of(self, kind: str) -> np.ndarray:
         """Which are of a kind and were answered."""
-        return np.asarray((self.kind == KINDS.index(kind)) & self.ok)
+        return np.asarray((self.kind == KINDS.index(kind)) & ~np.isnan(self.measured_ns))
 
     @property
     def probes(self) -> str | None:

@@ -16,6 +16,7 @@ from ..record.parts import Parts
 from ..record.soundness import Window, from_dicts
 from ..results import load
 from .groups import Floats
+from .values import text
 
 SAMPLE_COLUMNS = (
     "sim_ns", "sent_mono_ns", "kind", "src", "dst", "ok", "error", "path", "path_backward", "hops",
@@ -51,6 +52,14 @@ class Source:
     def known(self, key: str, otherwise: Any = None) -> Any:
         """Of the summary, or of run.json where there is no summary."""
         return self.summary.get(key, self.header.get(key, otherwise))
+
+    def named(self, node: str) -> str:
+        """With the name that a file has for it, where one does."""
+        known = (self.header.get("known_as") or {}).get(node)
+        if known is None:
+            return text(node, 40)
+        also = known["name"] or f"norad-{known['catalog_number']}"
+        return f"{text(node, 40)} ({text(also, 40)})"
 
     @property
     def gateways(self) -> tuple[str, ...]:

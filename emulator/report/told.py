@@ -17,7 +17,7 @@ NO_SUMMARY = "the record has no summary that this version can read"
 def what_ran(source: Source) -> Section:
     blocks: list[Block] = [Facts(tuple((name, cells) for name, cells in _facts(source) if cells))]
     if source.missing:
-        blocks.append(Sentences(texts(source.missing), "doubt", "Missing from the record"))
+        blocks.append(Sentences(_some_of(source.missing), "doubt", "Missing from the record"))
     blocks += _trust(source)
     blocks += _presets(source)
     return Section("what-ran", "What ran", tuple(blocks))
@@ -116,6 +116,15 @@ def _ground_links(header: dict[str, Any]) -> str:
     return text(header.get("ground_links"), 400) if header.get("ground_links") else ""
 
 
+_MOST_SENTENCES = 60
+
+
+def _some_of(sentences: Any) -> tuple[str, ...]:
+    some = texts(sentences[:_MOST_SENTENCES])
+    left = len(sentences) - len(some)
+    return (*some, f"and {left:,} more") if left else some
+
+
 def _trust(source: Source) -> list[Block]:
     summary = source.summary
     if not summary:
@@ -145,7 +154,7 @@ def _trust(source: Source) -> list[Block]:
                 )
             )
         )
-    doubts, remarks, unknown = (texts(summary[key]) for key in ("doubts", "remarks", "not_known"))
+    doubts, remarks, unknown = (_some_of(summary[key]) for key in ("doubts", "remarks", "not_known"))
     if doubts:
         blocks.append(Sentences(doubts, "doubt", "Look at this before you trust the figures"))
     if remarks:

@@ -89,6 +89,11 @@ def texts(values: Any, most: int = 2000) -> tuple[str, ...]:
     return tuple(plain(str(value), most) for value in values)
 
 
+def is_glued(cell: Cell) -> bool:
+    """Does it follow what stands before without a space?"""
+    return isinstance(cell, str) and cell[:1] in (",", ";", ":", ")", ".")
+
+
 def written(cell: Cell) -> str:
     return cell.text if isinstance(cell, Value) else cell
 

@@ -91,4 +91,9 @@ def test_what_does_not_fly_has_a_price_on_the_ground_alone() -> None:
         assert "in ground-data-centre (in orbit: not known, " in said(priced)
     with pytest.raises(InputError, match="its platform makes no sense"):
         with_costs([row], {"platform": {"preset": "ai1"}}, DEPLOYMENT)
+    for key in ("value", "unit"):  # each ended in a TypeError or an AttributeError
+        run = described("ai1")
+        run["platform"]["figures"]["average-power"][key] = None
+        with pytest.raises(InputError, match=f"makes no sense: .*average-power.{key} is None"):
+            with_costs([row], run, DEPLOYMENT)
     assert "cost" not in with_costs([judged(FINE)], described("ai1"), DEPLOYMENT)[0]
