@@ -41,6 +41,8 @@ export function holds(filter: Filter, text: () => string, value: (column: string
   return filter.words.every((word) => whole.includes(word));
 }
 
+const NAMES = new Intl.Collator("en", { numeric: true });
+
 /** Rows by number or by text; those that are not known come last, whichever way. Equal ones stay as they are. */
 export function sorted(rows: Uint32Array, key: (row: number) => number | string, isRising: boolean): Uint32Array {
   const keys = Array.from(rows, key);
@@ -50,7 +52,7 @@ export function sorted(rows: Uint32Array, key: (row: number) => number | string,
   order.sort((i, j) => {
     const [a, b] = [keys[i] ?? NaN, keys[j] ?? NaN];
     if (unknown(a) || unknown(b)) return unknown(a) === unknown(b) ? i - j : unknown(a) ? 1 : -1;
-    if (typeof a === "string" || typeof b === "string") return sign * String(a).localeCompare(String(b), "en", { numeric: true }) || i - j;
+    if (typeof a === "string" || typeof b === "string") return sign * NAMES.compare(String(a), String(b)) || i - j;
     return sign * (a - b) || i - j;
   });
   return order.map((i) => rows[i] ?? 0);

@@ -3,7 +3,7 @@
 import { count, ms, place, rate, share } from "../layout/format";
 import { f32 } from "../wire/columns";
 import { LayerKind } from "../wire/web_pb";
-import { epochHasLinks, linkKind, linkState, placeOf } from "../state/around";
+import { epochHasLinks, linkKind, linkState, placeOf, type LinkState } from "../state/around";
 import type { Mesh } from "../state/mesh";
 
 export interface Column {
@@ -42,6 +42,15 @@ const words = (key: string, name: string, help: string, value: (row: number) => 
   value,
   text: (row) => value(row) || "not known",
 });
+/** Words that are sorted by a number, which a million of them need. */
+const ranked = (key: string, name: string, help: string, value: (row: number) => number, text: (row: number) => string): Column => ({
+  key,
+  name,
+  help,
+  isNumber: false,
+  value,
+  text,
+});
 const km = (value: number) => (Number.isFinite(value) ? `${count(value)} km` : "not known");
 const degrees = (value: number) => (Number.isFinite(value) ? `${value.toFixed(1)}°` : "not known");
 
@@ -56,8 +65,8 @@ const LAYERS: Readonly<Record<number, readonly [string, (value: number) => strin
 
 function satellites(mesh: Mesh): Sheet {
   const columns: Column[] = [
-    words("name", "Satellite", "sat-PLANE-SLOT", (node) => mesh.name(node)),
-    words("shell", "Shell", "Of the constellation", (node) => mesh.shellName(node)),
+    ranked("name", "Satellite", "sat-PLANE-SLOT", (node) => byName(mesh, node), (node) => mesh.name(node)),
+    ranked("shell", "Shell", "Of the constellation", (node) => mesh.satellites?.shell[node] ?? NaN, (node) => mesh.shellName(node) || "not known"),
     number("latitude", "Latitude", "Of the point below it; north is positive", (node) => placeOf(mesh, node)?.latitudeDeg ?? NaN, degrees),
     number("longitude", "Longitude", "Of the point below it; east is positive", (node) => placeOf(mesh, node)?.longitudeDeg ?? NaN, degrees),
     number("altitude", "Altitude", "Above the ellipsoid of WGS 84", (node) => placeOf(mesh, node)?.altitudeKm ?? NaN, km),
@@ -75,7 +84,7 @@ function satellites(mesh: Mesh): Sheet {
   const lasers = lasersOf(mesh);
   columns.push(
     number("links", "Links", "Lasers and ground links that it has now", (node) => lasers[node] ?? 0, String),
-    words("state", "State", "Whether it works", (node) => (mesh.epoch?.failedNodes.has(node) ? "has failed" : "works")),
+    stateOf(mesh, (node) => node),
   );
   return {
     key: "satellites",
@@ -85,6 +94,20 @@ function satellites(mesh: Mesh): Sheet {
     pick: (node) => mesh.pick({ kind: "node", node }),
     isPicked: (node) => mesh.picked.kind === "node" && mesh.picked.node === node,
   };
+}
+
+const MOST_NODES = 2 ** 21;
+const STATES: readonly LinkState[] = ["has failed", "is changed", "works", "not known"];
+
+/** Satellites by plane and slot, then gateways. */
+function byName(mesh: Mesh, node: number): number {
+  const of = mesh.satellites;
+  return mesh.isGateway(node) || of === null ? 2 ** 31 + node : (of.plane[node] ?? 0) * 65536 + (of.slot[node] ?? 0);
+}
+
+function stateOf(mesh: Mesh, node: (row: number) => number): Column {
+  const hasFailed = (row: number) => mesh.epoch?.failedNodes.has(node(row)) === true;
+  return ranked("state", "State", "Whether it works", (row) => (hasFailed(row) ? 0 : 1), (row) => (hasFailed(row) ? "has failed" : "works"));
 }
 
 function lasersOf(mesh: Mesh): Uint32Array {
@@ -106,14 +129,20 @@ function links(mesh: Mesh): Sheet {
     name: "Links",
     rows: of?.a.length ?? 0,
     columns: [
-      words("name", "Link", "Its two ends", (row) => mesh.linkName(end(of?.a, row), end(of?.b, row))),
-      words("kind", "Kind", "Laser between satellites, or link to the ground", (row) => linkKind(mesh, row)),
+      ranked(
+        "name",
+        "Link",
+        "Its two ends",
+        (row) => byName(mesh, end(of?.a, row)) * MOST_NODES + end(of?.b, row),
+        (row) => mesh.linkName(end(of?.a, row), end(of?.b, row)),
+      ),
+      ranked("kind", "Kind", "Laser between satellites, or link to the ground", (row) => of?.kind[row] ?? 0, (row) => linkKind(mesh, row)),
       number("latency", "Latency", "One way, of the link as it is now", (row) => known(epoch?.linkDelayNs[row]) / 1e6, (value) => ms(value * 1e6, "not known")),
       number("rate", "Rate →", "Physical rate from the first end to the second; compared in Mbit/s", (row) => known(epoch?.linkRateAbBps[row]) / 1e6, (value) => rate(value * 1e6, "not known")),
       number("back", "Rate ←", "Physical rate from the second end to the first; compared in Mbit/s", (row) => known(epoch?.linkRateBaBps[row]) / 1e6, (value) => rate(value * 1e6, "not known")),
       number("use", "Use →", "Of its rate, what was carried in the last second; compared in percent", (row) => 100 * known(traffic?.useAb[row]), (value) => share(value / 100)),
       number("used", "Use ←", "Of its rate, what was carried in the last second; compared in percent", (row) => 100 * known(traffic?.useBa[row]), (value) => share(value / 100)),
-      words("state", "State", "Whether it works", (row) => linkState(mesh, row)),
+      ranked("state", "State", "Whether it works", (row) => STATES.indexOf(linkState(mesh, row)), (row) => linkState(mesh, row)),
     ],
     pick: (row) => mesh.pick({ kind: "link", a: end(of?.a, row), b: end(of?.b, row) }),
     isPicked: (row) => {
@@ -143,7 +172,7 @@ function gateways(mesh: Mesh): Sheet {
       number("tail", "Measured, p99", "99 of 100 round trips of UDP probes are faster", (row) => inMs(figures[row]?.udpP99Ns), shown),
       number("grpc", "gRPC call, median", "A remote call to a service on a satellite and its answer", (row) => inMs(figures[row]?.grpcP50Ns), shown),
       number("lost", "Lost", "Probes that were not answered in the last seconds", (row) => (figures[row] === undefined ? NaN : Number(figures[row].lost)), (value) => count(value)),
-      words("state", "State", "Whether it works", (row) => (mesh.epoch?.failedNodes.has(all[row]?.node ?? -1) ? "has failed" : "works")),
+      stateOf(mesh, (row) => all[row]?.node ?? -1),
     ],
     pick: (row) => mesh.pick({ kind: "node", node: all[row]?.node ?? 0 }),
     isPicked: (row) => mesh.picked.kind === "node" && mesh.picked.node === all[row]?.node,
