@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import urllib.request
+from collections import Counter
 from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
+from orbitmesh.emulator.control.api.listening import listening
 from orbitmesh.emulator.record.customers import _asked
 from orbitmesh.emulator.record.results import load_run
 from orbitmesh.emulator.run.emulation import Emulation
+from orbitmesh.emulator.run.metrics_process import url_of
 from orbitmesh.emulator.scenario import Scenario, loads
 from orbitmesh.emulator.scenario.customers import loads_of
 from orbitmesh.emulator.scenario.serving import serving_spec
@@ -54,8 +59,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scenario, Path]:
     text = (Path(__file__).parents[2] / "emulator/scenario/shipped/pocket.toml").read_text()
     scenario = loads(text.replace("[run]\n", CUSTOMERS))
     out = tmp_path_factory.mktemp("served") / "run"
-    with Emulation(scenario, duration_ns=DURATION_S * 10**9, out=out) as mesh:
+    metrics = listening("127.0.0.1", 0, "--metrics")
+    with Emulation(scenario, duration_ns=DURATION_S * 10**9, out=out, metrics=metrics) as mesh:
         mesh.wait()
+        with urllib.request.urlopen(url_of(metrics), timeout=10) as answer:
+            out.with_name("metrics").write_bytes(answer.read())
     return scenario, out
 
 
@@ -123,3 +131,30 @@ def test_the_same_seed_asks_for_the_same(served: tuple[Scenario, Path]) -> None:
     scenario = served[0]
     assert loads_of(scenario, scenario.base, 1) == loads_of(scenario, scenario.base, 1)
     assert loads_of(scenario, scenario.base, 1) != loads_of(scenario, scenario.base, 2)
+
+
+def test_the_metrics_at_the_end_are_those_of_the_record(served: tuple[Scenario, Path]) -> None:
+    """But for the last moments: a sample is counted once nothing changes any more what is true of it."""
+    _, out = served
+    families = text_string_to_metric_families(out.with_name("metrics").read_text())
+    found: dict[str, Counter[str]] = {}
+    for sample in (each for family in families for each in family.samples):
+        by = sample.labels.get("kind") or sample.labels.get("class") or ""
+        found.setdefault(sample.name.removeprefix("orbitmesh_"), Counter())[by] += sample.value
+    record, summary = load_run(out), json.loads((out / "summary.json").read_text())
+    kinds = Counter(record.samples()["kind"].to_pylist())
+    for kind, recorded in kinds.items():
+        assert 0.4 * recorded < found["samples_total"][kind] <= recorded
+        answered = found["samples_total"][kind] - found["samples_lost_total"][kind]
+        assert found["latency_seconds_count"][kind] == answered
+        assert found["latency_physical_seconds_sum"][kind] < found["latency_seconds_sum"][kind]
+    for each in summary["customers"]:
+        counted = found["customer_requests_total"][each["customer_class"]]
+        assert 0 < counted <= each["requests"]
+        assert found["customer_first_token_seconds_count"][each["customer_class"]] <= each["answered"]
+    assert 0.5 * summary["ticks"]["count"] <= found["ticks_total"][""] <= summary["ticks"]["count"]
+    assert found["gateway_way_seconds_total"][""] > 0
+    assert found["engine_lateness_seconds_bucket"][""] > 0
+    assert found["lasers"].total() == found["links"]["laser"] > 20
+    assert 250 < found["platform_temperature_celsius"][""] + 273.15 < 400
+    assert found["interventions"][""] == found["record_faults"][""] == 0
