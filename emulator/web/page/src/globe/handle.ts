@@ -1,11 +1,12 @@
 /** What the page shows, for programs that try it: `window.orbitmesh` in a browser's console. */
 
-import { Vector3 } from "three";
+import { type PerspectiveCamera, Vector3 } from "three";
 import type { Mesh, Picked } from "../state/mesh";
 import type { Drawing } from "./globe";
 import { laserLegend, type Legend, satelliteLegend } from "./legend";
 import { positionOf } from "./motion";
 import { project, type Screen } from "./project";
+import { EARTH_RADIUS_KM } from "./scale";
 
 declare global {
   interface Window {
@@ -22,8 +23,14 @@ export interface Globe {
   screenOf(node: number): Screen | null;
   /** Of the last frame. */
   simNs(): number;
-  /** Column-major as WebGL has them: from Earth-fixed to the eye, and on to the picture; sizes in CSS px. */
-  camera(): { modelView: number[]; projection: number[]; widthPx: number; heightPx: number };
+  /** From where the last frame looks at Earth's centre; the field of view is from its lower to its upper edge. */
+  camera(): {
+    eyeEarthFixedKm: number[];
+    upEarthFixed: number[];
+    fovDeg: number;
+    widthPx: number;
+    heightPx: number;
+  };
   drawn(): { satellites: number; links: number; wayStrokes: number; gateways: number; labels: number; frames: number };
   /** Of the last two seconds at most; NaN where less than two frames were drawn. */
   framesPerS(): number;
@@ -46,10 +53,11 @@ export function handleOf(drawing: Drawing, mesh: Mesh): Globe {
     simNs: () => drawing.motion.simNs,
     camera() {
       const { camera, turned, width, height } = drawing.where();
-      const modelView = camera.matrixWorldInverse.clone().multiply(turned);
+      const back = turned.clone().invert();
       return {
-        modelView: modelView.toArray(),
-        projection: camera.projectionMatrix.toArray(),
+        eyeEarthFixedKm: camera.position.clone().applyMatrix4(back).multiplyScalar(EARTH_RADIUS_KM).toArray(),
+        upEarthFixed: camera.up.clone().transformDirection(back).toArray(),
+        fovDeg: (camera as PerspectiveCamera).fov,
         widthPx: width,
         heightPx: height,
       };
