@@ -57,12 +57,8 @@ def shown(page: Page) -> None:
 
 
 def stand_still(page: Page) -> None:
-    """Until nothing more is drawn: the mesh is paused, and no turn goes on."""
-    page.wait_for("orbitmesh.mesh.epoch.speedRatio === 0")
-    page.ask(
-        "(async () => { for (let last = -1; last !== orbitmesh.drawn().frames; ) "
-        "{ last = orbitmesh.drawn().frames; await new Promise(r => setTimeout(r, 300)); } })()"
-    )
+    """Until it has drawn what there is to draw: the mesh is paused, and no turn goes on."""
+    page.wait_for("orbitmesh.mesh.epoch.speedRatio === 0 && orbitmesh.drawn().isStill")
 
 
 def corner_px(page: Page) -> np.ndarray:

@@ -1,6 +1,8 @@
-/** Gateways: a mark where they stand, and their names beside, as text and never as markup; names give way to each other. */
+/** Gateways: a mark where they stand, and their names beside it, as text and never as markup; a name gives way to
+ *  one that is there already. */
 
-import { BufferAttribute, BufferGeometry, Points, ShaderMaterial, Sphere, Vector3, type Camera, type Matrix4 } from "three";
+import { BufferAttribute, BufferGeometry, Points, ShaderMaterial, Sphere, Vector3 } from "three";
+import type { Camera, Matrix4 } from "three";
 import type { Mesh } from "../state/mesh";
 import { FAILED, PICKED, rgb } from "./colours";
 import { ofDegrees } from "./scale";
@@ -117,7 +119,7 @@ export class Gateways {
 
   /** Names where they have room: those that are picked first, then as the scenario has them. */
   place(camera: Camera, turned: Matrix4, width: number, height: number): void {
-    const taken: { x0: number; x1: number; y0: number; y1: number }[] = [];
+    const taken: Box[] = [];
     this.shown = 0;
     const order = [...this.labels].sort((a, b) => Number(isPicked(b)) - Number(isPicked(a)));
     for (const label of order) {
@@ -131,7 +133,7 @@ export class Gateways {
       const x0 = Math.round(seen.xPx + 9);
       const y0 = Math.round(seen.yPx - 9);
       const box = { x0, x1: x0 + label.widthPx + APART, y0, y1: y0 + 18 };
-      if (taken.some((other) => box.x0 < other.x1 && other.x0 < box.x1 && box.y0 < other.y1 && other.y0 < box.y1)) {
+      if (taken.some((other) => overlap(box, other))) {
         label.element.hidden = true;
         continue;
       }
@@ -140,6 +142,17 @@ export class Gateways {
       this.shown++;
     }
   }
+}
+
+interface Box {
+  x0: number;
+  x1: number;
+  y0: number;
+  y1: number;
+}
+
+function overlap(a: Box, b: Box): boolean {
+  return a.x0 < b.x1 && b.x0 < a.x1 && a.y0 < b.y1 && b.y0 < a.y1;
 }
 
 function isPicked(label: Label): boolean {

@@ -9,11 +9,12 @@ import { Gateways } from "./gateways";
 import { handleOf, type Globe } from "./handle";
 import { Highlight } from "./highlight";
 import { LinkLines } from "./links";
-import { isMoving, type Motion, motionOf, positionOf } from "./motion";
+import { Course, isMoving, type Motion, positionOf } from "./motion";
 import { pickAt, type Where } from "./pick";
 import { hearPointer } from "./pointer";
 import { Satellites } from "./satellites";
 import { stars } from "./stars";
+import type { StrokeUniforms } from "./strokes";
 import { Tip } from "./tip";
 import { View } from "./view";
 import { WayLines } from "./way";
@@ -31,10 +32,11 @@ export function mountGlobe(element: HTMLElement, mesh: Mesh, _wire: Wire): Globe
   canvas.setAttribute("role", "img");
   canvas.setAttribute(
     "aria-label",
-    "Globe with satellites and links. Arrow keys turn it, plus and minus zoom, Home goes back; the table lists the same.",
+    "Globe with satellites and links. Arrow keys turn it, plus and minus zoom, Home goes back; tables hold the same.",
   );
-  // strokes, points and coasts are smooth by their own shaders, the rim by the air: four samples a pixel would show nothing
-  const context = canvas.getContext("webgl2", { alpha: false, antialias: false, powerPreference: "high-performance" });
+  // strokes, points and coasts are smooth by their own shaders: four samples a pixel would show nothing more
+  const options: WebGLContextAttributes = { alpha: false, antialias: false, powerPreference: "high-performance" };
+  const context = canvas.getContext("webgl2", options);
   if (context === null) {
     const message = document.createElement("p");
     message.className = "globe-message";
@@ -71,14 +73,16 @@ export class Drawing {
   private readonly earth: Earth;
   private readonly highlight: Highlight;
   private readonly tip: Tip;
-  private readonly fraction = { value: 0 };
-  private readonly size = { value: new Vector2(1, 1) };
-  private readonly pixelRatio = { value: 1 };
+  private readonly uniforms: StrokeUniforms = {
+    fraction: { value: 0 },
+    sizePx: { value: new Vector2(1, 1) },
+    pixelRatio: { value: 1 },
+  };
+  private readonly course: Course;
   private readonly sun = new Vector3();
   private readonly sunSeen = new Vector3();
   private wanted = 0;
   private fitted = false;
-  /** In the frame of the stars the camera goes with Earth's centre alone. */
   private width = 1;
   private height = 1;
 
@@ -91,17 +95,23 @@ export class Drawing {
   ) {
     this.renderer = new WebGLRenderer({ canvas, context });
     this.renderer.setClearColor(0x05080f);
+    this.course = new Course(mesh);
     this.view = new View(canvas, () => this.want());
     this.earth = new Earth(2048);
-    this.satellites = new Satellites(this.fraction, mesh);
-    this.links = new LinkLines(this.fraction, this.size, this.pixelRatio, mesh);
-    this.way = new WayLines(this.fraction, this.size, this.pixelRatio, mesh);
+    this.satellites = new Satellites(this.uniforms.fraction, mesh, this.course);
+    this.links = new LinkLines(this.uniforms, mesh, this.course);
+    this.way = new WayLines(this.uniforms, mesh, this.course);
     this.gateways = new Gateways(mesh, over);
-    this.highlight = new Highlight(mesh);
+    this.highlight = new Highlight(mesh, this.course);
     this.tip = new Tip(over, mesh);
     this.sky.add(stars());
     this.fixed.add(
-      this.earth.group, this.links.group, this.way.group, this.satellites.points, this.gateways.points, this.highlight.points,
+      this.earth.group,
+      this.links.group,
+      this.way.group,
+      this.satellites.points,
+      this.gateways.points,
+      this.highlight.points,
     );
     this.scene.add(this.fixed, this.sky);
     this.hear(element);
@@ -109,11 +119,23 @@ export class Drawing {
 
   /** A frame is drawn at the next chance; asked for twice, it is drawn once. */
   want(): void {
-    if (this.wanted === 0 && !document.hidden && !this.isLost) this.wanted = requestAnimationFrame((ms) => this.draw(ms));
+    if (this.wanted !== 0 || document.hidden || this.isLost) return;
+    this.wanted = requestAnimationFrame((ms) => this.draw(ms));
+  }
+
+  get isStill(): boolean {
+    return this.wanted === 0;
   }
 
   where(): Where {
-    return { camera: this.view.camera, turned: this.fixed.matrixWorld, width: this.width, height: this.height, fraction: this.motion.fraction };
+    return {
+      camera: this.view.camera,
+      turned: this.fixed.matrixWorld,
+      width: this.width,
+      height: this.height,
+      fraction: this.motion.fraction,
+      course: this.course,
+    };
   }
 
   pickAt(xPx: number, yPx: number, reachPx: number): Picked {
@@ -123,10 +145,10 @@ export class Drawing {
   turnTo(nodes: readonly number[]): void {
     const sum = new Vector3();
     const at = new Vector3();
-    for (const node of nodes) sum.add(positionOf(this.mesh, node, this.motion.fraction, at).normalize());
+    for (const node of nodes) sum.add(positionOf(this.course, node, this.motion.fraction, at).normalize());
     const last = nodes[0];
     if (last === undefined || this.mesh.epoch === null) return;
-    const far = positionOf(this.mesh, last, this.motion.fraction, at).length();
+    const far = positionOf(this.course, last, this.motion.fraction, at).length();
     // opposite ones have no middle
     if (sum.lengthSq() < 1e-6) sum.copy(at);
     this.view.turnTo(sum.setLength(far).applyMatrix4(this.fixed.matrixWorld));
@@ -134,8 +156,8 @@ export class Drawing {
 
   private draw(nowMs: number): void {
     this.wanted = 0;
-    this.motion = motionOf(this.mesh, performance.now());
-    this.fraction.value = this.motion.fraction;
+    this.motion = this.course.motion(performance.now());
+    this.uniforms.fraction.value = this.motion.fraction;
     const isTurning = this.view.step(performance.now());
     const turned = this.motion.earthRotationRad;
     this.fixed.rotation.z = this.mesh.look.frame === "stars" ? turned : 0;
@@ -145,7 +167,8 @@ export class Drawing {
     const epoch = this.mesh.epoch;
     if (epoch !== null) {
       this.sun.set(...epoch.sun).normalize();
-      this.sunSeen.copy(this.sun).applyMatrix4(this.fixed.matrixWorld).transformDirection(this.view.camera.matrixWorldInverse);
+      this.sunSeen.copy(this.sun).applyMatrix4(this.fixed.matrixWorld);
+      this.sunSeen.transformDirection(this.view.camera.matrixWorldInverse);
       this.earth.setSun(this.sun, this.sunSeen);
     }
     const runs = this.way.drawn > 0 && (epoch?.speedRatio ?? 0) !== 0;
@@ -209,6 +232,7 @@ export class Drawing {
   }
 
   private takeEpoch(): void {
+    this.course.take();
     this.satellites.setEpoch();
     this.links.setEpoch();
     this.way.set();
@@ -217,7 +241,7 @@ export class Drawing {
     if (!this.fitted && this.mesh.hello !== null) {
       this.fitted = true;
       this.view.fit(highest(this.mesh));
-      this.satellites.setSize(this.height, this.pixelRatio.value);
+      this.satellites.setSize(this.height, this.uniforms.pixelRatio.value);
     }
   }
 
@@ -227,8 +251,8 @@ export class Drawing {
     const ratio = Math.min(window.devicePixelRatio, MOST_PIXEL_RATIO);
     this.renderer.setPixelRatio(ratio);
     this.renderer.setSize(this.width, this.height, false);
-    this.pixelRatio.value = ratio;
-    this.size.value.set(this.width * ratio, this.height * ratio);
+    this.uniforms.pixelRatio.value = ratio;
+    this.uniforms.sizePx.value.set(this.width * ratio, this.height * ratio);
     this.satellites.setSize(this.height, ratio);
     this.gateways.setSize(ratio);
     this.highlight.setSize(ratio);

@@ -31,7 +31,16 @@ export interface Globe {
     widthPx: number;
     heightPx: number;
   };
-  drawn(): { satellites: number; links: number; wayStrokes: number; gateways: number; labels: number; frames: number };
+  drawn(): {
+    satellites: number;
+    links: number;
+    wayStrokes: number;
+    gateways: number;
+    labels: number;
+    frames: number;
+    /** What there is to draw is drawn: no next frame was asked for. */
+    isStill: boolean;
+  };
   /** Of the last two seconds at most; NaN where less than two frames were drawn. */
   framesPerS(): number;
   pickAt(xPx: number, yPx: number): Picked;
@@ -47,8 +56,8 @@ export function handleOf(drawing: Drawing, mesh: Mesh): Globe {
     legends: () => ({ satellites: satelliteLegend(mesh), lasers: laserLegend(mesh) }),
     screenOf(node) {
       if (mesh.epoch === null || 3 * node >= mesh.epoch.positionKm.length) return null;
-      const { camera, turned, width, height, fraction } = drawing.where();
-      return project(positionOf(mesh, node, fraction, new Vector3()), camera, turned, width, height);
+      const { camera, turned, width, height, fraction, course } = drawing.where();
+      return project(positionOf(course, node, fraction, new Vector3()), camera, turned, width, height);
     },
     simNs: () => drawing.motion.simNs,
     camera() {
@@ -69,12 +78,13 @@ export function handleOf(drawing: Drawing, mesh: Mesh): Globe {
       gateways: drawing.gateways.drawn,
       labels: drawing.gateways.labelsShown,
       frames: drawing.frames,
+      isStill: drawing.isStill,
     }),
     framesPerS() {
       const now = performance.now();
       const recent = drawing.frameMs.filter((each) => now - each < 2000);
-      const [first, last] = [recent[0], recent.at(-1)];
-      return first === undefined || last === undefined || first === last ? NaN : ((recent.length - 1) * 1000) / (last - first);
+      const tookMs = (recent.at(-1) ?? 0) - (recent[0] ?? 0);
+      return tookMs === 0 ? NaN : ((recent.length - 1) * 1000) / tookMs;
     },
     pickAt: (xPx, yPx) => drawing.pickAt(xPx, yPx, 9),
     async measure(forMs) {

@@ -2,7 +2,7 @@
 
 import { BufferAttribute, BufferGeometry, Points, ShaderMaterial, Sphere, Vector3 } from "three";
 import type { Mesh } from "../state/mesh";
-import { positionOf } from "./motion";
+import { type Course, positionOf } from "./motion";
 
 const MOST = 4;
 
@@ -29,7 +29,7 @@ export class Highlight {
   private readonly at = new Vector3();
   private nodes: number[] = [];
 
-  constructor(private readonly mesh: Mesh) {
+  constructor(private readonly mesh: Mesh, private readonly course: Course) {
     this.material = new ShaderMaterial({
       vertexShader: VERTEX,
       fragmentShader: FRAGMENT,
@@ -57,7 +57,7 @@ export class Highlight {
   step(fraction: number): void {
     if (this.nodes.length === 0) return;
     this.nodes.forEach((node, i) => {
-      positionOf(this.mesh, node, fraction, this.at);
+      positionOf(this.course, node, fraction, this.at);
       this.position.setXYZ(i, this.at.x, this.at.y, this.at.z);
     });
     this.position.needsUpdate = true;

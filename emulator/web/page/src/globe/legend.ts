@@ -42,8 +42,14 @@ const SHOWN: Partial<Record<SatellitesBy, Shown>> = {
   latency: { title: "Latency by light, there and back", unit: "ms", scale: "viridis", times: 1, range: null },
 };
 
+interface Coloured {
+  shown: Shown;
+  values: Float32Array;
+  range: readonly [number, number];
+}
+
 /** What satellites are coloured by now, with its values; null while the server has not sent them. */
-export function valuesOf(mesh: Mesh): { shown: Shown; values: Float32Array; range: readonly [number, number] } | null {
+export function valuesOf(mesh: Mesh): Coloured | null {
   const shown = SHOWN[mesh.look.satellitesBy];
   const layer = mesh.layer;
   if (shown === undefined || layer === null || layer.kind !== LAYER_OF[mesh.look.satellitesBy]) return null;
@@ -94,25 +100,18 @@ export function satelliteLegend(mesh: Mesh): Legend {
   const now = valuesOf(mesh);
   const gateway = mesh.look.gatewayNode;
   const of = by === "latency" && gateway !== null ? `, to ${mesh.name(gateway)}` : "";
-  return {
-    kind: "scale",
-    title: `${shown?.title ?? by}${of}`,
-    unit: shown?.unit ?? "",
-    least: now?.range[0] ?? shown?.range?.[0] ?? NaN,
-    most: now?.range[1] ?? shown?.range?.[1] ?? NaN,
-    colours: colours(shown?.scale ?? "viridis"),
-    unknown: UNKNOWN_ENTRY,
-  };
+  const range = now?.range ?? shown?.range ?? [NaN, NaN];
+  return scale(`${shown?.title ?? by}${of}`, shown?.unit ?? "", range, shown?.scale ?? "viridis", UNKNOWN_ENTRY);
 }
 
 export function laserLegend(mesh: Mesh): Legend | null {
   if (mesh.look.lasersBy === "use") {
     const unknown = { label: "not known", colour: UNKNOWN };
-    return { kind: "scale", title: "Lasers by use", unit: "% of the rate", least: 0, most: 100, colours: colours(USE), unknown };
+    return scale("Lasers by use", "% of the rate", [0, 100], USE, unknown);
   }
   if (mesh.look.lasersBy === "rate") {
     const [least, most] = rateRangeBps(mesh);
-    return { kind: "scale", title: "Lasers by rate", unit: "Gbit/s", least: least / 1e9, most: most / 1e9, colours: colours("viridis"), unknown: null };
+    return scale("Lasers by rate", "Gbit/s", [least / 1e9, most / 1e9], "viridis", null);
   }
   return null;
 }
@@ -140,6 +139,13 @@ export function shellColour(shell: number): string {
   return CLASSES[shell % CLASSES.length] ?? UNKNOWN;
 }
 
-function colours(scale: Scale): readonly string[] {
-  return Array.from({ length: 9 }, (_, i) => hexAt(scale, i / 8));
+function scale(
+  title: string,
+  unit: string,
+  [least, most]: readonly [number, number],
+  by: Scale,
+  unknown: { label: string; colour: string } | null,
+): Legend {
+  const colours = Array.from({ length: 9 }, (_, i) => hexAt(by, i / 8));
+  return { kind: "scale", title, unit, least, most, colours, unknown };
 }

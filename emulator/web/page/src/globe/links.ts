@@ -1,10 +1,11 @@
 /** Lasers and ground links as strokes; where an epoch has other links than were told, none is drawn till both agree. */
 
-import { Group, type Vector2 } from "three";
+import { Group } from "three";
 import type { EpochState, Links, Mesh } from "../state/mesh";
 import { CHANGED, FAILED, PICKED, rgb, type Rgb, tableOf, UNKNOWN } from "./colours";
 import { rateRangeBps, USE } from "./legend";
-import { BROKEN, PLAIN, Strokes } from "./strokes";
+import type { Course } from "./motion";
+import { BROKEN, PLAIN, Strokes, type StrokeUniforms } from "./strokes";
 
 const LASER = 1;
 const GROUND_COLOUR = rgb("#e8d8a8");
@@ -13,21 +14,14 @@ const FAILED_COLOUR = rgb(FAILED);
 const CHANGED_COLOUR = rgb(CHANGED);
 const PICKED_COLOUR = rgb(PICKED);
 
-export interface Row {
-  a: number;
-  b: number;
-  isLaser: boolean;
-  isUp: boolean;
-}
-
 export class LinkLines {
   readonly group = new Group();
   private readonly strokes: Strokes;
   /** Of what is drawn now; null: nothing. */
   private of: { links: Links; epoch: EpochState } | null = null;
 
-  constructor(fraction: { value: number }, size: { value: Vector2 }, pixelRatio: { value: number }, private readonly mesh: Mesh) {
-    this.strokes = new Strokes(fraction, size, pixelRatio);
+  constructor(uniforms: StrokeUniforms, private readonly mesh: Mesh, private readonly course: Course) {
+    this.strokes = new Strokes(uniforms);
     this.strokes.shape.renderOrder = 3;
     this.group.add(this.strokes.shape);
   }
@@ -46,16 +40,15 @@ export class LinkLines {
   }
 
   setEpoch(): void {
-    const { links, epoch, before } = this.mesh;
+    const { links, epoch } = this.mesh;
     const agree = links !== null && epoch !== null && epoch.linksNumber === links.number;
     this.strokes.shape.visible = agree;
     if (!agree) {
       this.of = null;
       return;
     }
-    const was = before !== null && before.positionKm.length === epoch.positionKm.length ? before : epoch;
     this.of = { links, epoch };
-    this.strokes.setEnds(links.a, links.b, epoch.positionKm, was.positionKm);
+    this.strokes.setEnds(links.a, links.b, this.course.isKm, this.course.wasKm);
     this.setLooks();
   }
 
@@ -103,10 +96,7 @@ export class LinkLines {
         alpha = 0.75;
         widthPx = 0.8 + 0.9 * Math.min(Math.max(ratio, 0), 1);
       }
-      const isPicked =
-        picked.kind === "link" &&
-        ((links.a[row] === picked.a && links.b[row] === picked.b) || (links.a[row] === picked.b && links.b[row] === picked.a));
-      if (isPicked) {
+      if (picked.kind === "link" && isBetween(links, row, picked.a, picked.b)) {
         colour = isUp ? PICKED_COLOUR : colour;
         alpha = 1;
         widthPx = 3.6;
@@ -115,6 +105,11 @@ export class LinkLines {
     }
     this.strokes.looksSet();
   }
+}
+
+function isBetween(links: Links, row: number, u: number, v: number): boolean {
+  const [a, b] = [links.a[row], links.b[row]];
+  return (a === u && b === v) || (a === v && b === u);
 }
 
 function at(table: Float32Array, ratio: number): Rgb {

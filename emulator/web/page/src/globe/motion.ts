@@ -9,35 +9,63 @@ import { EARTH_RAD_PER_S, EARTH_RADIUS_KM } from "./scale";
 const MOST_AHEAD_NS = 15e9;
 /** Two epochs further apart say nothing of the way between: half an orbit would be cut short. */
 const MOST_APART_NS = 300e9;
+/** Nearer ones say nothing of the direction: a float32 of a position is half a metre. */
+const LEAST_APART_NS = 100e6;
 
 export interface Motion {
-  /** How far on from the newest epoch, over what is between the last two: 0 where it is unknown or stands still. */
+  /** How far on from the newest epoch, over what is between the two: 0 where it is unknown or stands still. */
   fraction: number;
   simNs: number;
   /** Of Earth against the stars, now. */
   earthRotationRad: number;
 }
 
-function follows(before: EpochState | null, epoch: EpochState): before is EpochState {
-  if (before === null || before.positionKm.length !== epoch.positionKm.length) return false;
-  const apartNs = epoch.simNs - before.simNs;
-  return apartNs > 0 && apartNs <= MOST_APART_NS;
-}
+/** The newest epoch, and the one before by which nodes move: a pause or a change of speed tells the same instant
+ *  twice, or one a moment after. */
+export class Course {
+  epoch: EpochState | null = null;
+  private earlier: EpochState | null = null;
 
-export function motionOf(mesh: Mesh, nowMs: number): Motion {
-  const epoch = mesh.epoch;
-  if (epoch === null) return { fraction: 0, simNs: 0, earthRotationRad: 0 };
-  const before = mesh.before;
-  const known = follows(before, epoch);
-  const apartNs = known ? epoch.simNs - before.simNs : 0;
-  const goes = known && mesh.connection === "open" && epoch.speedRatio !== 0;
-  const most = Math.max(MOST_AHEAD_NS, 1.5 * apartNs);
-  const aheadNs = goes ? Math.min(Math.max(mesh.simNowNs(nowMs) - epoch.simNs, 0), most) : 0;
-  return {
-    fraction: known ? aheadNs / apartNs : 0,
-    simNs: epoch.simNs + aheadNs,
-    earthRotationRad: epoch.earthRotationRad + (aheadNs / 1e9) * EARTH_RAD_PER_S,
-  };
+  constructor(private readonly mesh: Mesh) {}
+
+  take(): void {
+    const last = this.epoch;
+    const epoch = this.mesh.epoch;
+    this.epoch = epoch;
+    if (epoch === null) return;
+    for (const each of [last, this.earlier]) {
+      this.earlier = each;
+      if (each !== null && each.positionKm.length === epoch.positionKm.length) {
+        const apartNs = epoch.simNs - each.simNs;
+        if (apartNs >= LEAST_APART_NS && apartNs <= MOST_APART_NS) return;
+        if (apartNs < 0) break; // it was sought: what was there says nothing
+      }
+    }
+    this.earlier = null;
+  }
+
+  /** Positions at the epoch before, or the newest ones where that is unknown. */
+  get wasKm(): Float32Array {
+    return this.earlier?.positionKm ?? this.epoch?.positionKm ?? new Float32Array(0);
+  }
+
+  get isKm(): Float32Array {
+    return this.epoch?.positionKm ?? new Float32Array(0);
+  }
+
+  motion(nowMs: number): Motion {
+    const { epoch, earlier, mesh } = this;
+    if (epoch === null) return { fraction: 0, simNs: 0, earthRotationRad: 0 };
+    const apartNs = earlier === null ? 0 : epoch.simNs - earlier.simNs;
+    const goes = earlier !== null && mesh.connection === "open" && epoch.speedRatio !== 0;
+    const most = Math.max(MOST_AHEAD_NS, 1.5 * apartNs);
+    const aheadNs = goes ? Math.min(Math.max(mesh.simNowNs(nowMs) - epoch.simNs, 0), most) : 0;
+    return {
+      fraction: goes ? aheadNs / apartNs : 0,
+      simNs: epoch.simNs + aheadNs,
+      earthRotationRad: epoch.earthRotationRad + (aheadNs / 1e9) * EARTH_RAD_PER_S,
+    };
+  }
 }
 
 /** Does anything move on the screen by itself? */
@@ -64,28 +92,20 @@ vec3 moved(vec3 was, vec3 is) {
 }`;
 
 const wasAt = new Vector3();
-const side = new Vector3();
 
 /** Earth-fixed, in the scene. */
-export function positionOf(mesh: Mesh, node: number, fraction: number, into: Vector3): Vector3 {
-  const epoch = mesh.epoch;
-  if (epoch === null) return into.set(0, 0, 0);
-  into.fromArray(epoch.positionKm, 3 * node);
+export function positionOf(course: Course, node: number, fraction: number, into: Vector3): Vector3 {
+  into.fromArray(course.isKm, 3 * node);
   const radius = into.length();
-  const before = mesh.before;
-  if (fraction === 0 || before === null) return into.divideScalar(EARTH_RADIUS_KM);
-  wasAt.fromArray(before.positionKm, 3 * node);
+  if (fraction === 0 || radius === 0) return into.divideScalar(EARTH_RADIUS_KM);
+  wasAt.fromArray(course.wasKm, 3 * node);
   const wasRadius = wasAt.length();
   into.divideScalar(radius);
   wasAt.divideScalar(wasRadius);
-  const along = into.dot(wasAt);
-  side.copy(into).multiplyScalar(along).sub(wasAt);
-  const sine = side.length();
-  if (sine < 1e-7) return into.multiplyScalar(radius / EARTH_RADIUS_KM);
-  const angle = fraction * Math.atan2(sine, along);
-  const grown = radius + fraction * (radius - wasRadius);
+  const square = into.distanceToSquared(wasAt) / 6;
+  const on = 1 + fraction;
   return into
-    .multiplyScalar(Math.cos(angle))
-    .addScaledVector(side, Math.sin(angle) / sine)
-    .multiplyScalar(grown / EARTH_RADIUS_KM);
+    .multiplyScalar(on * (1 + square * (1 - on * on)))
+    .addScaledVector(wasAt, -fraction * (1 + square * (1 - fraction * fraction)))
+    .setLength((on * radius - fraction * wasRadius) / EARTH_RADIUS_KM);
 }

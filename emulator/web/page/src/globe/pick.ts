@@ -3,8 +3,8 @@
 import { type Camera, Matrix4, Vector3 } from "three";
 import type { Mesh, Picked } from "../state/mesh";
 import type { LinkLines } from "./links";
-import { positionOf } from "./motion";
-import { project } from "./project";
+import { type Course, positionOf } from "./motion";
+import { project, type Screen } from "./project";
 import { EARTH_RADIUS_KM } from "./scale";
 
 export interface Where {
@@ -14,6 +14,7 @@ export interface Where {
   width: number;
   height: number;
   fraction: number;
+  course: Course;
 }
 
 const at = new Vector3();
@@ -23,7 +24,11 @@ const matrix = new Matrix4();
 export function pickAt(mesh: Mesh, links: LinkLines, where: Where, xPx: number, yPx: number, reachPx: number): Picked {
   const node = nearestGateway(mesh, where, xPx, yPx, reachPx) ?? nearestSatellite(mesh, where, xPx, yPx, reachPx);
   if (node !== null) return { kind: "node", node };
-  return nearestLink(mesh, links, where, xPx, yPx, reachPx) ?? { kind: "nothing" };
+  return nearestLink(links, where, xPx, yPx, reachPx) ?? { kind: "nothing" };
+}
+
+function seenAt(where: Where, at: Vector3): Screen {
+  return project(at, where.camera, where.turned, where.width, where.height);
 }
 
 function nearestGateway(mesh: Mesh, where: Where, xPx: number, yPx: number, reachPx: number): number | null {
@@ -31,7 +36,7 @@ function nearestGateway(mesh: Mesh, where: Where, xPx: number, yPx: number, reac
   let leastPx = reachPx;
   for (const gateway of mesh.hello?.gateways ?? []) {
     if (mesh.epoch === null) return null;
-    const seen = project(positionOf(mesh, gateway.node, where.fraction, at), where.camera, where.turned, where.width, where.height);
+    const seen = seenAt(where, positionOf(where.course, gateway.node, where.fraction, at));
     const away = Math.hypot(seen.xPx - xPx, seen.yPx - yPx);
     if (seen.isInPicture && !seen.isBehindEarth && away < leastPx) [best, leastPx] = [gateway.node, away];
   }
@@ -41,14 +46,13 @@ function nearestGateway(mesh: Mesh, where: Where, xPx: number, yPx: number, reac
 /** All of them: a million multiplications by a matrix are some milliseconds.  Those that are near on the screen at
  *  the epoch itself, with what they can have moved since, are then taken exactly. */
 function nearestSatellite(mesh: Mesh, where: Where, xPx: number, yPx: number, reachPx: number): number | null {
-  const epoch = mesh.epoch;
-  if (epoch === null) return null;
-  const before = mesh.before?.positionKm.length === epoch.positionKm.length ? mesh.before.positionKm : epoch.positionKm;
+  const p = where.course.isKm;
+  const before = where.course.wasKm;
+  if (p.length === 0) return null;
   matrix.multiplyMatrices(where.camera.projectionMatrix, where.camera.matrixWorldInverse).multiply(where.turned);
   const m = matrix.elements.map((each) => each / EARTH_RADIUS_KM);
   const [m12, m13, m15] = [matrix.elements[12]!, matrix.elements[13]!, matrix.elements[15]!];
   const [m0, m4, m8, m1, m5, m9, m3, m7, m11] = [m[0]!, m[4]!, m[8]!, m[1]!, m[5]!, m[9]!, m[3]!, m[7]!, m[11]!];
-  const p = epoch.positionKm;
   const f = where.fraction;
   let best: number | null = null;
   let least = reachPx;
@@ -65,14 +69,14 @@ function nearestSatellite(mesh: Mesh, where: Where, xPx: number, yPx: number, re
     const dx = ((m0 * x + m4 * y + m8 * z + m12) / w - x0) * toX;
     const dy = ((m1 * x + m5 * y + m9 * z + m13) / w - y0) * toY;
     if (Math.abs(dx) > least + 8 || Math.abs(dy) > least + 8) continue;
-    const seen = project(positionOf(mesh, node, f, at), where.camera, where.turned, where.width, where.height);
+    const seen = seenAt(where, positionOf(where.course, node, f, at));
     const away = Math.hypot(seen.xPx - xPx, seen.yPx - yPx);
     if (seen.isInPicture && !seen.isBehindEarth && away < least) [best, least] = [node, away];
   }
   return best;
 }
 
-function nearestLink(mesh: Mesh, lines: LinkLines, where: Where, xPx: number, yPx: number, reachPx: number): Picked | null {
+function nearestLink(lines: LinkLines, where: Where, xPx: number, yPx: number, reachPx: number): Picked | null {
   const links = lines.rows;
   if (links === null) return null;
   let best: Picked | null = null;
@@ -80,14 +84,14 @@ function nearestLink(mesh: Mesh, lines: LinkLines, where: Where, xPx: number, yP
   const b = new Vector3();
   for (let row = 0; row < links.a.length; row++) {
     if (!lines.isShown(row)) continue;
-    positionOf(mesh, links.a[row]!, where.fraction, at);
-    positionOf(mesh, links.b[row]!, where.fraction, b);
-    const from = project(at, where.camera, where.turned, where.width, where.height);
-    const to = project(b, where.camera, where.turned, where.width, where.height);
+    positionOf(where.course, links.a[row]!, where.fraction, at);
+    positionOf(where.course, links.b[row]!, where.fraction, b);
+    const from = seenAt(where, at);
+    const to = seenAt(where, b);
     const along = nearestOn(from.xPx, from.yPx, to.xPx, to.yPx, xPx, yPx);
     if (along.awayPx >= least) continue;
     at.lerp(b, along.ratio);
-    const here = project(at, where.camera, where.turned, where.width, where.height);
+    const here = seenAt(where, at);
     if (!here.isInPicture || here.isBehindEarth) continue;
     least = along.awayPx;
     best = { kind: "link", a: links.a[row]!, b: links.b[row]! };
@@ -95,7 +99,9 @@ function nearestLink(mesh: Mesh, lines: LinkLines, where: Where, xPx: number, yP
   return best;
 }
 
-function nearestOn(ax: number, ay: number, bx: number, by: number, x: number, y: number): { awayPx: number; ratio: number } {
+type OnLine = { awayPx: number; ratio: number };
+
+function nearestOn(ax: number, ay: number, bx: number, by: number, x: number, y: number): OnLine {
   const dx = bx - ax;
   const dy = by - ay;
   const square = dx * dx + dy * dy;

@@ -13,7 +13,7 @@ import {
 import type { Mesh } from "../state/mesh";
 import { CLASSES, FAILED, rgb, tableOf, UNKNOWN } from "./colours";
 import { shellColour, valuesOf } from "./legend";
-import { MOVED_GLSL } from "./motion";
+import { type Course, MOVED_GLSL } from "./motion";
 
 /** What is drawn otherwise than by colour alone. */
 const FAILED_MARK = 1;
@@ -66,7 +66,7 @@ export class Satellites {
   private tint: Uint8BufferAttribute | null = null;
   private mark: Uint8BufferAttribute | null = null;
 
-  constructor(fraction: { value: number }, private readonly mesh: Mesh) {
+  constructor(fraction: { value: number }, private readonly mesh: Mesh, private readonly course: Course) {
     this.material = new ShaderMaterial({
       vertexShader: VERTEX,
       fragmentShader: FRAGMENT,
@@ -86,24 +86,20 @@ export class Satellites {
 
   /** Of a new epoch: only what is new goes to the graphics card; what was there becomes the one before. */
   setEpoch(): void {
-    const { epoch, before, nSatellites } = this.mesh;
-    if (epoch === null) return;
-    if (this.is === null || this.was === null || this.is.array.length !== epoch.positionKm.length) {
-      this.is = new BufferAttribute(epoch.positionKm, 3).setUsage(DynamicDrawUsage);
-      this.was = new BufferAttribute(epoch.positionKm, 3).setUsage(DynamicDrawUsage);
+    const { isKm, wasKm } = this.course;
+    if (isKm.length === 0) return;
+    if (this.is === null || this.was === null || this.is.array.length !== isKm.length) {
+      this.is = new BufferAttribute(isKm, 3).setUsage(DynamicDrawUsage);
+      this.was = new BufferAttribute(wasKm, 3).setUsage(DynamicDrawUsage);
       this.tint = null;
     } else {
       [this.is, this.was] = [this.was, this.is];
-      this.is.array = epoch.positionKm;
-      this.is.needsUpdate = true;
-      if (before !== null && this.was.array !== before.positionKm) {
-        this.was.array = before.positionKm; // a frame was left out meanwhile
-        this.was.needsUpdate = true;
-      }
+      put(this.is, isKm);
+      put(this.was, wasKm);
     }
     this.geometry.setAttribute("position", this.is);
     this.geometry.setAttribute("was", this.was);
-    this.geometry.setDrawRange(0, nSatellites);
+    this.geometry.setDrawRange(0, this.mesh.nSatellites);
     if (this.tint === null) this.setColours();
     else this.setMarks();
   }
@@ -149,9 +145,15 @@ export class Satellites {
   }
 }
 
+function put(attribute: BufferAttribute, array: Float32Array): void {
+  if (attribute.array === array) return; // it is there already
+  attribute.array = array;
+  attribute.needsUpdate = true;
+}
+
 /** r g b of each satellite, 0 to 255. */
 function paint(mesh: Mesh, into: Uint8Array, n: number): void {
-  const put = (node: number, [r, g, b]: readonly [number, number, number]): void => {
+  const tint = (node: number, [r, g, b]: readonly [number, number, number]): void => {
     into[3 * node] = 255 * r;
     into[3 * node + 1] = 255 * g;
     into[3 * node + 2] = 255 * b;
@@ -165,7 +167,7 @@ function paint(mesh: Mesh, into: Uint8Array, n: number): void {
     for (let node = 0; node < n; node++) {
       const value = (values[node] ?? NaN) * shown.times;
       if (Number.isNaN(value)) {
-        put(node, unknown);
+        tint(node, unknown);
         continue;
       }
       const i = 3 * Math.round(255 * Math.min(Math.max((value - least) / (most - least), 0), 1));
@@ -176,10 +178,10 @@ function paint(mesh: Mesh, into: Uint8Array, n: number): void {
   } else if (mesh.look.satellitesBy === "shell") {
     const shells = mesh.satellites?.shell;
     const tints = Array.from({ length: 8 }, (_, i) => rgb(shellColour(i)));
-    for (let node = 0; node < n; node++) put(node, tints[(shells?.[node] ?? 0) % 8] ?? tints[0]!);
+    for (let node = 0; node < n; node++) tint(node, tints[(shells?.[node] ?? 0) % 8] ?? tints[0]!);
   } else {
     const plain = rgb(mesh.look.satellitesBy === "faults" ? (CLASSES[0] ?? UNKNOWN) : UNKNOWN);
-    for (let node = 0; node < n; node++) put(node, plain);
+    for (let node = 0; node < n; node++) tint(node, plain);
   }
-  for (const node of failed ?? []) if (node < n) put(node, rgb(FAILED));
+  for (const node of failed ?? []) if (node < n) tint(node, rgb(FAILED));
 }

@@ -9,9 +9,10 @@ import {
   Mesh as Shape,
   ShaderMaterial,
   Sphere,
-  Vector2,
+  type Vector2,
   Vector3,
 } from "three";
+import type { Rgb } from "./colours";
 import { MOVED_GLSL } from "./motion";
 
 /** What a stroke says otherwise than by its colour. */
@@ -86,6 +87,13 @@ void main() {
   gl_FragColor = vec4(vTint.rgb, alpha);
 }`;
 
+export interface StrokeUniforms {
+  fraction: { value: number };
+  /** Of the picture, in device pixels. */
+  sizePx: { value: Vector2 };
+  pixelRatio: { value: number };
+}
+
 export class Strokes {
   readonly shape: Shape;
   private readonly geometry = new InstancedBufferGeometry();
@@ -97,7 +105,7 @@ export class Strokes {
   private tint = new InstancedBufferAttribute(new Uint8Array(0), 4, true);
   private kind = new InstancedBufferAttribute(new Float32Array(0), 3);
 
-  constructor(fraction: { value: number }, size: { value: Vector2 }, pixelRatio: { value: number }) {
+  constructor(uniforms: StrokeUniforms) {
     const corners = new Float32BufferAttribute([0, -1, 0, 1, -1, 0, 1, 1, 0, 0, 1, 0], 3);
     this.geometry.setAttribute("position", corners);
     this.geometry.setIndex([0, 1, 2, 0, 2, 3]);
@@ -106,7 +114,7 @@ export class Strokes {
     this.material = new ShaderMaterial({
       vertexShader: VERTEX,
       fragmentShader: FRAGMENT,
-      uniforms: { fraction, sizePx: size, pixelRatio, runPx: { value: 0 } },
+      uniforms: { ...uniforms, runPx: { value: 0 } },
       transparent: true,
       depthWrite: false,
       side: 2,
@@ -141,7 +149,7 @@ export class Strokes {
   }
 
   /** Colour 0 to 1, width in CSS px; a width of 0 hides it. */
-  setLook(i: number, rgb: readonly [number, number, number], alpha: number, widthPx: number, mark: number, asidePx = 0): void {
+  setLook(i: number, rgb: Rgb, alpha: number, widthPx: number, mark: number, asidePx = 0): void {
     const tint = this.tint.array as Uint8Array;
     tint[4 * i] = 255 * rgb[0];
     tint[4 * i + 1] = 255 * rgb[1];

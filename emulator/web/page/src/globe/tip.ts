@@ -19,7 +19,8 @@ export class Tip {
     if (what.kind === "nothing") return;
     this.element.textContent = what.kind === "node" ? this.ofNode(what.node) : this.ofLink(what.a, what.b);
     const { offsetWidth, offsetHeight } = this.element;
-    const left = xPx + BESIDE_PX + offsetWidth > this.over.clientWidth ? xPx - BESIDE_PX - offsetWidth : xPx + BESIDE_PX;
+    const fits = xPx + BESIDE_PX + offsetWidth <= this.over.clientWidth;
+    const left = fits ? xPx + BESIDE_PX : xPx - BESIDE_PX - offsetWidth;
     const top = Math.min(yPx + BESIDE_PX, this.over.clientHeight - offsetHeight);
     this.element.style.transform = `translate(${Math.round(left)}px, ${Math.round(top)}px)`;
   }

@@ -1,9 +1,10 @@
 /** The watched pair's way there and back: bold, with dashes that run as packets do; the two side by side. */
 
-import { Group, type Vector2 } from "three";
+import { Group } from "three";
 import { type Mesh, pairKey } from "../state/mesh";
 import { BACK, rgb, THERE } from "./colours";
-import { RUNS, Strokes } from "./strokes";
+import type { Course } from "./motion";
+import { RUNS, Strokes, type StrokeUniforms } from "./strokes";
 
 const THERE_COLOUR = rgb(THERE);
 const BACK_COLOUR = rgb(BACK);
@@ -17,8 +18,8 @@ export class WayLines {
   private a: number[] = [];
   private b: number[] = [];
 
-  constructor(fraction: { value: number }, size: { value: Vector2 }, pixelRatio: { value: number }, private readonly mesh: Mesh) {
-    this.strokes = new Strokes(fraction, size, pixelRatio);
+  constructor(uniforms: StrokeUniforms, private readonly mesh: Mesh, private readonly course: Course) {
+    this.strokes = new Strokes(uniforms);
     this.strokes.shape.renderOrder = 4;
     this.group.add(this.strokes.shape);
   }
@@ -31,7 +32,7 @@ export class WayLines {
   nodes: readonly number[] = [];
 
   set(): void {
-    const { pair, ways, epoch, before } = this.mesh;
+    const { pair, ways, epoch } = this.mesh;
     this.a = [];
     this.b = [];
     this.nodes = [];
@@ -45,8 +46,7 @@ export class WayLines {
     }
     this.strokes.shape.visible = this.a.length > 0;
     if (epoch === null || this.a.length === 0) return;
-    const was = before !== null && before.positionKm.length === epoch.positionKm.length ? before : epoch;
-    this.strokes.setEnds(this.a, this.b, epoch.positionKm, was.positionKm);
+    this.strokes.setEnds(this.a, this.b, this.course.isKm, this.course.wasKm);
     for (let i = 0; i < this.a.length; i++) {
       this.strokes.setLook(i, i < there ? THERE_COLOUR : BACK_COLOUR, 1, WIDTH_PX, RUNS, ASIDE_PX);
     }
