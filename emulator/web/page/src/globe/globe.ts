@@ -233,6 +233,7 @@ export class Drawing {
 
   private takeEpoch(): void {
     this.course.take();
+    this.motion = this.course.motion(performance.now()); // the last frame's was from the epoch before
     this.satellites.setEpoch();
     this.links.setEpoch();
     this.way.set();
