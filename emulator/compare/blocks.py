@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 MOST_BINS = 1024
-MOST_BLOCKS = 256  # more say nothing that these do not, and cost
+MOST_BLOCKS = 128  # more say nothing that these do not, and cost
 LEAST_BLOCKS = 12  # below, an interval from the spread among blocks is hardly one
 # the rule makes the error of a variance least; intervals want blocks that are longer than short of it
 LONGER = 2.0

@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 DRAWS = 2000
-MOST_EXACT = 4096
+MOST_EXACT = 2048
 _AT_ONCE = 250  # draws of one product: it stays in the processor's cache
 _COUNTED = 10  # so many draws beyond a bound are a share that may be counted
 

@@ -171,7 +171,7 @@ def test_drawn_quantiles_are_those_of_the_samples_that_were_drawn(n: int) -> Non
         if len(again) == 0:
             assert np.isnan(row).all()
             continue
-        assert row == pytest.approx(np.quantile(again, [0.5, 0.9, 0.99], method="inverted_cdf"), rel=2e-3)
+        assert row == pytest.approx(np.quantile(again, [0.5, 0.9, 0.99], method="inverted_cdf"), rel=5e-3)
 
 
 def test_an_interval_of_few_blocks_is_wider_and_nothing_that_varies_is_certain() -> None:
