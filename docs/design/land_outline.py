@@ -84,6 +84,7 @@ def area_deg2(ring: NDArray[np.float64]) -> float:
 def main() -> None:
     topology = json.loads(Path(sys.argv[1]).read_text())
     kept = [simplified(ring) for ring in rings(topology) if area_deg2(ring) >= LEAST_DEG2]
+    kept = [ring for ring in kept if len(ring) > 3]  # an island that is a line by now
     tenths = [np.rint(ring * 10).astype(int).ravel().tolist() for ring in kept]
     value = {
         "source": "world-atlas 2.0.2, land-110m.json, from Natural Earth 1:110m (public domain)",

@@ -100,6 +100,7 @@ class Document:
     subtitle: str
     run_id: str
     version: str  # of the orbitmesh that made the report
+    introduction: str
     headlines: tuple[Headline, ...]
     sections: tuple[Section, ...]
 

@@ -14,6 +14,7 @@ from .latency import Course
 from .samples import KIND_WORDS, Samples, samples_of
 from .source import Source
 from .values import NOTHING, count, duration, share, text
+from .words import INTRODUCTION, words
 
 _MOST_CLASSES = 6  # among the headlines
 
@@ -33,6 +34,7 @@ def document(source: Source) -> Document:
         network.network(source, faults, changes, course, over),
         platform.platform(source, course),
         own_error.own_error(source, samples, course, over),
+        words(),
     ]
     scenario = source.known("scenario") or {}
     title = text(scenario.get("title") or scenario.get("name") or source.run_id or source.path.name)
@@ -41,6 +43,7 @@ def document(source: Source) -> Document:
         title,
         text(source.run_id or source.path.name),
         version("orbitmesh"),
+        INTRODUCTION,
         tuple(_headlines(source, samples, len(faults))),
         tuple(section for section in sections if section is not None),
     )

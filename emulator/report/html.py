@@ -64,7 +64,8 @@ def _esc(text: str) -> str:
 def _header(document: Document) -> str:
     return (
         f'<header><h1>{_esc(document.title)}</h1><p class="subtitle">{_esc(document.subtitle)}</p>'
-        f'<p class="run">Run {_esc(document.run_id)} · emulated by orbitmesh</p></header>'
+        f'<p class="run">Run {_esc(document.run_id)}</p>'
+        f'<p class="intro">{_esc(document.introduction)}</p></header>'
     )
 
 

@@ -22,6 +22,8 @@ def to_markdown(document: Document) -> str:
         "",
         f"Run {_esc(document.run_id)}",
         "",
+        _esc(document.introduction),
+        "",
     ]
     lines += [
         f"- **{_esc(head.title)}:** {_LEVELS[head.level]}{_cell(head.value)} – {_esc(head.context)}"

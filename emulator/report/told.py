@@ -8,6 +8,7 @@ from typing import Any
 from ..record.platforms import in_words
 from ..shown import counted
 from .document import Absent, Block, Cell, Facts, Section, Sentences, Table
+from .samples import KIND_WORDS
 from .source import Source
 from .values import count, duration, quantity, rate, share, text, texts
 
@@ -15,7 +16,9 @@ NO_SUMMARY = "the record has no summary that this version can read"
 
 
 def what_ran(source: Source) -> Section:
-    blocks: list[Block] = [Facts(tuple((name, cells) for name, cells in _facts(source) if cells))]
+    blocks: list[Block] = [
+        Facts(tuple((name, cells) for name, cells in _facts(source) if cells and cells != ("",)))
+    ]
     if source.missing:
         blocks.append(Sentences(_some_of(source.missing), "doubt", "Missing from the record"))
     blocks += _trust(source)
@@ -48,6 +51,9 @@ def _facts(source: Source) -> list[tuple[str, tuple[Cell, ...]]]:
             (duration(source.known("duration_ns", source.known("duration_asked_ns"))), "as asked"),
         ),
         ("Ended", ended),
+        ("Measured by", _measured_by(source)),
+        ("Served", _served(header)),
+        ("Customers", _classes(header)),
         ("Mesh", _mesh(source)),
         ("Emulated by", _emulated_by(source)),
         ("Rate scale", _rate_scale(source)),
@@ -79,6 +85,43 @@ def _some(cell: Cell) -> tuple[Cell, ...]:
 def _mesh(source: Source) -> tuple[Cell, ...]:
     n = source.known("satellites")
     return (count(n), "satellites,", count(len(source.gateways)), "gateways")
+
+
+def _measured_by(source: Source) -> tuple[Cell, ...]:
+    schedule = source.known("schedule")
+    if not isinstance(schedule, dict):
+        return ()
+    kinds = ", ".join(KIND_WORDS.get(str(kind), text(kind, 20)) for kind in schedule.get("kinds") or [])
+    cells: tuple[Cell, ...] = (kinds or "no probes",)
+    if kinds:
+        each = (
+            "of",
+            count(schedule.get("satellites")),
+            "satellites to",
+            count(schedule.get("gateways_each")),
+        )
+        cells += (*each, "gateways each, every", duration(schedule.get("interval_ns")))
+    return (
+        (*cells, "; ", count(schedule.get("tasks")), "streams of tasks") if schedule.get("tasks") else cells
+    )
+
+
+def _served(header: dict[str, Any]) -> tuple[Cell, ...]:
+    serving = header.get("serving")
+    deployment = serving.get("deployment") if isinstance(serving, dict) else None
+    if not isinstance(serving, dict) or not isinstance(deployment, dict):
+        return ()
+    model, accelerator = (deployment.get(key) for key in ("model", "accelerator"))
+    names = [
+        text(each.get("name"), 60) if isinstance(each, dict) else "not known" for each in (model, accelerator)
+    ]
+    parallel, replicas = deployment.get("tensor_parallel"), serving.get("replicas")
+    some = "replica" if replicas == 1 else "replicas"
+    return (f"{names[0]}:", count(replicas), f"{some} a satellite, each on", count(parallel), names[1])
+
+
+def _classes(header: dict[str, Any]) -> tuple[Cell, ...]:
+    return (", ".join(text(each["name"], 60) for each in header.get("customers") or []),)
 
 
 def _emulated_by(source: Source) -> tuple[Cell, ...]:

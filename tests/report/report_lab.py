@@ -25,6 +25,7 @@ MS, S = 1_000_000, 1_000_000_000
 T0 = 9_000 * S
 START_NS = 1_793_491_200 * S
 CLASS, TTFT_NS, TPOT_NS = "<b>chat & co</b>", 500 * MS, 30 * MS
+HOSTILE = "<script>alert(1)</script>&\"'$\\frac{<b>"
 GATEWAYS = ("gw-london", "gw-tokyo", "gw-sydney")
 STATIONS = {"gw-london": (51.5, -0.1), "gw-tokyo": (35.7, 139.7), "gw-sydney": (-33.9, 151.2)}
 
