@@ -154,7 +154,9 @@ def _of_record(run: str) -> Scenario:
     from ..scenario import Scenario, scenario_hash, shipped
 
     folder = run_folder(run)
-    told = read_run_file(folder)["scenario"]
+    told = read_run_file(folder).get("scenario")
+    if not isinstance(told, dict) or not all(isinstance(told.get(key), str) for key in ("name", "sha256")):
+        raise InputError("is damaged: it does not say what scenario was run", path=folder / "run.json")
     for each in shipped():
         if each.name == told["name"]:
             found = Scenario.load(each.name)

@@ -39,7 +39,14 @@ class _Named:
 def _named(scene: Scene, most_catalog: int) -> Iterator[_Named]:
     """By the names and numbers of files where satellites have them; others are numbered in order."""
     nodes, elements = scene.geometry.nodes, scene.geometry.fleet.elements
-    taken = {each.catalog for each in nodes.known_as.by_node.values() if each.catalog is not None}
+    known = nodes.known_as.by_node
+    taken = {each.catalog for each in known.values() if each.catalog is not None}
+    unknown = sum(node not in known for node in scene.satellites.tolist())
+    if FIRST_CATALOG + unknown - 1 + len(taken) > most_catalog:
+        raise InputError(
+            f"{unknown:,} satellites would be numbered from {FIRST_CATALOG:,} on, and the format holds "
+            f"numbers up to {most_catalog:,}: name fewer with --node, or write omm-json"
+        )
     following = FIRST_CATALOG
     for node in scene.satellites.tolist():
         each = elements[node]
@@ -48,10 +55,10 @@ def _named(scene: Scene, most_catalog: int) -> Iterator[_Named]:
             while following in taken:
                 following += 1
             number, following = following, following + 1
-        if number > most_catalog:
+        elif number > most_catalog:
             raise InputError(
-                f"{nodes.names[node]} would have the catalogue number {number:,}, and the format holds up to "
-                f"{most_catalog:,}: name fewer satellites with --node, or write omm-json"
+                f"{nodes.names[node]} has the catalogue number {number:,}, and the format holds numbers up "
+                f"to {most_catalog:,}: name others with --node, or write omm-json"
             )
         yield _Named(each.label or nodes.names[node], number, each.satrec)
 

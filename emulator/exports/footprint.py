@@ -11,7 +11,7 @@ from ..epoch import Float64
 from .geodetic import geodetic, on_ground
 
 _AZIMUTHS = 120
-_HALVINGS = 50
+_HALVINGS = 36  # to a tenth of a millimetre
 _MOST_STEP_DEG = 5.0  # of longitude between two corners; near a pole more corners are put in
 _ROUNDS = 6
 

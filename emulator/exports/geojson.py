@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..epoch import NS_PER_S, Float64
+from ..errors import InputError
 from .antimeridian import cut_line, cut_ring
 from .footprint import footprint
 from .geodetic import geodetic
@@ -18,6 +19,8 @@ from .scene import Scene
 TRACK_STEP_NS = 30 * NS_PER_S
 _MOST_TURN_DEG = 5.0  # of longitude, between two places of a track
 _ROUNDS = 5
+# some 5 ms and 10 kB each
+MOST_SATELLITES = 20_000
 
 
 def geojson(scene: Scene) -> Iterator[str]:
@@ -32,6 +35,11 @@ def geojson(scene: Scene) -> Iterator[str]:
 
 def _features(scene: Scene) -> Iterator[dict[str, Any]]:
     n = scene.geometry.nodes.n_satellites
+    if len(scene.satellites) > MOST_SATELLITES:
+        raise InputError(
+            f"{len(scene.satellites):,} satellites are more than {MOST_SATELLITES:,} on a map: "
+            "name fewer with --node"
+        )
     stations = scene.geometry.stations
     for node in scene.gateways.tolist():
         place = geodetic(stations.position_itrs_km[node - n])

@@ -11,7 +11,7 @@ from ..epoch import Epoch, Float64, Int64, LinkKind
 from ..errors import InputError
 from .scene import Scene
 
-MOST_INTERVALS = 2_000_000
+MOST_INTERVALS = 500_000  # some 200 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,8 @@ class _Open:
         wanted = who[links.a] & who[links.b]
         if links.up is not None:
             wanted &= links.up
+        if np.count_nonzero(wanted) > MOST_INTERVALS:
+            raise _too_many()
         begin_ns = np.full(int(wanted.sum()), epoch.sim_ns, np.int64)
         delay_ns = links.delay_ns[wanted]
         return cls(
@@ -88,12 +90,16 @@ class _Book:
     def close(self, was: _Open, rows: np.ndarray, end_ns: int, *, ends: bool) -> None:
         for key, kind, begin_ns, *rest in was.chosen(rows):
             if len(self.found) >= MOST_INTERVALS:
-                raise InputError(
-                    f"there are more than {MOST_INTERVALS:,} intervals: name fewer nodes with --node, or "
-                    "give a shorter --duration"
-                )
+                raise _too_many()
             who, begins = (key >> 32, key & 0xFFFFFFFF, LinkKind(kind)), begin_ns > self.begin_sim_ns
             self.found.append(LinkInterval(*who, begin_ns, end_ns, begins, ends, *rest))
+
+
+def _too_many() -> InputError:
+    return InputError(
+        f"there are more than {MOST_INTERVALS:,} intervals: name fewer nodes with --node, or give a shorter "
+        "--duration"
+    )
 
 
 def link_intervals(scene: Scene) -> list[LinkInterval]:

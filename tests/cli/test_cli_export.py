@@ -77,6 +77,20 @@ def test_of_a_record_of_a_shipped_scenario(tmp_path: Path, monkeypatch: pytest.M
     assert "was run from a scenario pocket that is not among those shipped: name its file" in said
 
 
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ('{"orbitmesh_run": 99}', "has format 99, and this version reads 2"),
+        ("{", "is damaged: this is not valid JSON"),
+        ('{"orbitmesh_run": 2, "scenario": 7}', "is damaged: it does not say what scenario was run"),
+        ('{"orbitmesh_run": 2, "scenario": {"name": "x", "sha256": 1}}', "is damaged: it does not say what"),
+    ],
+)
+def test_a_record_that_is_damaged_or_of_another_version_is_told(tmp_path: Path, told: str, said: str) -> None:
+    (tmp_path / "run.json").write_text(told)
+    assert said in refused(str(tmp_path), "--format", "tle")
+
+
 def test_what_makes_no_sense_is_told() -> None:
     for words, said in (
         (["pocket", "--format", "csv", "--node", "mars"], "mars"),

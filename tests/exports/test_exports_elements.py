@@ -150,7 +150,8 @@ def test_numbers_beyond_five_digits_are_alpha_5_and_beyond_that_refused(
     of = scene("D:550:53:24/4/1")
     monkeypatch.setattr(elements, "FIRST_CATALOG", 339_990)
     with pytest.raises(
-        InputError, match="sat-1-4 would have the catalogue number 340,000, and the format holds"
+        InputError,
+        match="24 satellites would be numbered from 339,990 on, and the format holds numbers",
     ):
         text(elements.tle, of)
     assert len(json.loads(text(elements.omm_json, of))) == 24

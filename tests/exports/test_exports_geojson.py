@@ -13,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skyfield.api import wgs84
 
+from orbitmesh.emulator.errors import InputError
+from orbitmesh.emulator.exports import geojson as geojson_module
 from orbitmesh.emulator.exports.antimeridian import cut_line, cut_ring
 from orbitmesh.emulator.exports.footprint import footprint
 from orbitmesh.emulator.exports.geodetic import geodetic
@@ -195,3 +197,9 @@ def test_wherever_a_satellite_stands_its_footprint_is_valid_and_holds_the_place_
     assert all(LinearRing(ring).is_ccw for ring in rings)
     assert all(abs(x) <= 180 and abs(y) <= 90 for ring in rings for x, y in ring)
     assert min(area.distance(Point(longitude_deg, latitude_deg)) for area in areas) < 1e-6
+
+
+def test_more_than_a_map_takes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(geojson_module, "MOST_SATELLITES", 10)
+    with pytest.raises(InputError, match="66 satellites are more than 10 on a map: name fewer with --node"):
+        text(geojson, scene(minutes=1))
