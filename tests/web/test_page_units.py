@@ -50,6 +50,29 @@ def test_the_page_and_its_tests_are_typed(environment: dict[str, str]) -> None:
         _run(["tsc", "--noEmit", "-p", str(project)], environment)
 
 
+def _luminance(colour: str) -> float:
+    """Relative luminance, as WCAG 2 has it."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    r, g, b = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b
+
+
+def test_text_stands_out_from_its_ground_in_the_dark_and_in_the_light() -> None:
+    sheet = (PAGE / "src/layout/styles/colours.css").read_text()
+    dark, light = (
+        dict(re.findall(r"--([a-z0-9-]+): (#[0-9a-f]{6});", part)) for part in sheet.split("@media")
+    )
+    texts = ("text", "text-quiet", "accent", "good", "warn", "bad")
+    pairs = [(text, ground) for text in texts for ground in ("ground", "panel", "raised")]
+    pairs += [("on-accent", "accent"), ("danger-text", "danger")]
+    for colours in (dark, dark | light):
+        for text, ground in pairs:
+            low, high = sorted(_luminance(colours[name]) for name in (text, ground))
+            assert (high + 0.05) / (low + 0.05) >= 4.5, (
+                f"{text} {colours[text]} on {ground} {colours[ground]}"
+            )
+
+
 def test_nothing_on_the_page_is_ever_markup() -> None:
     """Names come from scenarios and nodes: what would read them as markup is not used at all."""
     markup = re.compile(

@@ -83,6 +83,7 @@ export function mountDetails(element: HTMLElement, mesh: Mesh, wire: Wire): void
   };
   const redraw = redrawOn(mesh, ["hello", "nodes", "links", "epoch", "traffic", "status", "interventions", "connection", "picked", "ended"], draw, 250);
   box.onOpen = redraw;
+  mesh.on("connection", draw);
   mesh.on("interventions", draw); // what can be done next is known at once
   mesh.on("picked", () => {
     askedMs = -Infinity;

@@ -17,6 +17,7 @@ import type { Wire } from "../wire/socket";
 import { button, el, enable, fill } from "./dom";
 import { keep, kept } from "./kept";
 import { keysDialog, listenToKeys, type Key } from "./keyboard";
+import { resume } from "./resume";
 import { say, sayingPlace } from "./said";
 import { notice, topBar } from "./topbar";
 
@@ -100,6 +101,7 @@ export function mountPage(element: HTMLElement, mesh: Mesh, wire: Wire, legends:
   listenToKeys(keys.map((each) => (each.key === " " ? { ...each, act: () => !isIdle(mesh) && each.act() } : each)));
   fill(bar.tools, [el("div", { class: "tabs", role: "group", "aria-label": "View" }, asGlobe, asTable), button("?", "Keys (key: ?)", () => help.showModal(), "round")]);
   fill(element, [el("a", { href: "#middle", class: "skip" }, "To the middle of the page"), root, help]);
+  resume(mesh, wire);
   view(kept("view") === "table" ? "table" : "globe");
 
   return {
