@@ -13,11 +13,11 @@ from .thresholds import Judged
 MARKER = '<meta name="generator" content="orbitmesh compare">'
 _STYLE = """
 :root { color-scheme: light dark }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 85rem; margin: 2rem auto; padding: 0 1rem }
 table { border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto }
 th, td { padding: .25rem .75rem; border-bottom: 1px solid #8886; text-align: right; white-space: nowrap }
 th:first-child, td:first-child { text-align: left }
-.words td { text-align: left; white-space: normal; overflow-wrap: anywhere }
+.words th, .words td { text-align: left; white-space: normal; overflow-wrap: anywhere }
 tr.yes { font-weight: 600 } tr.unknown { opacity: .7 }
 li, p, h1, h2 { overflow-wrap: anywhere }
 @media print { body { max-width: none } }

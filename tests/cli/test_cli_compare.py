@@ -7,6 +7,7 @@ import io
 import json
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import html5lib
@@ -18,9 +19,15 @@ from orbitmesh.emulator.cli.main import app
 import sys  # isort: skip
 
 sys.path.append(str(Path(__file__).parents[1] / "compare"))
-from compare_fakes import Model, run, with_answers
+from compare_fakes import Model, fewer_draws, run, with_answers
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/compare.md"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few() -> Iterator[None]:
+    with fewer_draws(400):
+        yield
 
 
 @pytest.fixture(scope="module")

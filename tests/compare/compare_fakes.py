@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from numpy.typing import NDArray
 
+from orbitmesh.emulator.compare import latencies, noise, shares
 from orbitmesh.emulator.record.answers import ANSWERS
 from orbitmesh.emulator.record.samples import SAMPLES
 
@@ -21,6 +25,15 @@ from record_fakes import facts, record
 
 SEED = 7
 T0_NS = 9_000_000_000_000
+
+
+@contextmanager
+def fewer_draws(draws: int) -> Iterator[None]:
+    """Of blocks of time, where a test asks for more than their tails are worth."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (latencies, noise, shares):
+            patch.setattr(module, "DRAWS", draws)
+        yield
 
 
 def autocorrelated(random: np.random.Generator, n: int, phi: float) -> NDArray[np.float64]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from compare_fakes import Model, answers, change, filled, run, samples, with_answers
+from compare_fakes import Model, answers, change, fewer_draws, filled, run, samples, with_answers
 
 from orbitmesh.emulator.compare.comparing import Against, compare
 from orbitmesh.emulator.compare.page import page
@@ -17,6 +18,12 @@ from orbitmesh.emulator.compare.runs import read_runs
 from orbitmesh.emulator.compare.telling import as_dict, is_same
 from orbitmesh.emulator.errors import InputError
 from orbitmesh.emulator.record.samples import SAMPLES
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few() -> Iterator[None]:
+    with fewer_draws(400):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
-from compare_fakes import autocorrelated
+from compare_fakes import autocorrelated, fewer_draws
 from numpy.typing import NDArray
 
-from orbitmesh.emulator.compare import blocks, latencies
+from orbitmesh.emulator.compare import blocks
 from orbitmesh.emulator.compare.bootstrap import quantiles, shares, spread, weights
 from orbitmesh.emulator.compare.family import holm
 from orbitmesh.emulator.compare.latencies import AT, PAIR, Asked, Values, latency_rows
@@ -36,9 +38,8 @@ def rows(seed: int, *, phi: float = 0.8, added_ms: float = 0.0, paired: bool) ->
 
 
 @pytest.fixture(scope="module", autouse=True)
-def fewer_draws() -> object:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(latencies, "DRAWS", 250)
+def few() -> Iterator[None]:
+    with fewer_draws(250):
         yield
 
 
