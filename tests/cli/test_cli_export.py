@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -101,3 +102,16 @@ def test_what_makes_no_sense_is_told() -> None:
         assert said in refused(*words)
     for words in (["pocket", "--format", "kml"], ["pocket"]):
         assert runner.invoke(app, ["export", *words]).exit_code == 2
+
+
+def test_every_command_of_the_page_works(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/how-to/export.md").read_text()
+    commands = [line.partition("#")[0] for line in page.splitlines() if line.startswith("$ orbitmesh export")]
+    assert len(commands) == 5
+    for number, command in enumerate(commands):
+        words = shlex.split(command)[3:]
+        if "--duration" in words:  # so long is what people want, not tests
+            words[words.index("--duration") + 1] = "1min"
+        words[words.index("--out") + 1] = str(tmp_path / str(number))
+        export(*words)
+        assert (tmp_path / str(number)).stat().st_size > 1000
