@@ -109,7 +109,7 @@ def checkout(tmp_path: Path) -> Checkout:
 def test_the_first_call_sets_up_and_the_second_does_nothing(checkout: Checkout) -> None:
     first = checkout.mesh("scenarios", "-o", "json")
     assert (first.returncode, first.stdout) == (0, "orbitmesh scenarios -o json\n"), first.stderr
-    assert checkout.asked() == ["needed==1", "build"]
+    assert checkout.asked() == ["needed==1 for-report==1", "build"]
     second = checkout.mesh("scenarios")
     assert (second.stdout, second.stderr) == ("orbitmesh scenarios\n", "")
     assert checkout.asked() == []
@@ -118,7 +118,7 @@ def test_the_first_call_sets_up_and_the_second_does_nothing(checkout: Checkout) 
 @pytest.mark.parametrize(
     ("name", "asked"),
     [
-        ("pyproject.toml", ["needed==1", "build"]),
+        ("pyproject.toml", ["needed==1 for-report==1", "build"]),
         ("setup.py", ["build"]),
         ("proto/orbitmesh/a/v1/a.proto", ["build"]),
         ("emulator/plane/engine/src/main.c", ["build"]),
@@ -149,7 +149,7 @@ def test_only_the_tests_install_what_they_need(checkout: Checkout) -> None:
     tests = checkout.mesh("test", "-k", "nothing")
     assert tests.returncode == 0, tests.stderr
     assert "pytest -m pytest -k nothing" in tests.stdout
-    assert checkout.asked() == ["needed==1 for-test==1", "--no-deps for-ai==1"]
+    assert checkout.asked() == ["needed==1 for-report==1 for-test==1", "--no-deps for-ai==1"]
     checkout.mesh("scenarios")
     assert checkout.asked() == []
     checkout.mesh("test")
@@ -173,7 +173,7 @@ def test_a_failing_step_shows_its_last_words_and_is_tried_again(checkout: Checko
     assert failed.stderr.splitlines()[-1].startswith("mesh: installing Python packages failed")
     assert [path for path in tmp_path.iterdir() if path.name.startswith("orbitmesh-setup-")]
     checkout.mesh("scenarios")
-    assert checkout.asked() == ["needed==1", "build"]
+    assert checkout.asked() == ["needed==1 for-report==1", "build"]
 
 
 def test_an_environment_of_somebody_elses_that_does_not_work_is_left_alone(checkout: Checkout) -> None:
