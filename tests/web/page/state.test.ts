@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { linkRow, linkState, placeOf, rowsOf } from "../../../emulator/web/page/src/state/around";
+import { linkRow, linkState, nearestSatellite, placeOf, rowsOf } from "../../../emulator/web/page/src/state/around";
 import { add, History, since, track } from "../../../emulator/web/page/src/state/history";
 import { nodeNamed, suggestions } from "../../../emulator/web/page/src/state/names";
 import { SeriesKind } from "../../../emulator/web/page/src/wire/web_pb";
@@ -28,6 +28,11 @@ test("links either way round, and what state they are in", () => {
   assert.deepEqual([0, 1, 2, -1].map((row) => linkState(mesh, row)), ["works", "has failed", "is changed", "not known"]);
   take(mesh, { case: "links", value: { linksNumber: 2n } });
   assert.equal(linkState(mesh, 0), "not known", "columns of other links than these");
+});
+
+test("the nearest satellite of a gateway, of those that are known to be linked", () => {
+  assert.equal(nearestSatellite(small(), 6), 0);
+  assert.equal(nearestSatellite(small(), 7), null, "how far its only one is, nobody knows");
 });
 
 test("where a node is, over the ellipsoid", () => {

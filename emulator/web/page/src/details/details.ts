@@ -90,8 +90,8 @@ export function mountDetails(element: HTMLElement, mesh: Mesh, wire: Wire): void
     const picked = mesh.picked;
     if (picked.kind !== "nothing") box.open();
     draw(); // at once: what is done to it must never be done to the one before
-    if (picked.kind === "nothing") return;
     find.show(picked.kind === "node" ? mesh.name(picked.node) : "");
+    if (picked.kind === "nothing") return;
     if (picked.kind === "node") contacts.ask(picked.node, undefined);
     else contacts.ask(picked.a, picked.b);
   });

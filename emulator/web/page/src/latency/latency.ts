@@ -6,6 +6,7 @@ import { ms, times } from "../layout/format";
 import { panel } from "../layout/panel";
 import { redrawOn } from "../layout/redraw";
 import { say } from "../layout/said";
+import { nearestSatellite } from "../state/around";
 import { pairKey, type Mesh } from "../state/mesh";
 import type { Wire } from "../wire/socket";
 import type { Way } from "../wire/web_pb";
@@ -32,10 +33,18 @@ export function mountLatency(element: HTMLElement, mesh: Mesh, wire: Wire): void
     else if (picked.kind === "node") set(ends[0] === null ? [picked.node, ends[1]] : [ends[0], picked.node]);
     else say("Nothing is selected: click a satellite, a station or a laser first.", "wrong");
   };
+  const nearest = () => {
+    const gateway = ends.find((node) => node !== null && mesh.isGateway(node)) ?? null;
+    const satellite = gateway === null ? null : nearestSatellite(mesh, gateway);
+    if (gateway === null) say("Choose a gateway as source first.", "wrong");
+    else if (satellite === null) say(`${mesh.name(gateway)} has no link to a satellite now.`, "wrong");
+    else set([gateway, satellite]);
+  };
   const tools = el(
     "div",
     { class: "row" },
     button("From selection", "Takes what is selected: both ends of a link, or a node as the end that is missing", fromSelection),
+    button("Nearest satellite", "As destination: of the satellites that the gateway has a link to now, the nearest; such pairs are measured", nearest),
     button("Swap", "Source and destination change places", () => set([ends[1], ends[0]])),
     button("Clear", "No pair is followed", () => set([null, null])),
   );
@@ -66,7 +75,7 @@ export function mountLatency(element: HTMLElement, mesh: Mesh, wire: Wire): void
       setText(
         nothing,
         pair === null
-          ? "Choose two nodes: their way is drawn, and their round trip is taken apart. A gateway and a satellite that serves it are measured too: select the link between them, then From selection."
+          ? "Choose two nodes: their way is drawn, and their round trip is taken apart. A gateway and the satellite that serves it are measured too: choose a gateway, then Nearest satellite."
           : way === undefined
             ? "The way comes with the next epoch."
             : "There is no way between them now.",

@@ -21,6 +21,20 @@ export function rowsOf(mesh: Mesh, node: number): number[] {
   return rows;
 }
 
+/** Of the satellites that a gateway has a link to now that works; null where there is none. */
+export function nearestSatellite(mesh: Mesh, gateway: number): number | null {
+  const { links, epoch } = mesh;
+  if (links === null || epoch === null || !epochHasLinks(mesh)) return null;
+  let [nearest, nearestNs]: [number | null, number] = [null, Infinity];
+  for (const row of rowsOf(mesh, gateway)) {
+    const delayNs = epoch.linkDelayNs[row] ?? NaN;
+    if (epoch.linkIsUp[row] === 0 || !(delayNs < nearestNs)) continue;
+    nearest = (links.a[row] === gateway ? links.b[row] : links.a[row]) ?? null;
+    nearestNs = delayNs;
+  }
+  return nearest;
+}
+
 /** Whether the columns of the epoch follow the rows of the links that are known. */
 export function epochHasLinks(mesh: Mesh): boolean {
   return mesh.epoch !== null && mesh.links !== null && mesh.epoch.linksNumber === mesh.links.number;

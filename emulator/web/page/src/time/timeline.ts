@@ -13,6 +13,8 @@ const SPEEDS = ["0.5", "1", "2", "5", "10", "30", "60", "300"];
 /** Marks closer than this share of the line are one. */
 const NEAR_RATIO = 0.004;
 const MS_NS = 1_000_000;
+/** While it is drawn: the server lets go of a page that asks more than 20 times a second. */
+const BETWEEN_SEEKS_MS = 100;
 
 export interface TimeLine {
   playOrStop: () => void;
@@ -41,6 +43,7 @@ export function mountTimeLine(element: HTMLElement, mesh: Mesh, wire: Wire): Tim
       for (let sought: number | null = null; wantedNs !== null && wantedNs !== sought; ) {
         sought = wantedNs;
         await wire.ask({ case: "seek", value: { simNs: BigInt(Math.round(sought)) } });
+        await new Promise((done) => setTimeout(done, BETWEEN_SEEKS_MS));
       }
     } catch (error) {
       wrong(error);
