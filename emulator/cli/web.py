@@ -1,4 +1,4 @@
-"""``orbitmesh web``: the live page of a running mesh."""
+"""``orbitmesh web``: the live page of a running mesh, or of a recorded one."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ import typer
 
 from ..errors import FailureError, InputError
 from .ending import interruptible
+from .options import run_folder
 from .output import say
 
 if TYPE_CHECKING:
-    from ..web.listening import WebOptions
+    from collections.abc import Awaitable, Callable
 
-EXAMPLE = (
-    "Example: sudo orbitmesh web\n\n"
-    "Example: sudo orbitmesh web demo-20261101T000000Z-3f2a --port 0 --read-only"
-)
+    from ..web.listening import WebOptions
+    from ..web.source import Source
+
+    Opened = Callable[[], Awaitable[Source]]
+
+EXAMPLE = "Example: sudo orbitmesh web\n\nExample: orbitmesh web runs/demo-20261101T000000Z-3f2a --port 0"
 
 PORT = 8300  # as in web/listening.py
 
@@ -32,7 +35,8 @@ def web(
         str | None,
         typer.Argument(
             metavar="[RUN]",
-            help="A running mesh's id. [default: the one that runs]",
+            help="A running mesh's id, or a recorded run: its id in ./runs, or its folder. [default: the "
+            "mesh that runs]",
             envvar="ORBITMESH_RUN",
             show_default=False,
         ),
@@ -62,9 +66,10 @@ def web(
         ),
     ] = None,
 ) -> None:
-    """Serve the live page: the Earth, satellites, lasers, ways and their latency, as the mesh runs.
+    """Serve the live page: the Earth, satellites, lasers, ways and their latency, as the mesh runs or ran.
 
-    Prints its address, with the token that lets a page in; stays until Ctrl-C, or the run's end.
+    Prints its address, with the token that lets a page in; stays until Ctrl-C, or the run's end.  A recorded
+    run has a time line: any instant of it can be sought.
     """
     from ..web.listening import WebOptions
 
@@ -76,35 +81,69 @@ def web(
 def _serve(run: str | None, options: WebOptions, *, is_to_open: bool) -> None:
     import asyncio
 
-    from ..control.client import Client, chosen
-    from ..safe_files import Folder
     from ..web.listening import WebListening
-    from ..web.live import LiveSource
     from ..web.serving import give_way, serve
-    from ..web.source import Source
 
-    run_id = chosen(run).run_id
-    with Client.connect(run_id) as client:
-        folder = Folder.reach(Path(client.status()["out"]))
+    folder = None if _is_under_way(run) else run_folder(run or "")
+    name, opened = _live(run, options) if folder is None else _recorded(folder)
     listening = WebListening.open(options)
 
-    async def opened() -> Source:
-        source = LiveSource(run_id, can_control=listening.can_control, folder=folder)
-        await source.open()
-        say(f"{run_id}: the live page is at\n  {listening.url}\n(Ctrl-C ends it; the mesh goes on)")
+    async def told() -> Source:
+        source = await opened()
+        goes_on = "; the mesh goes on" if folder is None else ""
+        say(f"{name}: the live page is at\n  {listening.url}\n(Ctrl-C ends it{goes_on})")
         return source
 
     async def served() -> str:
-        return await serve(listening.settings(run_id), listening.socket, opened, asyncio.Event())
+        return await serve(listening.settings(name), listening.socket, told, asyncio.Event())
 
     try:
         if is_to_open:
             open_in_browser(listening.url)
         give_way()
         if reason := asyncio.run(served()):
-            say(f"{reason}: orbitmesh report {run_id} prints its results")
+            say(
+                f"{reason}: orbitmesh report {name} prints its results, orbitmesh web {name} shows its record"
+            )
     finally:
         listening.close()
+
+
+def _is_under_way(run: str | None) -> bool:
+    if run is None:
+        return True
+    from ..control.places import announced
+
+    return any(each.run_id == run for each in announced())
+
+
+def _live(run: str | None, options: WebOptions) -> tuple[str, Opened]:
+    from ..control.client import Client, chosen
+    from ..safe_files import Folder
+    from ..web.live import LiveSource
+
+    run_id = chosen(run).run_id
+    with Client.connect(run_id) as client:
+        folder = Folder.reach(Path(client.status()["out"]))  # while this process may still go there
+
+    async def opened() -> Source:
+        source = LiveSource(run_id, can_control=not options.read_only, folder=folder)
+        await source.open()
+        return source
+
+    return run_id, opened
+
+
+def _recorded(path: Path) -> tuple[str, Opened]:
+    from ..safe_files import Folder
+    from ..web.recorded import RecordedSource
+
+    folder = Folder.reach(path)
+
+    async def opened() -> Source:
+        return await RecordedSource.open(folder.anchored)
+
+    return path.resolve().name, opened
 
 
 def open_in_browser(url: str) -> None:

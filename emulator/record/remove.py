@@ -11,6 +11,7 @@ from ..run_names import LOG_NAME
 from ..safe_files import Folder, temporary_name
 from . import files
 from .results import read_run_file
+from .scenario_kept import is_kept
 
 _FILES = (
     files.SUMMARY,
@@ -53,6 +54,8 @@ def remove_run(path: Path | str) -> list[str]:
                 _remove_parts(folder, name)
             for name in _FILES:
                 _remove_file(folder, temporary_name(name))
+                _remove_file(folder, name)
+            for name in filter(is_kept, folder.names()):
                 _remove_file(folder, name)
             # last, so that a removal that was broken off can be taken up again
             folder.remove(files.RUN)

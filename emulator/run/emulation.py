@@ -30,6 +30,7 @@ from ..plane.kernel.awake import StayAwake
 from ..plane.planes import choose_plane, links_for, make_plane
 from ..platform.of_scenario import platform_cautions
 from ..processes import sample_sockets
+from ..record.scenario_kept import keep_elements
 from ..run_names import make_run_id
 from ..scenario import Scenario
 from ..scenario.customers import loads_of
@@ -243,6 +244,7 @@ class Emulation(RunningMesh):
 
     def _begin_record(self) -> None:
         assert self._awake is not None
+        keep_elements(self.folder, self.scenario)
         self._record.open(run_header(self, self._awake.state, self._books.began_utc))
         self._is_recorded = True
 

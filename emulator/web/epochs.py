@@ -42,6 +42,10 @@ class EpochWriter:
         self.links_message = messages.links(self.links_number, epoch.links, self.rows)
         return True
 
+    def forget(self) -> None:
+        """The list of links is told again with the next epoch."""
+        self._sent_key, self.links_number = np.empty(0, np.int64), self.links_number + 1
+
     def message(self, course: Course, at_sim_ns: int | None = None) -> bytes:
         """The epoch as it is then, by default at its own instant."""
         assert self.epoch is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,27 @@ def kinds(shown: Shown) -> list[Any]:
     return found
 
 
+def check_gateway(node: int, shown: Shown) -> None:
+    n = shown.nodes.n_satellites
+    if not n <= node < len(shown.nodes):
+        raise InputError(f"node {node} is no gateway: they are {n} to {len(shown.nodes) - 1}")
+
+
+def recorded(kind: Any, sim_ns: int, rows: Mapping[int, Mapping[str, Any]], shown: Shown) -> bytes:
+    """From rows of a record, by satellite; those of which it has none are not known."""
+    values, battery_j, peak_w = np.full(shown.nodes.n_satellites, np.nan), *_at_most(shown)
+    for node, row in rows.items():
+        shell = shown.nodes.shell[node]
+        column, most = {
+            TEMPERATURE: ("temperature_k", 1.0),
+            BATTERY: ("battery_j", battery_j[shell]),
+            LOAD: ("demand_w", peak_w[shell]),
+            CAPACITY: ("capacity_ratio", 1.0),
+        }[kind]
+        values[node] = np.nan if row[column] is None else row[column] / most
+    return told(layer=pb.Layer(kind=kind, sim_ns=sim_ns, value_f32le=f32(values)))
+
+
 def layer(kind: Any, gateway: int, epoch: Epoch, shown: Shown) -> bytes:
     """The message; InputError where there is no such layer, or no such gateway."""
     values = np.asarray(_values(kind, gateway, epoch, shown))
@@ -50,8 +72,7 @@ def layer(kind: Any, gateway: int, epoch: Epoch, shown: Shown) -> bytes:
 def _values(kind: int, gateway: int, epoch: Epoch, shown: Shown) -> Float64:
     n = shown.nodes.n_satellites
     if kind == LATENCY:
-        if not n <= gateway < len(shown.nodes):
-            raise InputError(f"node {gateway} is no gateway: they are {n} to {len(shown.nodes) - 1}")
+        check_gateway(gateway, shown)
         sources, destinations = np.arange(n, dtype=np.int32), np.array([gateway], np.int32)
         delay_ns = epoch.way_delays_ns(sources, destinations)[0]
         return np.where(np.isfinite(delay_ns), 2 * delay_ns / 1e6, np.nan)

@@ -117,13 +117,13 @@ def epoch(
     )
 
 
-def status(of: Mapping[str, Any], nodes: Nodes, doubts: Sequence[str] = ()) -> bytes:
+def status(of: Mapping[str, Any], nodes: Nodes | None, doubts: Sequence[str] = ()) -> bytes:
     """From a run's status, as the feed tells it."""
     digest = of.get("digest") or {}
     gateways = [
         pb.GatewayFigures(gateway_node=nodes.index[row["gateway"]], **_known(row, _GATEWAY))
         for row in digest.get("gateways", ())
-        if row["gateway"] in nodes.index
+        if nodes is not None and row["gateway"] in nodes.index
     ]
     return told(
         status=pb.Status(
@@ -140,6 +140,8 @@ def status(of: Mapping[str, Any], nodes: Nodes, doubts: Sequence[str] = ()) -> b
 
 def _classes(totals: Mapping[str, Any]) -> Iterator[Any]:
     """Of customers, from the counters of a digest."""
+    for row in totals.get("exact", ()):  # of a record
+        yield pb.ClassFigures(**{key: value for key, value in row.items() if value is not None})
     edges_ns = totals.get("edges_ns", ())
     for row in totals.get("customers", ()):
         outcomes = row["outcomes"]

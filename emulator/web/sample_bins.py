@@ -51,6 +51,12 @@ def binned(samples: pa.Table, gateways: Sequence[str], width_ns: int) -> Iterato
             break
 
 
+def joined(parts: Sequence[Binned]) -> Binned:
+    """Of one gateway, one after the other."""
+    columns = ([getattr(part, name) for part in parts] for name in ("sim_s", "measured_ms", "physical_ms"))
+    return Binned(parts[0].gateway, *map(np.concatenate, columns))
+
+
 def _medians(bins: Int64, values: Float64) -> tuple[Int64, Float64]:
     """Of each bin that has any, rising; those not known come last in each, and count not."""
     order = np.lexsort((values, bins))

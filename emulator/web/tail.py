@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -17,8 +16,8 @@ from ..errors import InputError
 from ..record import files
 from ..record.samples import SAMPLES
 from ..record.writer import parts_of
-from .sample_bins import COLUMNS, Binned, binned
-from .ways import Measured
+from .measured import Measured, measured
+from .sample_bins import COLUMNS, Binned, binned, joined
 
 _RECENT_NS = 10_000_000_000
 _MOST_PARTS_BACK = 600  # of a second each
@@ -43,10 +42,7 @@ class SampleTail:
             if rows is not None:
                 for each in binned(rows, gateways, 10**9):
                     found.setdefault(each.gateway, []).append(each)
-        return [
-            Binned(row, *(np.concatenate([getattr(p, c) for p in some]) for c in _BINNED))
-            for row, some in found.items()
-        ]
+        return [joined(some) for some in found.values()]
 
     def poll(self, now_sim_ns: int) -> None:
         """Reads what has come since."""
@@ -62,28 +58,10 @@ class SampleTail:
 
     def of_pair(self, a: str, b: str, now_sim_ns: int) -> Measured | None:
         """Medians over the last seconds, either way round; of UDP, or if there is none of gRPC, or tasks."""
-        found: dict[str, list[pa.Table]] = {}
-        for rows in self._recent:
-            there, back = (
-                pc.and_(pc.equal(rows["src"], x), pc.equal(rows["dst"], y)) for x, y in ((a, b), (b, a))
-            )
-            is_new = pc.greater(rows["sim_ns"], now_sim_ns - _RECENT_NS)
-            mine = rows.filter(pc.and_(pc.and_(pc.or_(there, back), is_new), rows["ok"]))
-            for kind in ("udp", "grpc", "task"):
-                some = mine.filter(pc.equal(mine["kind"], kind))
-                if len(some):
-                    found.setdefault(kind, []).append(some)
-        for kind in ("udp", "grpc", "task"):
-            if kind in found:
-                rows = pa.concat_tables(found[kind])
-                measured = _median(rows["measured_ns"])
-                if measured is not None:
-                    more = (_median(rows[c]) for c in ("serialisation_ns", "remainder_ns"))
-                    return Measured(len(rows), kind, measured, *more)
-        return None
-
-
-_BINNED = ("sim_s", "measured_ms", "physical_ms")
+        if not self._recent:
+            return None
+        rows = pa.concat_tables(self._recent)
+        return measured(rows.filter(pc.greater(rows["sim_ns"], now_sim_ns - _RECENT_NS)), a, b)
 
 
 def _rows(parts: Sequence[Path]) -> pa.Table | None:
@@ -99,8 +77,3 @@ def _rows(parts: Sequence[Path]) -> pa.Table | None:
 
 def _newest_ns(rows: pa.Table) -> int:
     return int(pc.max(rows["sim_ns"]).as_py() or 0)
-
-
-def _median(column: pa.ChunkedArray) -> float | None:
-    values = column.drop_null().to_numpy()
-    return float(np.median(values)) if len(values) else None

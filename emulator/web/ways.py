@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from orbitmesh.web.v1 import web_pb2 as pb
 
 from ..constants import SPEED_OF_LIGHT_KM_PER_S
 from ..epoch import NS_PER_S, Epoch, Int64
+from .measured import Measured
 from .messages import told
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Medians of the last seconds' samples of a pair, there and back; None: not known."""
-
-    samples: int
-    by: str
-    measured_ns: float
-    serialisation_ns: float | None = None
-    remainder_ns: float | None = None
 
 
 def way(epoch: Epoch, source: int, destination: int, measured: Measured | None = None) -> bytes:
