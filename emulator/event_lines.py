@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .shown import sentence
@@ -11,12 +11,15 @@ if TYPE_CHECKING:
     from .epoch import Nodes
 
 _MOST_NAMED = 4
+_OF_INTERVENTIONS = ("intervention", "intervention ended")
 _MOST_LOOKED_AT = 100
 # what a line begins with, and what says nothing to people
 _FIRST = ("event", "sim_ns", "number", "n", "of")
 
 
 def event_line(event: dict[str, Any]) -> str:
+    if event["event"] in _OF_INTERVENTIONS and "what" in event:
+        return sentence(f"{event['event']}: {event['what']} {does(event)}, by {event.get('by')}")
     said = str(event["event"])
     if event.get("n", 1) > 1:
         said += f" ({event['n']:,})"
@@ -33,6 +36,25 @@ def _said(key: str, value: Any) -> str:
     if key.endswith("_ns") and isinstance(value, int):
         key, value = key.removesuffix("_ns"), f"{value / 1e6:,.1f} ms"
     return f"{key.replace('_', ' ')} {value}"
+
+
+def does(intervention: Mapping[str, Any]) -> str:
+    """``fails``, or what it changes."""
+    parts = []
+    if (rate_bps := intervention.get("rate_bps")) is not None:
+        parts.append(f"rate {rate_text(rate_bps)}")
+    if (loss_ratio := intervention.get("loss_ratio")) is not None:
+        parts.append(f"loss {100 * loss_ratio:g} %")
+    if delay_ns := intervention.get("extra_delay_ns"):
+        parts.append(f"{delay_ns / 1e6:g} ms more")
+    return ", ".join(parts) or "fails"
+
+
+def rate_text(bps: float) -> str:
+    for size, unit in ((1e12, "Tbit/s"), (1e9, "Gbit/s"), (1e6, "Mbit/s"), (1e3, "kbit/s")):
+        if bps >= size:
+            return f"{bps / size:.4g} {unit}"
+    return f"{bps:g} bit/s"
 
 
 def _name(each: Any) -> str:

@@ -139,6 +139,12 @@ class Client:
         """``hosts`` (name, address, index) and ``links`` of these now (names, kind, interfaces or None)."""
         return self._ask({"verb": "net"}, needed=("hosts", "links"))
 
+    def carried(self, rows: Sequence[int] | None = None) -> dict[str, Any]:
+        """``columns`` (base64 of int64, four a link, as plane.mesh.Carried) of rows of the epoch of that
+        ``epoch_number``, by ``mono_ns``."""
+        request = {"verb": "carried", "rows": None if rows is None else list(rows)}
+        return self._ask(request, needed=("epoch_number", "mono_ns", "columns"))
+
     def host(self, node: str) -> dict[str, Any]:
         """``name`` (its own), ``address``, ``index`` of the node that is meant; InputError: nobody is."""
         return self._ask({"verb": "host", "node": node}, needed=("name", "address", "index"))

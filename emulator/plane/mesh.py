@@ -15,7 +15,7 @@ from ..epoch import Epoch, Int64, Nodes, RouteRows
 from ..errors import RunError
 from ..scenario import Scenario
 from .addressing import Addresses
-from .backend import Carrier
+from .backend import Carrier, LinkCounters
 from .kernel.kernel import Kernel, Progress
 from .mininet import MeshNet
 
@@ -39,6 +39,23 @@ class CommitReport:
     total_ns: int
     began_mono_ns: int
     ended_mono_ns: int
+
+
+@dataclass(frozen=True, eq=False)
+class Carried:
+    """``columns`` (n, 4) int64, of each link: bytes from a to b, from b to a, packets and losses both ways.
+
+    Of links of the epoch of that number.  A link that came again, or another in its place, begins anew.
+    """
+
+    epoch_number: int
+    columns: Int64
+
+    @classmethod
+    def of(cls, epoch_number: int, counted: LinkCounters) -> Carried:
+        lost = counted.dropped_queue + counted.dropped_loss + counted.dropped_down + counted.dropped_host
+        both = (each.sum(axis=1) for each in (counted.packets_out, lost))
+        return cls(epoch_number, np.column_stack([counted.bytes_out, *both]).astype(np.int64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +180,10 @@ class MeshPlane(ABC):
 
         None where what carries the links does not count what packets wait.
         """
+        return None
+
+    def carried(self, rows: Int64 | None) -> Carried | None:
+        """So far by links of the epoch in force, by their rows (None: by all); None where there is none."""
         return None
 
     @property

@@ -22,6 +22,8 @@ training.parquet | where the scenario has [training](training.md): a row for eac
     likewise, in `training/`
 windows.jsonl | the moments in which the emulation was late or the host stood still | each second; in
     order, and those that touch made one, at the end
+elements-N.tle, elements-N.omm | the orbital elements of shell N of the scenario, where it names
+    a file of them | when the run begins
 events.jsonl | what happened to the record itself | when it happens
 ending.json | how the run ended, in room that was taken when the record was opened: a disk that has filled
     up cannot refuse it | when the run fails; it goes once the summary says the same

@@ -3,6 +3,8 @@ of a way are told to do, for whoever measures them."""
 
 from __future__ import annotations
 
+import base64
+import time
 from itertools import pairwise
 from typing import Any, Protocol
 
@@ -10,13 +12,16 @@ import numpy as np
 
 from ..control.server import Answer, Handler, Request
 from ..epoch import Epoch, LinkKind, Nodes
-from ..errors import FailureError
+from ..errors import FailureError, InputError
 from ..find_node import find_node
 from ..plane.mesh import MeshPlane
 from ..plane.mininet import MeshNet
 from ..plane.shaping import parameters
 from ..scenario import Scenario
 from .clock import Clock
+
+#: links of which one may be told at a time
+MOST_CARRIED = 60_000
 
 
 class ToldMesh(Protocol):
@@ -45,8 +50,29 @@ class NetTold:
         return {
             "host": lambda request: (self.host(request.text("node")), ()),
             "net": self._net,
+            "carried": self._carried,
             "told": lambda request: (self.told(request.text("source"), request.text("destination")), ()),
         }
+
+    def _carried(self, request: Request) -> Answer:
+        """What links of the epoch in force have carried so far: nobody counts for it but who asks."""
+        rows, epoch = request.get("rows"), self._mesh.epoch
+        n = 0 if epoch is None else len(epoch.links)
+        if rows is None and n > MOST_CARRIED:
+            raise InputError(f"{n:,} links are too many to ask of at once: name up to {MOST_CARRIED:,} rows")
+        if rows is not None and not (
+            isinstance(rows, list)
+            and len(rows) <= MOST_CARRIED
+            and all(type(r) is int and 0 <= r < n for r in rows)
+        ):
+            raise InputError(
+                f"the request's 'rows' are no rows of {n:,} links, or more than {MOST_CARRIED:,}"
+            )
+        found = self._mesh.plane.carried(None if rows is None else np.array(rows, np.int64))
+        if found is None:
+            return {"epoch_number": None, "mono_ns": time.monotonic_ns(), "columns": ""}, ()
+        columns = base64.b64encode(found.columns.astype("<i8").tobytes()).decode()
+        return {"epoch_number": found.epoch_number, "mono_ns": time.monotonic_ns(), "columns": columns}, ()
 
     def host(self, name: str) -> dict[str, Any]:
         """The node that is meant: ``name``, its own; ``address``, ``index``.  It need not be a host yet."""

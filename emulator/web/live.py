@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +23,18 @@ from ..control.api.doors import Doors
 from ..control.client import Client
 from ..control.watching import Watching
 from ..course import Course
-from ..epoch import Epoch
+from ..epoch import Epoch, Int64
 from ..errors import FailureError, OrbitmeshError, RunEnded
 from ..feed.feed import Entry, Missed
-from ..feed.opened import opened
 from ..safe_files import Folder
 from . import messages
 from .epochs import EpochWriter
 from .live_asks import LiveAsks
+from .live_reader import Reader
 from .mesh import Shown
 from .messages import told
 from .tail import SampleTail
+from .traffic import Traffic
 from .viewer import Viewer
 
 log = logging.getLogger(__name__)
@@ -41,8 +43,7 @@ _READ_S = 2.0
 _IDLE_S = 20.0  # without a viewer, before the feed is left alone
 _HISTORY = 512  # entries: as many as a feed keeps
 _MOST_EVENTS = 1000
-_MOST_INTERVENTIONS = 500  # that are listed
-_ANEW_S = 1.0  # between two looks at what is failed or changed
+_COUNT_S = 1.0
 
 
 @dataclass
@@ -53,6 +54,7 @@ class Standing:
     epoch: bytes = b""
     status: bytes = b""
     interventions: bytes = b""
+    traffic: bytes = b""
     ways: dict[tuple[int, int], bytes] = field(default_factory=dict)
     layers: dict[tuple[int, int], bytes] = field(default_factory=dict)
 
@@ -95,6 +97,8 @@ class LiveSource:
         self._static = [*messages.nodes(self.nodes)]
         self.writer = EpochWriter(self.shown)
         self.asks = LiveAsks(self)
+        self._traffic = Traffic(self.shown.scenario.run.rate_scale)
+        self._counting = asyncio.create_task(self._count())
         folder = Path(self.status["out"]) if self._folder is None else self._folder.anchored
         self.tail = SampleTail(folder)
         self._reading = asyncio.Lock()
@@ -103,6 +107,7 @@ class LiveSource:
 
     async def close(self) -> None:
         self._closing = True
+        self._counting.cancel()
         self._wake()
         if self._client is not None:  # whatever is waited for there
             with contextlib.suppress(OSError):
@@ -137,10 +142,10 @@ class LiveSource:
 
     def whole(self, viewer: Viewer) -> Sequence[bytes]:
         s = self.standing
-        now = self.writer.message(self.course, self._now_sim_ns()) if self.writer.epoch is not None else b""
+        now = self.writer.message(self.course, self.now_sim_ns()) if self.writer.epoch is not None else b""
         shown = [] if viewer.shown is None else [s.layers.get(viewer.shown, b"")]
         ways = [s.ways.get(pair, b"") for pair in viewer.pairs]
-        return [each for each in (s.links, now, s.status, s.interventions, *shown, *ways) if each]
+        return [each for each in (s.links, now, s.status, s.interventions, s.traffic, *shown, *ways) if each]
 
     async def ask(self, viewer: Viewer, what: str, request: Any) -> dict[str, Any]:
         return await self.asks.answer(viewer, what, request)
@@ -183,7 +188,7 @@ class LiveSource:
             "nothing is measured and nothing is changed"
         ]
 
-    def _now_sim_ns(self) -> int:
+    def now_sim_ns(self) -> int:
         epoch_ns = 0 if self.writer.epoch is None else self.writer.epoch.sim_ns
         return max(epoch_ns, self.course.sim_at(time.monotonic_ns()))
 
@@ -228,11 +233,11 @@ class LiveSource:
         watching = client.watching(epochs=True)
         present = [watching.read(0), *watching.rest()]
         position = watching.position or 0
-        with contextlib.closing(_Reader(self)) as reader:
+        with contextlib.closing(Reader(self)) as reader:
             self._look_back(client, reader, max(seen, position - _HISTORY), position)
             return self._follow(watching, present, reader)
 
-    def _follow(self, watching: Watching, present: Sequence[Entry | Missed | None], reader: _Reader) -> int:
+    def _follow(self, watching: Watching, present: Sequence[Entry | Missed | None], reader: Reader) -> int:
         for news in present:
             if isinstance(news, Entry):
                 reader.take(news)
@@ -250,7 +255,7 @@ class LiveSource:
         watching.close()
         return -1 if watching.is_at_end else watching.position or 0
 
-    def _look_back(self, client: Client, reader: _Reader, first: int, end: int) -> None:
+    def _look_back(self, client: Client, reader: Reader, first: int, end: int) -> None:
         """Events of before; what moved then is passed over."""
         watching = client.watching(first)
         while (watching.position or 0) <= end and (news := watching.read(0)) is not None:
@@ -282,8 +287,28 @@ class LiveSource:
             viewer.end(told(ended=pb.Ended(reason=reason)))
         self.ended.set()
 
-    def take_epoch(self, epoch: Epoch, course: Course, links: bytes, message: bytes) -> None:
+    async def _count(self) -> None:
+        """What links carry, while somebody looks: the run counts it for nobody else."""
+        while not self.ended.is_set():
+            await asyncio.sleep(_COUNT_S)
+            epoch, rows = self.epoch, self.writer.rows
+            if not self.viewers or epoch is None:
+                continue
+            try:
+                told_of = None if rows is None else rows.tolist()
+                answer = await self.doors.ask(partial(Client.carried, rows=told_of))
+            except OrbitmeshError:
+                continue  # rows of an epoch that has gone; or the run, which the reader says
+            message = self._traffic.take(answer)
+            if message is not None:
+                self.standing.traffic = message
+                self._tell(message)
+
+    def take_epoch(
+        self, epoch: Epoch, rows: Int64 | None, course: Course, links: bytes, message: bytes
+    ) -> None:
         self.epoch, self.course = epoch, course
+        self._traffic.epoch(epoch, rows, self.writer.links_number)
         self.standing.epoch = message
         if links:
             self.standing.links = links
@@ -323,67 +348,3 @@ class LiveSource:
         if epoch and epoch != self.standing.epoch:
             self.standing.epoch = epoch
             self._tell(epoch)
-
-
-class _Reader:
-    """Entries of a feed, in the reader's thread: what takes long is done here."""
-
-    def __init__(self, source: LiveSource) -> None:
-        self._source = source
-        self._writer, self._shown = source.writer, source.shown
-        self._looked_s, self._is_stale = 0.0, False
-        self._asker: Client | None = None
-
-    def take(self, entry: Entry) -> None:
-        source, value = self._source, entry.value
-        match entry.kind:
-            case "epoch":
-                self._epoch(entry)
-            case "clock":
-                course = Course(value["t0_sim_ns"], value["t0_mono_ns"], value["ratio"])
-                is_later = self._writer.epoch is not None and course.sim_ns >= self._writer.epoch.sim_ns
-                message = self._writer.message(course, course.sim_ns) if is_later else b""
-                source.call(source.take_course, course, message)
-            case "status":
-                if self._is_stale and time.monotonic() - self._looked_s > _ANEW_S:
-                    self.intervened()
-                source.call(source.take_status, value, messages.status(value, source.nodes))
-            case "event":
-                now_ns = source._now_sim_ns()
-                message = messages.event(entry.number + 1, value, source.nodes, now_ns)
-                source.call(source.take_event, entry.number + 1, message)
-                if value["event"].startswith("intervention"):
-                    self._is_stale = True
-                    if time.monotonic() - self._looked_s > _ANEW_S:
-                        self.intervened()
-
-    def close(self) -> None:
-        asker, self._asker = self._asker, None
-        if asker is not None:
-            asker.__exit__()
-
-    def _epoch(self, entry: Entry) -> None:
-        source, value = self._source, entry.value
-        epoch = opened(entry)
-        course = Course(value["t0_sim_ns"] or epoch.sim_ns, value["t0_mono_ns"], value["ratio"])
-        is_other = self._writer.take(epoch, source.asks.wanted_rows(epoch))
-        links = self._writer.links_message if is_other else b""
-        source.call(source.take_epoch, epoch, course, links, self._writer.message(course))
-        source.asks.follow(epoch)
-
-    def intervened(self) -> None:
-        """What is failed or changed now, asked anew."""
-        self._is_stale, self._looked_s = False, time.monotonic()
-        source = self._source
-        try:
-            if self._asker is None:
-                self._asker = Client.connect(source.run_id)
-            listed = self._asker.interventions()
-            _, self._shown.interventions, _ = self._asker.scenario()
-        except OrbitmeshError as error:
-            self.close()
-            self._is_stale = True
-            log.warning("what is failed or changed cannot be asked: %s", error)
-            return
-        epoch = self._writer.message(source.course) if self._writer.epoch is not None else b""
-        source.call(source.take_interventions, messages.interventions(listed[:_MOST_INTERVENTIONS]), epoch)

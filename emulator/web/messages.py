@@ -10,7 +10,7 @@ import numpy as np
 from orbitmesh.web.v1 import web_pb2 as pb
 
 from ..epoch import NS_PER_S, Epoch, Float64, Int64, LinkKind, Links, Nodes
-from ..event_lines import event_line, nodes_of
+from ..event_lines import does, event_line, nodes_of
 from ..orbit.frames import gmst82_rad
 from ..orbit.sun import sun_direction_itrs
 from ..record.totals import IN_TARGET, MISSED, REFUSED
@@ -231,22 +231,3 @@ def _intervention(of: Mapping[str, Any]) -> Any:
         until_sim_ns=of.get("until_sim_ns"),
         does=does(of),
     )
-
-
-def does(of: Mapping[str, Any]) -> str:
-    """``fails``, or what it changes."""
-    parts = []
-    if (rate_bps := of.get("rate_bps")) is not None:
-        parts.append(f"rate {rate_text(rate_bps)}")
-    if (loss_ratio := of.get("loss_ratio")) is not None:
-        parts.append(f"loss {100 * loss_ratio:g} %")
-    if delay_ns := of.get("extra_delay_ns"):
-        parts.append(f"{delay_ns / 1e6:g} ms more")
-    return ", ".join(parts) or "fails"
-
-
-def rate_text(bps: float) -> str:
-    for size, unit in ((1e12, "Tbit/s"), (1e9, "Gbit/s"), (1e6, "Mbit/s"), (1e3, "kbit/s")):
-        if bps >= size:
-            return f"{bps / size:.4g} {unit}"
-    return f"{bps:g} bit/s"

@@ -83,7 +83,7 @@ def test_a_page_fails_restores_pauses_and_steps(mesh: Emulation, tmp_path: Path)
             assert (told.what, told.by, told.does) == ("sat-0-0", "page", "fails")
             event = next(each for each in page.events if each.kind == "intervention")
             assert list(event.node) == [0]
-            assert "sat-0-0" in event.text
+            assert event.text == "intervention: sat-0-0 fails, by page"
             answer = await page.ask(lift=pb.Lift(what=["sat-0-0"]))
             assert answer.error == ""
             await page.until(lambda: not page.news["epoch"].failed_node, "the satellite restored")
@@ -219,6 +219,10 @@ def test_a_page_is_shown_layers_ways_and_details(mesh: Emulation, tmp_path: Path
             link = (await page.ask(link=pb.AskLink(a_node=int(b), b_node=int(a)))).link
             assert {each.name: each.value for each in link.figures}["kind"] == "laser"
             assert "not linked" in (await page.ask(link=pb.AskLink(a_node=48, b_node=49))).error
+            await page.until(lambda: "traffic" in page.news, "what links carry")
+            traffic, links = page.news["traffic"], page.news["links"]
+            assert len(traffic.use_ab_ratio_f32le) == len(links.a_node_u32le)
+            assert traffic.carried_bps == 0  # nothing carries packets here
             assert "no node 51" in (await page.ask(node=pb.AskNode(node=51))).error
 
             contacts = (await page.ask(contacts=pb.AskContacts(a_node=48))).contacts.contacts

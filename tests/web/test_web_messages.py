@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -18,6 +21,7 @@ from orbitmesh.emulator.web import layers, messages
 from orbitmesh.emulator.web.epochs import EpochWriter
 from orbitmesh.emulator.web.mesh import Shown, targets_text
 from orbitmesh.emulator.web.sample_bins import binned
+from orbitmesh.emulator.web.traffic import Traffic
 from orbitmesh.web.v1 import web_pb2 as pb
 
 
@@ -142,3 +146,36 @@ def test_samples_are_binned_by_gateway() -> None:
     assert (one.gateway, one.sim_s.tolist(), one.measured_ms.tolist()) == (0, [0.5, 5.5], [12, 8.5])
     assert one.physical_ms.tolist() == [6, 4.25]
     assert (two.gateway, two.sim_s.tolist(), two.measured_ms.tolist()) == (1, [1.5], [7])
+
+
+def test_traffic_is_what_came_between_two_looks(pilot: tuple[Shown, Geometry]) -> None:
+    _, geometry = pilot
+    epoch = geometry.epoch_at(0)
+    traffic, n = Traffic(1e-3), len(epoch.links)
+
+    def answer(number: int, at_s: float, columns: np.ndarray) -> dict[str, object]:
+        data = base64.b64encode(columns.astype("<i8").tobytes()).decode()
+        return {"epoch_number": number, "mono_ns": int(at_s * 1e9), "columns": data}
+
+    traffic.epoch(epoch, None, 1)
+    first = np.zeros((n, 4), np.int64)
+    first[3] = [500, 0, 5, 0]
+    assert traffic.take(answer(0, 10, first)) is None
+    later = first.copy()
+    rate_bps = epoch.links.rate_ab_bps[2] * 1e-3
+    later[2] = [rate_bps / 8, 0, 1000, 20]  # half of what goes in two seconds
+    later[3] = [100, 0, 1, 0]  # began anew
+    message = traffic.take(answer(0, 12, later))
+    assert message is not None
+    told = pb.ToPage.FromString(message).traffic
+    use = np.frombuffer(told.use_ab_ratio_f32le, "<f4")
+    assert use[2] == pytest.approx(0.5)
+    assert np.isnan(use[3])
+    assert np.nanmax(np.delete(use, 2)) == 0
+    assert told.carried_bps == pytest.approx(rate_bps / 2)
+    assert (told.packets_per_s, told.lost_per_s) == (500, 10)
+    assert told.links_number == 1
+    traffic.epoch(replace(epoch, number=1), None, 2)
+    assert traffic.take(answer(0, 13, later)) is None  # of links that are others by now
+    assert traffic.take(answer(9, 14, later)) is None
+    assert traffic.take(answer(1, 15, later)) is not None

@@ -24,7 +24,7 @@ from ...scenario import Scenario
 from .. import addressing
 from ..backend import LinkCounters
 from ..kernel.kernel import Kernel, Progress
-from ..mesh import CommitReport, LinkReader, MeshPlane
+from ..mesh import Carried, CommitReport, LinkReader, MeshPlane
 from . import banks
 from .captures import Captures
 from .engine import FabricCarrier, FabricEngine
@@ -39,6 +39,7 @@ from .table import Bank, FabricTable, write_routes
 
 #: why the engine drops packets that are on no link
 _CAUSES = ("spoofed", "invalid", "no_port", "out_of_memory")
+_LOST = ("dropped_queue", "dropped_loss", "dropped_down")
 _LOOKS_FOR_IDLE_NS = 5_000_000_000
 
 
@@ -344,6 +345,22 @@ class FabricPlane(MeshPlane):
         """See MeshPlane."""
         row = self.table.counters[places]
         return np.column_stack([row["dropped_down"], row["dropped_loss"]])
+
+    def carried(self, rows: Int64 | None) -> Carried | None:
+        """See MeshPlane."""
+        with self._lock:
+            if self._epoch is None or self._closed:
+                return None
+            rows = np.arange(len(self._epoch.links)) if rows is None else rows
+            pipes = self._pipes_of(rows, self._epoch)
+            found = self.table.counters[np.maximum(pipes, 0)]
+            is_there = pipes >= 0
+            lost = sum((found[name].astype(np.int64) for name in _LOST), np.zeros(pipes.shape, np.int64))
+            columns = (*(found["bytes_out"] * is_there).T, (found["packets_out"] * is_there).sum(axis=1))
+            return Carried(
+                self._epoch.number,
+                np.column_stack([*columns, (lost * is_there).sum(axis=1)]).astype(np.int64),
+            )
 
     def counters(self) -> dict[str, int]:
         with self._lock:

@@ -23,7 +23,7 @@ from ..backend import LinkBackend, LinkCounters, LinkEnd, LinkParameters
 from ..engine.backend import EngineBackend
 from ..kernel.kernel import Kernel, NoKernel, Progress
 from ..kernel.nodes import Namespaces
-from ..mesh import CommitReport, LinkReader, MeshPlane
+from ..mesh import Carried, CommitReport, LinkReader, MeshPlane
 from ..mininet import MeshNode
 from .ledger import Current, Entry, Ledger, Reservation
 from .net import WiredNet
@@ -258,6 +258,14 @@ class Plane(MeshPlane):
             counted = self.backend.counters(links)
         down, lost = counted.dropped_down.sum(axis=1), counted.dropped_loss.sum(axis=1)
         return np.column_stack([down, lost])[asked]
+
+    def carried(self, rows: Int64 | None) -> Carried | None:
+        """See MeshPlane."""
+        with self._lock:
+            if self._epoch is None or self._closed:
+                return None
+            links = self._current.link if rows is None else self._current.link[rows]
+            return Carried.of(self._epoch.number, self.backend.counters(links))
 
     def counters(self) -> dict[str, int]:
         """Totals of all links there have been, both directions, by the names of LinkCounters."""
