@@ -27,9 +27,16 @@ class EpochWriter:
     _sent_key: Int64 = field(default_factory=lambda: np.empty(0, np.int64))
     _velocity_km_per_s: Float64 | None = None
 
-    def take(self, epoch: Epoch, wanted: Iterable[int] = ()) -> bool:
-        """Another epoch; ``wanted``: rows of links that somebody looks at.  Whether its links are others."""
-        if self.epoch is not None:
+    def take(
+        self, epoch: Epoch, wanted: Iterable[int] = (), velocity_km_per_s: Float64 | None = None
+    ) -> bool:
+        """Another epoch; ``wanted``: rows of links that somebody looks at.  Whether its links are others.
+
+        ``velocity_km_per_s`` of all nodes; None: from where they were an epoch before.
+        """
+        if velocity_km_per_s is not None:
+            self._velocity_km_per_s = velocity_km_per_s
+        elif self.epoch is not None:
             apart_s = (epoch.sim_ns - self.epoch.sim_ns) / NS_PER_S
             moved_km = epoch.positions_itrs_km - self.epoch.positions_itrs_km
             self._velocity_km_per_s = moved_km / apart_s if 0 < apart_s <= 60 else None
@@ -47,8 +54,10 @@ class EpochWriter:
         self._sent_key, self.links_number = np.empty(0, np.int64), self.links_number + 1
 
     def message(self, course: Course, at_sim_ns: int | None = None) -> bytes:
-        """The epoch as it is then, by default at its own instant."""
+        """The epoch as it is then; by default, and where nobody knows yet what moves how, at its instant."""
         assert self.epoch is not None
+        if self._velocity_km_per_s is None:
+            at_sim_ns = None
         force = self.shown.interventions.at(self.epoch.sim_ns)
         changed = changed_links(force, self.epoch.links)
         if self.rows is not None:

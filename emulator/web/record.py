@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..epoch import Epoch, Nodes
+from ..epoch import Epoch, Float64, Nodes
 from ..errors import InputError, OrbitmeshError
 from ..geometry import Geometry
 from ..interventions import Change, Intervention, Interventions, resolve
@@ -107,6 +107,12 @@ class Record:
                 self._epochs.popitem(last=False)
         self._epochs.move_to_end(sim_ns)
         return held.epoch
+
+    def velocity_km_per_s(self, epoch: Epoch) -> Float64:
+        """(n_nodes, 3) Earth-fixed, of where all are at an epoch."""
+        states = self._its_geometry().fleet.states_itrs(np.array([epoch.sim_ns], np.int64))
+        at_rest = np.zeros((len(epoch.positions_itrs_km) - len(states.velocity_km_per_s), 3))
+        return np.concatenate([states.velocity_km_per_s[:, 0], at_rest])
 
     def route_to(self, nodes: Sequence[int]) -> None:
         geometry = self._its_geometry()

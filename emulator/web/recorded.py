@@ -90,8 +90,9 @@ class _Player:
         if self.writer is not None:
             step_ns = source.step_ns
             epoch = source.record.epoch(sim_ns // step_ns * step_ns)
+            velocity = source.record.velocity_km_per_s(epoch)
             rows = [row for pair in viewer.pairs for row in ways.rows_of(epoch, *pair)]
-            if self.writer.take(epoch, rows):
+            if self.writer.take(epoch, rows, velocity):
                 found.append(self.writer.links_message)
             found.append(self.writer.message(Course(sim_ns, 0, ratio), sim_ns))
             found.append(source.interventions_at(sim_ns))
