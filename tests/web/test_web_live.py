@@ -236,10 +236,10 @@ def test_a_page_is_shown_layers_ways_and_details(mesh: Emulation, tmp_path: Path
                 for each in (
                     await page.ask(contacts=pb.AskContacts(a_node=first.b_node, b_node=48))
                 ).contacts.contacts
-                if each.begin_sim_ns == first.begin_sim_ns
+                if abs(each.begin_sim_ns - first.begin_sim_ns) < 10**7  # sought from another instant on
             )
-            assert again.end_sim_ns == first.end_sim_ns
-            assert again.begin_rtt_ns == first.begin_rtt_ns
+            assert again.end_sim_ns == pytest.approx(first.end_sim_ns, abs=10**7)
+            assert again.begin_rtt_ns == pytest.approx(first.begin_rtt_ns, rel=1e-4)
             ways = (await page.ask(contacts=pb.AskContacts(a_node=48, b_node=49))).contacts.contacts
             assert all(each.begin_rtt_ns > 0 for each in ways)
 
