@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from enum import StrEnum
@@ -37,6 +38,7 @@ class ExportFormat(StrEnum):
     OMM_XML = "omm-xml"
     OMM_KVN = "omm-kvn"
     OMM_JSON = "omm-json"
+    OMM_CSV = "omm-csv"
     GEOJSON = "geojson"
     CSV = "csv"
     ION = "ion"
@@ -131,7 +133,7 @@ def _scene(
             scenario, kept, sim_ns = client.scenario()
         start_utc = start_utc or scenario.run.start_utc + timedelta(microseconds=sim_ns // 1000)
     else:
-        if run is not None:
+        if run not in (None, os.environ.get("ORBITMESH_RUN")):  # that one is for verbs without a scenario
             raise InputError("name a scenario, or a running mesh, not both", key="--run")
         is_record = any(Path(place, what, "run.json").is_file() for place in ("", "runs"))
         scenario = _of_record(what) if is_record else Scenario.load(what)

@@ -1,13 +1,15 @@
-"""Mean elements of satellites, for SGP4 elsewhere: two-line sets, and OMM in XML, KVN and JSON.
+"""Mean elements of satellites, for SGP4 elsewhere: two-line sets, and OMM in XML, KVN, JSON and CSV.
 
 A two-line set holds angles to 0.0001 degrees: some 10 m.  An OMM here holds all digits: the same positions.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from xml.sax.saxutils import escape
@@ -16,6 +18,7 @@ from sgp4.alpha5 import to_alpha5
 from sgp4.api import Satrec
 from sgp4.exporter import export_tle
 
+from .. import spreadsheet
 from ..errors import InputError
 from ..orbit.gravity import GRAVITY
 from ..orbit.time import DAY_NS, UNIX_EPOCH_JD
@@ -141,6 +144,23 @@ def omm_json(scene: Scene) -> Iterator[str]:
     yield "\n]\n" if before == ",\n" else "[]\n"
 
 
+def omm_csv(scene: Scene) -> Iterator[str]:
+    """A line for each, as CelesTrak and Space-Track give them."""
+    has_header = False
+    for each in _named(scene, MOST_OMM):
+        flat = {key: value for part in _fields(scene, each).values() for key, value in part.items()}
+        if not has_header:
+            yield _csv_line(flat.keys())
+            has_header = True
+        yield _csv_line(flat.values())
+
+
+def _csv_line(values: Iterable[str]) -> str:
+    file = io.StringIO()
+    csv.writer(file, lineterminator="\n").writerow(spreadsheet.row(values))
+    return file.getvalue()
+
+
 def omm_kvn(scene: Scene) -> Iterator[str]:
     made = _now()
     for each in _named(scene, MOST_OMM):
@@ -194,5 +214,5 @@ def _one_line(text: str) -> str:
 
 
 FORMATS: dict[str, Callable[[Scene], Iterator[str]]] = {
-    "tle": tle, "omm-json": omm_json, "omm-kvn": omm_kvn, "omm-xml": omm_xml
+    "tle": tle, "omm-json": omm_json, "omm-csv": omm_csv, "omm-kvn": omm_kvn, "omm-xml": omm_xml
 }  # fmt: skip

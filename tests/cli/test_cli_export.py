@@ -34,6 +34,7 @@ def refused(*words: str) -> str:
 FIRST = {
     "czml": '[\n{"id":"document"', "tle": "sat-0-0\n1 80001U ", "omm-xml": "<?xml ",
     "omm-kvn": "CCSDS_OMM_VERS = 2.0", "omm-json": '[\n{"CCSDS_OMM_VERS"',
+    "omm-csv": "OBJECT_NAME,",
     "geojson": '{"type":"FeatureCollection"', "csv": "begin_utc,", "ion": "# pocket",
 }  # fmt: skip
 
@@ -43,6 +44,13 @@ def test_each_format_goes_to_stdout(form: str) -> None:
     said = export("pocket", "--format", form, "--duration", "30s")
     assert said.startswith(FIRST[form])
     assert said.endswith("\n")
+
+
+def test_a_run_that_the_environment_names_is_none_of_a_scenario_s_business(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ORBITMESH_RUN", "pocket-20261127T000000Z-0001")
+    assert export("pocket", "--format", "tle").startswith("sat-0-0")
 
 
 def test_into_a_file_and_only_what_is_named(tmp_path: Path) -> None:

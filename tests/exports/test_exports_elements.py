@@ -68,11 +68,12 @@ def test_two_line_sets_are_within_their_rounding(code: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("code", SHELLS)
-@pytest.mark.parametrize("form", ["omm-json", "omm-kvn", "omm-xml"])
+@pytest.mark.parametrize("form", ["omm-json", "omm-csv", "omm-kvn", "omm-xml"])
 def test_an_omm_loses_nothing(form: str, code: str, tmp_path: Path) -> None:
     said = text(elements.FORMATS[form], scene(code))
     records = {
         "omm-json": lambda: json.loads(said),
+        "omm-csv": lambda: list(omm.parse_csv(io.StringIO(said))),
         "omm-kvn": lambda: kvn_records(said),
         "omm-xml": lambda: list(omm.parse_xml(io.StringIO(said))),
     }[form]()
