@@ -50,10 +50,9 @@ def opened(browser: Browser, url: str, width: int = 1280, height: int = 720, **m
     return page
 
 
-def shown(page: Page) -> None:
-    page.wait_for(
-        "window.orbitmesh?.mesh.epoch && orbitmesh.drawn().satellites > 0 && orbitmesh.drawn().frames > 1"
-    )
+def shown(page: Page, timeout_s: float = 40) -> None:
+    page.wait_for("!!window.orbitmesh?.mesh.epoch", timeout_s)
+    page.wait_for("orbitmesh.drawn().satellites > 0 && orbitmesh.drawn().frames > 1", timeout_s)
 
 
 def stand_still(page: Page) -> None:

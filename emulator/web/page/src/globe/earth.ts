@@ -38,6 +38,7 @@ void main() {
 
 const DAY_FRAGMENT = /* glsl */ `
 uniform sampler2D land;
+uniform float texels;
 varying vec2 vUv;
 varying float vHigh;
 varying float vPole;
@@ -45,11 +46,13 @@ varying float vFacing;
 varying float vGlint;
 void main() {
   float there = texture2D(land, vUv).r;
-  float slope = max(fwidth(there), 0.012);
+  // the mask's edge is three texels wide, or a pixel where a pixel is more than that
+  vec2 perPx = fwidth(vUv);
+  float slope = clamp(sqrt(perPx.x * perPx.y) * texels * 0.24, 0.01, 0.36);
   float isLand = clamp((there - 0.5) / slope + 0.5, 0.0, 1.0);
-  float coast = clamp(1.35 - abs(there - 0.5) / slope, 0.0, 1.0);
+  float coast = clamp(1.3 - abs(there - 0.5) / slope, 0.0, 1.0);
   vec2 grid = vUv * vec2(24.0, 12.0);  // each 15 degrees
-  vec2 off = abs(fract(grid - 0.5) - 0.5) / fwidth(grid);
+  vec2 off = abs(fract(grid - 0.5) - 0.5) / (perPx * vec2(24.0, 12.0));
   // meridians end before they meet
   float line = 1.0 - min(min(vPole < 0.966 ? off.x : 1.0, off.y), 1.0);
   // from nautical twilight to the Sun well up
@@ -61,7 +64,7 @@ void main() {
   vec3 colour = mix(sea, soil, isLand) * (0.9 + 0.22 * max(vHigh, 0.0));
   colour += line * vec3(0.030, 0.040, 0.055);
   colour = mix(colour, vec3(0.60, 0.76, 0.92), coast * (0.55 + 0.15 * day));
-  colour += vec3(0.10, 0.042, 0.012) * dusk * (0.5 + 0.5 * isLand);
+  colour += vec3(0.075, 0.034, 0.014) * dusk * (0.5 + 0.5 * isLand);
   float glint = max(vGlint, 0.0);
   glint *= glint;
   glint *= glint;
@@ -110,7 +113,12 @@ export class Earth {
       new ShaderMaterial({
         vertexShader: DAY_VERTEX,
         fragmentShader: DAY_FRAGMENT,
-        uniforms: { land: { value: this.texture }, sun: this.sun, sunSeen: this.sunSeen },
+        uniforms: {
+          land: { value: this.texture },
+          texels: { value: maskWidth },
+          sun: this.sun,
+          sunSeen: this.sunSeen,
+        },
       }),
     );
     ground.scale.z = 1 - FLATTENING;

@@ -66,6 +66,7 @@ export class Drawing {
   /** Of the last frames, by performance.now(). */
   readonly frameMs: number[] = [];
   isLost = false;
+  firstSatellitesMs = NaN;
   private readonly renderer: WebGLRenderer;
   private readonly scene = new Scene();
   private readonly fixed = new Group();
@@ -177,6 +178,7 @@ export class Drawing {
     this.renderer.render(this.scene, this.view.camera);
     this.gateways.place(this.view.camera, this.fixed.matrixWorld, this.width, this.height);
     this.frames++;
+    if (Number.isNaN(this.firstSatellitesMs) && this.satellites.drawn > 0) this.firstSatellitesMs = performance.now();
     this.frameMs.push(performance.now());
     if (this.frameMs.length > 240) this.frameMs.shift();
     if (isTurning || runs || isMoving(this.mesh, this.motion)) this.want();

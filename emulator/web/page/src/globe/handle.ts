@@ -43,6 +43,8 @@ export interface Globe {
   };
   /** Of the last two seconds at most; NaN where less than two frames were drawn. */
   framesPerS(): number;
+  /** When they were drawn first, since the page was opened; NaN before. */
+  firstSatellitesMs(): number;
   pickAt(xPx: number, yPx: number): Picked;
   /** Draws as often as the browser lets it, for so long: what it can do, not what it needs. */
   measure(forMs: number): Promise<{ frames: number; seconds: number }>;
@@ -86,6 +88,7 @@ export function handleOf(drawing: Drawing, mesh: Mesh): Globe {
       const tookMs = (recent.at(-1) ?? 0) - (recent[0] ?? 0);
       return tookMs === 0 ? NaN : ((recent.length - 1) * 1000) / tookMs;
     },
+    firstSatellitesMs: () => drawing.firstSatellitesMs,
     pickAt: (xPx, yPx) => drawing.pickAt(xPx, yPx, 9),
     async measure(forMs) {
       const began = performance.now();
