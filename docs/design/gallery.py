@@ -109,7 +109,7 @@ SHOTS = {
     "laser-failed": Shot("starlink-shell1", failed, warm_s=2),  # and it stays so: the last of its mesh
     "latency": Shot("demo", latency, warm_s=25),
     "phone": Shot("demo", lambda page: page.hear(4), warm_s=2, width=390, height=844, phone=True),
-    "temperature": Shot("ai1-pilot", temperature),
+    "temperature": Shot("ai1-eclipse", temperature),
 }
 
 
