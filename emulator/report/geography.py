@@ -49,7 +49,8 @@ def map_of(source: Source, samples: Samples, over: str) -> list[Block]:
             "map",
             "Where gateways stand, and what they got",
             f"Each gateway with the median round trip of its {what}; the larger and darker, the longer. "
-            "Hollow: nothing was answered. Land: Natural Earth by world-atlas.",
+            "Hollow: nothing was answered. Of many those are named for which there is room. Land: Natural "
+            "Earth by world-atlas.",
             over,
             Value(n, "", f"{n:,}"),
             f"answered {what}",
@@ -76,12 +77,14 @@ def matrix_of(source: Source, samples: Samples, over: str) -> list[Block]:
         n_gateways, n_nodes
     )
     shown = p50[np.ix_(gateways, nodes)] / 1e6
-    n = int(use[use].size)
-    shown_n = int(np.isin(samples.node[use], nodes).sum() if len(nodes) < n_nodes else n)
+    shown_n = int((np.isin(samples.node[use], nodes) & np.isin(samples.gateway[use], gateways)).sum())
+    all_nodes, all_gateways = int((by_node > 0).sum()), int((by_gateway > 0).sum())
     left = ""
-    if len(nodes) < int((by_node > 0).sum()):
+    if len(nodes) < all_nodes or len(gateways) < all_gateways:
         left = (
-            f" Shown are the {len(nodes)} of {int((by_node > 0).sum()):,} satellites that were most measured."
+            f" Shown are {len(gateways)} of {all_gateways:,} gateways and {len(nodes)} of {all_nodes:,} "
+            "satellites, "
+            "those most measured."
         )
     return [
         Figure(

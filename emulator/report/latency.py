@@ -154,8 +154,8 @@ def by_gateway(samples: Samples, over: str) -> list[Block]:
                 "gateways",
                 "Who got what latency",
                 f"For each gateway the median of its {KIND_WORDS[probes]}, the range that nine in ten and "
-                "more of them "
-                "are in (p5 to p99), and the median that light alone needs along the same paths.",
+                "more of them are in (p5 to p99), and the median that light alone needs along the same "
+                "paths. " + _left_out(n_gateways),
                 over,
                 Value(n, "", f"{n:,}"),
                 f"answered {KIND_WORDS[probes]}",
@@ -337,20 +337,23 @@ def parts_that_add_up(summary: dict, over: str) -> list[Block]:  # type: ignore[
     """Means, of those samples of which all parts are known, from the summary."""
     blocks: list[Block] = []
     for kind in KINDS:
-        rows = [
+        known = [
             (gateway["gateway"], gateway["kinds"][kind]["mean"])
             for gateway in summary.get("gateways", [])
             if gateway["kinds"].get(kind, {}).get("mean")
-        ][:_MOST_GATEWAYS]
-        if not rows:
+        ]
+        if not known:
             continue
+        rows = sorted(known, key=lambda row: -row[1]["samples"])[:_MOST_GATEWAYS]
+        rows.sort(key=known.index)
         parts = [(key, words) for key, words in PARTS if any(mean[f"{key}_ns"] for _, mean in rows)]
         n = sum(int(mean["samples"]) for _, mean in rows)
         blocks.append(
             Figure(
                 f"parts-{kind}",
                 f"Where the time of {KIND_WORDS[kind]} goes",
-                "The mean round trip of each gateway, taken apart; the parts add up to what was measured.",
+                "The mean round trip of each gateway, taken apart; the parts add up to what was measured. "
+                + _left_out(len(known)),
                 over,
                 Value(n, "", f"{n:,}"),
                 f"answered {KIND_WORDS[kind]} of which all parts are known",

@@ -9,9 +9,11 @@ from typing import Any
 from xml.etree import ElementTree
 
 import html5lib
+import pytest
+import report_lab as lab
 from record_fakes import strict_json
 from report_lab import HOSTILE
-from report_told import numbers_of, table
+from report_told import figure, numbers_of, table
 
 from orbitmesh.emulator.report import report_of, written
 from orbitmesh.emulator.report.document import Document, Value
@@ -151,3 +153,21 @@ def test_a_figure_of_a_million_names_and_one_of_nothing_are_drawn() -> None:
         root = ElementTree.fromstring(drawn)
         assert root.get("aria-label") == "<it>"
         assert "<b>" not in drawn
+
+
+def test_of_many_gateways_each_figure_says_how_many_it_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = tuple(f"gw-{i}" for i in range(50))
+    monkeypatch.setattr(lab, "GATEWAYS", names)
+    made = report_of(
+        lab.write(tmp_path, lab.header(gateways=list(names)), samples=lab.samples(6_000, satellites=90))
+    )
+    for name in ("gateways", "parts-udp"):
+        assert "40 of 50 gateways, those most measured" in figure(made, name).shows
+    assert "40 of 50 gateways" in table(made, "by-gateway").left_out
+    shown = figure(made, "matrix")
+    assert "24 of 50 gateways and 72 of 90 satellites, those most measured" in shown.shows
+    cells = sum(value is not None for row in shown.plot.values for value in row)
+    assert cells <= shown.samples.value < figure(made, "distribution").samples.value / 2
+    assert "8 of 50 gateways with the highest p99" in figure(made, "each-gateway").shows
