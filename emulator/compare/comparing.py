@@ -9,6 +9,7 @@ from zlib import crc32
 import numpy as np
 import pyarrow as pa
 
+from ..record.soundness import STALL_NS
 from ..shown import plain
 from .differing import Difference, differences
 from .latencies import AT, PAIR, Asked, Values, latency_rows
@@ -157,7 +158,9 @@ class _Beside:
             links = max(links_floor_ns(run.summary, q, first.hops) for run in (self.a, self.b))
             known = [each for each in (mine.values_ns[value], *more) if len(each)]
             floors[at] = max(links, again_floor([float(np.quantile(each, q)) for each in known]))
-        asked = Asked(figure, of, _seed(figure, of, where), floors, len(more) >= 2)
+        # beyond that a stall is a window, and what it touches not sound
+        most = float(STALL_NS) if sound_only else np.inf
+        asked = Asked(figure, of, _seed(figure, of, where), floors, len(more) >= 2, most)
         yield from latency_rows(
             asked,
             *(Values(each.when_ns, each.values_ns[value], each.rest_ns) for each in (first, second)),

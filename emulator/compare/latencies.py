@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..shown import counted
 from .blocks import MOST_BINS, bins_of, blocks_for
 from .bootstrap import DRAWS, quantiles, spread, weights
-from .noise import PARTS, drift_floor_ns
+from .noise import drift_floor_ns, drift_ns, host_floor_ns
 from .rows import CONFIDENCE, More, Row
 
 Floats = NDArray[np.float64]
@@ -41,7 +41,8 @@ class Asked:
     of: str
     seed: tuple[int, ...]
     floors_ns: dict[str, float]  # by AT and PAIR, what links and further runs of the base say
-    has_again: bool = False  # then the base's own drift is not asked
+    has_again: bool = False  # then it is not asked what the host does by itself
+    most_host_ns: float = np.inf  # that the host can do to a sample
 
 
 def needed(q: float) -> int:
@@ -69,9 +70,6 @@ class Times:
 
     def blocks(self, when_ns: Ints) -> Ints:
         return bins_of(when_ns, self.begin_ns, self.span_ns, self.n)
-
-    def parts(self, when_ns: Ints) -> Ints:
-        return bins_of(when_ns, self.begin_ns, self.span_ns, PARTS)
 
 
 def latency_rows(asked: Asked, a: Values, b: Values, *, paired: bool) -> Iterator[Row]:
@@ -119,24 +117,20 @@ def latency_rows(asked: Asked, a: Values, b: Values, *, paired: bool) -> Iterato
             )
         elif times_a.is_long or times_b.is_long:
             why = LONG
-        yield _decided(asked, at, a, b, draws[:, k], fewest, times_a, block_a, paired, why, short)
+        yield _decided(asked, at, a, b, draws[:, k], fewest, times_a, paired, why, short)
     if change is not None:
         moved = quantiles(change, block_a, weight_a, [0.5])[:, 0]
         why = LONG if times_a.is_long else ""
-        yield _decided(asked, PAIR, a, b, moved, fewest, times_a, block_a, paired, why, None)
+        yield _decided(asked, PAIR, a, b, moved, fewest, times_a, paired, why, None)
 
 
 def _decided(asked: Asked, at: str, a: Values, b: Values, draws: Floats, fewest: int, times: Times,
-             block: Ints, paired: bool, why: str, short: str | None) -> Row:  # fmt: skip
+             paired: bool, why: str, short: str | None) -> Row:  # fmt: skip
     base, other, difference = _figures(at, a, b)
     q = AT.get(at, 0.5)
     floor = asked.floors_ns.get(at, 0.0)
     if not asked.has_again:
-        known = np.isfinite(a.rest_ns)
-        drift = drift_floor_ns(
-            a.rest_ns[known], times.parts(a.when_ns[known]), block[known], times.n, q, (*asked.seed, 2)
-        )
-        floor = max(floor, drift)
+        floor = max(floor, min(_host_ns(asked, a, b, q), asked.most_host_ns))
     found = spread(draws, difference, fewest, CONFIDENCE, floor)
     return Row(
         asked.figure, asked.of, at, "ns", base, other, difference,
@@ -170,6 +164,14 @@ def _row(asked: Asked, at: str, a: Values, b: Values, paired: bool, takes: int |
         samples_base=n_a, samples_other=n_b, samples_needed=takes, paired=paired,
         why=why or f"takes {counted(takes or 0, 'sample')} of each run, and there are {min(n_a, n_b):,}",
     )  # fmt: skip
+
+
+def _host_ns(asked: Asked, a: Values, b: Values, q: float) -> float:
+    """What the host does by itself, of either run."""
+    rests = [(each.rest_ns[known], each.when_ns[known]) for each in (a, b)
+             for known in [np.isfinite(each.rest_ns)]]  # fmt: skip
+    drifts = [drift_ns(rest, when, q, (*asked.seed, 2 + k)) for k, (rest, when) in enumerate(rests)]
+    return max(drift_floor_ns(drifts), *(host_floor_ns(rest, q) for rest, _ in rests))
 
 
 def _figures(at: str, a: Values, b: Values) -> tuple[float, float, float]:

@@ -82,9 +82,9 @@ def method(comparison: Comparison) -> list[str]:
         f"intervals: 95 %, by {DRAWS:,} draws of blocks of time, since samples of one moment are alike; "
         "a block is twice as long as the samples' own correlation asks (Politis and White), and a run has "
         f"{LEAST_BLOCKS} to {MOST_BLOCKS}",
-        "more than noise: beyond what the machine does by itself (its links' calibration, and how the base "
-        f"drifts{again}), at a chance of 5 % for any of the {n} rows tested together to be called so wrongly "
-        "(Holm)",
+        "more than noise: beyond what the machine does by itself (its links' calibration, half of what the "
+        f"host takes, and how that drifts{again}), at a chance of 5 % for any of the {n} rows tested "
+        "together to be called so wrongly (Holm)",
         "pair: the median of what each pair of samples differs by",
     ]
 

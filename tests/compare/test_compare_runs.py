@@ -48,6 +48,20 @@ def test_the_same_scenario_twice_is_no_more_than_noise(base: Path, tmp_path: Pat
     assert row(found, "udp p50").paired
 
 
+def test_what_the_host_took_longer_in_one_run_is_not_the_mesh_s(base: Path, tmp_path: Path) -> None:
+    """As real runs of one scenario have it: the same physics, and a quarter more of the host, throughout."""
+    other = run(tmp_path / "slower", Model(noise=2))
+    table = pq.read_table(other / "samples.parquet").to_pydict()
+    for i, rest in enumerate(table["remainder_ns"]):
+        table["measured_ns"][i] += rest // 4
+        table["remainder_ns"][i] += rest // 4
+    pq.write_table(filled(table, len(table["dst"]), SAMPLES), other / "samples.parquet")
+    pair = row(against(base, other), "udp pair")
+    assert pair.low is not None
+    assert pair.low > 0  # blocks of time alone would call it a difference
+    assert pair.more is More.NO
+
+
 def test_a_changed_delay_is_found_and_what_was_changed_is_named(base: Path, tmp_path: Path) -> None:
     fault = {"what": ["gw-tokyo"], "delay": "2000000 ns"}
     content = {"name": "small", "faults": [fault], "lasers": {"pattern": "grid"}}
@@ -105,7 +119,7 @@ def test_runs_that_measure_other_pairs_are_not_paired(base: Path, tmp_path: Path
 
 def test_customers_answers_are_paired_by_request(tmp_path: Path) -> None:
     first = with_answers(tmp_path / "a", Model(samples=2000))
-    second = with_answers(tmp_path / "b", Model(samples=2000, noise=2, added_ms=1.0, lost_ratio=0.03))
+    second = with_answers(tmp_path / "b", Model(samples=2000, noise=2, added_ms=5.0, lost_ratio=0.03))
     found = against(first, second)
     for name in ("chat ttft p50", "chat answer p90", "chat ttft pair"):
         each = row(found, name)

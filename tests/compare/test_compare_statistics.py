@@ -13,7 +13,7 @@ from orbitmesh.emulator.compare import blocks
 from orbitmesh.emulator.compare.bootstrap import quantiles, shares, spread, weights
 from orbitmesh.emulator.compare.family import holm
 from orbitmesh.emulator.compare.latencies import AT, PAIR, Asked, Values, latency_rows
-from orbitmesh.emulator.compare.noise import again_floor, drift_floor_ns
+from orbitmesh.emulator.compare.noise import again_floor, drift_floor_ns, drift_ns, host_floor_ns
 from orbitmesh.emulator.compare.rows import More, Row, judged
 from orbitmesh.emulator.compare.shares import share_row
 
@@ -197,13 +197,15 @@ def test_holm_as_the_book_has_it() -> None:
 
 def test_what_the_base_drifts_by_is_no_difference() -> None:
     random = np.random.default_rng(3)
-    block, part = np.arange(N) * 40 // N, np.arange(N) * 5 // N
     quiet = random.exponential(1e6, N)
-    drifting = quiet + part * 1e6
-    floors = [drift_floor_ns(rest, part, block, 40, 0.5, (1,)) for rest in (quiet, drifting)]
-    assert floors[0] < 0.3e6
-    assert floors[1] > 3e6
-    assert drift_floor_ns(quiet[:15], part[:15], block[:15], 40, 0.99, (1,)) == 0.0
+    drifting = quiet + np.arange(N) * 5 // N * 1e6
+    drifts = [drift_ns(rest, WHEN, 0.5, (1,)) for rest in (quiet, drifting)]
+    assert drifts[0] < 0.1e6
+    assert drifts[1] == pytest.approx(np.std(range(5), ddof=1) * 1e6, rel=0.1)
+    assert drift_ns(quiet[:15], WHEN[:15], 0.99, (1,)) == drift_ns(quiet[:0], WHEN[:0], 0.5, (1,)) == 0.0
+    assert drift_floor_ns([3.0, 4.0]) == pytest.approx(2.776 * 5, rel=1e-3)
+    assert host_floor_ns(quiet, 0.9) == pytest.approx(1.15e6, rel=0.1)
+    assert host_floor_ns(quiet[:0], 0.9) == 0.0
     assert [again_floor(each) for each in ([], [1.0], [1.0, 4.0])] == [0.0, 0.0, 3.0]
     # t of 2 degrees of freedom, of a difference of two
     assert again_floor([1.0, 2.0, 3.0]) == pytest.approx(4.303 * 2**0.5, rel=1e-3)
