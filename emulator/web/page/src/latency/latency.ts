@@ -40,17 +40,18 @@ export function mountLatency(element: HTMLElement, mesh: Mesh, wire: Wire): void
     else if (satellite === null) say(`${mesh.name(gateway)} has no link to a satellite now.`, "wrong");
     else set([gateway, satellite]);
   };
+  const swap = button("⇅", "Source and destination change places", () => set([ends[1], ends[0]]), "swap");
+  swap.setAttribute("aria-label", "Swap source and destination");
   const tools = el(
     "div",
     { class: "row" },
     button("From selection", "Takes what is selected: both ends of a link, or a node as the end that is missing", fromSelection),
     button("Nearest satellite", "As destination: of the satellites that the gateway has a link to now, the nearest; such pairs are measured", nearest),
-    button("Swap", "Source and destination change places", () => set([ends[1], ends[0]])),
     button("Clear", "No pair is followed", () => set([null, null])),
   );
   const shown = wayView(mesh);
   const nothing = el("p", { class: "quiet" });
-  fill(box.body, [el("div", { class: "pair" }, from.root, to.root), tools, nothing, shown.root]);
+  fill(box.body, [el("div", { class: "pair" }, from.root, swap, to.root), tools, nothing, shown.root]);
   element.append(box.root);
 
   mesh.on("pair", () => {

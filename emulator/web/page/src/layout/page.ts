@@ -68,7 +68,7 @@ export function mountPage(element: HTMLElement, mesh: Mesh, wire: Wire, legends:
     table.setShown(isTable);
     if (whyNoGlobe === null) keep("view", which);
   };
-  const sides = { left: sideOf(root, "left"), right: sideOf(root, "right") };
+  const sides = { left: sideOf(root, middle, "left"), right: sideOf(root, middle, "right") };
   const letGo = () => {
     if (mesh.picked.kind !== "nothing") mesh.pick({ kind: "nothing" });
     mesh.pointAt(null);
@@ -122,10 +122,10 @@ function isIdle(mesh: Mesh): boolean {
 }
 
 /** Folds a side away and back; a button at its edge does, and the function that is given back. */
-function sideOf(root: HTMLElement, side: "left" | "right"): (isOpen?: boolean) => void {
+function sideOf(root: HTMLElement, middle: HTMLElement, side: "left" | "right"): (isOpen?: boolean) => void {
   let isOpen = kept(`side.${side}`) !== "closed";
   const fold = button("", "", () => set(!isOpen), `fold fold-${side}`);
-  root.append(fold);
+  middle.append(fold);
   const set = (value: boolean) => {
     isOpen = value;
     keep(`side.${side}`, isOpen ? "open" : "closed");
