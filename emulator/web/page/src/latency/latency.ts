@@ -42,12 +42,14 @@ export function mountLatency(element: HTMLElement, mesh: Mesh, wire: Wire): void
   };
   const swap = button("⇅", "Source and destination change places", () => set([ends[1], ends[0]]), "swap");
   swap.setAttribute("aria-label", "Swap source and destination");
+  const clear = button("✕", "No pair is followed", () => set([null, null]), "round");
+  clear.setAttribute("aria-label", "Clear the pair");
   const tools = el(
     "div",
     { class: "row" },
     button("From selection", "Takes what is selected: both ends of a link, or a node as the end that is missing", fromSelection),
     button("Nearest satellite", "As destination: of the satellites that the gateway has a link to now, the nearest; such pairs are measured", nearest),
-    button("Clear", "No pair is followed", () => set([null, null])),
+    clear,
   );
   const shown = wayView(mesh);
   const nothing = el("p", { class: "quiet" });
