@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { partsOf, scaleEnd } from "../../../emulator/web/page/src/latency/parts";
+import { measuredBy, partsOf, scaleEnd } from "../../../emulator/web/page/src/latency/parts";
 import { WaySchema } from "../../../emulator/web/page/src/wire/web_pb";
 
 const parts = (of: MessageInitShape<typeof WaySchema>) => partsOf(create(WaySchema, of));
@@ -13,6 +13,11 @@ test("parts add up to what was measured", () => {
   assert.equal(of.sumNs, 41e6);
   assert.equal(of.physicalNs, 39e6);
   assert.equal(of.stretch, 38 / 29);
+});
+
+test("whose samples they are", () => {
+  assert.equal(measuredBy(create(WaySchema, { measuredBy: "udp" })), "UDP probes");
+  assert.equal(measuredBy(create(WaySchema, {})), "probes");
 });
 
 test("what was not measured is no part", () => {

@@ -2,7 +2,7 @@
 
 import { combobox } from "../layout/combobox";
 import { button, el, fill, setText, sync } from "../layout/dom";
-import { ms, times } from "../layout/format";
+import { many, ms, times } from "../layout/format";
 import { panel } from "../layout/panel";
 import { redrawOn } from "../layout/redraw";
 import { say } from "../layout/said";
@@ -10,7 +10,7 @@ import { nearestSatellite } from "../state/around";
 import { pairKey, type Mesh } from "../state/mesh";
 import type { Wire } from "../wire/socket";
 import type { Way } from "../wire/web_pb";
-import { partsOf, scaleEnd, type Part, type Parts } from "./parts";
+import { measuredBy, partsOf, scaleEnd, type Part, type Parts } from "./parts";
 
 export function mountLatency(element: HTMLElement, mesh: Mesh, wire: Wire): void {
   const box = panel("latency", "Latency of a pair");
@@ -119,7 +119,7 @@ function wayView(mesh: Mesh): { root: HTMLElement; draw: (way: Way, parts: Parts
     setText(
       measuredNote,
       isMeasured
-        ? ` round trip, measured: median of ${way.samples} by ${way.measuredBy || "probes"}`
+        ? ` round trip, measured: median of ${many(way.samples, "sample")} by ${measuredBy(way)}`
         : " round trip by physics; not measured: nothing probes this pair now",
     );
     setText(stretch, parts.stretch === null ? "" : `${times(parts.stretch)} the straight line`);
@@ -132,7 +132,7 @@ function wayView(mesh: Mesh): { root: HTMLElement; draw: (way: Way, parts: Parts
     setText(half, ms(scale / 2));
     setText(end, ms(scale));
     sync(list, parts.parts, (each) => each.key, partRow, (row, each) => setText(row.lastElementChild ?? row, ms(each.ns)));
-    setText(hops, `${way.node.length - 1} links, each with its latency one way:`);
+    setText(hops, `${many(way.node.length - 1, "link")}, with the latency one way:`);
     const steps = way.node.map((node, i) => ({ node, i, delayNs: way.hopDelayNs[i - 1] }));
     sync(nodes, steps, (each) => `${each.i}:${each.node}`, (each) => wayStep(mesh, each.node), (item, each) => {
       const first = item.firstElementChild;

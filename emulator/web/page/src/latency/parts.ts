@@ -59,6 +59,13 @@ export function partsOf(way: Way): Parts {
   };
 }
 
+const MEASURED_BY: Readonly<Record<string, string>> = { udp: "UDP probes", grpc: "gRPC calls", task: "tasks" };
+
+/** Whose samples they are, for people. */
+export function measuredBy(way: Way): string {
+  return MEASURED_BY[way.measuredBy] ?? (way.measuredBy || "probes");
+}
+
 /** The end of a scale from 0 on which the value is shown: 1, 2 or 5 times a power of ten, with some room above. */
 export function scaleEnd(value: number): number {
   if (!(value > 0)) return 1;
