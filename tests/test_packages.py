@@ -77,6 +77,8 @@ def test_the_wheel_holds_what_was_compiled_and_no_source_of_it(packages: Path) -
         "orbitmesh/emulator/calibration/orbitmesh-traffic",
         "orbitmesh/compute/v1/compute_pb2.py",
         "orbitmesh/emulator/metrics/grafana/orbitmesh.json",
+        "orbitmesh/emulator/report/page.css",
+        "orbitmesh/emulator/report/data/land.json",
         "orbitmesh/emulator/scenario/shipped/demo.toml",
     } <= set(names)
 
