@@ -100,7 +100,7 @@ class LiveSource:
         self._traffic = Traffic(self.shown.scenario.run.rate_scale)
         self._counting = asyncio.create_task(self._count())
         folder = Path(self.status["out"]) if self._folder is None else self._folder.anchored
-        self.tail = SampleTail(folder)
+        self.tail, self._past = SampleTail(folder), SampleTail(folder)
         self._reading = asyncio.Lock()
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
         self._thread.start()
@@ -151,10 +151,10 @@ class LiveSource:
         return await self.asks.answer(viewer, what, request)
 
     async def _history(self) -> list[bytes]:
-        """Read anew for who comes: what was told since is in it too, and is the same."""
+        """What was measured in the last minutes."""
         gateways = self.nodes.names[self.nodes.n_satellites :]
         async with self._reading:
-            found = await asyncio.to_thread(SampleTail(self.tail.run_folder).history, gateways)
+            found = await asyncio.to_thread(self._past.history, gateways)
         n = self.nodes.n_satellites
         return [
             messages.series(

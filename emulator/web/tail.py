@@ -22,6 +22,7 @@ from .sample_bins import COLUMNS, Binned, binned, joined
 _RECENT_NS = 10_000_000_000
 _MOST_PARTS_BACK = 600  # of a second each
 _PARTS_AT_ONCE = 60
+_MOST_BINNED = 200  # times that it was read
 _SCHEMA = pa.schema([SAMPLES.field(name) for name in (*COLUMNS, "serialisation_ns", "remainder_ns")])
 
 
@@ -29,20 +30,23 @@ class SampleTail:
     """In one thread at a time.  ``folder``: the run's, by a path that lasts."""
 
     def __init__(self, folder: Path) -> None:
-        self.run_folder, self._folder = folder, folder / files.SAMPLES
+        self._folder = folder / files.SAMPLES
         self._read = ""  # the name of the last part
         self._recent: deque[pa.Table] = deque()
+        self._binned: dict[int, deque[Binned]] = {}
+        self._binned_to = ""
 
     def history(self, gateways: Sequence[str]) -> list[Binned]:
-        """Seconds of the last minutes, by gateway."""
-        parts = parts_of(self._folder)[-_MOST_PARTS_BACK:]
-        found: dict[int, list[Binned]] = {}
+        """Seconds of the last minutes, by gateway; what was read once is not read again."""
+        parts = [part for part in parts_of(self._folder)[-_MOST_PARTS_BACK:] if part.name > self._binned_to]
         for first in range(0, len(parts), _PARTS_AT_ONCE):
-            rows = _rows(parts[first : first + _PARTS_AT_ONCE])
+            some = parts[first : first + _PARTS_AT_ONCE]
+            self._binned_to = some[-1].name
+            rows = _rows(some)
             if rows is not None:
                 for each in binned(rows, gateways, 10**9):
-                    found.setdefault(each.gateway, []).append(each)
-        return [joined(some) for some in found.values()]
+                    self._binned.setdefault(each.gateway, deque(maxlen=_MOST_BINNED)).append(each)
+        return [joined([*some]) for some in self._binned.values()]
 
     def poll(self, now_sim_ns: int) -> None:
         """Reads what has come since."""

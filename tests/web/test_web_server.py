@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import http.client
 import socket
+import ssl
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,10 @@ from typing import Any
 import pytest
 from web_lab import TOKEN, opened, page_in, pb, run, served
 from web_lab import Viewer as Looking
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from orbitmesh.emulator.control.api import credentials
 from orbitmesh.emulator.errors import FailureError, InputError
 from orbitmesh.emulator.web import server as server_module
 from orbitmesh.emulator.web import viewer as viewer_module
@@ -22,7 +26,11 @@ from orbitmesh.emulator.web.files import Page
 from orbitmesh.emulator.web.listening import WebListening, WebOptions
 from orbitmesh.emulator.web.messages import told
 from orbitmesh.emulator.web.security import wrong_host, wrong_origin
+from orbitmesh.emulator.web.server import Server
 from orbitmesh.emulator.web.viewer import Viewer
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "control"))
+from api_lab import Certificates
 
 
 class Still:
@@ -353,3 +361,30 @@ def test_where_it_cannot_be_served_is_said_with_what_to_do(
         assert len(listening.token) >= 43
         listening.close()
     assert len(tokens) == 3
+
+
+def test_it_is_served_over_tls_to_whoever_trusts_its_certificate(tmp_path: Path) -> None:
+    certificates = Certificates(tmp_path)
+    tls = credentials.server_context(certificates.cert.read_bytes(), certificates.key.read_bytes())
+    trusted = ssl.create_default_context(cafile=str(certificates.ca))
+
+    async def work() -> None:
+        listening, until = WebListening.here(0, TOKEN), asyncio.Event()
+        port = listening.socket.getsockname()[1]
+        server = Server(Still(), page_in(tmp_path / "page"), TOKEN, tls=tls)
+        serving = asyncio.create_task(server.serve(listening.socket, until))
+        address, origin = f"wss://localhost:{port}/ws", f"https://localhost:{port}"
+        async with connect(address, ssl=trusted, proxy=None, origin=origin) as socket_:  # type: ignore[arg-type]
+            page = Looking(socket_)
+            await page.enter()
+            await page.until(lambda: "answer" in page.news, "an answer")
+        with pytest.raises(InvalidStatus, match="403"):
+            async with connect(address, ssl=trusted, proxy=None, origin=f"http://localhost:{port}"):  # type: ignore[arg-type]
+                pass
+        with pytest.raises(ssl.SSLError):
+            async with connect(address, proxy=None):
+                pass
+        until.set()
+        await serving
+
+    run(work)
