@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from orbitmesh.wire.answers import CUT_OFF
 
 from ..record import files
+from ..record.plausible import floats, is_time, placed, untimed
 from ..results import Results, load
 from ..shown import counted, plain
 
@@ -24,7 +25,6 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 KINDS = ("udp", "grpc", "task")
-_MOST_NS = 2.0**53  # 104 days: beyond, nothing can have been measured
 _SAMPLES = (
     "sim_ns", "sent_mono_ns", "done_mono_ns", "kind", "src", "dst", "ok", "task", "hops", "measured_ns",
     "remainder_ns", "sound", "doubt",
@@ -142,7 +142,7 @@ def read_run(folder: Path) -> Run:
 
 
 def _by_kind(table: pa.Table, notes: list[str]) -> dict[str, Measured]:
-    table = _placed(table, "sample", notes)
+    table = placed(table, "sample", notes)
     found = {}
     kinds = pc.unique(table["kind"]).to_pylist()
     for kind in sorted(kinds, key=lambda k: (KINDS.index(k) if k in KINDS else len(KINDS), k)):
@@ -164,7 +164,7 @@ def _by_kind(table: pa.Table, notes: list[str]) -> dict[str, Measured]:
 def _by_class(table: pa.Table, notes: list[str]) -> dict[str, Measured]:
     if "error" in table.schema.names:  # what the end of the run cut off is nobody's answer
         table = table.filter(pc.not_equal(table["error"].fill_null(""), CUT_OFF))
-    table = _placed(table, "answer", notes)
+    table = placed(table, "answer", notes)
     found = {}
     for name in sorted(pc.unique(table["customer_class"].fill_null("")).to_pylist()):
         rows = table.filter(pc.equal(table["customer_class"].fill_null(""), name))
@@ -184,20 +184,10 @@ def _by_class(table: pa.Table, notes: list[str]) -> dict[str, Measured]:
     return found
 
 
-def _placed(table: pa.Table, what: str, notes: list[str]) -> pa.Table:
-    """Those of a known instant that a run can have had."""
-    when = table["sim_ns"]
-    kept = pc.and_(pc.greater_equal(when, -int(_MOST_NS)), pc.less(when, int(_MOST_NS))).fill_null(False)
-    placed = table.filter(kept)
-    if (lost := len(table) - len(placed)) > 0:
-        notes.append(f"{counted(lost, what)} of no known instant: left out")
-    return placed
-
-
 def _checked(value: Floats, ok: Bools, what: str, notes: list[str]) -> Floats:
-    sane = np.isfinite(value) & (value > 0) & (value < _MOST_NS)
+    sane = is_time(value)
     if wrong := int((ok & ~sane).sum()):
-        notes.append(f"{wrong:,} {what} hold no time that can have been measured: left out")
+        notes.append(untimed(wrong, what))
     return np.where(ok & sane, value, np.nan)
 
 
@@ -209,8 +199,7 @@ def _ints(table: pa.Table, name: str) -> Ints:
 def _floats(table: pa.Table, name: str) -> Floats:
     if name not in table.schema.names:
         return np.full(len(table), np.nan)
-    found: Floats = table[name].cast(pa.float64(), safe=False).to_numpy()
-    return found
+    return floats(table[name])
 
 
 def _truths(table: pa.Table, name: str, otherwise: bool) -> Bools:

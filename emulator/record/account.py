@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from orbitmesh.wire import missed
 
 from .due import DueCounter, Pairs
+from .plausible import floats
 
 NO_WAY, UNHEARD = "no-way", "unheard"
 # in the order in which a report names them
@@ -181,7 +182,7 @@ def _measured(samples: pa.Table) -> dict[Key, Measured]:
 def _medians(
     group: NDArray[np.int64], n: int, column: pa.ChunkedArray, ok: NDArray[np.bool_]
 ) -> list[int | None]:
-    values = column.cast(pa.float64()).to_numpy()
+    values = floats(column)
     kept = ok & ~np.isnan(values)
     order = np.lexsort((values[kept], group[kept]))
     ordered, counts = values[kept][order], np.bincount(group[kept], minlength=n)

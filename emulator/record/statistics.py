@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from .plausible import floats
 from .totals import KINDS as KINDS
 
 _QUANTILES = {"p50_ns": 0.5, "p90_ns": 0.9, "p99_ns": 0.99}
@@ -58,9 +59,7 @@ def gateway_statistics(samples: pa.Table, gateways: Sequence[str]) -> list[dict[
     kind = _index_in(samples["kind"], KINDS)
     ok = samples["ok"].to_numpy()
     sound = samples["sound"].fill_null(True).to_numpy()
-    times = {
-        name: _with_nan(samples[column]) for name, column in {"measured": "measured_ns", **PARTS}.items()
-    }
+    times = {name: floats(samples[column]) for name, column in {"measured": "measured_ns", **PARTS}.items()}
     found = []
     for index, name in enumerate(gateways):
         mine = gateway == index
@@ -116,12 +115,6 @@ def _index_in(column: pa.ChunkedArray, values: Sequence[str]) -> NDArray[np.int6
         pc.index_in(column, value_set=pa.array(values, pa.string())).fill_null(-1).to_numpy().astype(np.int64)
     )
     return index
-
-
-def _with_nan(column: pa.ChunkedArray) -> NDArray[np.float64]:
-    # exact up to 2^53 ns, which is 104 days
-    values: NDArray[np.float64] = column.cast(pa.float64()).to_numpy()
-    return values
 
 
 def _distribution(values_ns: NDArray[np.float64]) -> dict[str, int] | None:

@@ -6,7 +6,7 @@ import json
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from .document import Document, Value
+from .document import Document, Value, rendered
 from .plot_data import Plot
 
 FORMAT = 1
@@ -27,7 +27,7 @@ def _plain(value: Any) -> Any:
         return kind | {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, tuple):
         return [_plain(each) for each in value]
-    return value
+    return rendered(value, str, str) if isinstance(value, str) else value
 
 
 def _kind(value: Any) -> str:

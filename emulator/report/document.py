@@ -1,18 +1,34 @@
 """What a report says, before it is a page: sections of facts, tables, sentences, and figures as data.  Pure.
 
 All renderers take the same document, so that a number is the same in each.  Texts are plain texts: who
-renders them escapes them.
+renders them escapes them.  What is to be typed is marked by ``code``; nothing of a record can be, since
+the marks are no printable characters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
 from .plot_data import Plot
 
 Level = Literal["text", "good", "note", "doubt"]
+
+
+_CODE = re.compile("\ue000([^\ue000\ue001]*)\ue001")
+
+
+def code(typed: str) -> str:
+    """In a text of our own: a command, a file, whatever is typed as it stands."""
+    return f"\ue000{typed}\ue001"
+
+
+def rendered(text: str, plainly: Callable[[str], str], as_code: Callable[[str], str]) -> str:
+    """The parts of a text, each as a renderer writes its kind."""
+    parts = _CODE.split(text)
+    return "".join((as_code if i % 2 else plainly)(part) for i, part in enumerate(parts))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,21 @@ from collections.abc import Callable
 from html import escape
 from importlib.resources import files
 
-from .document import Absent, Block, Cell, Document, Facts, Figure, Headline, Sentences, Table, Value
+from ..shown import counted
+from .document import (
+    Absent,
+    Block,
+    Cell,
+    Document,
+    Facts,
+    Figure,
+    Headline,
+    Sentences,
+    Table,
+    Value,
+    code,
+    rendered,
+)  # fmt: skip
 from .plot_data import Plot
 from .values import NOTHING, is_glued
 
@@ -58,7 +72,7 @@ def to_html(document: Document, draw: Draw) -> str:
 
 
 def _esc(text: str) -> str:
-    return escape(text, quote=True)
+    return rendered(text, escape, lambda typed: f"<code>{escape(typed)}</code>")
 
 
 def _header(document: Document) -> str:
@@ -80,8 +94,8 @@ def _footer(document: Document, n_figures: int) -> str:
     return (
         f"<footer><p>Made by orbitmesh {_esc(document.version)} from the record of the run "
         f"{_esc(document.run_id)}; "
-        f"{n_figures} figures. All numbers, and the data of each figure: orbitmesh report RUN --json "
-        "FILE.</p></footer>"
+        f"{counted(n_figures, 'figure')}. All numbers, and the data of each figure: "
+        f"{_esc(code('orbitmesh report RUN --json FILE'))}.</p></footer>"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .document import Absent, Block, Cell, Document, Facts, Figure, Sentences, Table
+from .document import Absent, Block, Cell, Document, Facts, Figure, Sentences, Table, code, rendered
 from .values import is_glued, written
 
 MARKER = "<!-- orbitmesh report -->"
@@ -37,7 +37,8 @@ def to_markdown(document: Document) -> str:
             lines += ["", *_block(block, number)]
     lines += [
         "",
-        f"Made by orbitmesh {_esc(document.version)}. The figures: `orbitmesh report RUN --html FILE`.",
+        f"Made by orbitmesh {_esc(document.version)}. The figures: "
+        f"{_esc(code('orbitmesh report RUN --html FILE'))}.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -80,4 +81,4 @@ def _cell(cell: Cell) -> str:
 
 
 def _esc(text: str) -> str:
-    return _SPECIAL.sub(r"\\\1", text)
+    return rendered(text, lambda plain: _SPECIAL.sub(r"\\\1", plain), lambda typed: f"`{typed}`")

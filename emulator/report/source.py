@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ..errors import InputError
 from ..reading import RECORD, parse_json, read_text
 from ..record import files, shape
 from ..record.parts import Parts
+from ..record.plausible import floats, is_time, placed, untimed
 from ..record.soundness import Window, from_dicts
 from ..results import load
 from .groups import Floats
@@ -87,8 +89,35 @@ def read(run: Path | str) -> Source:
             )
         ),
     )  # fmt: skip
+    _leave_out_what_no_run_measures(source, parts.notes)
     source.missing = list(dict.fromkeys([*results.missing, *parts.notes]))
     return source
+
+
+def _leave_out_what_no_run_measures(source: Source, notes: list[str]) -> None:
+    for name, what, times in (
+        ("samples", "sample", ("measured_ns",)),
+        ("answers", "answer", ("ttft_ns", "answer_ns")),
+        ("path_changes", "path change", ()),
+    ):
+        table = getattr(source, name)
+        if "sim_ns" in table.schema.names:
+            table = placed(table, what, notes)
+        for each in times:
+            table = _timed(table, each, what, notes)
+        setattr(source, name, table)
+
+
+def _timed(table: pa.Table, name: str, what: str, notes: list[str]) -> pa.Table:
+    """Null where it can not have been measured."""
+    values = column(table, name)
+    wrong = ~np.isnan(values) & ~is_time(values)
+    if not wrong.any():
+        return table
+    notes.append(untimed(int(wrong.sum()), f"{what}s"))
+    place = table.schema.get_field_index(name)
+    kept = pc.if_else(pa.array(wrong), None, table[name])
+    return table.set_column(place, table.schema.field(place), kept)
 
 
 def _header(path: Path) -> dict[str, Any]:
@@ -114,10 +143,10 @@ def _header(path: Path) -> dict[str, Any]:
 
 
 def column(table: pa.Table, name: str) -> Floats:
-    """(n,) float64; NaN for null, and for all of a column that is not there.  Exact up to 2^53."""
+    """(n,) float64; NaN for null, and for all of a column that is not there."""
     if name not in table.schema.names:
         return np.full(len(table), np.nan)
-    return np.asarray(table[name].cast(pa.float64()).to_numpy(), np.float64)
+    return floats(table[name])
 
 
 def flags(table: pa.Table, name: str, otherwise: bool) -> np.ndarray:

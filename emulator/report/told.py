@@ -7,7 +7,7 @@ from typing import Any
 
 from ..record.platforms import in_words
 from ..shown import counted
-from .document import Absent, Block, Cell, Facts, Section, Sentences, Table
+from .document import Absent, Block, Cell, Facts, Section, Sentences, Table, code
 from .samples import KIND_WORDS
 from .source import Source
 from .values import count, duration, quantity, rate, share, text, texts
@@ -234,7 +234,8 @@ def _presets(source: Source) -> list[Block]:
     n = sum(total.values())
     about = (
         f"How many figures of each preset are of which origin; of {counted(n, 'figure')} in all "
-        f"{total.get('estimated', 0):,} are estimates. orbitmesh presets NAME prints one with its sources."
+        f"{total.get('estimated', 0):,} are estimates. {code('orbitmesh presets NAME')} prints one with "
+        "its sources."
     )
     blocks: list[Block] = [
         Table(

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..epoch import Float64, Int64
+from ..record.plausible import floats
 
 COLUMNS = ["sim_ns", "kind", "src", "dst", "ok", "measured_ns", "propagation_ns"]
 _KINDS = ("udp", "grpc")
@@ -36,7 +37,7 @@ def binned(samples: pa.Table, gateways: Sequence[str], width_ns: int) -> Iterato
     gateway = np.where(far >= 0, far, near)
     kind = _index(samples["kind"], pa.array(_KINDS, pa.string()))
     at_ns, measured_ns, physical_ns = (
-        samples[c].cast(pa.float64()).to_numpy() for c in ("sim_ns", "measured_ns", "propagation_ns")
+        floats(samples[c]) for c in ("sim_ns", "measured_ns", "propagation_ns")
     )
     for row in range(len(gateways)):
         for number in range(len(_KINDS)):

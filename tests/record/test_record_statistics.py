@@ -5,6 +5,7 @@ import pyarrow as pa
 import pytest
 from record_fakes import lost, sample
 
+from orbitmesh.emulator.record.plausible import floats
 from orbitmesh.emulator.record.samples import SAMPLES, sample_row, table
 from orbitmesh.emulator.record.statistics import (
     COLUMNS,
@@ -111,3 +112,11 @@ def test_the_window_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for k in range(50):
         add(window, k, "udp", 1)
     assert window.rows(50)[0]["samples"] == 10
+
+
+def test_numbers_beyond_what_floats_hold_exactly_are_rounded_not_refused() -> None:
+    column = pa.chunked_array([pa.array([3, None, 2**63 - 1, -(2**63)], pa.int64())])
+    found = floats(column)
+    assert found.tolist()[::2] == [3.0, 2.0**63 - 1024]
+    assert np.isnan(found[1])
+    assert found[2:].astype(np.int64).tolist() == [2**63 - 1024, -(2**63)]

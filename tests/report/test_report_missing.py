@@ -6,9 +6,10 @@ import tracemalloc
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pyarrow as pa
 import report_lab as lab
 from record_fakes import facts, record
-from report_lab import GATEWAYS
+from report_lab import GATEWAYS, MS, S
 from report_told import absent, figure, numbers_of, section, table, undrawn
 
 from orbitmesh.emulator.report import report_of, written
@@ -89,3 +90,33 @@ def test_a_page_does_not_grow_with_its_samples(tmp_path: Path) -> None:
         sizes.append(len(undrawn(made)) + len(written(made, "json")))
     assert sizes[1] < 1.3 * sizes[0]
     assert peak_bytes < 300 * n  # some forty numbers of each; a million take 0.3 GB beside the table
+
+
+def test_numbers_that_no_run_measures_are_left_out_and_counted(tmp_path: Path) -> None:
+    samples = lab.samples(200).to_pylist()
+    for row in samples:
+        row["ok"], row["measured_ns"] = True, row["propagation_ns"] + MS
+    most, least = 2**63 - 1, -(2**63)
+    wrong = (
+        ("sim_ns", most), ("sim_ns", least), ("measured_ns", most), ("measured_ns", -5),
+        ("remainder_ns", least), ("bytes_up", most), ("propagation_ns", most),
+    )  # fmt: skip
+    for row, (column, value) in zip(samples, wrong, strict=False):
+        row[column] = value
+    changes = [
+        (S, "sat-0-1", "gw-tokyo", None, "sat-0-1>gw-tokyo"),
+        (2**63 - 1 - lab.START_NS, "a", "b", "a>b", None),
+    ]
+    out = lab.write(
+        tmp_path, lab.header(), samples=pa.Table.from_pylist(samples, lab.SAMPLES),
+        path_changes=lab.path_changes(changes),
+    )  # fmt: skip
+    made = report_of(out)
+    said = str(section(made, "what-ran"))
+    assert "2 samples of no known instant: left out" in said
+    assert "1 path change of no known instant: left out" in said
+    assert "2 samples hold no time that can have been measured: left out" in said
+    assert made.headlines[0].value == "in doubt"
+    assert figure(made, "distribution").samples.value == 196
+    assert figure(made, "over-time").over.startswith("0 to 59.")
+    ElementTree.fromstring(undrawn(made))

@@ -13,7 +13,7 @@ import pytest
 import report_lab as lab
 from record_fakes import strict_json
 from report_lab import HOSTILE
-from report_told import figure, numbers_of, table
+from report_told import figure, numbers_of, table, undrawn
 
 from orbitmesh.emulator.report import report_of, written
 from orbitmesh.emulator.report.document import Document, Value
@@ -171,3 +171,21 @@ def test_of_many_gateways_each_figure_says_how_many_it_shows(
     cells = sum(value is not None for row in shown.plot.values for value in row)
     assert cells <= shown.samples.value < figure(made, "distribution").samples.value / 2
     assert "8 of 50 gateways with the highest p99" in figure(made, "each-gateway").shows
+
+
+def test_what_is_to_be_typed_is_code_and_nothing_of_a_record_is(tmp_path: Path) -> None:
+    sly = "`rm`\ue000ls\ue001\ue000"
+    preset = {"family": "model", "name": sly, "figures": {"estimated": 2}, "own": {sly: sly}}
+    scenario = {"name": sly, "title": sly, "sha256": "ab" * 32}
+    made = report_of(lab.write(tmp_path, lab.header(presets=[preset], scenario=scenario)))
+    root = ElementTree.fromstring(undrawn(made))
+    typed = ["".join(e.itertext()) for e in root.iter() if e.tag.endswith("}code")]
+    assert typed == ["orbitmesh presets NAME", "orbitmesh report RUN --json FILE"]
+    assert "are estimates. orbitmesh presets NAME prints" in "".join(root.itertext())
+    assert not set("\ue000\ue001") & set("".join(root.itertext()))
+    assert re.findall(r"(?<!\\)`([^`]*)`", written(made, "markdown")) == [
+        "orbitmesh presets NAME", "orbitmesh report RUN --html FILE",
+    ]  # fmt: skip
+    told = written(made, "json")
+    assert "2 are estimates. orbitmesh presets NAME prints" in told
+    assert "\\ue000ls" not in told.replace("\\\\ue000", "")
