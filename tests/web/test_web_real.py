@@ -53,7 +53,8 @@ def test_what_is_measured_and_carried_is_told(mesh: Emulation) -> None:
                 lambda: page.news.get("way") and page.news["way"].HasField("measured_ns"), "a sample"
             )
             way = page.news["way"]
-            assert way.measured_ns > way.propagation_ns * 0.98  # the samples are of the last seconds
+            # its samples are of the last ten seconds, in which a satellite at 1,200 km comes 80 km nearer
+            assert way.measured_ns > way.straight_line_ns * 0.8
             assert way.measured_by in ("udp", "grpc")
             assert way.samples > 0
             await page.until(
