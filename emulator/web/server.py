@@ -12,7 +12,7 @@ import logging
 import socket
 import ssl
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 
 from google.protobuf.message import DecodeError
 from websockets.asyncio.server import ServerConnection, serve
@@ -33,32 +33,40 @@ from .viewer import Viewer
 log = logging.getLogger(__name__)
 
 MOST_VIEWERS = 64
-MOST_ENTERING = 32
-MOST_CONNECTIONS = 256
+MOST_GUESSES = 32
+MOST_WAITING = 256
 MOST_MESSAGE_BYTES = 64 << 10
-ENTER_S = 5.0
-WRONG_TOKEN_S = 1.0  # that a guess takes: so many at a time as may be entering
+ENTER_S = 15.0  # a browser that draws by the processor may stand still for some seconds first
+WRONG_TOKEN_S = 1.0  # that a guess takes: MOST_GUESSES at a time, and others after them
 MOST_ASKS_AT_ONCE = 8
 ASKS_PER_S, MOST_ASKS_TOGETHER = 20.0, 60.0
 
 #: close codes, with a reason each
-REFUSED, MALFORMED, POLICY, TOO_MANY, GOING, ERROR = 4401, 4400, 1008, 1013, 1001, 1011
+REFUSED, MALFORMED, LATE, POLICY, TOO_MANY, GOING, ERROR = 4401, 4400, 4408, 1008, 1013, 1001, 1011
 _MOST_REASON_BYTES = 120
 
 
 class _Connection(ServerConnection):
-    """One that is counted from its first byte: who only connects uses up no descriptors."""
+    """Counted from its first byte until it has entered: who only connects uses up no descriptors.
 
-    n_open = 0
+    Nor a place: who has waited for longest makes room, so whoever has the token gets in beside a flood.
+    """
+
+    waiting: ClassVar[dict[_Connection, None]] = {}
 
     def connection_made(self, transport: Any) -> None:
-        type(self).n_open += 1
         super().connection_made(transport)
-        if type(self).n_open > MOST_CONNECTIONS:
-            transport.abort()
+        self.waiting[self] = None
+        if len(self.waiting) > MOST_WAITING:
+            oldest = next(iter(self.waiting))
+            oldest.has_entered()
+            oldest.transport.abort()
+
+    def has_entered(self) -> None:
+        self.waiting.pop(self, None)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        type(self).n_open -= 1
+        self.has_entered()
         super().connection_lost(exc)
 
 
@@ -80,7 +88,8 @@ class Server:
 
     def __init__(self, source: Source, page: Page, token: str, *, tls: ssl.SSLContext | None = None) -> None:
         self._source, self._page, self._token, self._tls = source, page, token, tls
-        self._n_viewers = self._n_entering = 0
+        self._n_viewers = 0
+        self._guesses = asyncio.Semaphore(MOST_GUESSES)
 
     async def serve(self, listening: socket.socket, until: asyncio.Event) -> None:
         """Until the event, or the end of what is shown."""
@@ -100,6 +109,7 @@ class Server:
             close_timeout=2,
             max_size=MOST_MESSAGE_BYTES,
             max_queue=8,
+            **({} if self._tls is None else {"ssl_handshake_timeout": ENTER_S}),
         ):
             ends = [asyncio.create_task(each.wait()) for each in (until, self._source.ended)]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -156,29 +166,30 @@ class Server:
 
     async def _entered(self, connection: ServerConnection) -> tuple[int, Any] | None:
         """The number of the message, and what it says; None: it was closed."""
-        if self._n_entering >= MOST_ENTERING or self._n_viewers >= MOST_VIEWERS:
-            await _close(connection, TOO_MANY, f"{MOST_VIEWERS} look already, which are as many as can")
-            return None
-        self._n_entering += 1
         try:
-            try:
-                data = await asyncio.wait_for(connection.recv(), ENTER_S)
-            except TimeoutError:
-                await _close(connection, REFUSED, f"no Enter came within {ENTER_S:g} s")
-                return None
-            message = _read(data)
-            if message is None or message.WhichOneof("ask") != "enter":
-                await _close(connection, REFUSED, "the first message has to be an Enter with the token")
-                return None
-            if not security.is_token(message.enter.token, self._token):
+            data = await asyncio.wait_for(connection.recv(), ENTER_S)
+        except TimeoutError:  # it may be as slow as that, and comes again
+            await _close(connection, LATE, f"the page said nothing for {ENTER_S:g} s")
+            return None
+        message = _read(data)
+        if message is None or message.WhichOneof("ask") != "enter":
+            await _close(connection, REFUSED, "the first message has to be an Enter with the token")
+            return None
+        if not security.is_token(message.enter.token, self._token):
+            async with self._guesses:
                 await asyncio.sleep(WRONG_TOKEN_S)
-                await _close(
-                    connection, REFUSED, "the token is wrong: open the page by the address that was printed"
-                )
-                return None
-            return message.number, message.enter
-        finally:
-            self._n_entering -= 1
+            await _close(
+                connection, REFUSED, "the token is wrong: open the page by the address that was printed"
+            )
+            return None
+        if self._n_viewers >= MOST_VIEWERS:
+            await _close(
+                connection, TOO_MANY, f"{MOST_VIEWERS} look already, as many as can: close another page"
+            )
+            return None
+        if isinstance(connection, _Connection):
+            connection.has_entered()
+        return message.number, message.enter
 
     async def _look(self, connection: ServerConnection, number: int, enter: Any) -> None:
         viewer = Viewer()
