@@ -109,7 +109,7 @@ class Server:
             close_timeout=2,
             max_size=MOST_MESSAGE_BYTES,
             max_queue=8,
-            **({} if self._tls is None else {"ssl_handshake_timeout": ENTER_S}),
+            ssl_handshake_timeout=None if self._tls is None else ENTER_S,
         ):
             ends = [asyncio.create_task(each.wait()) for each in (until, self._source.ended)]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -187,8 +187,8 @@ class Server:
                 connection, TOO_MANY, f"{MOST_VIEWERS} look already, as many as can: close another page"
             )
             return None
-        if isinstance(connection, _Connection):
-            connection.has_entered()
+        assert isinstance(connection, _Connection)
+        connection.has_entered()
         return message.number, message.enter
 
     async def _look(self, connection: ServerConnection, number: int, enter: Any) -> None:
