@@ -143,6 +143,17 @@ class Folder:
     def is_folder(self, name: str) -> bool:
         return stat.S_ISDIR(self._mode(name))
 
+    def other_than_file(self, name: str) -> str | None:
+        """What is there, in words, where it is no regular file that could be replaced."""
+        if name in ("", ".", ".."):
+            return "a folder"
+        mode = self._mode(name)
+        if mode == 0 or stat.S_ISREG(mode):
+            return None
+        if stat.S_ISLNK(mode):
+            return "a link"
+        return "a folder" if stat.S_ISDIR(mode) else "no regular file"
+
     def _mode(self, name: str) -> int:
         """Of no kind where there is none of that name."""
         try:

@@ -6,12 +6,15 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..callers import who_called
 from ..errors import HostError, InputError
+from ..safe_files import Folder
 from ..shown import plain
 from .options import DurationOption, RunOption, StartOption, run_folder, window
 from .output import say, working
@@ -176,11 +179,17 @@ def _write(pieces: Iterator[str], out: Path | None) -> None:
             sys.stdout.write(piece)
         return
     first = next(pieces, "")  # what is wrong with the question is told before a file is there
+    size = 0
+    told = plain(str(out), 4096)
     try:
-        with out.open("w", encoding="utf-8") as file:
-            file.write(first)
-            for piece in pieces:
-                file.write(piece)
+        with Folder.reach(out.parent) as folder:
+            if (other := folder.other_than_file(out.name)) is not None:
+                raise InputError(f"{told} is {other}: name a file of its own", key="--out")
+            with folder.replacing(out.name) as file:  # whole or not at all, through no link
+                for piece in chain((first,), pieces):
+                    size += file.write(piece.encode())
+                if (owner := who_called()) is not None:
+                    os.fchown(file.fileno(), *owner)
     except OSError as error:
-        raise HostError(f"cannot write {plain(str(out))}: {error.strerror}") from error
-    say(f"{plain(str(out))}: {out.stat().st_size:,} bytes")
+        raise HostError(f"cannot write {told}: {error.strerror}") from error
+    say(f"{told}: {size:,} bytes")

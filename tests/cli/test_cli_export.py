@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -123,3 +124,24 @@ def test_every_command_of_the_page_works(tmp_path: Path) -> None:
         words[words.index("--out") + 1] = str(tmp_path / str(number))
         export(*words)
         assert (tmp_path / str(number)).stat().st_size > 1000
+
+
+def test_nothing_but_a_file_is_written_over_and_no_link_is_followed(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.write_text("kept")
+    (tmp_path / "link").symlink_to(kept)
+    (tmp_path / "dangling").symlink_to(tmp_path / "made")
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")  # with no reader: to open it would wait for ever
+    for name, what in (
+        ("link", "a link"), ("dangling", "a link"), ("folder", "a folder"), ("pipe", "no regular file"),
+    ):  # fmt: skip
+        out = str(tmp_path / name)
+        done = runner.invoke(app, ["export", "pocket", "--format", "tle", "--out", out])
+        assert done.exit_code == 2, done.output
+        assert f"is {what}: name a file" in " ".join(done.output.split())
+    assert kept.read_text() == "kept"
+    assert not (tmp_path / "made").exists()
+    export("pocket", "--format", "tle", "--out", str(kept))  # an earlier file is replaced
+    assert kept.read_text().startswith("sat-0-0")
+    assert len(list(tmp_path.iterdir())) == 5
