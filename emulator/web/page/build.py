@@ -65,10 +65,9 @@ def node_folder() -> Path | None:
 
 
 def npm(folder: Path) -> list[str]:
-    """As node runs it: the wheel has no npm in its bin/."""
+    """By its script where that is: the wheel's bin/npm is a copy that does not find what it needs."""
     script = folder.parent / "lib/node_modules/npm/bin/npm-cli.js"
-    beside = folder / "npm"
-    return [str(beside)] if beside.exists() else [str(folder / "node"), str(script)]
+    return [str(folder / "node"), str(script)] if script.is_file() else [str(folder / "npm")]
 
 
 def build(folder: Path) -> None:
