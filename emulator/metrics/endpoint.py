@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hmac
 import http.server
+import os
 import socket
 import ssl
 import tempfile
@@ -30,6 +31,7 @@ PATH = "/metrics"
 USUAL_PORT = 9464
 _MOST_CALLERS = 16
 _PATIENCE_S = 30.0  # with one who says nothing
+_MOST_S = 60.0  # for one answer, with the wait before it: also with one who says a letter now and then
 
 
 class Endpoint:
@@ -82,7 +84,8 @@ class _Server(http.server.ThreadingHTTPServer):
         try:
             request.settimeout(_PATIENCE_S)
             if self._context is not None:
-                request = self._context.wrap_socket(request, server_side=True)
+                with _no_longer_than(_MOST_S, request):
+                    request = self._context.wrap_socket(request, server_side=True)
             super().process_request_thread(request, client_address)
         except OSError:  # of the handshake: it is no caller of ours
             self.shutdown_request(request)
@@ -102,6 +105,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "orbitmesh", ""
     timeout = _PATIENCE_S
+
+    def handle_one_request(self) -> None:
+        with _no_longer_than(_MOST_S, self.connection):
+            super().handle_one_request()
 
     def do_GET(self) -> None:
         self._answer(with_body=True)
@@ -136,6 +143,27 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *arguments: Any) -> None:
         """A line for each scrape helps nobody."""
+
+
+@contextlib.contextmanager
+def _no_longer_than(most_s: float, connection: socket.socket) -> Iterator[None]:
+    """Whoever reads from it or writes to it then meets its end."""
+    # of its own: a handshake takes the descriptor away from the one that it is given
+    held = socket.socket(fileno=os.dup(connection.fileno()))
+
+    def cut() -> None:
+        with contextlib.suppress(OSError):
+            held.shutdown(socket.SHUT_RDWR)
+
+    watch = threading.Timer(most_s, cut)
+    watch.daemon = True
+    watch.start()
+    try:
+        yield
+    finally:
+        watch.cancel()
+        watch.join()
+        held.close()
 
 
 def _context(tls: Tls) -> ssl.SSLContext:

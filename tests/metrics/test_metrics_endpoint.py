@@ -75,6 +75,25 @@ def test_who_sends_nonsense_or_nothing_or_comes_in_a_crowd_stops_nobody() -> Non
                 time.sleep(0.05)
 
 
+def test_who_says_a_letter_now_and_then_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orbitmesh.emulator.metrics.endpoint._MOST_S", 0.3)
+    with scraped(seen_once()) as endpoint:
+        host, _, port = endpoint.url.removeprefix("http://").removesuffix("/metrics").partition(":")
+        with socket.create_connection((host, int(port))) as slow:
+            slow.settimeout(0.02)  # far below the endpoint's patience with who says nothing
+            deadline_s = time.monotonic() + 20
+            while True:
+                assert time.monotonic() < deadline_s, "it is still listened to"
+                try:
+                    slow.sendall(b"G")
+                    if slow.recv(1) == b"":
+                        break
+                except TimeoutError:
+                    continue
+                except OSError:
+                    break
+
+
 def test_elsewhere_only_by_tls_and_with_the_token(tmp_path: Path) -> None:
     ours = Certificates(tmp_path)
     files = {"certificate": ours.cert, "key": ours.key, "token": ours.token}
