@@ -56,6 +56,8 @@ def test_a_clicked_laser_fails_and_the_way_goes_elsewhere(
         hop = f"(nodes => nodes.some((node, i) => [node, nodes[i + 1]].sort().join() === {ends}))"
         page.wait_for(f"!{hop}({WAY})")
         page.picture(pictures / "laser-failed.png")
+        # the list is told of it by a message of its own, and drawn a moment after
+        page.wait_for("!!document.querySelector('.panel-inforce button.restore')")
         page.ask("document.querySelector('.panel-inforce button.restore').click()")
         page.wait_for(f"{hop}({WAY})")
         assert page.errors == []
