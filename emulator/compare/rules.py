@@ -127,12 +127,18 @@ def problems(rule: Rule) -> Iterator[tuple[str, str]]:
         yield given[0], f"{of} is true or not: remove {given[0]!r}"
     elif of not in TRUTHS and not given:
         yield "name", f"nothing is demanded: add at-most or at-least, as in at-most = {_example(of)}"
+    read: dict[str, float] = {}
     for key, value in bounds.items():
         if value is not None and of not in TRUTHS:
             try:
-                bound(of, value)
+                read[key] = bound(of, value)
             except ValueError as error:
                 yield key, str(error)
+    if len(read) == 2 and read["at-least"] > read["at-most"]:
+        yield (
+            "at-least",
+            f"{shown(rule.at_least)} is more than at-most, {shown(rule.at_most)}: nothing can pass",
+        )
     filters = {
         "gateway": rule.gateway, "satellite": rule.satellite, "class": rule.customer_class, "kind": rule.kind,
     }  # fmt: skip

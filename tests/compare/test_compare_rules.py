@@ -63,6 +63,8 @@ def test_a_rule_holds_what_it_says() -> None:
          "rules[0].least-samples", "one figure of the run"),
         ('[[rules]]\nname = "a"\nof = "availability"\nat-least = "1 %"\nsound-only = true\n', 5,
          "rules[0].sound-only", "is not of samples"),
+        ('[[rules]]\nname = "a"\nof = "lost"\nat-most = "1 %"\nat-least = "2 %"\n', 5,
+         "rules[0].at-least", "'2 %' is more than at-most, '1 %': nothing can pass"),
         ('[[rules]]\nname = ""\nof = "trusted"\n', 2, "rules[0].name", "too short"),
     ],
 )  # fmt: skip
