@@ -185,6 +185,8 @@ def _write(pieces: Iterator[str], out: Path | None) -> None:
         with Folder.reach(out.parent) as folder:
             if (other := folder.other_than_file(out.name)) is not None:
                 raise InputError(f"{told} is {other}: name a file of its own", key="--out")
+            if folder.is_there(out.name) and folder.is_there("run.json"):
+                raise InputError(f"{told} is part of a run's record: name another file", key="--out")
             with folder.replacing(out.name) as file:  # whole or not at all, through no link
                 for piece in chain((first,), pieces):
                     size += file.write(piece.encode())

@@ -283,6 +283,8 @@ def _decided(rule: Rule, subject: str, value: float | None, n: int, takes: int, 
     if value is None or n < takes:
         noun = "pair" if rule.of in ("availability", "longest-gap") else "sample"
         why = f"takes {counted(takes, noun)}, and there {'is' if n == 1 else 'are'} {n:,}"
+        if n == 0 and (rule.gateway or rule.satellite or rule.customer_class or rule.kind):
+            why += " of the names that the rule gives"
         return Result(rule, subject, value, n, takes, Verdict.NOT_KNOWN, why)
     if rule.of in TRUTHS:
         return Result(rule, subject, value, n, takes, Verdict.PASS if value else Verdict.FAIL, why)

@@ -145,3 +145,5 @@ def test_nothing_but_a_file_is_written_over_and_no_link_is_followed(tmp_path: Pa
     export("pocket", "--format", "tle", "--out", str(kept))  # an earlier file is replaced
     assert kept.read_text().startswith("sat-0-0")
     assert len(list(tmp_path.iterdir())) == 5
+    (tmp_path / "run.json").write_text("{}")
+    assert "is part of a run's record" in refused("pocket", "--format", "tle", "--out", str(kept))

@@ -64,6 +64,7 @@ def test_filters_take_the_ends_by_their_names(folder: Path) -> None:
     assert len(held(folder, udp + 'each = "satellite"')) == 4
     (none,) = held(folder, udp + 'gateway = "gw-nowhere"')
     assert (none.verdict, none.passes, none.value) == (Verdict.NOT_KNOWN, False, None)
+    assert none.why == "takes 30 samples, and there are 0 of the names that the rule gives"
 
 
 def test_shares_count_of_all_that_were_sent(folder: Path) -> None:
