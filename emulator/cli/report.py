@@ -10,6 +10,7 @@ import typer
 
 from ..errors import InputError
 from ..run_names import is_run_id
+from ..shown import plain
 from .options import Format, FormatOption, RunFolderArgument, run_folder
 from .output import print_rows, say, stdout, working
 
@@ -81,7 +82,7 @@ def _write(run: str, wanted: dict[str, Path]) -> None:
     for option, path in wanted.items():
         size = writing.write(path, texts[option], option)
         figures = f", {sum(1 for _ in document.figures())} figures" if option == "--html" else ""
-        say(f"wrote {path} ({size / 1e3:,.0f} kB{figures})")
+        say(f"wrote {plain(str(path), 4096)} ({size / 1e3:,.0f} kB{figures})")
 
 
 def _print_rows_of(folder: Path, name: str, output: Format) -> None:

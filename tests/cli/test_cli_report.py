@@ -93,3 +93,10 @@ def test_a_folder_without_a_run_json_is_read_as_far_as_it_can_be(run: Path, tmp_
     (run / "summary.json").unlink()
     assert call(run, "--json", tmp_path / "r.json").exit_code == 0
     assert "holds no run" in refusal(call(tmp_path / "none", "--json", tmp_path / "s.json"))
+
+
+def test_a_name_moves_no_cursor_where_it_is_told(run: Path, tmp_path: Path) -> None:
+    done = call(run, "--json", tmp_path / "r\x1b[2J.json")
+    assert done.exit_code == 0
+    assert "r\\x1b[2J.json" in "".join(done.stderr.split())
+    assert "\x1b[2J" not in done.stderr
