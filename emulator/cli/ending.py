@@ -8,11 +8,11 @@ import functools
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TypeVar
 
 import typer
 
@@ -20,6 +20,8 @@ from ..errors import FailureError, OrbitmeshError
 from ..shown import sentence
 
 P = ParamSpec("P")
+
+T = TypeVar("T")
 
 INTERRUPTED_STATUS = 128 + signal.SIGINT
 
@@ -68,6 +70,45 @@ def interruptible() -> Iterator[None]:
             before[number] = signal.signal(number, unwind)
     try:
         yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def run_interruptibly(work: Coroutine[Any, Any, T]) -> T:
+    """asyncio.run within ``interruptible``: a signal cancels what runs, where that waits.
+
+    Raised anywhere in a loop's own callbacks it breaks off what they had begun, as the end of a connection,
+    which is then waited for in vain.
+    """
+    import asyncio
+
+    came: list[int] = []
+    before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+
+    async def cancelled_by_signals() -> T:
+        loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
+
+        def end(number: int) -> None:
+            if not came:
+                task.cancel()
+            came.append(number)
+            handler = before[signal.Signals(number)]
+            with contextlib.suppress(KeyboardInterrupt):  # it counts, and says that the end is under way
+                if callable(handler):
+                    handler(number, None)
+
+        for number, handler in before.items():
+            if callable(handler):
+                loop.add_signal_handler(number, end, number)
+        return await task
+
+    try:
+        return asyncio.run(cancelled_by_signals())
+    except asyncio.CancelledError:
+        if not came:
+            raise
+        raise Interrupted(came[0]) from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import FailureError, InputError
-from .ending import interruptible
+from .ending import interruptible, run_interruptibly
 from .options import run_folder
 from .output import say
 
@@ -101,7 +101,7 @@ def _serve(run: str | None, options: WebOptions, *, is_to_open: bool) -> None:
         if is_to_open:
             open_in_browser(listening.url)
         give_way()
-        if reason := asyncio.run(served()):
+        if reason := run_interruptibly(served()):
             say(
                 f"{reason}: orbitmesh report {name} prints its results, orbitmesh web {name} shows its record"
             )

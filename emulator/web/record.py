@@ -63,7 +63,7 @@ class Record:
     def __init__(self, path: Path) -> None:
         results = load(path)
         self.path, self.results, self.header, self.summary = path, results, results.header, results.summary
-        self.notes = [plain(each, 400) for each in results.missing]
+        self.notes = [plain(each.replace(f"{path}/", ""), 400) for each in results.missing]
         self.shown: Shown | None = None
         self._geometry: Geometry | None = None
         self.step_ns = _whole(self.header.get("step_ns"), 10**9)
@@ -78,9 +78,19 @@ class Record:
             self.shown.interventions = self._interventions(self.shown)
         except OrbitmeshError as error:
             self.shown = None
-            self.notes.append(f"where satellites and links were cannot be shown: {plain(str(error), 400)}")
+            self.notes.append(
+                "where satellites and links were cannot be shown: "
+                + plain(str(error).replace(f"{path}/", ""), 400)
+            )
         for blocks in (self.samples, self.answers, self.platforms):
             self.notes += [each for each in blocks.missing if each not in self.notes]
+
+    @property
+    def gateways(self) -> list[str]:
+        """As the record's head names them; of a damaged one, none."""
+        found = self.header.get("gateways")
+        is_sound = isinstance(found, list) and all(isinstance(each, str) for each in found)
+        return found if is_sound and isinstance(found, list) else []
 
     @property
     def nodes(self) -> Nodes | None:
@@ -202,7 +212,7 @@ class Record:
         }
 
     def _gateways(self, recent: pa.Table) -> Iterator[dict[str, Any]]:
-        for name in self.header.get("gateways") or ():
+        for name in self.gateways:
             mine = recent.filter(pc.or_(pc.equal(recent["src"], name), pc.equal(recent["dst"], name)))
             answered = mine.filter(mine["ok"])
             row: dict[str, Any] = {
@@ -233,7 +243,7 @@ class Record:
         """The whole record in bins, by row of the header's gateways; that takes seconds where it is large."""
         begin_ns, end_ns = self.span_sim_ns
         width_ns = max(10**9, -(-(end_ns - begin_ns) // _MOST_BINS))
-        gateways = self.header.get("gateways") or []
+        gateways = self.gateways
         found: dict[int, list[Binned]] = {}
         rest: pa.Table | None = None
         for rows in self.samples.each():

@@ -222,7 +222,8 @@ class RecordedSource:
             return record.shown.hello(
                 is_live=False, can_control=False, layers=layers.kinds(record.shown), **common
             )
-        told_of = header.get("scenario") or {}
+        told_of = header.get("scenario")
+        told_of = told_of if isinstance(told_of, dict) else {}
         return pb.Hello(
             scenario=plain(str(told_of.get("name", ""))), title=plain(str(told_of.get("title", ""))), **common
         )
@@ -239,7 +240,7 @@ class RecordedSource:
         return [sentence(each) for each in (*self.record.notes, *how, *doubts, *held)]
 
     def _binned(self) -> list[bytes]:
-        nodes, names = self.record.nodes, self.record.header.get("gateways") or []
+        nodes, names = self.record.nodes, self.record.gateways
         return [
             messages.series(
                 pb.SERIES_KIND_LATENCY,

@@ -197,6 +197,8 @@ def test_of_a_damaged_record_the_rest_is_shown_and_what_is_missing_named(
         ("samples", lambda to: (to / "samples.parquet").write_bytes(b"PAR1"), "samples.parquet", True),
         ("summary", lambda to: (to / "summary.json").write_text("{"), "summary.json", True),
         ("format", _edit("run.json", lambda run: run.update(orbitmesh_run=99)), "format", True),
+        ("gateways", _edit("run.json", lambda run: run.update(gateways=[1, {}])), "held on to", True),
+        ("head", _edit("run.json", lambda run: run.update(content=1, scenario="x")), "cannot be", False),
     ]  # fmt: skip
 
     async def work() -> None:
@@ -205,6 +207,7 @@ def test_of_a_damaged_record_the_rest_is_shown_and_what_is_missing_named(
             async with looking(folder, tmp_path / "page") as page:
                 notes = " / ".join(page.news["hello"].notes)
                 assert note in notes, (name, notes)
+                assert str(folder) not in notes  # a descriptor's path, where a record is served
                 await page.until(lambda: "status" in page.news, "a status")
                 assert ("epoch" in page.news) == has_geometry, name
                 answer = await page.ask(node=pb.AskNode(node=0))
