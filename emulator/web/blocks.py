@@ -107,7 +107,7 @@ class Blocks:
             return self._schema.empty_table()
 
     def _miss(self, path: Path, error: BaseException) -> None:
-        why = plain((str(error).splitlines() or [type(error).__name__])[0])
-        sentence = f"{path.name} cannot be read ({why}): its rows are missing"
+        why = plain((str(error).splitlines() or [type(error).__name__])[0]).removeprefix(f"{path}: ")
+        sentence = f"{path.name} cannot be read ({why}); its rows are missing"  # as the results say it
         if sentence not in self.missing:
             self.missing.append(sentence)

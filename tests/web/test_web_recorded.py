@@ -207,6 +207,7 @@ def test_of_a_damaged_record_the_rest_is_shown_and_what_is_missing_named(
             async with looking(folder, tmp_path / "page") as page:
                 notes = " / ".join(page.news["hello"].notes)
                 assert note in notes, (name, notes)
+                assert notes.count("samples.parquet cannot be read") == (name == "samples")
                 assert str(folder) not in notes  # a descriptor's path, where a record is served
                 await page.until(lambda: "status" in page.news, "a status")
                 assert ("epoch" in page.news) == has_geometry, name
