@@ -98,6 +98,10 @@ def test_it_fits_a_desk_and_a_phone(
     assert (seen.px < [seen.width, seen.height]).all()
     assert (corner >= 0).all()
     assert corner[1] + seen.height / 2 < height
+    press_button(page, "Pause")
+    page.wait_for("orbitmesh.mesh.status.isPaused")
+    press_button(page, "Resume")
+    page.wait_for("!orbitmesh.mesh.status.isPaused")
     page.picture(pictures / f"{size}.png")
     assert page.errors == []
     page.close()
