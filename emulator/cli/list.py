@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ..errors import FailureError
+from ..errors import FailureError, InputError, RunEnded
 from .options import Format, FormatOption
 from .output import print_rows, say
 
@@ -48,6 +48,8 @@ def list_runs(
             with Client.connect(run.run_id, limit_s=LOOK_S) as client:
                 now = client.status()
             where, scenario, why = Path(now["out"]), now.get("scenario"), None
+        except (RunEnded, InputError):
+            continue  # it has ended since it was announced
         except FailureError as error:
             where, scenario, why = Path(), None, str(error)
         elsewhere.append(Listed(run.run_id, scenario, None, "running", why, 0, where))

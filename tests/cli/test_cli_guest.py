@@ -29,7 +29,7 @@ def test_it_has_help_with_an_example(verb: str) -> None:
 def test_it_takes_what_run_takes() -> None:
     """But to stay in the background, or to be called: its kernel ends with it and has no way out."""
     outside, inside = (inspect.signature(verb).parameters for verb in (run.run, guest.run))
-    called = {"listen", "token_file", "tls_cert", "tls_key", "client_ca"}
+    called = {"listen", "token_file", "tls_cert", "tls_key", "client_ca", "metrics", "web"}
     behind = {"keep", "detach", "lifeline"}
     assert set(outside) - behind - called == set(inside) - {"memory", "kernel", "timeout"}
     for name in set(outside) & set(inside):

@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from orbitmesh.emulator.cli.main import app
+from orbitmesh.emulator.control.places import Announced
 from orbitmesh.emulator.record import listing
 
 sys.path.append(str(Path(__file__).parents[1] / "record"))
@@ -105,6 +106,16 @@ def test_one_that_may_not_be_read_hides_no_other(runs: Path, monkeypatch: pytest
     assert found["good"]["ended"] == "completed"
     assert found["killed"]["ended"] == "damaged"
     assert found["killed"]["reason"] == f"{Path('runs/killed')}: Permission denied"
+
+
+def test_a_mesh_that_ends_while_it_is_asked_is_left_out(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = Announced("demo-20261127T194159Z-18a7", os.geteuid(), Path("/run/orbitmesh/0"))
+    monkeypatch.setattr("orbitmesh.emulator.control.places.announced", lambda: [gone])
+    result = called("-o", "json")
+    assert result.exit_code == 0, result.output
+    ids = [row["run_id"] for row in json.loads(result.stdout)]
+    assert len(ids) == 4
+    assert gone.run_id not in ids
 
 
 def test_a_long_reason_ends_with_a_whole_word(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
