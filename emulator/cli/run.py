@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ..errors import InputError
+from ..shown import plain
 from . import kept
 from .ending import interruptible, refuse_losses
 from .options import (
@@ -200,4 +202,10 @@ def run_here(settings: Settings, output: Format) -> None:
             screen.end_progress()
             if mesh is not None and (mesh.out / "run.json").is_file():
                 print_report(mesh.out, output)
+        if output is Format.TABLE:
+            where = plain(shlex.quote(str(mesh.out)), 4096)  # as many as Linux takes
+            screen.say(
+                f"orbitmesh report {where} --html FILE writes this for others, with figures; "
+                f"orbitmesh web {where} shows it again, on the globe"
+            )
         refuse_losses(mesh.summary)

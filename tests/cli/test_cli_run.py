@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -60,6 +61,20 @@ def test_the_summary_alone_is_on_stdout(tmp_path: Path) -> None:
     assert again.stdout.splitlines()[0].startswith("gateway,kind,"), again.stderr
     assert again.stdout.splitlines()[1].startswith("gw-london,")
     assert again.stderr == ""
+
+
+def test_its_last_line_says_how_others_are_shown_it(tmp_path: Path) -> None:
+    done = run(tmp_path, "--out", "a record")
+    assert done.returncode == 0, done.stderr
+    for_others, again = done.stderr.splitlines()[-1].split("; ")
+    assert again == "orbitmesh web 'a record' shows it again, on the globe"
+    words = shlex.split(
+        for_others.removesuffix(" writes this for others, with figures").replace("FILE", "page.html")
+    )
+    subprocess.run(
+        [sys.executable, "-m", "orbitmesh.emulator.cli", *words[1:]], cwd=tmp_path, check=True, timeout=60
+    )
+    assert (tmp_path / "page.html").read_text().startswith("<!DOCTYPE html>")
 
 
 def test_a_folder_that_is_in_use_is_left_alone(tmp_path: Path) -> None:
