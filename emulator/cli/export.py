@@ -61,7 +61,7 @@ def export(
         str | None,
         typer.Argument(
             metavar="[SCENARIO|RUN]",
-            help="A scenario, or a recorded run of a shipped one; without: the running mesh, from now on.",
+            help="A scenario, or a recorded run; without: the running mesh, from now on.",
             show_default=False,
         ),
     ] = None,
@@ -154,23 +154,17 @@ def _scene(
 
 
 def _of_record(run: str) -> Scenario:
-    """A record names its scenario by what it says, and does not hold it."""
     from ..record.results import read_run_file
-    from ..scenario import Scenario, scenario_hash, shipped
+    from ..record.scenario_kept import scenario_of
 
     folder = run_folder(run)
-    told = read_run_file(folder).get("scenario")
-    if not isinstance(told, dict) or not all(isinstance(told.get(key), str) for key in ("name", "sha256")):
-        raise InputError("is damaged: it does not say what scenario was run", path=folder / "run.json")
-    for each in shipped():
-        if each.name == told["name"]:
-            found = Scenario.load(each.name)
-            if scenario_hash(found) == told["sha256"]:
-                return found
-    raise InputError(
-        f"{plain(str(folder))} was run from a scenario {plain(told['name'])} that is not among those "
-        "shipped: name its file in place of the run"
-    )
+    told = read_run_file(folder)
+    try:
+        return scenario_of(folder, told)
+    except InputError as error:
+        raise InputError(
+            f"{plain(str(folder))}: {error}; name the scenario's file in place of the run"
+        ) from None
 
 
 def _write(pieces: Iterator[str], out: Path | None) -> None:

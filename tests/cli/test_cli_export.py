@@ -73,7 +73,7 @@ def test_of_a_running_mesh_from_now_on_with_what_is_failed_in_it(tmp_path: Path)
     assert not any(",sat-0-0,sat-0-1,laser," in row for row in rows)
 
 
-def test_of_a_record_of_a_shipped_scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_a_record_by_the_scenario_that_it_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from orbitmesh.emulator import Emulation, Scenario
 
     monkeypatch.chdir(tmp_path)
@@ -84,7 +84,17 @@ def test_of_a_record_of_a_shipped_scenario(tmp_path: Path, monkeypatch: pytest.M
     run["scenario"]["sha256"] = "00"
     Path("runs/one/run.json").write_text(json.dumps(run))
     said = refused("./runs/one", "--format", "tle")
-    assert "was run from a scenario pocket that is not among those shipped: name its file" in said
+    assert "its scenario is not the one that ran" in said
+    assert "name the scenario's file in place of the run" in said
+
+
+def test_of_a_record_of_a_scenario_of_one_s_own_whose_file_is_gone(tmp_path: Path) -> None:
+    with fake_mesh(tmp_path / "r"):
+        pass
+    satellites = [
+        line for line in export(str(tmp_path / "r"), "--format", "tle").splitlines() if "sat-" in line
+    ]
+    assert len(satellites) == 48
 
 
 @pytest.mark.parametrize(
@@ -92,8 +102,8 @@ def test_of_a_record_of_a_shipped_scenario(tmp_path: Path, monkeypatch: pytest.M
     [
         ('{"orbitmesh_run": 99}', "has format 99, and this version reads 2"),
         ("{", "is damaged: this is not valid JSON"),
-        ('{"orbitmesh_run": 2, "scenario": 7}', "is damaged: it does not say what scenario was run"),
-        ('{"orbitmesh_run": 2, "scenario": {"name": "x", "sha256": 1}}', "is damaged: it does not say what"),
+        ('{"orbitmesh_run": 2, "scenario": 7}', "this record does not hold its scenario"),
+        ('{"orbitmesh_run": 2, "content": {"x": 1}}', "its scenario is damaged: run.json holds what is none"),
     ],
 )
 def test_a_record_that_is_damaged_or_of_another_version_is_told(tmp_path: Path, told: str, said: str) -> None:
