@@ -333,7 +333,7 @@ class Emulation(RunningMesh):
             if self._awake is not None:
                 last_first.callback(self._awake.close)
             last_first.callback(self.feed.drop)
-            for listens in (self._listen, self._metrics_tcp, self._web, self._metrics):
+            for listens in (self._listen, self._metrics_tcp, self._web):
                 if listens is not None:
                     last_first.callback(listens.close)
             for serves in (self._web_process, self._api):
@@ -341,6 +341,8 @@ class Emulation(RunningMesh):
                     last_first.callback(serves.close)
             if self._control is not None:  # its end tells waiting clients that all is written and gone
                 last_first.callback(self._control.close)
+            if self._metrics is not None:  # it reads by the door, and would be started again without
+                last_first.callback(self._metrics.close)
             last_first.callback(self._folder.close)
             last_first.callback(self._folder.give_to_user)
             last_first.callback(self._folder.remove_if_empty)

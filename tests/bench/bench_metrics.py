@@ -76,6 +76,7 @@ def main() -> None:
                 continue
             process = MetricsProcess(mesh.run_id, tcp)
             scrape()
+            assert process.pid is not None  # it has answered
             time.sleep(3)  # its start is not what a run pays all the time
             used = used_s(process.pid)
             row = turn(mesh, seconds, scrape)

@@ -85,13 +85,17 @@ def test_a_port_in_use_is_told_before_anything_is_built(tmp_path: Path) -> None:
     assert not (tmp_path / "r").exists()
 
 
-def test_a_metrics_process_that_is_killed_leaves_the_mesh_and_the_verb_serves_again(tmp_path: Path) -> None:
+def test_a_metrics_process_that_is_killed_leaves_the_mesh_and_is_started_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     tcp = listening("127.0.0.1", 0, "--metrics")
     with fake_mesh(tmp_path / "r", metrics=tcp) as mesh:
         assert mesh._metrics is not None
-        url = str(mesh.listens).removeprefix("metrics: ")
+        first = url = str(mesh.listens).removeprefix("metrics: ")
         until(lambda: f'run="{mesh.run_id}"' in text_of(url), "a status")
-        os.kill(mesh._metrics.pid, signal.SIGKILL)
+        killed = mesh._metrics.pid
+        assert killed is not None
+        os.kill(killed, signal.SIGKILL)
         verb = subprocess.Popen(
             [*CLI, "metrics", "--run", mesh.run_id, "--port", "0"], stderr=subprocess.PIPE, text=True
         )
@@ -102,7 +106,13 @@ def test_a_metrics_process_that_is_killed_leaves_the_mesh_and_the_verb_serves_ag
         mesh.fail("sat-0-0")
         until(lambda: "orbitmesh_interventions 1.0" in text_of(url), "an intervention")
         until(lambda: 'orbitmesh_events_total{event="laser lost"} 0.0' not in text_of(url), "lasers lost")
+        until(lambda: f'run="{mesh.run_id}"' in text_of(first), "the same address again")
+        assert mesh._metrics.pid not in (None, killed)
         assert not mesh.ended
+    # its end with the run is no death
+    assert [r.message for r in caplog.records if "died" in r.message] == [
+        "the process of the metrics died (signal 9 (SIGKILL)); the mesh goes on, and it is started again"
+    ]
     assert verb.wait(30) == 0  # it ends with the run
     verb.stderr.close()
 
