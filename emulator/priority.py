@@ -7,7 +7,7 @@ import os
 import threading
 from pathlib import Path
 
-_NICENESS, _LOOKING_NICENESS = -5, 10
+_NICENESS, _SERVING_NICENESS, _LOOKING_NICENESS = -5, 5, 10
 
 
 def go_before_nodes() -> None:
@@ -22,13 +22,21 @@ def go_before_nodes() -> None:
             os.setpriority(os.PRIO_PROCESS, thread, _NICENESS)
 
 
-def go_after_all() -> None:
-    """This process, which only looks, gets a core when nobody else wants it, or little of one.
+def go_after_mesh() -> None:
+    """This process, which serves people, gets less of a core than what moves the mesh and runs in it."""
+    _give_way(_SERVING_NICENESS)
 
-    Where the kernel groups by session (sched(7), autogroup), niceness counts within one alone; so that of the
-    session is set too, where it is this process's own.
+
+def go_after_all() -> None:
+    """This process, which only looks, gets a core when nobody else wants it, or little of one."""
+    _give_way(_LOOKING_NICENESS)
+
+
+def _give_way(niceness: int) -> None:
+    """Where the kernel groups by session (sched(7), autogroup), niceness counts within one alone; so that of
+    the session is set too, where it is this process's own.
     """
-    os.nice(_LOOKING_NICENESS)
+    os.nice(niceness)
     if os.getsid(0) == os.getpid():
         with contextlib.suppress(OSError):  # a kernel without such groups
-            Path("/proc/self/autogroup").write_text(str(_LOOKING_NICENESS))
+            Path("/proc/self/autogroup").write_text(str(niceness))

@@ -1,4 +1,4 @@
-"""Who only looks goes last: within its session, and as a session where the kernel groups by those."""
+"""Who serves goes after the mesh, who only looks goes last: in its session, and as one."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import pytest
 
 AUTOGROUP = Path("/proc/self/autogroup")
 LOOK = """
-import os
+import os, sys
 from pathlib import Path
-from orbitmesh.emulator.priority import go_after_all
-go_after_all()
+from orbitmesh.emulator import priority
+getattr(priority, sys.argv[1])()
 group = Path("/proc/self/autogroup")
 print(os.nice(0), group.read_text().split()[-1] if group.exists() else "")
 """
 
 
-def looked(*, own_session: bool) -> list[str]:
+def looked(how: str, *, own_session: bool) -> list[str]:
     done = subprocess.run(
-        [sys.executable, "-c", LOOK],
+        [sys.executable, "-c", LOOK, how],
         capture_output=True,
         text=True,
         start_new_session=own_session,
@@ -31,11 +31,12 @@ def looked(*, own_session: bool) -> list[str]:
     return done.stdout.split()
 
 
-def test_a_process_that_only_looks_goes_last() -> None:
-    assert looked(own_session=True)[0] == "10"
+@pytest.mark.parametrize(("how", "niceness"), [("go_after_mesh", "5"), ("go_after_all", "10")])
+def test_a_process_beside_the_mesh_goes_after_it(how: str, niceness: str) -> None:
+    assert looked(how, own_session=True)[0] == niceness
     if not AUTOGROUP.exists():
         pytest.skip("needs a kernel that groups by session (sched_autogroup)")
-    assert looked(own_session=True) == ["10", "10"]
+    assert looked(how, own_session=True) == [niceness, niceness]
     before = AUTOGROUP.read_text()
-    assert looked(own_session=False)[1] == before.split()[-1]  # others share that one
+    assert looked(how, own_session=False)[1] == before.split()[-1]  # others share that one
     assert AUTOGROUP.read_text() == before

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import resource
 import socket
 import sys
 from collections.abc import Awaitable, Callable
 
 from ..control.api import credentials
+from ..priority import go_after_mesh
 from ..processes import keep_capabilities
 from .files import Page
 from .listening import WebSettings
 from .server import Server
 from .source import Source
 
-_NICENESS = 5
 _SWITCH_S = 0.001  # the thread that makes messages holds nobody up for longer
 
 
@@ -27,7 +26,7 @@ def give_way() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     keep_capabilities()
-    os.nice(_NICENESS)
+    go_after_mesh()
 
 
 async def serve(

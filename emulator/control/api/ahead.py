@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from ...errors import InputError, OrbitmeshError
+from ...priority import go_after_all
 from ..client import Client
 from ..messages import encode
 from .settings import ApiSettings
 
-_NICENESS = 10
 _MOST_DURATION_NS = 366 * 86_400 * 10**9
 _MOST_BEGIN_NS = 100 * _MOST_DURATION_NS
 
@@ -23,7 +23,7 @@ _MOST_BEGIN_NS = 100 * _MOST_DURATION_NS
 def answer(settings: ApiSettings, request: dict[str, Any], fd: int) -> None:
     """``a``, ``b``, ``way``, ``begin_sim_ns``, ``duration_ns``; last is ``{"end": true}`` or an error."""
     logging.disable(logging.WARNING)  # what the run has said of its scenario already
-    os.nice(_NICENESS)  # the mesh goes before what is only asked
+    go_after_all()
     with socket.socket(fileno=os.dup(fd)) as caller:
         os.close(fd)
         threading.Thread(target=_end_with, args=(caller,), daemon=True).start()

@@ -26,6 +26,7 @@ from grpc_reflection.v1alpha import reflection
 from orbitmesh.control.v1 import control_pb2 as pb
 
 from ...errors import TooManyAtOnce
+from ...priority import go_after_mesh
 from ...processes import keep_capabilities
 from ..places import API_INNER
 from . import settings
@@ -43,7 +44,6 @@ MOST_QUESTIONS = 8
 
 _IDLE_S = 60.0
 _GRACE_S = 1.0
-_NICENESS = 5
 _SWITCH_S = 0.001  # threads that relay take the lock for a moment, and often
 
 
@@ -139,7 +139,7 @@ def main() -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     keep_capabilities()
-    os.nice(_NICENESS)
+    go_after_mesh()
     asyncio.run(serve(arguments))
     return 0
 
