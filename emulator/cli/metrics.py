@@ -9,7 +9,7 @@ import typer
 
 from ..errors import InputError, RunEnded
 from .calling import connected, is_elsewhere
-from .options import RunOption
+from .options import ClientCaOption, RunOption, TlsCertOption, TlsKeyOption
 from .output import say
 
 if TYPE_CHECKING:
@@ -45,21 +45,13 @@ def metrics(
     run: RunOption = None,
     port: PortOption = USUAL_PORT,
     listen: ListenOption = None,
-    tls_cert: Annotated[
-        Path | None, typer.Option("--tls-cert", metavar="FILE", help="Of --listen: its certificate, PEM.")
-    ] = None,
-    tls_key: Annotated[
-        Path | None,
-        typer.Option("--tls-key", metavar="FILE", help="Of --listen: the certificate's key, PEM."),
-    ] = None,
+    tls_cert: TlsCertOption = None,
+    tls_key: TlsKeyOption = None,
     token_file: Annotated[
         Path | None,
         typer.Option("--token-file", metavar="FILE", help="Of --listen: a word that Prometheus says."),
     ] = None,
-    client_ca: Annotated[
-        Path | None,
-        typer.Option("--client-ca", metavar="FILE", help="Of --listen: who signs callers' certificates."),
-    ] = None,
+    client_ca: ClientCaOption = None,
     grafana: Annotated[
         bool, typer.Option("--grafana", help="Print a board for Grafana, to import there, and end.")
     ] = False,

@@ -52,6 +52,16 @@ RunOption = Annotated[
         "--run", metavar="ID", envvar="ORBITMESH_RUN", help="Which mesh, where several are running."
     ),
 ]
+TlsCertOption = Annotated[
+    Path | None, typer.Option("--tls-cert", metavar="FILE", help="Of --listen: its certificate, PEM.")
+]
+TlsKeyOption = Annotated[
+    Path | None, typer.Option("--tls-key", metavar="FILE", help="Of --listen: the certificate's key, PEM.")
+]
+ClientCaOption = Annotated[
+    Path | None,
+    typer.Option("--client-ca", metavar="FILE", help="Of --listen: who signs callers' certificates."),
+]
 StartOption = Annotated[
     str | None,
     typer.Option("--start", metavar="UTC", help="As 2026-11-01T00:00:00Z. [default: the scenario's]"),

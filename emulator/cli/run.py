@@ -13,12 +13,15 @@ from ..shown import plain
 from . import kept
 from .ending import interruptible, refuse_losses
 from .options import (
+    ClientCaOption,
     ClockName,
     Format,
     FormatOption,
     LinksName,
     PlaneName,
     ScenarioArgument,
+    TlsCertOption,
+    TlsKeyOption,
     duration_ns,
 )
 from .report import print_report
@@ -83,18 +86,8 @@ ListenOption = Annotated[
         "or --client-ca.",
     ),
 ]
-TlsCertOption = Annotated[
-    Path | None, typer.Option("--tls-cert", metavar="FILE", help="Of --listen: its certificate, PEM.")
-]
-TlsKeyOption = Annotated[
-    Path | None, typer.Option("--tls-key", metavar="FILE", help="Of --listen: the certificate's key, PEM.")
-]
 TokenFileOption = Annotated[
     Path | None, typer.Option("--token-file", metavar="FILE", help="Of --listen: a word that callers say.")
-]
-ClientCaOption = Annotated[
-    Path | None,
-    typer.Option("--client-ca", metavar="FILE", help="Of --listen: who signs callers' certificates."),
 ]
 WebOption = Annotated[
     int | None,

@@ -9,7 +9,7 @@ import typer
 
 from ..errors import FailureError, InputError
 from .ending import interruptible, run_interruptibly
-from .options import run_folder
+from .options import TlsCertOption, TlsKeyOption, run_folder
 from .output import say
 
 if TYPE_CHECKING:
@@ -52,13 +52,8 @@ def web(
             help="In place of --port, for browsers elsewhere; with --tls-cert and --tls-key.",
         ),
     ] = None,
-    tls_cert: Annotated[
-        Path | None, typer.Option("--tls-cert", metavar="FILE", help="Of --listen: its certificate, PEM.")
-    ] = None,
-    tls_key: Annotated[
-        Path | None,
-        typer.Option("--tls-key", metavar="FILE", help="Of --listen: the certificate's key, PEM."),
-    ] = None,
+    tls_cert: TlsCertOption = None,
+    tls_key: TlsKeyOption = None,
     token_file: Annotated[
         Path | None,
         typer.Option(
