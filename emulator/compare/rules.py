@@ -55,6 +55,12 @@ def _text_or_whole(value: object) -> object:
     raise ValueError(f"{shown(value)} cannot stand here: {how}")
 
 
+def _quantile(value: object) -> object:
+    if value is None or isinstance(value, str):
+        return value
+    raise ValueError(f'{shown(value)} cannot stand here: write a quantile in quotes, as in "p99" or "p99.9"')
+
+
 Globs = Annotated[tuple[StrictStr, ...], BeforeValidator(_one_or_more)]
 Bound = Annotated[str | int, BeforeValidator(_text_or_whole)]
 
@@ -67,7 +73,7 @@ class Rule(Section):
         "samples", "late-ticks", "dead-nodes", "path-changes",
         "trusted", "completed", "target",
     ]  # fmt: skip
-    quantile: StrictStr | None = None
+    quantile: Annotated[str | None, BeforeValidator(_quantile)] = None
     at_most: Bound | None = Field(None, alias="at-most")
     at_least: Bound | None = Field(None, alias="at-least")
     gateway: Globs = ()

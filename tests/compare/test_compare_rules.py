@@ -33,7 +33,7 @@ def test_a_rule_holds_what_it_says() -> None:
         (RULE.replace('"udp"', '"upd"'), 3, "rules[0].of", "write one of 'udp', 'grpc'"),
         (RULE.replace('"p99"', '"p100"'), 4, "rules[0].quantile", "is no quantile"),
         (RULE.replace('"p99"', '"p0"'), 4, "rules[0].quantile", "is no quantile"),
-        (RULE.replace('"p99"', "0.99"), 4, "rules[0].quantile", "write a text in quotes"),
+        (RULE.replace('"p99"', "0.99"), 4, "rules[0].quantile", 'write a quantile in quotes, as in "p99"'),
         (RULE.replace('quantile = "p99"\n', ""), 1, "rules[0].quantile", "add one, as in quantile"),
         (RULE.replace('"120 ms"', '"120 km"'), 5, "rules[0].at-most", "has the unit 'km': write"),
         (RULE.replace('"120 ms"', '"120"'), 5, "rules[0].at-most", "has no unit"),
