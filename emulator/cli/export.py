@@ -139,7 +139,11 @@ def _scene(
         if run not in (None, os.environ.get("ORBITMESH_RUN")):  # that one is for verbs without a scenario
             raise InputError("name a scenario, or a running mesh, not both", key="--run")
         is_record = any(Path(place, what, "run.json").is_file() for place in ("", "runs"))
-        scenario = _of_record(what) if is_record else Scenario.load(what)
+        if is_record:
+            scenario, lasted_ns = _of_record(what)
+            duration_ns = duration_ns or lasted_ns
+        else:
+            scenario = Scenario.load(what)
     asked = window_of(scenario, start_utc, duration_ns, None, 1)
     usual_ns = max(_STEP_NS, -(-asked.duration_ns // _MOST_STEPS))
     geometry = Geometry(scenario, Window(asked.start_sim_ns, asked.duration_ns, "plan"))
@@ -153,18 +157,22 @@ def _scene(
     )  # fmt: skip
 
 
-def _of_record(run: str) -> Scenario:
+def _of_record(run: str) -> tuple[Scenario, int | None]:
+    """What was run, and for how long it was to."""
     from ..record.results import read_run_file
     from ..record.scenario_kept import scenario_of
 
     folder = run_folder(run)
     told = read_run_file(folder)
     try:
-        return scenario_of(folder, told)
+        scenario = scenario_of(folder, told)
     except InputError as error:
         raise InputError(
             f"{plain(str(folder))}: {error}; name the scenario's file in place of the run"
         ) from None
+    asked_ns = told.get("duration_ns")
+    is_told = isinstance(asked_ns, int) and not isinstance(asked_ns, bool) and asked_ns > 0
+    return scenario, asked_ns if is_told else None
 
 
 def _write(pieces: Iterator[str], out: Path | None) -> None:

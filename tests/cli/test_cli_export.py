@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -95,6 +97,53 @@ def test_of_a_record_of_a_scenario_of_one_s_own_whose_file_is_gone(tmp_path: Pat
         line for line in export(str(tmp_path / "r"), "--format", "tle").splitlines() if "sat-" in line
     ]
     assert len(satellites) == 48
+
+
+def test_of_a_record_of_any_scenario_where_its_satellites_were(tmp_path: Path) -> None:
+    """Positions of the run itself, also of elements whose file is gone since; over the run's own window."""
+    from orbitmesh.emulator import Emulation
+    from orbitmesh.emulator.scenario import loads
+
+    base = tmp_path / "mine"
+    base.mkdir()
+    (base / "sats.tle").write_text(TLE)
+    out = tmp_path / "record"
+    with Emulation(
+        loads(OF_TLE, base=base), links="fake", clock="stepped", duration_ns=60 * 10**9, out=out
+    ) as mesh:
+        before_km = mesh.epoch.positions_itrs_km[0].copy()
+        mesh.step(60)
+        after_km = mesh.epoch.positions_itrs_km[0].copy()
+    shutil.rmtree(base)
+    packets = json.loads(export(str(out), "--format", "czml"))
+    assert packets[0]["clock"]["interval"].startswith("2026-11-01T00:00:00")
+    assert "/2026-11-01T00:01:00" in packets[0]["clock"]["interval"]  # the scenario's own is ten seconds
+    moved = np.array(packets[1 + [p["id"] for p in packets[1:]].index("sat-0-0")]["position"]["cartesian"])
+    t_s, metres = moved.reshape(-1, 4)[:, 0], moved.reshape(-1, 4)[:, 1:]
+    for at_s, km in ((0.0, before_km), (60.0, after_km)):
+        assert np.abs(metres[t_s == at_s][0] - 1000 * km).max() < 0.01  # as the file rounds
+    (out / "elements-0.tle").unlink()
+    assert "orbital elements that it was made from are missing" in refused(str(out), "--format", "tle")
+
+
+TLE = """\
+1 25544U 98067A   26304.69339541  .00001764  00000-0  38792-4 0  9996
+2 25544  51.6439 211.2001 0007417  17.6667  85.6398 15.50103472202482
+"""
+OF_TLE = """
+name = "of-tle"
+[[constellation.shells]]
+tle = "sats.tle"
+[ground]
+min-elevation = "10 deg"
+[[ground.stations]]
+name = "here"
+latitude = "10 deg"
+longitude = "10 deg"
+[run]
+start = "2026-11-01T00:00:00Z"
+duration = "10 s"
+"""
 
 
 @pytest.mark.parametrize(
