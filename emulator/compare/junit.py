@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
-from ..shown import plain
+from ..shown import counted, plain
 from .sla import Result, Verdict
 from .sla_words import bound_text, value_text
 
@@ -35,7 +35,7 @@ def junit(run: str, notes: Sequence[str], results: Sequence[Result]) -> str:
         case = ET.SubElement(
             suite, "testcase", {"classname": f"sla.{each.rule.of}", "name": _text(name), "time": "0"}
         )
-        said = _text(f"{value_text(each)}; {bound_text(each)}; {each.samples:,} samples")
+        said = _text(f"{value_text(each)}; {bound_text(each)}; {counted(each.samples, 'sample')}")
         why = _text(each.why)
         if each.verdict is Verdict.NOT_KNOWN and each.passes:
             ET.SubElement(case, "skipped", {"message": f"not known: {why}"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -142,4 +143,5 @@ def test_junit_is_what_its_readers_take(folder: Path) -> None:
     assert not cases[2].result
     assert cases[3].result[0].type == "not known"
     assert isinstance(cases[4].result[0], junitparser.Skipped)
+    assert "1 sample</" in junit("run", [], [replace(results[2], samples=1)])
     assert {len(cells(each)) for each in results} == {8}
