@@ -133,7 +133,10 @@ def _recorded(path: Path) -> tuple[str, Opened]:
     from ..safe_files import Folder
     from ..web.recorded import RecordedSource
 
-    folder = Folder.reach(path)
+    try:
+        folder = Folder.reach(path)
+    except OSError as error:
+        raise InputError(f"cannot be opened: {error.strerror}", path=path) from None
 
     async def opened() -> Source:
         return await RecordedSource.open(folder.anchored)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,8 @@ _REPEATED = ["kind", "src", "dst", "error", "task"]
 
 # Columns without which a row says nothing, in whichever table they are.
 _NEVER_NULL = ("kind", "src", "ok", "sent_mono_ns", "done_mono_ns", "sent", "answered")
+
+_UNREADABLE = " cannot be read ("
 
 # What the bytes of a file that is no table, or a damaged one, may end in.
 _DAMAGED = (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError)
@@ -159,7 +161,19 @@ def read_all(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
 
 def sentence(unreadable: tuple[Path, str]) -> str:
     path, why = unreadable
-    return f"{path} cannot be read ({why}); its rows are missing"
+    return f"{path}{_UNREADABLE}{why}); its rows are missing"
+
+
+def not_yet_said(told: Iterable[str], before: Sequence[str]) -> list[str]:
+    """Sentences of files that cannot be read, without those of files of which that is said already."""
+    found: list[str] = []
+    for each in told:
+        file, cannot, _ = each.partition(_UNREADABLE)
+        if each not in before and not (
+            cannot and any(one.startswith(file + cannot) for one in (*before, *found))
+        ):
+            found.append(each)
+    return found
 
 
 def is_run(value: Any) -> bool:

@@ -6,18 +6,21 @@ So a record says where everything was, wherever it is taken, long after the scen
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from ..errors import InputError
-from ..reading import ELEMENTS, read_bytes
+from ..errors import ElementsError, InputError
+from ..reading import ELEMENTS, open_regular, read_bytes
 from ..safe_files import Folder
 from ..scenario import Scenario, scenario_hash
 from ..shown import plain
+from .files import RUN
 from .writer import write_whole
 
+_KEPT_ELEMENTS = replace(ELEMENTS, is_ours=True)
 _KINDS = ("tle", "omm")
 _NAME = re.compile(r"elements-\d{1,4}\.(tle|omm)", re.ASCII)
 
@@ -41,14 +44,18 @@ def scenario_of(path: Path, run: dict[str, Any]) -> Scenario:
 
     ``run``: what run.json holds.  Nothing outside of the folder is read.
     """
-    content, told = run.get("content"), run.get("scenario")
-    if not isinstance(content, dict) or not content:
+    if not run:
+        raise InputError(f"{RUN}, which holds the scenario, cannot be read")
+    if "content" not in run:
         raise InputError("this record does not hold its scenario: it is of an older version of orbitmesh")
+    content, told = run["content"], run.get("scenario")
     try:
         shells = [*content["constellation"]["shells"]]
         for row, shell in enumerate(shells):
             own = {kind: f"elements-{row}.{kind}" for kind in _KINDS if shell.get(kind) is not None}
             shells[row] = shell | own
+            for name in own.values():
+                open_regular(path / name, _KEPT_ELEMENTS).close()  # a link of another user's is not followed
         content = content | {"constellation": content["constellation"] | {"shells": shells}}
         scenario = Scenario.model_validate(content)
     except ValidationError as error:
@@ -57,14 +64,18 @@ def scenario_of(path: Path, run: dict[str, Any]) -> Scenario:
         said = plain(f"{where}: {first['msg']}")
         raise InputError(f"its scenario is not one that this version reads: {said}") from None
     except (KeyError, TypeError, AttributeError):
-        raise InputError("its scenario is damaged: run.json holds what is none") from None
-    scenario._base = path.resolve()
+        raise InputError(f"its scenario is damaged: {RUN} holds what is none") from None
+    except (ElementsError, OSError) as error:
+        raise _missing(error) from None
+    scenario._base = path.absolute()  # anchored where path is, so that the folder may be moved
     try:
         found = scenario_hash(scenario)
     except (InputError, OSError) as error:
-        raise InputError(
-            f"the orbital elements that it was made from are missing: {plain(str(error))}"
-        ) from None
+        raise _missing(error) from None
     if not isinstance(told, dict) or found != told.get("sha256"):
-        raise InputError("its scenario is not the one that ran: the hash in run.json is another")
+        raise InputError(f"its scenario is not the one that ran: the hash in {RUN} is another")
     return scenario
+
+
+def _missing(error: Exception) -> InputError:
+    return InputError(f"the orbital elements that it was made from are missing: {plain(str(error))}")

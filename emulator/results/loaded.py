@@ -114,7 +114,7 @@ def load(run: Path | str) -> Results:
     machine = header.get("machine")
     version = machine.get("orbitmesh") if isinstance(machine, dict) else None
     told = (sentence for name in tables() for sentence in lacking(path, name))
-    missing += [sentence for sentence in told if sentence not in missing]
+    missing += files.not_yet_said(told, missing)
     return Results(
         path,
         plain(header["run_id"]) if isinstance(header.get("run_id"), str) else "",

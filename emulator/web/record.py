@@ -83,7 +83,7 @@ class Record:
                 + plain(str(error).replace(f"{path}/", ""), 400)
             )
         for blocks in (self.samples, self.answers, self.platforms):
-            self.notes += [each for each in blocks.missing if each not in self.notes]
+            self.notes += files.not_yet_said(blocks.missing, self.notes)
 
     @property
     def gateways(self) -> list[str]:

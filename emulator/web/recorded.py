@@ -36,6 +36,8 @@ _MOST_EVENTS = 1_900  # a page keeps 2,000
 _ASKS = ("seek", "play", "show", "watch", "node", "link", "contacts")
 _FRAME_S = 0.5  # between two instants of one that goes on fast
 MOST_RATIO = 3_600.0
+# of one that was killed, or is under way, the record's own notes say so
+_ENDED = {"interrupted": "was interrupted", "failed": "failed"}
 
 
 class _Player:
@@ -231,7 +233,10 @@ class RecordedSource:
     def _notes(self, summary: dict[str, Any]) -> list[str]:
         doubts = [str(each) for each in summary.get("doubts") or () if isinstance(each, str)]
         ended = summary.get("ended")
-        how = [] if ended in (None, "completed") else [f"this run has {ended}: {summary.get('reason', '')}"]
+        how = []
+        if ended in _ENDED:
+            reason = summary.get("reason")
+            how = [f"this run {_ENDED[ended]}" + (f": {reason}" if reason else "")]
         held = (
             ["which satellites gateways held on to is computed anew: near a handover it may differ"]
             if self.has_geometry

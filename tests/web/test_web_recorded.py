@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable
@@ -195,9 +196,13 @@ def test_of_a_damaged_record_the_rest_is_shown_and_what_is_missing_named(
         ("strange", _edit("run.json", lambda run: run.update(content={"x": 1})), "damaged", False),
         ("newer", _edit("run.json", lambda run: run["content"].update(warp="9")), "not one that this", False),
         ("samples", lambda to: (to / "samples.parquet").write_bytes(b"PAR1"), "samples.parquet", True),
+        ("pairs", lambda to: (to / "pairs.parquet").write_bytes(b"PAR1"), "sent by pair is missing", True),
+        ("ended", _edit("summary.json", lambda of: of.update(ended="interrupted")), "was interrupted", True),
         ("summary", lambda to: (to / "summary.json").write_text("{"), "summary.json", True),
         ("format", _edit("run.json", lambda run: run.update(orbitmesh_run=99)), "format", True),
         ("gateways", _edit("run.json", lambda run: run.update(gateways=[1, {}])), "held on to", True),
+        ("empty", lambda to: (to / "run.json").write_text(""), "holds the scenario, cannot be read", False),
+        ("content", _edit("run.json", lambda run: run.update(content={})), "scenario is damaged", False),
         ("head", _edit("run.json", lambda run: run.update(content=1, scenario="x")), "cannot be", False),
     ]  # fmt: skip
 
@@ -207,7 +212,10 @@ def test_of_a_damaged_record_the_rest_is_shown_and_what_is_missing_named(
             async with looking(folder, tmp_path / "page") as page:
                 notes = " / ".join(page.news["hello"].notes)
                 assert note in notes, (name, notes)
+                assert ("older version" in notes) == (name == "old")
                 assert notes.count("samples.parquet cannot be read") == (name == "samples")
+                assert notes.count("pairs.parquet cannot be read") == (name == "pairs")
+                assert "this run has" not in notes
                 assert str(folder) not in notes  # a descriptor's path, where a record is served
                 await page.until(lambda: "status" in page.news, "a status")
                 assert ("epoch" in page.news) == has_geometry, name
@@ -240,6 +248,19 @@ def test_elements_are_kept_beside_the_record_and_nothing_else_is_read(tmp_path: 
     (record / "elements-0.tle").unlink()
     with pytest.raises(InputError, match="elements that it was made from are missing"):
         scenario_of(record, header)
+    (tmp_path / "elsewhere").write_text(TLE)
+    (record / "elements-0.tle").symlink_to(tmp_path / "elsewhere")
+    assert scenario_of(record, header)  # one's own link
+    if os.geteuid() == 0:
+        os.lchown(record / "elements-0.tle", 65534, 65534)
+        with pytest.raises(InputError, match="is a link that user 65534 made"):
+            scenario_of(record, header)
+        (record / "elements-0.tle").unlink()
+        (record / "elements-0.tle").write_text(TLE)
+    with Folder.open(record) as folder:  # moved while it is shown
+        shown = scenario_of(folder.anchored, header)
+        record.rename(tmp_path / "moved")
+        assert scenario_hash(shown) == header["scenario"]["sha256"]
 
 
 _OF_TLE = """
