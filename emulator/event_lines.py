@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .shown import sentence
+from .shown import rate_text, sentence
 
 if TYPE_CHECKING:
     from .epoch import Nodes
@@ -48,13 +48,6 @@ def does(intervention: Mapping[str, Any]) -> str:
     if delay_ns := intervention.get("extra_delay_ns"):
         parts.append(f"{delay_ns / 1e6:g} ms more")
     return ", ".join(parts) or "fails"
-
-
-def rate_text(bps: float) -> str:
-    for size, unit in ((1e12, "Tbit/s"), (1e9, "Gbit/s"), (1e6, "Mbit/s"), (1e3, "kbit/s")):
-        if bps >= size:
-            return f"{bps / size:.4g} {unit}"
-    return f"{bps:g} bit/s"
 
 
 def _name(each: Any) -> str:

@@ -40,6 +40,14 @@ def figure(value: float, digits: int = 3) -> str:
     return f"{Decimal(f'{value:.{digits}g}'):,f}"
 
 
+def rate_text(rate_bps: float, digits: int = 4) -> str:
+    """In the unit that suits it: ``2.5 Gbit/s``."""
+    for unit, factor in (("Tbit/s", 1e12), ("Gbit/s", 1e9), ("Mbit/s", 1e6), ("kbit/s", 1e3)):
+        if rate_bps >= factor:
+            return f"{rate_bps / factor:.{digits}g} {unit}"
+    return f"{rate_bps:.{digits}g} bit/s"
+
+
 def counted(n: int, noun: str) -> str:
     """``1 gateway``, ``1,584 satellites``."""
     if n == 1:

@@ -28,7 +28,6 @@ from .families import Collector
 from .seen import Seen
 
 PATH = "/metrics"
-USUAL_PORT = 9464
 _MOST_CALLERS = 16
 _PATIENCE_S = 30.0  # with one who says nothing
 _MOST_S = 60.0  # for one answer, with the wait before it: also with one who says a letter now and then

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..shown import counted, plain
+from ..shown import counted, plain, rate_text
 from .customer_table import customers_said
 from .platforms import in_words
 from .results import RunResults
@@ -239,9 +239,4 @@ def _range(low_bps: int, high_bps: int) -> str:
 
 
 def _rate(rate_bps: int) -> str:
-    if rate_bps == 0:
-        return "unlimited"
-    for unit, factor in (("Tbit/s", 1e12), ("Gbit/s", 1e9), ("Mbit/s", 1e6), ("kbit/s", 1e3)):
-        if rate_bps >= factor:
-            return f"{rate_bps / factor:.4g} {unit}"
-    return f"{rate_bps} bit/s"
+    return "unlimited" if rate_bps == 0 else rate_text(rate_bps)

@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..shown import plain
+from ..shown import plain, rate_text
 from .verdict import percent
 
 _ROWS = (
@@ -67,13 +67,13 @@ def _sentences(t: dict[str, Any]) -> list[RenderableType]:
         return [Text(f"No step of training ended: {why}.", style="bold yellow")]
     text = (
         f"A step takes {t['step_ns']['p50'] / 1e9:.3g} s, and {percent(t['communicating_ratio'])} of it "
-        f"waits for the all-reduce. nccl's bus bandwidth is {_rate(t['bus_bps'])}, its algorithm bandwidth "
-        f"{_rate(t['algorithm_bps'])} (both as physical, without the rate scale)."
+        f"waits for the all-reduce. nccl's bus bandwidth is {rate_text(t['bus_bps'], 3)}, its algorithm "
+        f"bandwidth {rate_text(t['algorithm_bps'], 3)} (both as physical, without the rate scale)."
     )
     if t["bound_ns"] is not None:
         text += (
             f" Light and the lasers' rates alone would allow {percent(t['communicating_bound_ratio'])} and "
-            f"{_rate(t['bus_bound_bps'])}: {t['tokens_bound_per_s']:,.0f} tokens/s in place of "
+            f"{rate_text(t['bus_bound_bps'], 3)}: {t['tokens_bound_per_s']:,.0f} tokens/s in place of "
             f"{t['tokens_per_s']:,.0f}; the rest is this host's."
         )
     said: list[RenderableType] = [Text(text)]
@@ -105,10 +105,3 @@ def _bytes(n: float) -> str:
         if n >= factor:
             return f"{n / factor:.3g} {unit}"
     return f"{n} B"
-
-
-def _rate(bps: float) -> str:
-    for unit, factor in (("Tbit/s", 1e12), ("Gbit/s", 1e9), ("Mbit/s", 1e6), ("kbit/s", 1e3)):
-        if bps >= factor:
-            return f"{bps / factor:.3g} {unit}"
-    return f"{bps:.3g} bit/s"

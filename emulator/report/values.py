@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from ..record.verdict import percent
-from ..shown import figure, plain
+from ..shown import figure, plain, rate_text
 from .document import Cell, Value
 
 NOTHING = "–"
@@ -50,12 +50,7 @@ def share(ratio: Any) -> Cell:
 def rate(rate_bps: Any) -> Cell:
     if not is_number(rate_bps):
         return NOTHING
-    if rate_bps == 0:
-        return Value(rate_bps, "bit/s", "unlimited")
-    for unit, factor in (("Tbit/s", 1e12), ("Gbit/s", 1e9), ("Mbit/s", 1e6), ("kbit/s", 1e3)):
-        if rate_bps >= factor:
-            return Value(rate_bps, "bit/s", f"{rate_bps / factor:.4g} {unit}")
-    return Value(rate_bps, "bit/s", f"{figure(rate_bps)} bit/s")
+    return Value(rate_bps, "bit/s", "unlimited" if rate_bps == 0 else rate_text(rate_bps))
 
 
 def quantity(value: Any, unit: str, digits: int = 3) -> Cell:

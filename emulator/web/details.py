@@ -14,8 +14,8 @@ from orbitmesh.web.v1 import web_pb2 as pb
 from ..constants import SPEED_OF_LIGHT_KM_PER_S
 from ..epoch import NS_PER_S, Epoch, LinkKind
 from ..errors import InputError
-from ..event_lines import rate_text
 from ..platform.advance import CAUSES
+from ..shown import rate_text
 from .mesh import Shown
 
 _WGS84 = 1  # as ERFA numbers ellipsoids
