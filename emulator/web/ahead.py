@@ -11,7 +11,7 @@ import numpy as np
 
 from orbitmesh.web.v1 import web_pb2 as pb
 
-from ..contact_plan import rtt_ns, sight, ways
+from ..contact_plan import intervals, rtt_ns
 from ..epoch import Int64
 from ..errors import InputError, TooManyAtOnce
 from ..geometry import Geometry
@@ -56,13 +56,10 @@ class Ahead:
 
     def _found(self, geometry: Geometry, a: int, b: int | None, from_ns: int) -> Iterator[pb.Contact]:
         n = geometry.nodes.n_satellites
-        if b is not None and min(a, b) >= n:
-            yield from self._ways(geometry, a, b, from_ns)
-        elif b is not None:
-            for begin_ns, end_ns in sight(geometry, a, b, from_ns, from_ns + _MOST_NS).of(0)[:_MOST]:
-                yield _contact(geometry, a, b, begin_ns, end_ns)
-        else:
+        if b is None:
             yield from self._all_of(geometry, a, from_ns)
+        else:
+            yield from self._of_pair(geometry, a, b, from_ns, way=min(a, b) >= n)
 
     def _all_of(self, geometry: Geometry, node: int, from_ns: int) -> Iterator[pb.Contact]:
         """Of a gateway with all satellites, or the other way round."""
@@ -82,17 +79,20 @@ class Ahead:
             ends = int(rows[pair]) + n, int(of[pair])
             yield _contact(geometry, *ends, int(found.begin_sim_ns[k]), int(found.end_sim_ns[k]))
 
-    def _ways(self, geometry: Geometry, a: int, b: int, from_ns: int) -> Iterator[pb.Contact]:
-        began_s, step_ns = time.monotonic(), self._shown.scenario.run.step_ns
-        for each in islice(ways(geometry, a, b, from_ns, from_ns + _WAYS_NS, max(step_ns, 10**9)), _MOST):
+    def _of_pair(
+        self, geometry: Geometry, a: int, b: int, from_ns: int, *, way: bool
+    ) -> Iterator[pb.Contact]:
+        began_s, step_ns = time.monotonic(), max(self._shown.scenario.run.step_ns, 10**9)
+        until_ns = from_ns + (_WAYS_NS if way else _MOST_NS)
+        for each in islice(intervals(geometry, a, b, from_ns, until_ns, step_ns, way=way), _MOST):
             if each.path is not None:
                 yield pb.Contact(
                     begin_sim_ns=each.begin_sim_ns,
                     end_sim_ns=each.end_sim_ns,
                     a_node=a,
                     b_node=b,
-                    begin_rtt_ns=None if each.begin_delay_ns is None else 2 * each.begin_delay_ns,
-                    end_rtt_ns=None if each.end_delay_ns is None else 2 * each.end_delay_ns,
+                    begin_rtt_ns=each.begin_rtt_ns,
+                    end_rtt_ns=each.end_rtt_ns,
                 )
             if time.monotonic() - began_s > _WAYS_S:
                 return
