@@ -5,7 +5,6 @@ Opened at once; tables are read where they are looked at.  Nothing here is of as
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,9 +20,9 @@ from ..errors import InputError, OrbitmeshError
 from ..geometry import Geometry
 from ..interventions import Change, Intervention, Interventions, resolve
 from ..links.coverage import Window
-from ..reading import RECORD, read_text
-from ..record import files
+from ..record import files, shape
 from ..record.answers import ANSWERS
+from ..record.parts import Parts
 from ..record.platforms import PLATFORMS
 from ..record.samples import SAMPLES
 from ..record.scenario_kept import scenario_of
@@ -71,7 +70,8 @@ class Record:
         self.samples = Blocks(path, files.SAMPLES, _SAMPLES)
         self.answers = Blocks(path, files.ANSWERS, _ANSWERS)
         self.platforms = Blocks(path, files.PLATFORMS, _PLATFORMS)
-        self.events = [*self._read_events()]
+        # what is wrong with them, the results have said
+        self.events = Parts(path).lines(files.EVENTS, shape.EVENT, "", is_whole=False)
         try:
             scenario = scenario_of(path, self.header)
             self.shown = Shown.of(scenario)
@@ -154,20 +154,6 @@ class Record:
         return self._geometry
 
     # ---- events
-
-    def _read_events(self) -> Iterator[dict[str, Any]]:
-        """Lines of events.jsonl that can be read."""
-        try:
-            text = read_text(self.path / files.EVENTS, RECORD)
-        except (OSError, InputError):
-            return  # said by the results already
-        for line in text.splitlines():
-            try:
-                value = json.loads(line)
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(value, dict) and isinstance(value.get("event"), str):
-                yield value
 
     def _interventions(self, shown: Shown) -> Interventions:
         """As they came into force and ended."""
