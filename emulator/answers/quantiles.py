@@ -8,7 +8,9 @@ Geyer, Practical Markov Chain Monte Carlo, 1992), which is what the variance of 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
@@ -73,12 +75,15 @@ def share_interval(hits: np.ndarray, *, confidence: float = CONFIDENCE) -> tuple
     if len(hits) == 0:
         raise ValueError("a share of nothing")
     p, m = float(hits.mean()), max(len(hits) / autocorrelation_time(hits), 1.0)
-    from scipy.special import ndtri
+    return p, *wilson(p, m, confidence)
 
-    z = float(ndtri(1 - (1 - confidence) / 2))
+
+def wilson(p: float, draws: float, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Wilson's interval of a share, of so many independent draws."""
+    z, m = NormalDist().inv_cdf(1 - (1 - confidence) / 2), draws
     middle = (p + z * z / (2 * m)) / (1 + z * z / m)
-    half = z / (1 + z * z / m) * np.sqrt(p * (1 - p) / m + z * z / (4 * m * m))
-    return p, max(middle - half, 0.0), min(middle + half, 1.0)
+    half = z / (1 + z * z / m) * math.sqrt(p * (1 - p) / m + z * z / (4 * m * m))
+    return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
 def autocorrelation_time(hits: np.ndarray) -> float:

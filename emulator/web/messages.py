@@ -9,6 +9,8 @@ import numpy as np
 
 from orbitmesh.web.v1 import web_pb2 as pb
 
+from ..answers.judge import met
+from ..answers.quantiles import wilson
 from ..epoch import NS_PER_S, Epoch, Float64, Int64, LinkKind, Links, Nodes
 from ..event_lines import does, event_line, nodes_of
 from ..orbit.frames import gmst82_rad
@@ -158,9 +160,17 @@ def _classes(totals: Mapping[str, Any]) -> Iterator[Any]:
             answered=in_time + outcomes[MISSED],
             refused=outcomes[REFUSED],
             in_time=in_time,
-            verdict="" if share is None or not asked else "met" if in_time >= share * asked else "missed",
+            verdict=verdict(in_time, asked, share),
             **_known(quantiles, tuple(quantiles)),
         )
+
+
+def verdict(in_time: int, asked: int, share: float | None) -> str:
+    """As a run's own, but as if requests that come together did not wait together: it may be known sooner."""
+    if share is None or not asked:
+        return ""
+    is_met = met(*wilson(in_time / asked, asked), share)
+    return "not known" if is_met is None else "met" if is_met else "missed"
 
 
 def quantile_ns(counts: Sequence[int], edges_ns: Sequence[int], share: float) -> float | None:

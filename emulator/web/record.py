@@ -15,6 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from orbitmesh.wire.answers import CUT_OFF
+
 from ..epoch import Epoch, Float64, Nodes
 from ..errors import InputError, OrbitmeshError
 from ..geometry import Geometry
@@ -31,6 +33,7 @@ from ..series import Before
 from ..shown import plain
 from .blocks import Blocks
 from .mesh import Shown
+from .messages import verdict
 from .sample_bins import COLUMNS, Binned, binned, joined
 
 _RECENT_NS = 10_000_000_000
@@ -44,7 +47,16 @@ _SAMPLES = pa.schema([SAMPLES.field(name) for name in _NEEDED])
 _ANSWERS = pa.schema(
     [
         ANSWERS.field(n)
-        for n in ("sim_ns", "customer_class", "ok", "refused", "output_tokens", "ttft_ns", "answer_ns")
+        for n in (
+            "sim_ns",
+            "customer_class",
+            "ok",
+            "refused",
+            "error",
+            "output_tokens",
+            "ttft_ns",
+            "answer_ns",
+        )
     ]
 )
 _PLATFORMS = pa.schema([PLATFORMS.field(n) for n in PLATFORMS.names if n not in ("sim_utc", "cause")])
@@ -265,6 +277,7 @@ def _intervention(of: dict[str, Any], shown: Shown, stations: Any, shells: Any) 
 
 def _class(until: pa.Table, about: dict[str, Any]) -> dict[str, Any]:
     mine = until.filter(pc.equal(until["customer_class"], str(about.get("name"))))
+    mine = mine.filter(pc.not_equal(mine["error"].fill_null(""), CUT_OFF))  # judged nowhere
     answered, target = mine.filter(mine["ok"]), about.get("target") or {}
     in_time = np.ones(len(answered), np.bool_)
     ttft_ns, answer_ns = (answered[c].cast(pa.float64()).to_numpy() for c in ("ttft_ns", "answer_ns"))
@@ -277,9 +290,7 @@ def _class(until: pa.Table, about: dict[str, Any]) -> dict[str, Any]:
         if isinstance(bound_ns := target.get(key), int | float):
             in_time &= took <= bound_ns
     n, share = len(mine), target.get("share")
-    verdict = ""
-    if n and isinstance(share, int | float):
-        verdict = "met" if in_time.sum() >= share * n else "missed"
+    known = share if isinstance(share, int | float) else None
     (p50, p99), (answer_p99,) = (
         _quantiles(answered["ttft_ns"], 0.5, 0.99),
         _quantiles(answered["answer_ns"], 0.99),
@@ -293,7 +304,7 @@ def _class(until: pa.Table, about: dict[str, Any]) -> dict[str, Any]:
         "ttft_p50_ns": p50,
         "ttft_p99_ns": p99,
         "answer_p99_ns": answer_p99,
-        "verdict": verdict,
+        "verdict": verdict(int(in_time.sum()), n, known),
     }
 
 

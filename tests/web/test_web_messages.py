@@ -112,9 +112,13 @@ def test_quantiles_come_from_bins(counts: list[int], share: float, ms: float | N
     assert found == (None if ms is None else pytest.approx(ms * 1e6))
 
 
-def test_classes_are_told_from_the_counters_of_a_digest() -> None:
+@pytest.mark.parametrize(
+    ("asked_for", "verdict"), [(0.8, "met"), (0.9, "not known"), (0.97, "missed"), (None, "")]
+)
+def test_classes_are_told_from_the_counters_of_a_digest(asked_for: float | None, verdict: str) -> None:
+    """Of 90 in 100 Wilson's interval at 95 % is 0.826 to 0.945."""
     row = {
-        "customer_class": "chat", "one_in": 1, "asked_for": 0.9,
+        "customer_class": "chat", "one_in": 1, "asked_for": asked_for,
         "outcomes": {"in target": 90, "missed target": 5, "refused": 4, "no answer": 1},
         "first_token": {"counts": [0, 100, 0], "sum_ns": 0}, "answer": {"counts": [0, 0, 100], "sum_ns": 0},
     }  # fmt: skip
@@ -123,7 +127,7 @@ def test_classes_are_told_from_the_counters_of_a_digest() -> None:
         messages.status(status, Shown.of(Scenario.load("pocket")).nodes)
     ).status.classes
     assert (told.name, told.asked, told.answered, told.refused, told.in_time) == ("chat", 100, 95, 4, 90)
-    assert told.verdict == "met"
+    assert told.verdict == verdict
     assert told.ttft_p50_ns == pytest.approx(2e6)
     assert not told.HasField("answer_p99_ns")
 

@@ -20,12 +20,15 @@ from web_lab import Viewer, fake_mesh, opened, page_in, pb, run, served
 
 from orbitmesh.emulator.errors import InputError
 from orbitmesh.emulator.geometry import Geometry
+from orbitmesh.emulator.record.answers import ANSWERS
 from orbitmesh.emulator.record.remove import remove_run
 from orbitmesh.emulator.record.samples import SAMPLES
 from orbitmesh.emulator.record.scenario_kept import keep_elements, scenario_of
 from orbitmesh.emulator.safe_files import Folder
 from orbitmesh.emulator.scenario import Scenario, loads, scenario_hash
+from orbitmesh.emulator.web.record import Record
 from orbitmesh.emulator.web.recorded import RecordedSource
+from orbitmesh.wire.answers import CUT_OFF
 
 S = 10**9
 TLE = """\
@@ -185,6 +188,25 @@ def _edit(name: str, change: Callable[[dict[str, Any]], None]) -> Callable[[Path
         (folder / name).write_text(json.dumps(value))
 
     return edit
+
+
+def test_a_class_of_a_record_is_judged_as_by_its_verdict(recorded: Path, tmp_path: Path) -> None:
+    rows = [
+        dict.fromkeys(ANSWERS.names)
+        | {"sim_ns": S + i, "customer_class": "chat", "ok": i < 90, "refused": False, "output_tokens": 2,
+           "error": CUT_OFF if i >= 100 else "", "ttft_ns": 10**8, "answer_ns": 2 * 10**8}
+        for i in range(150)
+    ]  # fmt: skip
+
+    def asked(to: Path) -> None:
+        pq.write_table(pa.Table.from_pylist(rows, ANSWERS), to / "answers.parquet")
+        target = {"ttft_ns": S, "tpot_ns": None, "answer_ns": None, "share": 0.9, "preset": None}
+        _edit("run.json", lambda run: run.update(customers=[{"name": "chat", "target": target}]))(to)
+
+    record = Record(damaged(recorded, tmp_path / "asked", asked))
+    (told,) = record.status(2 * S, 0)["digest"]["totals"]["exact"]
+    # what the run's end cut off is judged nowhere, and 90 of 100 may be more or less than 90 %
+    assert (told["asked"], told["in_time"], told["verdict"]) == (100, 90, "not known")
 
 
 def test_of_a_damaged_record_the_rest_is_shown_and_what_is_missing_named(
