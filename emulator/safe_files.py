@@ -91,8 +91,11 @@ class Folder:
             return os.open(name, flags | _NEW, 0o644, dir_fd=self.fd)
 
     @contextmanager
-    def replacing(self, name: str) -> Iterator[BinaryIO]:
-        """A file that takes the name when the block ends without an error, and is gone otherwise."""
+    def replacing(self, name: str, *, for_caller: bool = False) -> Iterator[BinaryIO]:
+        """A file that takes the name when the block ends without an error, and is gone otherwise.
+
+        ``for_caller``: it belongs to who called sudo, where somebody did.
+        """
         temporary = temporary_name(name)
         with self._naming(name):
             self.remove(temporary)  # of a process that was killed, or a link that somebody put there
@@ -100,6 +103,8 @@ class Folder:
             try:
                 with os.fdopen(fd, "wb") as file:
                     yield file
+                    if for_caller and (owner := who_called()) is not None:
+                        os.fchown(file.fileno(), *owner)
                 os.rename(temporary, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
             except BaseException:
                 self.remove(temporary)

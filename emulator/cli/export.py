@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..callers import who_called
 from ..errors import HostError, InputError
 from ..safe_files import Folder
 from ..shown import plain
@@ -189,11 +188,9 @@ def _write(pieces: Iterator[str], out: Path | None) -> None:
                 raise InputError(f"{told} is {other}: name a file of its own", key="--out")
             if folder.is_there(out.name) and folder.is_there("run.json"):
                 raise InputError(f"{told} is part of a run's record: name another file", key="--out")
-            with folder.replacing(out.name) as file:  # whole or not at all, through no link
+            with folder.replacing(out.name, for_caller=True) as file:  # whole or not at all, through no link
                 for piece in chain((first,), pieces):
                     size += file.write(piece.encode())
-                if (owner := who_called()) is not None:
-                    os.fchown(file.fileno(), *owner)
     except OSError as error:
         raise HostError(f"cannot write {told}: {error.strerror}") from error
     say(f"{told}: {size:,} bytes")

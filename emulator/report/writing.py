@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..callers import who_called
 from ..errors import FailureError, InputError
 from ..safe_files import Folder
 from ..shown import plain
@@ -27,10 +25,8 @@ def check(path: Path, key: str, markers: Sequence[bytes] = _MARKERS) -> None:
 def write(path: Path, text: str, key: str, markers: Sequence[bytes] = _MARKERS) -> int:
     """How many bytes; InputError where something else is there: a file that has none of the ``markers``."""
     data = text.encode(errors="backslashreplace")
-    with _reached(path, key, markers) as folder, folder.replacing(path.name) as file:
+    with _reached(path, key, markers) as folder, folder.replacing(path.name, for_caller=True) as file:
         file.write(data)
-        if (owner := who_called()) is not None:
-            os.fchown(file.fileno(), *owner)
     return len(data)
 
 
@@ -54,15 +50,12 @@ def _refuse_what_is_no_report(
 ) -> None:
     if not folder.is_there(name):
         return
-    if folder.is_link(name) or folder.is_folder(name):
-        what = "a link" if folder.is_link(name) else "a folder"
-        raise InputError(f"{shown} is {what}: name a file of its own", key=key)
+    if (other := folder.other_than_file(name)) is not None:
+        raise InputError(f"{shown} is {other}: name a file of its own", key=key)
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    fd = os.open(name, flags, dir_fd=folder.fd)
-    with os.fdopen(fd, "rb") as file:
-        is_regular = stat.S_ISREG(os.fstat(fd).st_mode)
-        head = file.read(_LOOKED_AT) if is_regular else b""
-    if not is_regular or not any(marker in head for marker in markers):
+    with os.fdopen(os.open(name, flags, dir_fd=folder.fd), "rb") as file:
+        head = file.read(_LOOKED_AT)
+    if not any(marker in head for marker in markers):
         raise InputError(
             f"{shown} is there already, and is no report of orbitmesh: name another file, or remove it",
             key=key,

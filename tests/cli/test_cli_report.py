@@ -67,7 +67,7 @@ def test_what_is_no_place_for_a_file_is_said(run: Path, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path, why in (
         (tmp_path, "is a folder"),
-        (tmp_path / "pipe", "is there already, and is no report"),
+        (tmp_path / "pipe", "is no regular file: name a file of its own"),
         (tmp_path / "no" / "r.html", "there is no such folder"),
     ):
         assert why in refusal(call(run, "--markdown", path))
