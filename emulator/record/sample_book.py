@@ -148,6 +148,7 @@ class SampleBook:
             self._note_light(sample, truth, light)
         self.table.add(sample_row(sample, truth, self._start_unix_ns))
         physical_ns = None if truth is None or truth.propagation_ns is None else round(truth.propagation_ns)
+        beyond_ns = remainder_ns(sample, truth)
         for count in (self._totals.sample, partial(self._recent.add, sample.done_mono_ns)):
             count(
                 sample.src,
@@ -156,7 +157,7 @@ class SampleBook:
                 ok=sample.ok,
                 measured_ns=sample.measured_ns,
                 physical_ns=physical_ns,
-                remainder_ns=remainder_ns(sample, truth),
+                remainder_ns=beyond_ns,
             )
 
     def _note_light(self, sample: Sample, truth: Truth | None, light: Light) -> None:
