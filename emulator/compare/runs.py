@@ -17,6 +17,7 @@ from orbitmesh.wire.answers import CUT_OFF
 
 from ..record import files
 from ..record.plausible import floats, is_time, placed, untimed
+from ..record.totals import KINDS as KINDS
 from ..results import Results, load
 from ..shown import counted, plain
 
@@ -24,7 +25,6 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-KINDS = ("udp", "grpc", "task")
 _SAMPLES = (
     "sim_ns", "sent_mono_ns", "done_mono_ns", "kind", "src", "dst", "ok", "task", "hops", "measured_ns",
     "remainder_ns", "sound", "doubt",

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_KINDS = ("udp", "grpc", "task")
+from ..record.totals import KINDS
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ def measured(rows: pa.Table, a: str, b: str) -> Measured | None:
     """Of two nodes, either way round; of UDP, or if there is none of gRPC, or tasks; None: of neither."""
     there, back = (pc.and_(pc.equal(rows["src"], x), pc.equal(rows["dst"], y)) for x, y in ((a, b), (b, a)))
     mine = rows.filter(pc.and_(pc.or_(there, back), rows["ok"]))
-    for kind in _KINDS if len(mine) else ():
+    for kind in KINDS if len(mine) else ():
         some = mine.filter(pc.equal(mine["kind"], kind))
         median_ns = _median(some["measured_ns"])
         if median_ns is not None:

@@ -28,6 +28,7 @@ from ..record.parts import Parts
 from ..record.platforms import PLATFORMS
 from ..record.samples import SAMPLES
 from ..record.scenario_kept import scenario_of
+from ..record.totals import KINDS
 from ..results import load
 from ..series import Before
 from ..shown import plain
@@ -41,7 +42,6 @@ _MOST_BINS = 1_500
 _MOST_HELD = 32  # epochs
 _WARM_UP = 3  # epochs before one that is sought: stations hold on to what they had
 _MOST_INTERVENTIONS = 20_000
-_KINDS = ("udp", "grpc", "task")
 _NEEDED = [*COLUMNS, "serialisation_ns", "remainder_ns"]
 _SAMPLES = pa.schema([SAMPLES.field(name) for name in _NEEDED])
 _ANSWERS = pa.schema(
@@ -220,7 +220,7 @@ class Record:
                 "satellites": len(_names(mine) - {name}),
             }
             probes = None
-            for kind in _KINDS:
+            for kind in KINDS:
                 of = answered.filter(pc.equal(answered["kind"], kind))
                 row[f"{kind}_p50_ns"], row[f"{kind}_p99_ns"] = _quantiles(of["measured_ns"], 0.5, 0.99)
                 probes = of if probes is None and kind != "task" and len(of) else probes
