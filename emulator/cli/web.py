@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import FailureError, InputError
+from ..shown import plain
 from .ending import interruptible, run_interruptibly
 from .options import TlsCertOption, TlsKeyOption, run_folder
 from .output import say
@@ -80,7 +82,7 @@ def _serve(run: str | None, options: WebOptions, *, is_to_open: bool) -> None:
     from ..web.serving import give_way, serve
 
     folder = None if _is_under_way(run) else run_folder(run or "")
-    name, opened = _live(run, options) if folder is None else _recorded(folder)
+    name, out, opened = _live(run, options) if folder is None else _recorded(folder)
     listening = WebListening.open(options)
 
     async def told() -> Source:
@@ -97,8 +99,10 @@ def _serve(run: str | None, options: WebOptions, *, is_to_open: bool) -> None:
             open_in_browser(listening.url)
         give_way()
         if reason := run_interruptibly(served()):
+            where = plain(shlex.quote(out), 4096)  # as many as Linux takes
             say(
-                f"{reason}: orbitmesh report {name} prints its results, orbitmesh web {name} shows its record"
+                f"{reason}: orbitmesh report {where} prints its results, "
+                f"orbitmesh web {where} shows its record"
             )
     finally:
         listening.close()
@@ -112,24 +116,25 @@ def _is_under_way(run: str | None) -> bool:
     return any(each.run_id == run for each in announced())
 
 
-def _live(run: str | None, options: WebOptions) -> tuple[str, Opened]:
+def _live(run: str | None, options: WebOptions) -> tuple[str, str, Opened]:
     from ..control.client import Client, chosen
     from ..safe_files import Folder
     from ..web.live import LiveSource
 
     run_id = chosen(run).run_id
     with Client.connect(run_id) as client:
-        folder = Folder.reach(Path(client.status()["out"]))  # while this process may still go there
+        out = str(client.status()["out"])
+        folder = Folder.reach(Path(out))  # while this process may still go there
 
     async def opened() -> Source:
         source = LiveSource(run_id, can_control=not options.read_only, folder=folder)
         await source.open()
         return source
 
-    return run_id, opened
+    return run_id, out, opened
 
 
-def _recorded(path: Path) -> tuple[str, Opened]:
+def _recorded(path: Path) -> tuple[str, str, Opened]:
     from ..safe_files import Folder
     from ..web.recorded import RecordedSource
 
@@ -141,7 +146,7 @@ def _recorded(path: Path) -> tuple[str, Opened]:
     async def opened() -> Source:
         return await RecordedSource.open(folder.anchored)
 
-    return path.resolve().name, opened
+    return path.resolve().name, str(path), opened
 
 
 def open_in_browser(url: str) -> None:

@@ -44,6 +44,7 @@ _IDLE_S = 20.0  # without a viewer, before the feed is left alone
 _HISTORY = 512  # entries: as many as a feed keeps
 _MOST_EVENTS = 1000
 _COUNT_S = 1.0
+_OVER = "the run has ended"
 
 
 @dataclass
@@ -199,7 +200,7 @@ class LiveSource:
             os.write(self._wake_write, b"\0")
 
     def _run(self) -> None:
-        reason = "the run has ended"
+        reason = _OVER
         try:
             with Client.connect(self.run_id) as client:
                 self._client = client
@@ -281,7 +282,13 @@ class LiveSource:
         for viewer in self.viewers:
             viewer.put(*messages_)
 
+    def end(self) -> None:
+        """The run is over, as somebody else knows."""
+        self._end(_OVER)
+
     def _end(self, reason: str) -> None:
+        if self.ended.is_set():
+            return
         self.reason = reason
         for viewer in self.viewers:
             viewer.end(told(ended=pb.Ended(reason=reason)))

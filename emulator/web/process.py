@@ -21,11 +21,20 @@ from .source import Source
 async def _serve(arguments: argparse.Namespace, settings: WebSettings) -> None:
     folder = Folder(arguments.folder_fd, Path(settings.run_id))
     until, loop = asyncio.Event(), asyncio.get_running_loop()
-    loop.add_reader(arguments.control_fd, until.set)  # the run says nothing there: its end
+    served: list[LiveSource] = []
+
+    def over() -> None:
+        loop.remove_reader(arguments.control_fd)
+        for source in served:
+            source.end()  # its feed may not know yet, and pages would only lose their server
+        until.set()
+
+    loop.add_reader(arguments.control_fd, over)  # the run says nothing there: its end
 
     async def opened() -> Source:
         source = LiveSource(settings.run_id, can_control=settings.can_control, folder=folder)
         await source.open()
+        served.append(source)
         return source
 
     await serve(settings, socket.socket(fileno=arguments.tcp_fd), opened, until)

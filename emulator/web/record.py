@@ -117,6 +117,11 @@ class Record:
         emulated_ns = _whole(self.summary.get("emulated_ns"), 0)
         return 0, emulated_ns or _whole(self.header.get("duration_ns"), 0)
 
+    def missing_by_now(self) -> list[str]:
+        """What could not be read since it was opened: it was damaged or removed while it is shown."""
+        blocks = (self.samples, self.answers, self.platforms)
+        return files.not_yet_said([each for one in blocks for each in one.missing], self.notes)
+
     # ---- geometry
 
     def epoch(self, sim_ns: int) -> Epoch:

@@ -242,7 +242,10 @@ class RecordedSource:
             if self.has_geometry
             else []
         )
-        return [sentence(each) for each in (*self.record.notes, *how, *doubts, *held)]
+        return [
+            sentence(each)
+            for each in (*self.record.notes, *self.record.missing_by_now(), *how, *doubts, *held)
+        ]
 
     def _binned(self) -> list[bytes]:
         nodes, names = self.record.nodes, self.record.gateways

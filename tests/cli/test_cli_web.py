@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -30,6 +31,34 @@ def refused(*words: str) -> str:
 def test_what_is_no_run_is_refused_in_a_sentence(tmp_path: Path) -> None:
     assert "holds no run (no run.json in it)" in refused(f"{tmp_path}/x")
     assert "is no run's id" in refused("a b")
+
+
+def test_a_run_that_ends_is_looked_at_again_where_its_record_is(tmp_path: Path) -> None:
+    """Its id leads there only from the folder in which the run was started."""
+    if not (files.DIST / "index.html").is_file():
+        pytest.skip("needs the page (./mesh web builds it)")
+    out = tmp_path / "my run"
+    with Emulation(toy(), links="fake", out=out, clock="stepped") as mesh:
+        served = subprocess.Popen(
+            [*ORBITMESH, "web", mesh.run_id, "--port", "0"], stderr=subprocess.PIPE, text=True
+        )
+        assert served.stderr is not None
+        said = [served.stderr.readline() for _ in range(3)]
+        assert "the mesh goes on" in said[-1]
+    with served:
+        assert served.wait(30) == 0
+        assert f"the run has ended: orbitmesh report '{out}' prints its results" in served.stderr.read()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a link to another user")
+def test_another_user_s_link_to_a_record_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/run.json").write_text("{}")
+    (tmp_path / "link").symlink_to(tmp_path / "run")
+    os.lchown(tmp_path / "link", 65534, 65534)
+    said = refused(f"{tmp_path}/link")
+    assert "link: cannot be opened: link is a link that user 65534 made" in said
+    assert "ORBITMESH_DEBUG" not in said
 
 
 def test_a_record_is_served_until_ctrl_c(tmp_path: Path) -> None:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
+import os
+import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
-from web_lab import Viewer, fake_mesh, opened, page_in, pb, run, served
+from web_lab import TOKEN, Viewer, fake_mesh, opened, page_in, pb, run, served
 
 from orbitmesh.emulator import Emulation
 from orbitmesh.emulator.geometry import Geometry
 from orbitmesh.emulator.orbit.sun import sun_direction_itrs
+from orbitmesh.emulator.safe_files import Folder
+from orbitmesh.emulator.web import process, serving
+from orbitmesh.emulator.web.listening import WebListening, WebSettings
 from orbitmesh.emulator.web.live import LiveSource
 
 
@@ -159,6 +165,33 @@ def test_pages_are_told_that_the_run_has_ended(tmp_path: Path) -> None:
                 await asyncio.to_thread(stack.close)
                 await page.until(lambda: "ended" in page.news, "the end")
                 assert page.news["ended"].reason == "the run has ended"
+
+    run(work)
+
+
+def test_pages_of_a_run_that_is_killed_are_told_though_its_feed_does_not_know(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run's process is gone when its end of the control socket is: its page only lost its server."""
+    monkeypatch.setattr(serving, "Page", lambda: page_in(tmp_path))
+
+    async def work() -> None:
+        with fake_mesh(tmp_path / "run") as mesh, Folder.open(mesh.out) as folder:
+            runs, ours = socket.socketpair()
+            listening = WebListening.here(0, TOKEN)
+            port = listening.socket.getsockname()[1]
+            told = argparse.Namespace(
+                folder_fd=os.dup(folder.fd), control_fd=ours.fileno(), tcp_fd=listening.socket.detach()
+            )
+            task = asyncio.create_task(process._serve(told, WebSettings(mesh.run_id, TOKEN, True)))
+            async with opened(port) as page:
+                await page.enter()
+                await page.until(lambda: "epoch" in page.news, "an epoch")
+                runs.close()
+                await page.until(lambda: "ended" in page.news, "the end")
+                assert page.news["ended"].reason == "the run has ended"
+            await asyncio.wait_for(task, 10)
+            ours.close()
 
     run(work)
 

@@ -249,6 +249,30 @@ def test_of_a_damaged_record_the_rest_is_shown_and_what_is_missing_named(
     run(work)
 
 
+def test_what_is_damaged_while_it_is_shown_is_named_to_who_comes_then(recorded: Path, tmp_path: Path) -> None:
+    folder = damaged(recorded, tmp_path / "run", lambda to: None)
+
+    async def work() -> None:
+        source = await RecordedSource.open(folder)
+        async with served(source, page_in(tmp_path / "page")) as port:
+            async with opened(port) as page:
+                await page.enter()
+                await page.until(lambda: "status" in page.news, "a status")
+                assert "cannot be read" not in " ".join(page.news["hello"].notes)
+                shutil.rmtree(folder)
+                page.news.clear()
+                await page.ask(seek=pb.Seek(sim_ns=40 * S))
+                await page.until(lambda: "epoch" in page.news and "status" in page.news, "the instant")
+            async with opened(port) as page:
+                await page.enter()
+                await page.until(lambda: "hello" in page.news, "the beginning")
+                notes = [note for note in page.news["hello"].notes if "samples.parquet" in note]
+                assert len(notes) == 1
+                assert "cannot be read" in notes[0]
+
+    run(work)
+
+
 def test_elements_are_kept_beside_the_record_and_nothing_else_is_read(tmp_path: Path) -> None:
     base = tmp_path / "scenario"
     base.mkdir()
