@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..epoch import Float64
-from .geodetic import geodetic, on_ground
+from ..orbit.geodetic import geodetic, on_ground
 
 _AZIMUTHS = 120
 _HALVINGS = 36  # to a tenth of a millimetre

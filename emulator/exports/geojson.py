@@ -11,9 +11,9 @@ import numpy as np
 
 from ..epoch import NS_PER_S, Float64
 from ..errors import InputError
+from ..orbit.geodetic import geodetic
 from .antimeridian import cut_line, cut_ring
 from .footprint import footprint
-from .geodetic import geodetic
 from .scene import Scene
 
 TRACK_STEP_NS = 30 * NS_PER_S

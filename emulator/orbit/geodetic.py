@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
+import erfa
 import numpy as np
 
 from ..epoch import Float64
-from ..orbit.stations import ELLIPSOID
+from .stations import ELLIPSOID
 
 A_KM, FLATTENING = ELLIPSOID["WGS84"]
 B_KM = A_KM * (1 - FLATTENING)
-_E2 = FLATTENING * (2 - FLATTENING)
-_ROUNDS = 6  # to 1e-11 rad from 100 km to the Moon
+_WGS84 = 1  # as ERFA numbers ellipsoids
 
 
 def geodetic(position_itrs_km: Float64) -> Float64:
-    """(…, 3) float64: longitude and latitude in degrees, height in km, of (…, 3) float64, km."""
-    x, y, z = np.moveaxis(np.asarray(position_itrs_km, np.float64), -1, 0)
-    across = np.hypot(x, y)
-    latitude = np.arctan2(z, across * (1 - _E2))
-    for _ in range(_ROUNDS):
-        sine = np.sin(latitude)
-        normal = A_KM / np.sqrt(1 - _E2 * sine**2)
-        latitude = np.arctan2(z + _E2 * normal * sine, across)
-    sine, cosine = np.sin(latitude), np.cos(latitude)
-    normal = A_KM / np.sqrt(1 - _E2 * sine**2)
-    # this form is exact at the poles too
-    height = across * cosine + z * sine - A_KM**2 / normal
-    return np.stack([np.degrees(np.arctan2(y, x)), np.degrees(latitude), height], axis=-1)
+    """(…, 3) float64: longitude and latitude in degrees, height in km, of (…, 3) float64, km.
+
+    By ERFA (Fukushima 2006), exact to rounding from the ground to the Moon.
+    """
+    longitude_rad, latitude_rad, height_m = erfa.gc2gd(
+        _WGS84, 1000 * np.asarray(position_itrs_km, np.float64)
+    )
+    return np.stack([np.degrees(longitude_rad), np.degrees(latitude_rad), height_m / 1000], axis=-1)
 
 
 def on_ground(direction: Float64) -> tuple[Float64, Float64]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import erfa
 import numpy as np
 
 from orbitmesh.web.v1 import web_pb2 as pb
@@ -14,11 +12,10 @@ from orbitmesh.web.v1 import web_pb2 as pb
 from ..constants import SPEED_OF_LIGHT_KM_PER_S
 from ..epoch import NS_PER_S, Epoch, LinkKind
 from ..errors import InputError
+from ..orbit.geodetic import geodetic
 from ..platform.advance import CAUSES
 from ..shown import rate_text
 from .mesh import Shown
-
-_WGS84 = 1  # as ERFA numbers ellipsoids
 
 Figures = Iterator[tuple[str, str]]
 
@@ -51,13 +48,13 @@ def node_detail(shown: Shown, epoch: Epoch, node: int, status: Mapping[str, Any]
 
 
 def _place(shown: Shown, epoch: Epoch, node: int) -> Figures:
-    longitude_rad, latitude_rad, altitude_m = erfa.gc2gd(_WGS84, 1e3 * epoch.positions_itrs_km[node])
+    longitude_deg, latitude_deg, altitude_km = geodetic(epoch.positions_itrs_km[node]).tolist()
     if not shown.nodes.is_gateway(node):
         yield "shell", shown.shells[int(shown.nodes.shell[node])].name
-        yield "altitude", f"{altitude_m / 1e3:,.1f} km"
-        yield "above", f"{math.degrees(latitude_rad):.2f}°, {math.degrees(longitude_rad):.2f}°"
+        yield "altitude", f"{altitude_km:,.1f} km"
+        yield "above", f"{latitude_deg:.2f}°, {longitude_deg:.2f}°"
     else:
-        yield "at", f"{math.degrees(latitude_rad):.3f}°, {math.degrees(longitude_rad):.3f}°"
+        yield "at", f"{latitude_deg:.3f}°, {longitude_deg:.3f}°"
 
 
 def _links(shown: Shown, epoch: Epoch, node: int) -> Figures:

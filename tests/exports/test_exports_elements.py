@@ -15,8 +15,8 @@ from skyfield.api import EarthSatellite, load, wgs84
 
 from orbitmesh.emulator.errors import InputError
 from orbitmesh.emulator.exports import elements
-from orbitmesh.emulator.exports.geodetic import geodetic
 from orbitmesh.emulator.orbit.frames import gmst82_rad, teme_to_itrs_km
+from orbitmesh.emulator.orbit.geodetic import geodetic
 from orbitmesh.emulator.orbit.gravity import GRAVITY
 from orbitmesh.emulator.orbit.omm import read_omm
 from orbitmesh.emulator.orbit.time import julian, unix_ns

@@ -17,10 +17,10 @@ from orbitmesh.emulator.errors import InputError
 from orbitmesh.emulator.exports import geojson as geojson_module
 from orbitmesh.emulator.exports.antimeridian import cut_line, cut_ring
 from orbitmesh.emulator.exports.footprint import footprint
-from orbitmesh.emulator.exports.geodetic import geodetic
 from orbitmesh.emulator.exports.geojson import geojson
 from orbitmesh.emulator.exports.scene import Scene
 from orbitmesh.emulator.links.visibility import Stations
+from orbitmesh.emulator.orbit.geodetic import geodetic
 from orbitmesh.emulator.orbit.stations import geodetic_to_itrs_km, zenith_itrs
 
 geo = pytest.importorskip("geojson")
