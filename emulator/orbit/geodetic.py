@@ -14,10 +14,7 @@ _WGS84 = 1  # as ERFA numbers ellipsoids
 
 
 def geodetic(position_itrs_km: Float64) -> Float64:
-    """(…, 3) float64: longitude and latitude in degrees, height in km, of (…, 3) float64, km.
-
-    By ERFA (Fukushima 2006), exact to rounding from the ground to the Moon.
-    """
+    """(…, 3) float64: longitude and latitude in degrees, height in km, of (…, 3) float64, km."""
     longitude_rad, latitude_rad, height_m = erfa.gc2gd(
         _WGS84, 1000 * np.asarray(position_itrs_km, np.float64)
     )
