@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from decimal import Decimal
+from typing import Any
 
 MOST_SHOWN = 60  # characters
 
@@ -68,3 +69,19 @@ def plain(text: str, most: int = 200) -> str:
     """A text without quotes: what cannot be printed is escaped, and it is cut."""
     cut = text if len(text) <= most else f"{text[:most]}…"
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in cut)
+
+
+def printable(value: Any) -> Any:
+    """The same, with each text in it as ``plain`` has it, uncut; lines and tabs are escaped too."""
+    if isinstance(value, str):
+        return plain(value, len(value))
+    if isinstance(value, dict):
+        return {printable(key): printable(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(printable(each) for each in value)
+    return value
+
+
+def printable_lines(text: str) -> str:
+    """A text of several lines, in which all else that cannot be printed is escaped."""
+    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)

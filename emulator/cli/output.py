@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .. import spreadsheet
+from ..shown import printable_lines
 from .options import Format
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _is_number(text: str) -> bool:
 
 def say(text: str) -> None:
     """To a person, beside what is printed for programs."""
-    stderr().print(text, soft_wrap=True, markup=False)
+    stderr().print(printable_lines(text), soft_wrap=True, markup=False)
 
 
 def who() -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..feed.feed import Entry, Watcher
 from ..priority import go_before_nodes
+from ..shown import printable_lines
 from ..signals import held_back
 from .output import stderr
 from .status import one_line, picture
@@ -38,7 +39,7 @@ class Screen:
         self._began_s = time.monotonic()
 
     def say(self, text: str) -> None:
-        self.console.print(text, markup=False, soft_wrap=True)
+        self.console.print(printable_lines(text), markup=False, soft_wrap=True)
 
     def progress(self, stage: str, done: int, total: int) -> None:
         """As Emulation's ``on_progress``: ``done`` of ``total`` of a stage."""

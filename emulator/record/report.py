@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..shown import counted, plain, rate_text
+from ..shown import counted, plain, printable, rate_text
 from .customer_table import customers_said
 from .platforms import in_words
 from .results import RunResults
@@ -24,6 +25,8 @@ MOST_PATH_CHARACTERS = 4096  # as many as Linux takes: a folder is named in full
 
 def to_table(results: RunResults) -> RenderableType:
     """A header, a table per gateway and kind, losses, the emulation's own error, and what to doubt."""
+    # whoever wrote the scenario, or the record, may have meant the reader's terminal
+    results = replace(results, summary=printable(results.summary), notes=printable(results.notes))
     summary = results.summary
     gateways = summary["gateways"]
     parts: list[RenderableType] = [_header(results)]

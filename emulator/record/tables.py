@@ -13,6 +13,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from ..shown import printable
 from .statistics import PARTS
 from .verdict import percent
 
@@ -165,7 +166,7 @@ def matrix_of(pairs: pa.Table, known_as: Mapping[str, str] | None = None) -> Ren
 
     ``known_as``: what files call satellites, said beside their own name.  None where no probe was answered.
     """
-    rows = [row for row in pairs.to_pylist() if row["dst"] is not None and row["kind"] != "task"]
+    rows = [printable(row) for row in pairs.to_pylist() if row["dst"] is not None and row["kind"] != "task"]
     kind = next((k for k in ("udp", "grpc") if any(r["kind"] == k and r["answered"] for r in rows)), None)
     if kind is None:
         return None

@@ -20,6 +20,7 @@ from ..orbit import Fleet
 from ..orbit.time import unix_ns
 from ..scenario import Scenario
 from ..scenario.customers import target_of
+from ..shown import plain
 
 #: Beyond it only links are sent on which something is measured, or which are looked at.
 MOST_LINKS = 60_000
@@ -64,7 +65,7 @@ class Shown:
         ]
         return pb.Hello(
             scenario=scenario.name,
-            title=scenario.title,
+            title=plain(scenario.title, 1000),
             version=version("orbitmesh"),
             is_live=is_live,
             can_control=can_control,
@@ -109,7 +110,7 @@ def _shells(fleet: Fleet) -> Sequence[Any]:
         satrec = fleet.elements[shell.first].satrec
         found.append(
             pb.Shell(
-                name=shell.name,
+                name=plain(shell.name),
                 satellites=len(shell),
                 altitude_km=satrec.radiusearthkm * (satrec.a - 1),
                 inclination_deg=float(np.degrees(satrec.inclo)),

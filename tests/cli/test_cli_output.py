@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from orbitmesh.emulator.cli.main import app
 from orbitmesh.emulator.cli.options import Format
-from orbitmesh.emulator.cli.output import print_rows, say_what_can_be_said
+from orbitmesh.emulator.cli.output import print_rows, say, say_what_can_be_said
 from orbitmesh.emulator.scenario.scenario import SHIPPED_FOLDER
 
 sys.path.append(str(Path(__file__).parents[1] / "record"))
@@ -148,3 +148,8 @@ def test_what_an_encoding_lacks_is_replaced(monkeypatch: pytest.MonkeyPatch) -> 
     say_what_can_be_said()
     print("3 µs", flush=True)
     assert raw.getvalue() == b"3 ?s\n"
+
+
+def test_what_is_said_to_a_person_moves_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    say("positions: \x1b[31ma\u202e by SGP4\n  a second line µ")
+    assert capsys.readouterr().err == "positions: \\x1b[31ma\\u202e by SGP4\n  a second line µ\n"

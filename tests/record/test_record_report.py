@@ -35,6 +35,21 @@ def text_of(out: Path) -> str:
     return console.file.getvalue()
 
 
+def test_nothing_of_a_record_reaches_the_reader_s_terminal_as_it_is(tmp_path: Path) -> None:
+    """A title, a doubt, a machine's name: whoever wrote the record may have meant who reads it."""
+    record(tmp_path / "run", facts())
+    evil = "\x1b]52;c;aGk=\x07\u202e"
+    summary = json.loads((tmp_path / "run/summary.json").read_text())
+    summary["scenario"]["title"] = summary["machine"]["kernel"] = evil
+    for key in ("doubts", "remarks", "not_known"):
+        summary[key].append(evil)
+    summary["gateways"][0]["gateway"] = evil
+    (tmp_path / "run/summary.json").write_text(json.dumps(summary))
+    text = text_of(tmp_path / "run")
+    assert not {"\x1b", "\x07", "\u202e"} & {*text}
+    assert text.count(r"\x1b]52;c;aGk=\x07\u202e") >= 5
+
+
 def test_a_finished_run(tmp_path: Path) -> None:
     record(tmp_path / "run", facts())
     results = load_run(tmp_path / "run")

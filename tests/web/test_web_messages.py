@@ -183,3 +183,12 @@ def test_traffic_is_what_came_between_two_looks(pilot: tuple[Shown, Geometry]) -
     assert traffic.take(answer(0, 13, later)) is None  # of links that are others by now
     assert traffic.take(answer(9, 14, later)) is None
     assert traffic.take(answer(1, 15, later)) is not None
+
+
+def test_a_scenario_s_texts_turn_nothing_round_on_the_page() -> None:
+    scenario = Scenario.load("pocket")
+    shell = scenario.constellation.shells[0].model_copy(update={"name": "a\u202eb"})
+    constellation = scenario.constellation.model_copy(update={"shells": (shell,)})
+    evil = scenario.model_copy(update={"title": "x\x1b]0;y\x07\u202ez", "constellation": constellation})
+    hello = Shown.of(evil).hello(is_live=False, can_control=False)
+    assert (hello.title, hello.shells[0].name) == (r"x\x1b]0;y\x07\u202ez", r"a\u202eb")
