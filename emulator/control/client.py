@@ -13,7 +13,8 @@ import os
 import pickle
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import UnionType
 from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import FailureError, InputError, OrbitmeshError, RunEnded, UnknownName
@@ -38,15 +39,22 @@ STEP_S = 24 * 3600.0  # of a step through many epochs: the end of the run ends t
 _NS_GET_NSTYPE = 0xB703  # linux/nsfs.h
 _CLONE_NEWNS, _CLONE_NEWNET = 0x00020000, 0x40000000
 
-# what the verbs read of an answer
-_STATUS_KEYS = (
-    "run_id", "out", "plane", "backend", "elapsed_ns", "duration_ns", "satellites", "gateways", "hosts",
-    "nodes_ready", "dead_nodes", "lasers", "ground_links", "ticks", "late_ticks", "engine_lateness_p50_ns",
-    "digest",
-)  # fmt: skip
-_TIME_KEYS = ("elapsed_ns", "paused", "speed_ratio")
-_PATH_KEYS = ("path", "hops", "delay_ns")
-_WATCH_KEYS = ("news", "next", "at_end")
+Shape = Mapping[str, type | UnionType]  # what the verbs read of an answer
+
+_STATUS: Shape = {
+    **dict.fromkeys(("run_id", "scenario", "out", "plane", "backend"), str),
+    **dict.fromkeys(
+        ("elapsed_ns", "satellites", "gateways", "hosts", "nodes_ready", "lasers", "ground_links", "ticks",
+         "late_ticks"), int,
+    ),
+    **dict.fromkeys(("duration_ns", "engine_lateness_p50_ns"), int | None),
+    **dict.fromkeys(("dead_nodes", "digest"), dict),
+}  # fmt: skip
+_TIME: Shape = {"elapsed_ns": int, "paused": bool, "speed_ratio": int | float}
+_PATH: Shape = {"path": list | None, "hops": int | None, "delay_ns": int | float | None}
+_WATCH: Shape = {"news": list, "next": int, "at_end": bool}
+_NOTHING: Shape = {}
+_IN_FORCE: Shape = {"interventions": list, "in_force_ns": int}
 
 
 _KINDS: dict[str, type[OrbitmeshError]] = {"RunEnded": RunEnded, "UnknownName": UnknownName}
@@ -100,7 +108,7 @@ class Client:
         self.socket.close()
 
     def status(self) -> dict[str, Any]:
-        return self._ask({"verb": "status"}, needed=_STATUS_KEYS)
+        return self._ask({"verb": "status"}, needed=_STATUS)
 
     def enter(self, node: str) -> tuple[int, int]:
         """Open descriptors of a node's network and mount namespaces; from now on the node is routed to."""
@@ -113,46 +121,46 @@ class Client:
 
     def path(self, source: str, destination: str) -> dict[str, Any]:
         """``path`` (names; None where there is none), ``hops``, ``delay_ns`` one way, as routed now."""
-        return self._ask({"verb": "path", "source": source, "destination": destination}, needed=_PATH_KEYS)
+        return self._ask({"verb": "path", "source": source, "destination": destination}, needed=_PATH)
 
     def layout(self) -> dict[str, Any]:
         """``shells`` (name, satellites), ``planes`` (runs of their sizes) and ``gateways`` of the mesh."""
-        return self._ask({"verb": "layout"}, needed=("shells", "planes", "gateways"))
+        return self._ask({"verb": "layout"}, needed=dict.fromkeys(("shells", "planes", "gateways"), list))
 
     def intervene(self, what: Sequence[str], **more: Any) -> dict[str, Any]:
         """``lasts_ns``, ``rate_bps``, ``extra_delay_ns``, ``by``; answers once it is in force."""
         request = {"verb": "intervene", "what": list(what), **more}
-        return self._ask(request, needed=("interventions", "in_force_ns"), limit_s=IN_FORCE_S)
+        return self._ask(request, needed=_IN_FORCE, limit_s=IN_FORCE_S)
 
     def lift(self, what: Sequence[str] | None) -> dict[str, Any]:
         """By names or numbers; None: all that are in force."""
         request = {"verb": "lift", "what": None if what is None else list(what)}
-        return self._ask(request, needed=("interventions", "in_force_ns"), limit_s=IN_FORCE_S)
+        return self._ask(request, needed=_IN_FORCE, limit_s=IN_FORCE_S)
 
     def interventions(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self._ask({"verb": "interventions"}, needed=("interventions",))[
+        found: list[dict[str, Any]] = self._ask({"verb": "interventions"}, needed={"interventions": list})[
             "interventions"
         ]
         return found
 
     def net(self) -> dict[str, Any]:
         """``hosts`` (name, address, index) and ``links`` of these now (names, kind, interfaces or None)."""
-        return self._ask({"verb": "net"}, needed=("hosts", "links"))
+        return self._ask({"verb": "net"}, needed={"hosts": list, "links": list})
 
     def carried(self, rows: Sequence[int] | None = None) -> dict[str, Any]:
         """``columns`` (base64 of int64, four a link, as plane.mesh.Carried) of rows of the epoch of that
         ``epoch_number``, by ``mono_ns``."""
         request = {"verb": "carried", "rows": None if rows is None else list(rows)}
-        return self._ask(request, needed=("epoch_number", "mono_ns", "columns"))
+        return self._ask(request, needed={"epoch_number": int, "mono_ns": int, "columns": str})
 
     def host(self, node: str) -> dict[str, Any]:
         """``name`` (its own), ``address``, ``index`` of the node that is meant; InputError: nobody is."""
-        return self._ask({"verb": "host", "node": node}, needed=("name", "address", "index"))
+        return self._ask({"verb": "host", "node": node}, needed={"name": str, "address": str, "index": int})
 
     def told(self, source: str, destination: str) -> list[dict[str, Any]] | None:
         """The links of the way now, each with what it is told to do; None: there is no way."""
         request = {"verb": "told", "source": source, "destination": destination}
-        found: list[dict[str, Any]] | None = self._ask(request, needed=("links",))["links"]
+        found: list[dict[str, Any]] | None = self._ask(request, needed={"links": list | None})["links"]
         return found
 
     def route(self, nodes: Sequence[str]) -> None:
@@ -161,22 +169,22 @@ class Client:
 
     def pause(self, **more: Any) -> dict[str, Any]:
         """``elapsed_ns`` of emulated time, ``paused``, ``speed_ratio``; ``by``: who asks; so below."""
-        return self._ask({"verb": "pause", **more}, needed=_TIME_KEYS)
+        return self._ask({"verb": "pause", **more}, needed=_TIME)
 
     def resume(self, **more: Any) -> dict[str, Any]:
-        return self._ask({"verb": "resume", **more}, needed=_TIME_KEYS)
+        return self._ask({"verb": "resume", **more}, needed=_TIME)
 
     def step(self, by_ns: int, **more: Any) -> dict[str, Any]:
         """Answers once all epochs between have come: as long as that takes."""
         request = {"verb": "step", "by_ns": by_ns, **more}
-        return self._ask(request, needed=_TIME_KEYS, limit_s=STEP_S)
+        return self._ask(request, needed=_TIME, limit_s=STEP_S)
 
     def speed(self, ratio: float, **more: Any) -> dict[str, Any]:
-        return self._ask({"verb": "speed", "ratio": ratio, **more}, needed=_TIME_KEYS)
+        return self._ask({"verb": "speed", "ratio": ratio, **more}, needed=_TIME)
 
     def scenario(self) -> tuple[Scenario, Interventions, int]:
         """What geometry is made from; what is failed or changed, by hand too; the emulated instant now."""
-        answer = self._ask({"verb": "scenario"}, needed=("scenario", "sim_ns"))
+        answer = self._ask({"verb": "scenario"}, needed={"scenario": str, "sim_ns": int})
         # from a process of root's or of our own, as this client has made sure
         scenario, interventions = pickle.loads(base64.b64decode(answer["scenario"]))
         return scenario, interventions, int(answer["sim_ns"])
@@ -190,7 +198,7 @@ class Client:
     ) -> dict[str, Any]:
         """``news`` of the run's feed from a number on, or what stands, and the number that is ``next``."""
         request = {"verb": "watch", "after": after, "wait_s": wait_s, "epochs": epochs}
-        return self._ask(request, fds_to=fds_to, needed=_WATCH_KEYS)
+        return self._ask(request, fds_to=fds_to, needed=_WATCH)
 
     def watching(self, position: int | None = None, *, epochs: bool = False) -> Watching:
         from .watching import Watching  # on demand: few verbs watch
@@ -216,7 +224,7 @@ class Client:
         *,
         give: list[int] | None = None,
         fds_to: list[int] | None = None,
-        needed: tuple[str, ...] = (),
+        needed: Shape = _NOTHING,
         limit_s: float | None = None,
     ) -> dict[str, Any]:
         limit_s = self._answer_s if limit_s is None else limit_s
@@ -254,6 +262,12 @@ class Client:
         if missing:
             raise FailureError(
                 f"run {self.run_id} did not say its {', '.join(missing)}: is it of another version?"
+            )
+        wrong = [key for key, kind in needed.items() if not isinstance(value[key], kind)]
+        if wrong:
+            raise FailureError(
+                f"run {self.run_id} says of its {wrong[0]} {shown(value[wrong[0]])}, which it cannot be: "
+                "is it of another version?"
             )
         return value
 

@@ -13,13 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from test_control_trust import STATUS
 
-from orbitmesh.emulator.control import client, places
+from orbitmesh.emulator.control import places
 from orbitmesh.emulator.control.client import Client, find_runs
 from orbitmesh.emulator.control.server import ControlServer
 from orbitmesh.emulator.errors import FailureError, InputError, RunError
-
-STATUS = dict.fromkeys(client._STATUS_KEYS, 0) | {"elapsed_ns": 1_500_000_000}
 
 
 def refuse(request):

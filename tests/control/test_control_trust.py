@@ -24,6 +24,12 @@ from orbitmesh.emulator.control.server import ControlServer
 from orbitmesh.emulator.errors import FailureError, InputError
 
 NOBODY = 65534
+STATUS = {
+    "run_id": "fake-1", "scenario": "toy", "out": "/nowhere", "plane": "fabric", "backend": "fabric",
+    "elapsed_ns": 1_500_000_000, "duration_ns": None, "satellites": 3, "gateways": 2, "hosts": 5,
+    "nodes_ready": 5, "lasers": 2, "ground_links": 2, "ticks": 2, "late_ticks": 0, "dead_nodes": {},
+    "engine_lateness_p50_ns": None, "digest": {},
+}  # fmt: skip
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become another user")
 
@@ -309,7 +315,9 @@ def test_who_wants_to_have_a_look_waits_for_one_limit(place: Path) -> None:
         (b"[1]\n", "sent what is no answer"),
         (b"[" * 200_000 + b"\n", "sent what is no answer"),
         (b"x" * 300_000, "sent what is no answer"),
-        (b"{}\n", "did not say its run_id, out, plane"),
+        (b"{}\n", "did not say its run_id, scenario, out, plane"),
+        (json.dumps(STATUS | {"out": 5}).encode() + b"\n", "says of its out 5, which it cannot be"),
+        (json.dumps(STATUS | {"digest": None}).encode() + b"\n", "says of its digest None, which"),
         (b'{"error": 5}\n', "5"),
         (b"", "ended before it answered"),
     ],

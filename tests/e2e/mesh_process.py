@@ -94,7 +94,7 @@ def nothing_left(traces: Traces) -> Iterator[Callable[[], None]]:
         deadline = time.monotonic() + GONE_TIMEOUT_S
         while (left := traces.left()) and time.monotonic() < deadline:
             time.sleep(0.1)
-        assert not left
+        assert not left, left  # no module of tests: pytest would not tell what
 
     yield check
     check()
