@@ -8,13 +8,10 @@ from __future__ import annotations
 import contextlib
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
-
-import pyarrow as pa
+from typing import Any
 
 from orbitmesh.wire import answers as answers_wire
 from orbitmesh.wire import missed
@@ -24,30 +21,28 @@ from orbitmesh.wire.spec import Sample
 from orbitmesh.wire.training import TrainingStep
 
 from ..course import Course
-from ..epoch import Epoch, LinkKind
+from ..epoch import Epoch
 from ..errors import FailureError, FasterThanLight, HostError, InputError, RunError
 from ..safe_files import Folder
-from . import account, ending, files, soundness
+from . import ending, files, rates, soundness
 from .answer_book import AnswerBook, customers_of
 from .described import about_run, described
 from .due import DueCounter
-from .facts import RunFacts, RunHeader, utc_text
+from .evidence import evidence_of
+from .facts import RunFacts, RunHeader
+from .journal import Fault, Journal
 from .light import shorter_than_light
 from .link_waits import LinkRow
 from .platforms import PLATFORMS, PlatformLog
 from .sample_book import HOLD_NS, SampleBook
 from .samples import PATH_CHANGES, SAMPLES, change_row, unix_ns
-from .soundness import Window
 from .statistics import COLUMNS, gateway_statistics
-from .steadiness import Stillness, Watch, gaps_of
+from .steadiness import Stillness, Watch
 from .summary import Recorded, build_summary
 from .totals import Totals
 from .training_book import TrainingBook, training_of
-from .truth import History, emulated_bps
+from .truth import History
 from .writer import TableWriter, append_lines, write_json, write_lines, write_table
-
-T = TypeVar("T")
-Fault = Callable[[FailureError], None]
 
 
 class Recorder:
@@ -62,7 +57,8 @@ class Recorder:
     ) -> None:
         """``folder``: the header's, opened by who made it: its path may lead elsewhere by now."""
         self.out, self.recorded = _opened(header.out) if folder is None else folder, Recorded()
-        self._nodes, self._rate_scale, self._on_fault = header.nodes, header.rate_scale, on_fault
+        self._nodes, self._rate_scale = header.nodes, header.rate_scale
+        self._journal = Journal(self.out, on_fault)
         self._gateways = header.nodes.names[header.nodes.n_satellites :]
         self._start_unix_ns = unix_ns(header.start_utc)
         self._run = header.as_file()
@@ -76,7 +72,6 @@ class Recorder:
         self._due = None if header.schedule is None else DueCounter(header.schedule, header.nodes)
         self._totals = Totals(self._gateways, header.customers)
         self._told: Counter[tuple[str, str, str, str]] = Counter()  # missed: by src, dst, kind, why
-        self._faults: set[type[FailureError]] = set()
         if self.out.is_there(files.RUN):
             raise InputError("holds a run already; name another folder with --out", path=self.out.path)
         try:
@@ -85,7 +80,7 @@ class Recorder:
             ending.reserve(self.out)
             self._samples = SampleBook(
                 self.out, self._history, self._nodes, self._start_unix_ns,
-                self.recorded, self._look, self._too_fast, self._totals,
+                self.recorded, self._journal.look, self._too_fast, self._totals,
             )  # fmt: skip
             self._changes = TableWriter(self.out, files.PATH_CHANGES, PATH_CHANGES)
             self._tables = [self._samples.table, self._changes]
@@ -107,7 +102,7 @@ class Recorder:
         except HostError:
             self._leave_nothing()
             raise
-        self._event("began")
+        self._journal.event("began")
 
     def _leave_nothing(self) -> None:
         """Of a record that could not be opened."""
@@ -136,7 +131,7 @@ class Recorder:
         if self._due is not None:
             self._due.epoch(epoch, in_force_mono_ns)
         self._samples.epoch(in_force_mono_ns)
-        self._note_rates(epoch)
+        rates.widen(self.recorded.rates, epoch, self._rate_scale)
         if (short := shorter_than_light(epoch)) is not None:
             row, delay_ns, light_ns = short
             a, b = (self._nodes.names[end[row]] for end in (epoch.links.a, epoch.links.b))
@@ -144,7 +139,8 @@ class Recorder:
                 f"the link {a} - {b} of epoch {epoch.number} has a delay of {delay_ns / 1e6:.6f} ms, "
                 f"and light needs {light_ns / 1e6:.6f} ms"
             )
-        for change in self._look(lambda: list(self._history.changes(list(self._samples.pairs)))) or ():
+        pairs = list(self._samples.pairs)
+        for change in self._journal.look(lambda: list(self._history.changes(pairs))) or ():
             self._changes.add(change_row(change, self._start_unix_ns))
             self.recorded.path_changes += 1
         if self._platforms is not None and self._platform_rows is not None:
@@ -182,6 +178,11 @@ class Recorder:
         except (ValueError, TypeError):
             self.recorded.malformed += 1
 
+    def intervention(self, event: dict[str, Any]) -> None:
+        """One that began, or ended, as the feed tells it."""
+        more = {key: value for key, value in event.items() if key != "event"}
+        self._journal.event(event["event"], **more)
+
     # ---- what is done with it, from time to time
 
     def advance(self, now_mono_ns: int) -> None:
@@ -190,9 +191,9 @@ class Recorder:
         self._samples.advance(now_mono_ns)
         decided_ns = self._history.decided_until_mono_ns or 0
         if self._answers is not None:
-            self._look(lambda: self._advance_answers(now_mono_ns))
+            self._journal.look(lambda: self._advance_answers(now_mono_ns))
         if self._training is not None:
-            self._look(partial(self._training.settle, max(decided_ns, now_mono_ns - HOLD_NS)))
+            self._journal.look(partial(self._training.settle, max(decided_ns, now_mono_ns - HOLD_NS)))
 
     def _advance_answers(self, now_mono_ns: int) -> None:
         assert self._answers is not None
@@ -205,7 +206,7 @@ class Recorder:
             try:
                 table.flush()
             except HostError as error:
-                self._fault(error)
+                self._journal.fault(error)
         if windows := self._still.untold():
             with contextlib.suppress(HostError):  # as with events
                 append_lines(self.out, files.WINDOWS, *(window.to_dict() for window in windows))
@@ -230,7 +231,7 @@ class Recorder:
                 "rows_waiting": sum(table.rows_waiting for table in self._tables),
                 "rows_lost": sum(table.rows_lost for table in self._tables),
                 "malformed": recorded.malformed, "missed_entries": recorded.missed_entries,
-                "faults": len(self._faults),
+                "faults": self._journal.n_faults,
             },
         }  # fmt: skip
 
@@ -244,13 +245,14 @@ class Recorder:
         self._settle_all(judge=facts.ended != "failed")
         self.flush()
         windows = self._still.windows(facts)
+        self.recorded.recorder_gap_ns = self._still.recorder_gap_ns
         mark = partial(soundness.marked, windows=windows)
         about = partial(described, about=about_run(self._run["run_id"]))
-        self._write(lambda: self._samples.table.merge(mark, about))
+        self._journal.write(lambda: self._samples.table.merge(mark, about))
         for table in self._tables[1:]:
             is_marked = any(b is not None and table is b.table for b in (self._answers, self._training))
             merge = partial(table.merge, mark) if is_marked else table.merge
-            self._write(partial(merge, described=about))
+            self._journal.write(partial(merge, described=about))
         for table in self._tables:
             self.recorded.unwritten += table.rows_waiting + table.rows_lost
         rows, unreadable = files.read_table(self.out.anchored / files.SAMPLES, SAMPLES, COLUMNS)
@@ -261,114 +263,42 @@ class Recorder:
         ended = facts.to_dict()
         ended["warnings"] = [*facts.warnings, *map(files.sentence, unreadable)]
         gateways = gateway_statistics(rows, self._gateways)
+        pairs, evidence = evidence_of(rows, facts, windows, gateways, self._due, self._told)
+        told = pairs.cast(about(pairs.schema, "pairs"))
+        self._journal.write(lambda: write_table(self.out, files.PAIRS, told))
         summary = build_summary(
             self._run, ended, self.recorded, gateways,
             platform=None if self._platforms is None else self._platforms.summary(),
             customers=customers,
             training=training,
-            **self._evidence(rows, facts, windows, gateways),
+            host_watched=self._still.host_watched,
+            **evidence,
         )  # fmt: skip
-        self._write(lambda: write_lines(self.out, files.WINDOWS, (w.to_dict() for w in windows)))
-        self._write(lambda: write_json(self.out, files.SUMMARY, summary))
-        self._event("ended", ended=summary["ended"], reason=summary["reason"])
+        self._journal.write(lambda: write_lines(self.out, files.WINDOWS, (w.to_dict() for w in windows)))
+        self._journal.write(lambda: write_json(self.out, files.SUMMARY, summary))
+        self._journal.event("ended", ended=summary["ended"], reason=summary["reason"])
         return summary
-
-    def _evidence(
-        self, rows: pa.Table, facts: RunFacts, windows: Sequence[Window], gateways: list[dict[str, Any]]
-    ) -> dict[str, Any]:
-        """What the verdict looks at; writes the table of pairs, and adds availability to the gateways."""
-        self.recorded.recorder_gap_ns = self._still.recorder_gap_ns
-        counter, pairs = self._due, None
-        if counter is not None and facts.began_mono_ns is not None and facts.ended_mono_ns is not None:
-            pairs = counter.pairs(facts.began_mono_ns, facts.ended_mono_ns)
-        table = account.pairs_table(counter, pairs, rows, self._told)
-        about = about_run(self._run["run_id"])
-        told = table.cast(described(table.schema, "pairs", about))
-        self._write(lambda: write_table(self.out, files.PAIRS, told))
-        if counter is not None and pairs is not None:
-            ways = account.of_gateways(counter, pairs)
-            for gateway in gateways:
-                gateway.update(ways.get(gateway["gateway"], {}))
-                gateway.update(account.by_gateway(table, gateway["gateway"]))
-        marked = soundness.of_samples(soundness.with_marks(rows, windows), windows)
-        return {
-            "sound": marked,
-            "account": account.in_all(table, pairs),
-            "gaps": () if counter is None or pairs is None else gaps_of(counter, pairs, rows, facts),
-            "host_watched": self._still.host_watched,
-        }
-
-    def _write(self, write: Callable[[], None]) -> None:
-        try:
-            write()
-        except HostError as error:
-            self._fault(error)
 
     def abandon(self, reason: str) -> None:
         """No ``finish`` will come: what is known is written; ``orbitmesh report`` makes the rest of it."""
         self._settle_all(judge=False)
         self._still.close()
         self.flush()
-        self._event(f"run ended without finish: {reason}")
+        self._journal.event(f"run ended without finish: {reason}")
 
     # ---- inside
 
     def _settle_all(self, *, judge: bool) -> None:
         for book in (self._answers, self._training):
             if book is not None:
-                self._look(partial(book.settle, None))
+                self._journal.look(partial(book.settle, None))
         self._samples.settle_all(judge=judge)
-
-    def _look(self, ask: Callable[[], T]) -> T | None:
-        """None where the epochs contradict themselves: that fails the run, and the record goes on."""
-        try:
-            return ask()
-        except RunError as error:
-            self._fault(error)
-            return None
 
     def _too_fast(self, what: str) -> None:
         self.recorded.too_fast += 1
         if self.recorded.too_fast_first is None:
             self.recorded.too_fast_first = what
-        self._fault(FasterThanLight(f"faster than light: {what}"))
-
-    def _note_rates(self, epoch: Epoch) -> None:
-        for kind in LinkKind:
-            rows = epoch.links.kind == kind
-            if not rows.any():
-                continue
-            both = (epoch.links.rate_ab_bps[rows], epoch.links.rate_ba_bps[rows])
-            low, high = int(min(rate.min() for rate in both)), int(max(rate.max() for rate in both))
-            known = self.recorded.rates.get(kind.name.lower())
-            if known is not None:
-                low, high = min(low, known["physical_min_bps"]), max(high, known["physical_max_bps"])
-            self.recorded.rates[kind.name.lower()] = {
-                "physical_min_bps": low,
-                "physical_max_bps": high,
-                "emulated_min_bps": emulated_bps(low, self._rate_scale),
-                "emulated_max_bps": emulated_bps(high, self._rate_scale),
-            }
-
-    def _fault(self, error: FailureError) -> None:
-        if type(error) in self._faults:
-            return
-        self._faults.add(type(error))
-        self._on_fault(error)
-        if len(self._faults) == 1:  # the first is what failed the run
-            ending.tell(self.out, "failed", str(error))
-        self._event("fault", text=str(error))
-
-    def intervention(self, event: dict[str, Any]) -> None:
-        """One that began, or ended, as the feed tells it."""
-        more = {key: value for key, value in event.items() if key != "event"}
-        self._event(event["event"], **more)
-
-    def _event(self, event: str, **more: Any) -> None:
-        # the disk that refuses this line has refused the samples too, and that is reported
-        with contextlib.suppress(HostError):
-            now = utc_text(datetime.now(UTC))
-            append_lines(self.out, files.EVENTS, {"host_utc": now, "event": event} | more)
+        self._journal.fault(FasterThanLight(f"faster than light: {what}"))
 
 
 def _opened(path: Path) -> Folder:
