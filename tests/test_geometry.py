@@ -12,7 +12,7 @@ from geometry_toys import first, scenario
 
 from orbitmesh.emulator.constants import SPEED_OF_LIGHT_KM_PER_S
 from orbitmesh.emulator.epoch import NS_PER_S, UNREACHABLE, Epoch, LinkKind
-from orbitmesh.emulator.epoch_diff import diff
+from orbitmesh.emulator.epoch.diff import diff
 from orbitmesh.emulator.geometry import Geometry
 from orbitmesh.emulator.links.budget import rate_bps
 from orbitmesh.emulator.links.passes import states_of

@@ -22,6 +22,7 @@ from orbitmesh.nodes.serving.step_time import StepTime
 from orbitmesh.wire.load import LoadSpec
 from orbitmesh.wire.serving import ServingSpec, messages
 
+from ..constants import NS_PER_S
 from ..epoch import Epoch
 from .background_requests import BackgroundRequests
 from .ticks import Tick
@@ -38,7 +39,6 @@ STREAM_MORE_BYTES = 100  # headers, totals and trailers of an answer
 # small ones together: 2 where an answer comes alone, up to 4.5 where seven come at once
 MESSAGES_ACKNOWLEDGED = 3
 
-_NS_PER_S = 1_000_000_000
 # What a link has less than that of others is not worth a word where it cannot be carried.
 NOTABLE_RATIO = 0.05
 Load = Callable[[Mapping[tuple[int, int], float]], bool]
@@ -101,7 +101,7 @@ class SilentLoad:
         begin = int((asked.due_ns + first_ns) // self._step_ns)
         steps = max(1, round(decode_ns / self._step_ns))
         for way, in_all in ((down, on_wire.answer_down), (up, on_wire.answer_up)):
-            bps = in_all * 8 * _NS_PER_S / (steps * self._step_ns)
+            bps = in_all * 8 * NS_PER_S / (steps * self._step_ns)
             self._rises[way][begin] += bps
             self._rises[way][begin + steps] -= bps
 
@@ -131,7 +131,7 @@ class SilentLoad:
         """From each to each, in a step; steps are asked for in their order, and then forgotten."""
         found: dict[tuple[int, int], float] = defaultdict(float)
         for ends, by_step in self._bytes.items():
-            found[ends] += by_step.get(step, 0.0) * 8 * _NS_PER_S / self._step_ns
+            found[ends] += by_step.get(step, 0.0) * 8 * NS_PER_S / self._step_ns
             for gone in [k for k in by_step if k <= step]:
                 del by_step[gone]
         for ends, by_step in self._rises.items():

@@ -17,6 +17,7 @@ from pathlib import Path
 from orbitmesh.wire.limits import MAX_SERVED_PROMPT_BYTES
 from orbitmesh.wire.load import Trace
 
+from ..constants import NS_PER_S
 from ..errors import InputError
 from ..numbers import real, whole
 from ..reading import Kind, MiB, read_text
@@ -34,7 +35,6 @@ _COLUMNS = {
     "images": ("numimages", "images"),
     "image_bytes": ("imagebytes", "image_bytes"),
 }
-_NS_PER_S = 10**9
 _INSTANT = re.compile(r"(?P<second>.*?)(?:\.(?P<fraction>\d{1,12}))?(?P<offset>Z|[+-]\d\d:?\d\d)?")
 
 
@@ -106,7 +106,7 @@ def _instant_ns(text: str) -> int:
         seconds = real(text)
         if not 0 <= seconds <= 1e9:
             raise ValueError(f"an arrival of {shown(text)} s is not 0 to 1e9")
-        return round(seconds * _NS_PER_S)
+        return round(seconds * NS_PER_S)
     parts = _INSTANT.fullmatch(text)
     try:
         if parts is None:
@@ -114,8 +114,8 @@ def _instant_ns(text: str) -> int:
         instant = datetime.fromisoformat(parts["second"] + (parts["offset"] or "Z"))
     except ValueError:
         raise ValueError(f"{shown(text)} is no instant: write seconds, or 2023-11-16 18:15:46.68") from None
-    part = round(real("0." + parts["fraction"]) * _NS_PER_S) if parts["fraction"] else 0
-    return round((instant - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()) * _NS_PER_S + part
+    part = round(real("0." + parts["fraction"]) * NS_PER_S) if parts["fraction"] else 0
+    return round((instant - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()) * NS_PER_S + part
 
 
 def _tokens(text: str) -> int:

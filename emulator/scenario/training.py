@@ -14,13 +14,13 @@ from orbitmesh.wire.training import (
     TrainingSpec,
 )
 
+from ..constants import NS_PER_S
 from ..errors import InputError
 from ..presets import preset
 from ..presets.serving import accelerator, model
 from ..training.work import GRADIENT_BYTES, compute_ns, parameters, state_bytes
 from .model import Content, Terminal, Training
 
-_NS_PER_S = 1_000_000_000
 _TCP_HEADERS_BYTES = 52  # IP, and TCP with timestamps
 
 
@@ -159,7 +159,7 @@ def _time_problems(scenario: Content, planned: Plan) -> Iterator[tuple[str, str]
     rate_bps = _ceiling_bps(scenario)
     least_ns = planned.compute_ns
     if rate_bps:
-        least_ns += round(8 * _NS_PER_S * planned.sent_bytes / rate_bps)
+        least_ns += round(8 * NS_PER_S * planned.sent_bytes / rate_bps)
     if least_ns > run.duration_ns:
         yield (
             "tokens",

@@ -25,7 +25,7 @@ from plain_tick import PlainTick
 
 from orbitmesh.emulator import geometry as geometry_module
 from orbitmesh.emulator.epoch import NS_PER_S, Epoch, LinkKind
-from orbitmesh.emulator.epoch_diff import diff
+from orbitmesh.emulator.epoch.diff import diff
 from orbitmesh.emulator.feed.parcels import Parcel
 from orbitmesh.emulator.geometry import Geometry
 from orbitmesh.emulator.links.lasers import LaserMesh

@@ -11,7 +11,7 @@ import numpy as np
 from orbitmesh.control.v1 import control_pb2 as pb
 
 from ...epoch import Epoch, Int64, Links, Nodes
-from ...epoch_diff import link_changes, route_changes
+from ...epoch.diff import link_changes, route_changes
 from ...errors import InputError
 
 #: of a part: 3 MB of links, and gRPC clients take 4 MB unless they are told otherwise

@@ -10,12 +10,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ...arrays import UInt8, UInt32
 from ...compiled import f64, function, i32, i64, real, size, u32
 from ...epoch import Float64, Int32, Int64, Links, Ports
 from ..shaping import MIN_RATE_BPS, emulated_rate_bps
-
-UInt8 = NDArray[np.uint8]
-UInt32 = NDArray[np.uint32]
 
 #: one pipe, 16 bytes; ``word`` holds the node at the far end, the generation and whether it is up
 PIPE = np.dtype(

@@ -16,7 +16,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arrays import pair_keys
+from ...arrays import UInt32, pair_keys
 from ...course import Course
 from ...epoch import UNUSED, Bool, Epoch, Int32, Int64, LinkKind, Nodes, Ports, RouteRows
 from ...errors import InputError, RunError
@@ -53,7 +53,7 @@ class Prepared:
     n_added: int
     n_removed: int
     prepared_ns: int
-    words_before: banks.UInt32
+    words_before: UInt32
     pairs_before: GroundPairs
     pair_before: Int32
 

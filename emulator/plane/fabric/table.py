@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...arrays import UInt8, UInt32
 from ...epoch import Int64
 from ...errors import BackendError
 from ..engine.memory import BINS, SharedMemory
-from .banks import PIPE, PLACE, UInt8, UInt32, first_places, places_for
+from .banks import PIPE, PLACE, first_places, places_for
 
 _MAGIC, _VERSION = int.from_bytes(b"om_fabrc", "little"), 5
 _PAGE_BYTES = 4096

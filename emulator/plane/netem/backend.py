@@ -34,8 +34,8 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ...arrays import Int32, Int64
 from ...errors import BackendError, HostError, KernelError
 from ..backend import Lateness, LinkCounters, LinkEnd, LinkParameters, Probe
 from ..kernel import privileges
@@ -47,11 +47,6 @@ from .probe import try_a_link
 from .steps import Steps
 from .table import DOWN, LOSS, QUEUE, LinkTable, ends_of
 from .translate import DELAY_QUANTUM_NS, longest_until_next_step_ns
-
-Float64 = NDArray[np.float64]
-Int64 = NDArray[np.int64]
-Int32 = NDArray[np.int32]
-Bool = NDArray[np.bool_]
 
 DEFAULT_STEP_NS = 100_000_000
 DEFAULT_CAPACITY_LINKS = 32_768

@@ -8,8 +8,8 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ...arrays import Int32, Int64
 from ...errors import BackendError, KernelError
 from ..backend import LinkEnd
 from ..kernel.netlink import Messages, batch_starts
@@ -17,9 +17,6 @@ from . import messages, readback
 from .sockets import Refusal, Sockets
 from .table import LinkTable, ends_of
 from .translate import bytes_per_s, limit_packets
-
-Int64 = NDArray[np.int64]
-Int32 = NDArray[np.int32]
 
 _PAIRS_PER_SEND = 64
 #: a worker of the kernel's brings devices into operation, at once where it has a turn

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ...arrays import Int32
 from ...errors import BackendError
 from ..backend import LinkCounters
 from . import messages, readback
 from .devices import Devices
 from .table import DOWN, LOSS, QUEUE, LinkTable, ends_of
-
-Int32 = NDArray[np.int32]
 
 
 class Drops:

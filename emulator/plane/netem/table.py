@@ -5,12 +5,10 @@ from __future__ import annotations
 import heapq
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ...arrays import Int32
 from ...errors import BackendError
 from ..backend import LinkParameters
-
-Int32 = NDArray[np.int32]
 
 # why a packet was dropped: by what its link was meant to do then
 QUEUE, LOSS, DOWN = 0, 1, 2

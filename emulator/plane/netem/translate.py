@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ...arrays import Float64, Int64
 from . import messages
-
-Float64 = NDArray[np.float64]
-Int64 = NDArray[np.int64]
 
 #: of a link without a rate or with an unbounded queue: 600 MB of the kernel's memory
 UNBOUNDED_PACKETS = 262_144

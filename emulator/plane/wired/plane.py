@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...epoch import Epoch, Int32, Int64, LinkKind, Nodes
-from ...epoch_diff import EpochDiff, diff
+from ...epoch.diff import EpochDiff, diff
 from ...errors import FailureError
 from ...scenario import Scenario
 from .. import addressing, shaping

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .epoch import UNREACHABLE, Epoch, Int32, Int64, Routes
+from ..arrays import Int32, Int64
+from .epoch import Epoch
+from .routes import UNREACHABLE, Routes
 
 
 @dataclass(frozen=True, eq=False)

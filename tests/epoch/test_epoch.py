@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orbitmesh.emulator.epoch import UNREACHABLE, Epoch, Links, Nodes, Routes
-from orbitmesh.emulator.epoch_diff import diff
+from orbitmesh.emulator.epoch.diff import diff
 
 N = 6
 
