@@ -234,7 +234,7 @@ class Geometry:
         states = self._fleet.states_itrs(np.array([sim_ns], np.int64))
         satellite_itrs_km = states.position_km[:, 0]
         lasers = self._mesh.at(satellite_itrs_km, before.lasers)
-        known = self._known_at(sim_ns)  # what routes and stations go by
+        known = self.known_at(sim_ns)  # what routes and stations go by
         if known is not None:
             lasers = lasers.without(known.hits(lasers.pairs[:, 0], lasers.pairs[:, 1]))
         at_rest = np.zeros_like(self._stations.position_itrs_km)  # in the Earth-fixed frame
@@ -294,7 +294,7 @@ class Geometry:
         kept = tuple(each for each in before.parted if each[0] > sim_ns)
         return (*kept, (sim_ns + self._scenario.ground.overlap_ns, gone)) if len(gone) else kept
 
-    def _known_at(self, sim_ns: int) -> Force | None:
+    def known_at(self, sim_ns: int) -> Force | None:
         """What has failed as far as routes know; None: nothing."""
         known_sim_ns = sim_ns - self._scenario.routing.reaction_ns
         force = self.interventions.at(known_sim_ns) if len(self.interventions) else None

@@ -10,17 +10,20 @@ from ..epoch import Int64, LinkKind, Links
 
 #: So many of each kind are named; the others are counted.
 MOST_NAMED = 100
+#: And of handovers so many, for the record: more at one instant are only counted.
+MOST_HANDOVERS = 10_000
 
 Pair = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Handover:
-    """A gateway that has other satellites than before."""
+    """A gateway that has other satellites than before; ``cause``: why it left those (handover_causes.py)."""
 
     gateway: int
     left: tuple[int, ...]
     joined: tuple[int, ...]
+    cause: str | None = None
 
 
 @dataclass(frozen=True)
@@ -38,18 +41,22 @@ class LinkChanges:
 NOTHING_CHANGED = LinkChanges()
 
 
-def link_changes(old: Links, new: Links, most: int = MOST_NAMED) -> LinkChanges:
+def link_changes(
+    old: Links, new: Links, most: int = MOST_NAMED, most_handovers: int = MOST_HANDOVERS
+) -> LinkChanges:
+    """``most``: lasers that are named, ``most_handovers``: gateways."""
     if np.array_equal(old.a, new.a) and np.array_equal(old.b, new.b):
         return NOTHING_CHANGED
     lasers_lost, lasers_gained = _went_and_came(_keys(old, LinkKind.LASER), _keys(new, LinkKind.LASER))
     left, joined = _went_and_came(_keys(old, LinkKind.GROUND), _keys(new, LinkKind.GROUND))
     gateways = np.union1d(left & 0xFFFFFFFF, joined & 0xFFFFFFFF)
+    left_by, joined_by = _by_gateway(left), _by_gateway(joined)
     return LinkChanges(
         _pairs(lasers_lost[:most]),
         _pairs(lasers_gained[:most]),
         tuple(
-            Handover(gateway, _of(gateway, left), _of(gateway, joined))
-            for gateway in gateways[:most].tolist()
+            Handover(gateway, left_by.get(gateway, ()), joined_by.get(gateway, ()))
+            for gateway in gateways[:most_handovers].tolist()
         ),
         len(lasers_lost),
         len(lasers_gained),
@@ -75,6 +82,9 @@ def _pairs(keys: Int64) -> tuple[Pair, ...]:
     return tuple((key >> 32, key & 0xFFFFFFFF) for key in keys.tolist())
 
 
-def _of(gateway: int, keys: Int64) -> tuple[int, ...]:
-    """A gateway comes behind all satellites: it is the second of its pairs."""
-    return tuple((keys[(keys & 0xFFFFFFFF) == gateway] >> 32).tolist())
+def _by_gateway(keys: Int64) -> dict[int, tuple[int, ...]]:
+    """Satellites, rising.  A gateway comes behind all satellites: it is the second of its pairs."""
+    found: dict[int, tuple[int, ...]] = {}
+    for satellite, gateway in _pairs(keys):
+        found[gateway] = (*found.get(gateway, ()), satellite)
+    return found

@@ -4,7 +4,8 @@ The recorder's protocol, pickles over a socket pair between two processes of our
 
     to it     ("open", RunHeader)
               ("epoch", Parcel of an Epoch, RouteRows that it has beyond | None,
-               Course, began_mono_ns, ended_mono_ns)   came into force between began and ended
+               Course, began_mono_ns, ended_mono_ns,   came into force between began and ended
+               handovers, how many there are)   with it; more than those are only counted
               ("clock", Course, began_mono_ns, ended_mono_ns)   emulated time goes another way from then on
               ("missed", first, last)   entries of the feed that were let go, since this process was too slow
               ("links", until_mono_ns, rows)   what packets waited on customers' links, up to then

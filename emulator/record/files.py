@@ -23,6 +23,7 @@ WINDOWS = "windows.jsonl"
 PAIRS = "pairs.parquet"
 SAMPLES = "samples"
 PATH_CHANGES = "path-changes"
+HANDOVERS = "handovers"
 PLATFORMS = "platforms"  # only of a scenario with platforms
 ANSWERS = "answers"
 LINKS = "links"  # on which customers' packets waited

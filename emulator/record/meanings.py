@@ -57,6 +57,18 @@ old_delay_ns | ns | one way, along the old one
 new_delay_ns | ns | one way, along the new one
 """
 
+_HANDOVERS = """
+sim_utc | emulated UTC | the instant of the epoch with which it came
+sim_ns | ns, emulated | that instant, since the scenario's start
+epoch_number |  | the epoch with which it came
+gateway |  | which gateway
+left |  | the satellites that it has a link to no more, joined by `+`; null: none
+joined |  | the satellites that it has a link to from then on, joined by `+`; null: none
+cause |  | why those were left: `failed` (the satellite, the gateway, their link or an antenna, as far as
+    routes know), `set` (in sight no more), `chosen` (in sight still, and the policy took another); of
+    several the first of these; null: none was left
+"""
+
 _PLATFORMS = """
 sim_utc | emulated UTC | the instant of the epoch
 sim_ns | ns, emulated | that instant, since the scenario's start
@@ -196,6 +208,7 @@ physical_p50_ns | ns | median of `propagation_ns` of the same
 TABLES = {
     files.SAMPLES: _SAMPLES,
     files.PATH_CHANGES: _PATH_CHANGES,
+    files.HANDOVERS: _HANDOVERS,
     files.PLATFORMS: _PLATFORMS,
     files.ANSWERS: _ANSWERS,
     files.LINKS: _LINKS,

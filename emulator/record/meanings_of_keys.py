@@ -13,6 +13,8 @@ run.json | what was run, and where; by its key `orbitmesh_run` a folder is known
     first packet
 samples.parquet | a row for each measurement | in parts in `samples/` each second, made one at the end
 path-changes.parquet | a row for each change of a path that was measured on | likewise, in `path-changes/`
+handovers.parquet | a row for each gateway that went over to other satellites, and each epoch | likewise,
+    in `handovers/`
 platforms.parquet | where the scenario has a [platform](platform.md): a row an epoch for each satellite
     with a process, and one for all others | likewise, in `platforms/`
 answers.parquet | a row for each request of a customer, where the scenario has any | likewise, in
@@ -152,6 +154,8 @@ platform |  | null, or the `preset`; over all satellites and `epochs` the means 
     many `hosts` there are, in what share of their epochs it was measured (`measured_ratio`), and whether
     anything of it `depends_on_host`
 path_changes |  | how many
+handovers |  | `count`: how many times gateways went over to other satellites; `not_in_table`: of these, only
+    counted, since more than 10,000 came at one instant; null: a version that recorded none
 packets_dropped |  | by cause
 interventions |  | null, or what was [failed or changed](how-to/faults.md): how many (`count`), the
     `packets_failed` (in flight on what failed, or sent there before routes knew) and `packets_lost` (by a

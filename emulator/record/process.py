@@ -111,12 +111,12 @@ class Process:
         """One message of main's; True when it was the last."""
         message = receive(self._control)
         if message[0] == "epoch":
-            _, parcel, more, course, began_ns, in_force_ns = message
+            _, parcel, more, course, began_ns, in_force_ns, *handed = message
             epoch: Epoch = parcel.open()
             parcel.close()
             if more is not None:
                 epoch = replace(epoch, routes=epoch.routes.joined(more))
-            recorder.epoch(epoch, course, began_ns, in_force_ns)
+            recorder.epoch(epoch, course, began_ns, in_force_ns, *handed)
             return False
         if message[0] == "clock":
             recorder.clock(*message[1:])

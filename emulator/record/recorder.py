@@ -30,6 +30,7 @@ from .described import about_run, described
 from .due import DueCounter
 from .evidence import evidence_of
 from .facts import RunFacts, RunHeader
+from .handovers import Handed, HandoverBook
 from .journal import Fault, Journal
 from .light import shorter_than_light
 from .link_waits import LinkRow
@@ -83,7 +84,8 @@ class Recorder:
                 self.recorded, self._journal.look, self._too_fast, self._totals,
             )  # fmt: skip
             self._changes = TableWriter(self.out, files.PATH_CHANGES, PATH_CHANGES)
-            self._tables = [self._samples.table, self._changes]
+            self._handovers = HandoverBook(self.out, self._nodes, self._start_unix_ns)
+            self._tables = [self._samples.table, self._changes, self._handovers.table]
             self._platform_rows = (
                 TableWriter(self.out, files.PLATFORMS, PLATFORMS) if self._platforms else None
             )
@@ -108,7 +110,8 @@ class Recorder:
         """Of a record that could not be opened."""
         with contextlib.suppress(OSError):
             for name in (
-                files.SAMPLES, files.PATH_CHANGES, files.PLATFORMS, files.ANSWERS, files.LINKS, files.TRAINING
+                files.SAMPLES, files.PATH_CHANGES, files.HANDOVERS, files.PLATFORMS, files.ANSWERS,
+                files.LINKS, files.TRAINING,
             ):  # fmt: skip
                 if self.out.is_there(name):
                     self.out.remove_folder(name)
@@ -122,7 +125,10 @@ class Recorder:
         self._history.turn(course, began_mono_ns, in_force_mono_ns)
         self._still.turn(course)
 
-    def epoch(self, epoch: Epoch, course: Course | int, began_mono_ns: int, in_force_mono_ns: int) -> None:
+    def epoch(
+        self, epoch: Epoch, course: Course | int, began_mono_ns: int, in_force_mono_ns: int,
+        handed: Sequence[Handed] = (), n_handed: int = 0,
+    ) -> None:  # fmt: skip
         """``course``: how time goes from it on; or when it is true, where that goes with the machine's."""
         if isinstance(course, int):
             course = Course(epoch.sim_ns, course)
@@ -132,6 +138,7 @@ class Recorder:
             self._due.epoch(epoch, in_force_mono_ns)
         self._samples.epoch(in_force_mono_ns)
         rates.widen(self.recorded.rates, epoch, self._rate_scale)
+        self._handovers.add(epoch, handed, n_handed)
         if (short := shorter_than_light(epoch)) is not None:
             row, delay_ns, light_ns = short
             a, b = (self._nodes.names[end[row]] for end in (epoch.links.a, epoch.links.b))
@@ -255,6 +262,7 @@ class Recorder:
             self._journal.write(partial(merge, described=about))
         for table in self._tables:
             self.recorded.unwritten += table.rows_waiting + table.rows_lost
+        self.recorded.handovers = (self._handovers.count, self._handovers.not_in_table)
         rows, unreadable = files.read_table(self.out.anchored / files.SAMPLES, SAMPLES, COLUMNS)
         customers, unreadable_answers = customers_of(self.out.anchored, self._run, facts.measured_ns)
         training, unreadable_steps = training_of(self.out.anchored, self._run)

@@ -17,6 +17,7 @@ _FILES = (
     files.SUMMARY,
     f"{files.SAMPLES}.parquet",
     f"{files.PATH_CHANGES}.parquet",
+    f"{files.HANDOVERS}.parquet",
     f"{files.PLATFORMS}.parquet",
     f"{files.ANSWERS}.parquet",
     f"{files.LINKS}.parquet",
@@ -28,7 +29,8 @@ _FILES = (
     LOG_NAME,
 )
 _FOLDERS = (
-    files.SAMPLES, files.PATH_CHANGES, files.PLATFORMS, files.ANSWERS, files.LINKS, files.TRAINING
+    files.SAMPLES, files.PATH_CHANGES, files.HANDOVERS, files.PLATFORMS, files.ANSWERS, files.LINKS,
+    files.TRAINING,
 )  # fmt: skip
 _PART = "part-*.parquet"
 

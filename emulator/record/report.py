@@ -107,7 +107,7 @@ def _header(results: RunResults) -> RenderableType:
         + (f": {summary['reason']}" if summary["reason"] else "")
         + (f" after {emulated / 1e9:.1f} s" if emulated is not None else ""),
         "samples": f"{samples['samples']:,}, of them {samples['lost']:,} without an answer; "
-        f"{summary['path_changes']:,} changes of path",
+        f"{summary['path_changes']:,} changes of path{_handovers(summary.get('handovers'))}",
         "available": _available(summary["gateways"]),
         "links": f"{summary['backend']} backend, {summary['plane']} plane, {summary['clock']} clock, "
         f"on {machine.get('machine')}, kernel {machine.get('kernel')}, {machine.get('cpus')} CPUs, "
@@ -122,6 +122,10 @@ def _header(results: RunResults) -> RenderableType:
         if value:
             grid.add_row(Text(name, style="bold"), Text(value))
     return grid
+
+
+def _handovers(told: dict[str, int] | None) -> str:
+    return "" if told is None else f", {counted(told['count'], 'handover')} of gateways"
 
 
 def _available(gateways: Sequence[dict[str, Any]]) -> str:

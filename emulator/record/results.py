@@ -18,6 +18,7 @@ from . import account, ending, files, shape, soundness
 from .answer_book import customers_of
 from .answers import ANSWERS
 from .facts import measured_ns
+from .handovers import HANDOVERS
 from .link_waits import LINKS
 from .parts import Parts
 from .platforms import PLATFORMS
@@ -109,6 +110,8 @@ def _loaded(path: Path, run: dict[str, Any]) -> RunResults:
     if summary is None:
         return _rebuilt(path, run, parts)
     tables = [(files.SAMPLES, SAMPLES), (files.PATH_CHANGES, PATH_CHANGES)]
+    if summary.get("handovers") is not None:
+        tables.append((files.HANDOVERS, HANDOVERS))
     if summary.get("platform") is not None:
         tables.append((files.PLATFORMS, PLATFORMS))
     if summary.get("customers"):
@@ -201,6 +204,14 @@ def summary_without_recorder(path: Path, facts: dict[str, Any]) -> dict[str, Any
     return _rebuilt(path, read_run_file(path), Parts(path), facts).summary
 
 
+def _handovers(path: Path) -> tuple[int, int] | None:
+    """How many rows their table has; None where there is none, or nothing of it can be read."""
+    if not (path / files.HANDOVERS).exists() and not (path / f"{files.HANDOVERS}.parquet").exists():
+        return None
+    rows, unreadable = files.read_table(path / files.HANDOVERS, HANDOVERS, ["sim_ns"])
+    return None if unreadable and not len(rows) else (len(rows), 0)
+
+
 def _rebuilt(
     path: Path, run: dict[str, Any], parts: Parts, facts: dict[str, Any] | None = None
 ) -> RunResults:
@@ -220,6 +231,7 @@ def _rebuilt(
         or 0,
         without_truth=(pc.sum(pc.and_(rows["epoch_number"].is_null(), rows["dst"].is_valid())).as_py() or 0),
         path_changes=len(changes),
+        handovers=_handovers(path),
         rates=_narrowest(rows),
         unread=bool(unreadable),
     )

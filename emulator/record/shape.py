@@ -310,6 +310,7 @@ SUMMARY = {
     "presets": _PRESETS,
     "platform": Optional(Maybe(_platform)),
     "path_changes": int,
+    "handovers": Optional(Maybe({"count": int, "not_in_table": int})),  # a version before recorded none
     "packets_dropped": Each(int),
     "interventions": Optional(Maybe(_INTERVENTIONS)),
     "gateways": [_GATEWAY],

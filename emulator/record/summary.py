@@ -33,6 +33,7 @@ class Recorded:
     without_truth: int = 0  # samples of an instant whose epoch is not known
     missed_entries: int = 0  # of the feed: epochs among them, in whose time nothing is judged
     path_changes: int = 0
+    handovers: tuple[int, int] | None = None  # how many, and of these not in their table; None: not known
     too_fast: int = 0
     too_fast_first: str | None = None
     lost_on_way: int = 0  # of those lost, with a way at the instant of sending
@@ -147,6 +148,9 @@ def build_summary(
         "presets": run.get("presets", []),  # a record of before there were any
         "platform": platform,
         "path_changes": recorded.path_changes,
+        "handovers": None
+        if recorded.handovers is None
+        else dict(zip(("count", "not_in_table"), recorded.handovers, strict=True)),
         "packets_dropped": dict(sorted(facts.get("packets_dropped", {}).items())),
         "interventions": facts.get("interventions") or None,
         "dead_nodes": dict(sorted(facts.get("dead_nodes", {}).items())),

@@ -16,6 +16,7 @@ from ..record import files
 from ..record.account import PAIRS
 from ..record.answers import ANSWERS
 from ..record.described import described
+from ..record.handovers import HANDOVERS
 from ..record.link_waits import LINKS
 from ..record.platforms import PLATFORMS
 from ..record.samples import PATH_CHANGES, SAMPLES
@@ -31,6 +32,7 @@ _PAIRS = files.PAIRS.removesuffix(".parquet")
 _SCHEMAS: dict[str, pa.Schema] = {
     files.SAMPLES: SAMPLES,
     files.PATH_CHANGES: PATH_CHANGES,
+    files.HANDOVERS: HANDOVERS,
     files.PLATFORMS: PLATFORMS,
     files.ANSWERS: ANSWERS,
     files.LINKS: LINKS,

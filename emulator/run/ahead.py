@@ -36,8 +36,9 @@ from ..errors import OrbitmeshError, RunError
 from ..feed.parcels import Parcel, send
 from ..geometry import Geometry
 from ..interventions import Intervened, Intervention
-from ..links.changes import NOTHING_CHANGED, link_changes
+from ..links.changes import NOTHING_CHANGED, LinkChanges, link_changes
 from ..links.coverage import Window
+from ..links.handover_causes import with_causes
 from ..memory_files import MemoryFiles
 from ..priority import go_before_nodes
 from ..processes import keep_capabilities
@@ -125,7 +126,7 @@ class Server:
         assignment = assign(epoch, n_satellites, geometry.hosting, gateways_each, self._placer)
         assignment = with_forecast(assignment, epoch, geometry, self._forecast, self._outlive)
         last = self._recent[-1] if self._recent else None
-        changes = NOTHING_CHANGED if last is None else link_changes(last.links, epoch.links)
+        changes = NOTHING_CHANGED if last is None else self._changes(last, epoch)
         begun, ended = geometry.interventions.between(-1 if last is None else last.sim_ns, epoch.sim_ns)
         told = Intervened(tuple(each.to_dict() for each in begun), tuple(each.to_dict() for each in ended))
         parcel = Parcel.pack(epoch, self._files)
@@ -135,6 +136,12 @@ class Server:
         send(self._control, "epoch", parcel, assignment, changes, told, time.monotonic_ns() - began_ns)
         self._recent.append(parcel.open())
         parcel.close()
+
+    def _changes(self, last: Epoch, epoch: Epoch) -> LinkChanges:
+        geometry, found = self._geometry, link_changes(last.links, epoch.links)
+        known, n = geometry.known_at(epoch.sim_ns), geometry.nodes.n_satellites
+        told = with_causes(found.handovers, geometry.stations, n, epoch.positions_itrs_km, known)
+        return replace(found, handovers=told)
 
     def _intervene(
         self, more: Sequence[Intervention], lifted: Sequence[int], sim_ns: int, at_once: bool

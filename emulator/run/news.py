@@ -14,6 +14,7 @@ from ..course import Course
 from ..epoch import LinkKind, RouteRows
 from ..feed.feed import Feed
 from ..feed.parcels import Parcel
+from ..links.changes import MOST_NAMED, NOTHING_CHANGED, LinkChanges
 from ..priority import go_before_nodes
 from ..scenario.model import Run
 from .conductor import LATE_NS
@@ -55,13 +56,15 @@ class EpochNews:
     # at t0_mono_ns it is t0_sim_ns, and emulated time goes so many times as fast; 0: it stands still
     t0_sim_ns: int | None = None
     ratio: float = 1.0
+    changes: LinkChanges = field(default=NOTHING_CHANGED, repr=False)  # of handovers more than are told
 
     @property
     def course(self) -> Course:
         return Course(self.sim_ns if self.t0_sim_ns is None else self.t0_sim_ns, self.t0_mono_ns, self.ratio)
 
     def to_dict(self) -> dict[str, Any]:
-        return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "more"}
+        told = (each.name for each in fields(self) if each.name not in ("more", "changes"))
+        return {name: getattr(self, name) for name in told}
 
 
 def publish(feed: Feed, tick: Tick, names: Sequence[str]) -> None:
@@ -71,6 +74,7 @@ def publish(feed: Feed, tick: Tick, names: Sequence[str]) -> None:
     news = EpochNews(
         epoch.number, epoch.sim_ns, tick.t0_mono_ns, tick.began_mono_ns, tick.ended_mono_ns, tick.late_ns,
         len(epoch.links) - ground_links, ground_links, tick.more, tick.course.sim_ns, tick.ratio,
+        changes,
     )  # fmt: skip
     feed.put("epoch", news, Parcel.pack(epoch) if tick.parcel is None else tick.parcel, stands=True)
     when = {"number": epoch.number, "sim_ns": epoch.sim_ns}
@@ -89,7 +93,8 @@ def publish(feed: Feed, tick: Tick, names: Sequence[str]) -> None:
                 "left": [names[satellite] for satellite in each.left],
                 "joined": [names[satellite] for satellite in each.joined],
             }
-            for each in changes.handovers
+            | ({} if each.cause is None else {"cause": each.cause})
+            for each in changes.handovers[:MOST_NAMED]
         ]
         feed.put("event", {"event": "handover"} | when | {"n": changes.n_handovers, "of": told})
     for event, of in (("intervention", tick.intervened.begun), ("intervention ended", tick.intervened.ended)):

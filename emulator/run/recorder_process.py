@@ -61,8 +61,8 @@ class RecorderProcess:
             assert news.parcel is not None
             epoch: EpochNews = news.value
             when = (epoch.course, epoch.began_mono_ns, epoch.in_force_mono_ns)
-            send(self._child.control, "epoch", news.parcel, epoch.more, *when)
-
+            handed = (epoch.changes.handovers, epoch.changes.n_handovers)
+            send(self._child.control, "epoch", news.parcel, epoch.more, *when, *handed)
         elif news.kind == "clock":
             clock: ClockNews = news.value
             self._child.control.send(("clock", clock.course, clock.began_mono_ns, clock.in_force_mono_ns))

@@ -35,7 +35,7 @@ def test_a_gateway_that_goes_from_one_satellite_to_another_is_a_handover() -> No
 
 def test_only_so_many_are_named_and_all_are_counted() -> None:
     old, new = links(set()), links({(0, b) for b in range(1, 6)} | {(0, 6), (0, 7), (0, 8)})
-    found = link_changes(old, new, most=2)
+    found = link_changes(old, new, most=2, most_handovers=2)
     assert found.lasers_gained == ((0, 1), (0, 2))
     assert (found.n_lasers_gained, found.n_handovers, len(found.handovers)) == (5, 3, 2)
 

@@ -14,6 +14,7 @@ from orbitmesh.emulator.record import files
 from orbitmesh.emulator.record.account import PAIRS
 from orbitmesh.emulator.record.answers import ANSWERS
 from orbitmesh.emulator.record.described import meanings, page
+from orbitmesh.emulator.record.handovers import HANDOVERS
 from orbitmesh.emulator.record.link_waits import LINKS
 from orbitmesh.emulator.record.meanings import TABLES
 from orbitmesh.emulator.record.platforms import PLATFORMS
@@ -48,6 +49,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         (f"{files.SAMPLES}.parquet", SAMPLES.names),
         (f"{files.PATH_CHANGES}.parquet", PATH_CHANGES.names),
+        (f"{files.HANDOVERS}.parquet", HANDOVERS.names),
         (f"{files.PLATFORMS}.parquet", PLATFORMS.names),
         (files.PAIRS, PAIRS.names),
         (f"{files.ANSWERS}.parquet", ANSWERS.names),

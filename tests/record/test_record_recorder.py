@@ -75,8 +75,8 @@ def test_a_whole_small_run(tmp_path: Path) -> None:
     assert not run.faults
     assert strict_json((tmp_path / "summary.json").read_text()) == summary
     assert sorted(p.name for p in tmp_path.iterdir()) == [
-        "ending.json", "events.jsonl", "pairs.parquet", "path-changes.parquet", "run.json",
-        "samples.parquet", "summary.json", "windows.jsonl",
+        "ending.json", "events.jsonl", "handovers.parquet", "pairs.parquet", "path-changes.parquet",
+        "run.json", "samples.parquet", "summary.json", "windows.jsonl",
     ]  # fmt: skip
     rows = rows_of(tmp_path / "samples.parquet")
     assert len(rows) == 10
@@ -128,8 +128,8 @@ def test_a_run_without_a_flaw_is_trusted_and_its_keys_are_what_they_were(tmp_pat
         "clock_paused_ns", "clock_pauses", "clock_steps", "clock_speeds", "satellites",
         "rate_scale", "rates", "ticks",
         "engine_lateness", "error_budget", "schedule", "measurements",
-        "samples", "light", "presets", "platform", "path_changes", "packets_dropped", "interventions",
-        "dead_nodes",
+        "samples", "light", "presets", "platform", "path_changes", "handovers",
+        "packets_dropped", "interventions", "dead_nodes",
         "gateways", "customers", "training",
     ]  # fmt: skip
     assert summary["packets_dropped"] == {"down": 3, "queue": 0}
