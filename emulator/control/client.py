@@ -194,16 +194,26 @@ class Client:
         self._ask({"verb": "capture", "node": node, "peer": peer}, give=[fd])
 
     def watch(
-        self, after: int | None, wait_s: float, *, epochs: bool = False, fds_to: list[int] | None = None
+        self,
+        after: int | None,
+        wait_s: float,
+        *,
+        epochs: bool = False,
+        kinds: Sequence[str] | None = None,
+        fds_to: list[int] | None = None,
     ) -> dict[str, Any]:
         """``news`` of the run's feed from a number on, or what stands, and the number that is ``next``."""
-        request = {"verb": "watch", "after": after, "wait_s": wait_s, "epochs": epochs}
+        request: dict[str, Any] = {"verb": "watch", "after": after, "wait_s": wait_s, "epochs": epochs}
+        if kinds is not None:
+            request["kinds"] = list(kinds)
         return self._ask(request, fds_to=fds_to, needed=_WATCH)
 
-    def watching(self, position: int | None = None, *, epochs: bool = False) -> Watching:
+    def watching(
+        self, position: int | None = None, *, epochs: bool = False, kinds: Sequence[str] | None = None
+    ) -> Watching:
         from .watching import Watching  # on demand: few verbs watch
 
-        return Watching(self, position, epochs=epochs)
+        return Watching(self, position, epochs=epochs, kinds=kinds)
 
     def down(self) -> str | None:
         """End the run; returns when it has gone.  How it ended, its record says."""

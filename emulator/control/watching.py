@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import pickle
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +21,19 @@ _MOST_WAIT_S = 10.0
 class Watching:
     """See Watcher.  ``position``: the number of the next entry, to resume by; None: the present comes first.
 
-    ``epochs``: entries of epochs have their parcels, which are the caller's to open and close.
+    ``epochs``: entries of epochs have their parcels, which are the caller's to open and close.  ``kinds`` of
+    entries that are wanted; None: all.
     """
 
-    def __init__(self, client: Client, position: int | None = None, *, epochs: bool = False) -> None:
-        self._client, self.position, self._epochs = client, position, epochs
+    def __init__(
+        self,
+        client: Client,
+        position: int | None = None,
+        *,
+        epochs: bool = False,
+        kinds: Sequence[str] | None = None,
+    ) -> None:
+        self._client, self.position, self._epochs, self._kinds = client, position, epochs, kinds
         self._come: deque[Entry | Missed] = deque()
         self.is_at_end = False
 
@@ -33,7 +42,9 @@ class Watching:
         wait_s = _MOST_WAIT_S if timeout_s is None else min(timeout_s, _MOST_WAIT_S)
         if not self._come and not self.is_at_end:
             fds: list[int] = []
-            answer = self._client.watch(self.position, wait_s, epochs=self._epochs, fds_to=fds)
+            answer = self._client.watch(
+                self.position, wait_s, epochs=self._epochs, kinds=self._kinds, fds_to=fds
+            )
             self._come.extend(_news(told, fds) for told in answer["news"])
             self.position, self.is_at_end = answer["next"], answer["at_end"]
         return self._come.popleft() if self._come else None

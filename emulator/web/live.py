@@ -29,10 +29,12 @@ from ..feed.feed import Entry, Missed
 from ..safe_files import Folder
 from . import messages
 from .epochs import EpochWriter
+from .glance import KINDS, Glance, tell_past
 from .live_asks import LiveAsks
 from .live_reader import Reader
 from .mesh import Shown
 from .messages import told
+from .past import Past
 from .tail import SampleTail
 from .traffic import Traffic
 from .viewer import Viewer
@@ -41,6 +43,7 @@ log = logging.getLogger(__name__)
 
 _READ_S = 2.0
 _IDLE_S = 20.0  # without a viewer, before the feed is left alone
+_GLANCE_S = 5.0  # between two looks at it then
 _HISTORY = 512  # entries: as many as a feed keeps
 _MOST_EVENTS = 1000
 _COUNT_S = 1.0
@@ -101,14 +104,17 @@ class LiveSource:
         self._traffic = Traffic(self.shown.scenario.run.rate_scale)
         self._counting = asyncio.create_task(self._count())
         folder = Path(self.status["out"]) if self._folder is None else self._folder.anchored
-        self.tail, self._past = SampleTail(folder), SampleTail(folder)
-        self._reading = asyncio.Lock()
+        self.tail = SampleTail(folder)
+        n = self.nodes.n_satellites
+        self.past = Past(self.nodes.names[n:], n)
+        self._recorded = asyncio.create_task(self._read_record(folder))
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
         self._thread.start()
 
     async def close(self) -> None:
         self._closing = True
         self._counting.cancel()
+        self._recorded.cancel()
         self._wake()
         if self._client is not None:  # whatever is waited for there
             with contextlib.suppress(OSError):
@@ -132,7 +138,8 @@ class LiveSource:
         viewer.put_all([told(hello=self._hello()), *self._static, *self.whole(viewer)])
         viewer.put_all(data for number, data in self._events if number > after_event)
         self.viewers.add(viewer)
-        viewer.put_all(await self._history())
+        await self._recorded
+        viewer.put_all(self.past.messages(self._began_sim_ns))
 
     def leave(self, viewer: Viewer) -> None:
         self.viewers.discard(viewer)
@@ -151,22 +158,18 @@ class LiveSource:
     async def ask(self, viewer: Viewer, what: str, request: Any) -> dict[str, Any]:
         return await self.asks.answer(viewer, what, request)
 
-    async def _history(self) -> list[bytes]:
-        """What was measured in the last minutes."""
+    async def _read_record(self, folder: Path) -> None:
+        """What was measured before anybody read the feed here."""
         gateways = self.nodes.names[self.nodes.n_satellites :]
-        async with self._reading:
-            found = await asyncio.to_thread(self._past.history, gateways)
-        n = self.nodes.n_satellites
-        return [
-            messages.series(
-                pb.SERIES_KIND_LATENCY, n + each.gateway, each.sim_s, each.measured_ms, each.physical_ms
-            )
-            for each in found
-        ]
+        found = await asyncio.to_thread(SampleTail(folder).history, gateways)
+        self.past.samples(found, self._began_sim_ns)
+
+    @property
+    def _began_sim_ns(self) -> int:
+        return int(self.status["sim_ns"]) - int(self.status["elapsed_ns"])
 
     def _hello(self) -> Any:
-        status = self.status
-        began_ns = status["sim_ns"] - status["elapsed_ns"]
+        status, began_ns = self.status, self._began_sim_ns
         return self.shown.hello(
             is_live=True,
             can_control=self.can_control,
@@ -204,18 +207,18 @@ class LiveSource:
         try:
             with Client.connect(self.run_id) as client:
                 self._client = client
-                seen = 0
+                seen, glance = 0, Glance(self)
                 while not self._closing:
-                    ready, _, _ = select.select([client.socket.fileno(), self._wake_read], [], [])
+                    ready, _, _ = select.select([client.socket.fileno(), self._wake_read], [], [], _GLANCE_S)
                     if (
                         client.socket.fileno() in ready
                     ):  # it says nothing that it was not asked for, but its end
                         break
-                    os.read(self._wake_read, 4096)
-                    if self._n_viewers and not self._closing:
-                        seen = self._read(client, seen)
-                        if seen < 0:
-                            break
+                    if self._wake_read in ready:
+                        os.read(self._wake_read, 4096)
+                    seen = self._look(client, glance, seen)
+                    if seen < 0:
+                        break
         except RunEnded:
             pass
         except OrbitmeshError as error:
@@ -229,13 +232,22 @@ class LiveSource:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._end, reason)
 
+    def _look(self, client: Client, glance: Glance, seen: int) -> int:
+        """The number of the next entry, or -1: there is no more."""
+        if self._closing:
+            return -1
+        if not self._n_viewers:
+            return glance.look(client, seen)
+        glance.forget()
+        return self._read(client, seen)
+
     def _read(self, client: Client, seen: int) -> int:
         """While somebody looks; the number of the next entry, or -1: the run is over."""
         watching = client.watching(epochs=True)
         present = [watching.read(0), *watching.rest()]
         position = watching.position or 0
         with contextlib.closing(Reader(self)) as reader:
-            self._look_back(client, reader, max(seen, position - _HISTORY), position)
+            self._look_back(client, max(seen, position - _HISTORY), position)
             return self._follow(watching, present, reader)
 
     def _follow(self, watching: Watching, present: Sequence[Entry | Missed | None], reader: Reader) -> int:
@@ -246,7 +258,7 @@ class LiveSource:
         self.call(self._stands.set)
         while not self._closing and not watching.is_at_end:
             if not self._n_viewers and time.monotonic() - self._left_s > _IDLE_S:
-                self.call(self._stands.clear)
+                self.call(self._stand_down)
                 return watching.position or 0
             news = watching.read(_READ_S)
             if isinstance(news, Missed):
@@ -256,12 +268,16 @@ class LiveSource:
         watching.close()
         return -1 if watching.is_at_end else watching.position or 0
 
-    def _look_back(self, client: Client, reader: Reader, first: int, end: int) -> None:
-        """Events of before; what moved then is passed over."""
-        watching = client.watching(first)
+    def _look_back(self, client: Client, first: int, end: int) -> None:
+        """Events and figures of before; what moved then is passed over."""
+        watching = client.watching(first, kinds=KINDS)
         while (watching.position or 0) <= end and (news := watching.read(0)) is not None:
-            if isinstance(news, Entry) and news.kind == "event" and news.number < end:
-                reader.take(news)
+            if isinstance(news, Entry) and news.number < end:
+                tell_past(self, news)
+
+    def _stand_down(self) -> None:
+        self._stands.clear()
+        self._traffic.forget()
 
     def call(self, do: Callable[..., None], *arguments: Any) -> None:
         """In the loop's thread, before anything else is read: it is not to be outrun."""
@@ -306,9 +322,10 @@ class LiveSource:
                 answer = await self.doors.ask(partial(Client.carried, rows=told_of))
             except OrbitmeshError:
                 continue  # rows of an epoch that has gone; or the run, which the reader says
-            message = self._traffic.take(answer)
-            if message is not None:
-                self.standing.traffic = message
+            found = self._traffic.take(answer)
+            if found is not None:
+                self.past.traffic(found.sim_ns, found)
+                self.standing.traffic = message = told(traffic=found)
                 self._tell(message)
 
     def take_epoch(
@@ -328,6 +345,7 @@ class LiveSource:
 
     def take_status(self, value: dict[str, Any], message: bytes) -> None:
         self.status, self.standing.status = value, message
+        self.past.status(value)
         self._tell(message)
 
     def take_event(self, number: int, message: bytes) -> None:

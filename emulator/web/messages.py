@@ -184,7 +184,9 @@ def quantile_ns(counts: Sequence[int], edges_ns: Sequence[int], share: float) ->
     return None
 
 
-def series(kind: Any, gateway: int, sim_s: Any, value: Any, beside: Any) -> bytes:
+def series(
+    kind: Any, gateway: int, sim_s: Any, value: Any, beside: Any, since_sim_ns: int | None = None
+) -> bytes:
     return told(
         series=pb.Series(
             kind=kind,
@@ -192,6 +194,7 @@ def series(kind: Any, gateway: int, sim_s: Any, value: Any, beside: Any) -> byte
             sim_s_f64le=np.ascontiguousarray(sim_s, "<f8").tobytes(),
             value_f32le=f32(value),
             beside_f32le=f32(beside),
+            since_sim_ns=since_sim_ns,
         )
     )
 

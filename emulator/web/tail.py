@@ -17,12 +17,12 @@ from ..record import files
 from ..record.samples import SAMPLES
 from ..record.writer import parts_of
 from .measured import Measured, measured
-from .sample_bins import COLUMNS, Binned, binned, joined
+from .sample_bins import COLUMNS, Binned, binned
 
 _RECENT_NS = 10_000_000_000
-_MOST_PARTS_BACK = 600  # of a second each
+_NEWEST_PARTS = 600  # of a second each, that are all read
+_OLDER_PARTS = 600  # that are read of those before, evenly spread
 _PARTS_AT_ONCE = 60
-_MOST_BINNED = 200  # times that it was read
 _SCHEMA = pa.schema([SAMPLES.field(name) for name in (*COLUMNS, "serialisation_ns", "remainder_ns")])
 
 
@@ -33,20 +33,16 @@ class SampleTail:
         self._folder = folder / files.SAMPLES
         self._read = ""  # the name of the last part
         self._recent: deque[pa.Table] = deque()
-        self._binned: dict[int, deque[Binned]] = {}
-        self._binned_to = ""
 
     def history(self, gateways: Sequence[str]) -> list[Binned]:
-        """Seconds of the last minutes, by gateway; what was read once is not read again."""
-        parts = [part for part in parts_of(self._folder)[-_MOST_PARTS_BACK:] if part.name > self._binned_to]
+        """Seconds since the run began, by gateway: all of the last minutes, some of each time before."""
+        parts = _some(parts_of(self._folder))
+        found: list[Binned] = []
         for first in range(0, len(parts), _PARTS_AT_ONCE):
-            some = parts[first : first + _PARTS_AT_ONCE]
-            self._binned_to = some[-1].name
-            rows = _rows(some)
+            rows = _rows(parts[first : first + _PARTS_AT_ONCE])
             if rows is not None:
-                for each in binned(rows, gateways, 10**9):
-                    self._binned.setdefault(each.gateway, deque(maxlen=_MOST_BINNED)).append(each)
-        return [joined([*some]) for some in self._binned.values()]
+                found += binned(rows, gateways, 10**9)
+        return found
 
     def poll(self, now_sim_ns: int) -> None:
         """Reads what has come since."""
@@ -66,6 +62,11 @@ class SampleTail:
             return None
         rows = pa.concat_tables(self._recent)
         return measured(rows.filter(pc.greater(rows["sim_ns"], now_sim_ns - _RECENT_NS)), a, b)
+
+
+def _some(parts: Sequence[Path]) -> Sequence[Path]:
+    newest, older = parts[-_NEWEST_PARTS:], parts[:-_NEWEST_PARTS]
+    return [*older[:: -(-len(older) // _OLDER_PARTS) or 1], *newest]
 
 
 def _rows(parts: Sequence[Path]) -> pa.Table | None:

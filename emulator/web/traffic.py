@@ -13,7 +13,7 @@ import numpy as np
 from orbitmesh.web.v1 import web_pb2 as pb
 
 from ..epoch import NS_PER_S, Epoch, Float64, Int64
-from .messages import f32, told
+from .messages import f32
 
 _KEPT = 4  # epochs: an answer may be of the one before
 
@@ -32,6 +32,10 @@ class Traffic:
         self._epochs: OrderedDict[int, _Rows] = OrderedDict()
         self._before: tuple[int, Int64, Int64] | None = None  # when, keys, columns
 
+    def forget(self) -> None:
+        """What was counted last: it was long ago."""
+        self._before = None
+
     def epoch(self, epoch: Epoch, rows: Int64 | None, links_number: int) -> None:
         """Another has come into force, of whose links these rows are told."""
         links, some = epoch.links, slice(None) if rows is None else rows
@@ -42,8 +46,8 @@ class Traffic:
         while len(self._epochs) > _KEPT:
             self._epochs.popitem(last=False)
 
-    def take(self, answer: Mapping[str, Any]) -> bytes | None:
-        """The message, from what the door tells; None for the first, and where links are others by now."""
+    def take(self, answer: Mapping[str, Any]) -> Any:
+        """A Traffic, from what the door tells; None for the first, and where links are others by now."""
         rows = self._epochs.get(answer["epoch_number"])
         columns = np.frombuffer(base64.b64decode(answer["columns"]), "<i8").reshape(-1, 4)
         if rows is None or len(columns) != len(rows.key):
@@ -63,14 +67,12 @@ class Traffic:
         bps = 8 * more[:, :2] / apart_s
         with np.errstate(divide="ignore", invalid="ignore"):
             use = np.where(rows.rate_bps > 0, bps / rows.rate_bps, np.nan)
-        return told(
-            traffic=pb.Traffic(
-                sim_ns=newest.sim_ns,
-                links_number=rows.links_number,
-                use_ab_ratio_f32le=f32(np.minimum(use[:, 0], 1)),
-                use_ba_ratio_f32le=f32(np.minimum(use[:, 1], 1)),
-                carried_bps=float(np.nansum(bps)),
-                packets_per_s=float(np.nansum(more[:, 2]) / apart_s),
-                lost_per_s=float(np.nansum(more[:, 3]) / apart_s),
-            )
+        return pb.Traffic(
+            sim_ns=newest.sim_ns,
+            links_number=rows.links_number,
+            use_ab_ratio_f32le=f32(np.minimum(use[:, 0], 1)),
+            use_ba_ratio_f32le=f32(np.minimum(use[:, 1], 1)),
+            carried_bps=float(np.nansum(bps)),
+            packets_per_s=float(np.nansum(more[:, 2]) / apart_s),
+            lost_per_s=float(np.nansum(more[:, 3]) / apart_s),
         )

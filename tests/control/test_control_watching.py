@@ -59,6 +59,23 @@ def test_the_present_comes_first_and_then_what_comes(feed: Feed, client: Client)
     assert rest(watching) == [{"event": "handover"}]
 
 
+def test_a_watcher_may_want_some_kinds_alone(feed: Feed, client: Client) -> None:
+    feed.put("status", {"t": 1}, stands=True)
+    feed.put("epoch", news_of(0), Parcel.pack(LARGE), stands=True)
+    some = client.watching(epochs=True, kinds=["status"])
+    assert rest(some) == [{"t": 1}]
+    feed.put("digest", {"n": 1})
+    feed.put("epoch", news_of(1), Parcel.pack(LARGE), stands=True)
+    feed.put("status", {"t": 2}, stands=True)
+    assert rest(some) == [{"t": 2}]
+    assert some.position == 5
+    feed.put("digest", {"n": 2})
+    assert some.read(0.05) is None
+    assert some.position == 6  # what it does not want is behind it
+    with pytest.raises(InputError, match="kinds of entries are a list of words"):
+        client.watch(0, 0, kinds=[1])  # type: ignore[list-item]
+
+
 def test_a_slow_watcher_is_told_what_it_missed_and_resumes_by_number(feed: Feed, client: Client) -> None:
     watching = client.watching()
     assert rest(watching) == []

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { byKind, line, newest, weight } from "../../../emulator/web/page/src/events/kinds";
+import { notedSince } from "../../../emulator/web/page/src/charts/noted";
 import { timeShown } from "../../../emulator/web/page/src/charts/time";
-import { EventSchema } from "../../../emulator/web/page/src/wire/web_pb";
+import { EventSchema, SeriesKind } from "../../../emulator/web/page/src/wire/web_pb";
 import { small } from "./meshes";
 
 const events = ["handover", "eclipse", "handover", "late tick"].map((kind, i) => create(EventSchema, { number: BigInt(i), kind }));
@@ -25,7 +26,18 @@ test("the kind stands out of the line, once", () => {
 test("charts show the last minutes of a mesh that runs, and what is around the instant of a record", () => {
   assert.deepEqual(timeShown(small(), 60), [0, 5]);
   assert.deepEqual(timeShown(small(), 2), [3, 5]);
+  const pointed = small();
+  pointed.pointAt(1_500_000_000);
+  assert.deepEqual(timeShown(pointed, 2), [0.5, 2.5], "around an event of long ago");
+  assert.deepEqual(timeShown(pointed, 4), [1, 5], "where it is in sight, the present stays too");
   assert.deepEqual(timeShown(small(false), 10), [0, 10]);
   assert.deepEqual(timeShown(small(false), 4), [3, 7]);
   assert.deepEqual(timeShown(small(false), 0), [0, 60]);
+});
+
+test("charts say from when on anything was noted, of what they show", () => {
+  const since = new Map([[SeriesKind.LOSS, 312.4], [SeriesKind.THROUGHPUT, 312.4], [SeriesKind.LATENESS, 190]]);
+  assert.equal(notedSince(since, 200), "Throughput and loss are noted from 0:05:12 on, when this page's server began to read the run.");
+  assert.ok(/^Lateness is noted from 0:03:10 on, .* Throughput and loss are/.test(notedSince(since, 0)));
+  assert.equal(notedSince(since, 400), "");
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { linkRow, linkState, nearestSatellite, placeOf, rowsOf } from "../../../emulator/web/page/src/state/around";
-import { add, History, since, track } from "../../../emulator/web/page/src/state/history";
+import { add, History, since, thin, track } from "../../../emulator/web/page/src/state/history";
 import { nodeNamed, suggestions } from "../../../emulator/web/page/src/state/names";
 import { SeriesKind } from "../../../emulator/web/page/src/wire/web_pb";
 import { f32, f64, small, take } from "./meshes";
@@ -79,11 +79,31 @@ test("a line breaks where nothing was told for long", () => {
   assert.deepEqual(since(of, 30).s, []);
 });
 
+test("points of long ago may stand further apart than those of now", () => {
+  const of = track();
+  for (const s of [0, 8, 16, 24, 32, 33, 34, 35, 90, 91, 92]) add(of, s, s, s);
+  const shown = since(of, 0);
+  assert.deepEqual(shown.s.filter((_, i) => Number.isNaN(shown.value[i])), [36], "one break: where nothing was told");
+});
+
+test("a track that grows too long keeps its beginning, thinned", () => {
+  const of = track();
+  for (let s = 0; s < 12; s++) add(of, s, s, -s);
+  thin(of, 11);
+  assert.deepEqual(of.s, [0, 2, 4, 6, 7, 8, 9, 10, 11]);
+  assert.deepEqual(of.value, of.s);
+  thin(of, 11);
+  assert.equal(of.s.length, 9);
+});
+
 test("history: what was before by series, what comes by status; not measured is not 0", () => {
   const mesh = small();
   const history = new History(mesh);
   take(mesh, { case: "series", value: { kind: SeriesKind.LATENCY, gatewayNode: 6, simSF64le: f64(1, 2), valueF32le: f32(20, NaN), besideF32le: f32(19, 19) } });
   take(mesh, { case: "status", value: { simNs: 3_000_000_000n, gateways: [{ gatewayNode: 6, physicalP50Ns: 19e6 }], engineLatenessP99Ns: 90_000n } });
+  take(mesh, { case: "series", value: { kind: SeriesKind.LOSS, simSF64le: f64(1, 2), valueF32le: f32(0, 5), besideF32le: f32(NaN, NaN), sinceSimNs: 1_000_000_000n } });
+  assert.deepEqual(history.lost.value, [0, 5]);
+  assert.equal(history.sinceS.get(SeriesKind.LOSS), 1);
   const latency = history.latencyOf(6);
   assert.deepEqual(latency.s, [1, 2, 3]);
   assert.deepEqual(latency.value, [20, NaN, NaN]);

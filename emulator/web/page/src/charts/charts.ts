@@ -1,13 +1,14 @@
 /** Charts over the run's clock: measured against physical latency, the engine's lateness, throughput, loss. */
 
-import { el, fill, setOptions } from "../layout/dom";
-import { digits, duration, rate } from "../layout/format";
+import { button, el, fill, setOptions, setText } from "../layout/dom";
+import { digits, duration, elapsed, rate, utc } from "../layout/format";
 import { panel } from "../layout/panel";
 import { redrawOn } from "../layout/redraw";
 import { weight } from "../events/kinds";
-import { since, type History, type Track } from "../state/history";
+import { since as cutFrom, type History, type Track } from "../state/history";
 import type { Mesh } from "../state/mesh";
 import type { Wire } from "../wire/socket";
+import { notedSince } from "./noted";
 import { plot, type Mark, type Plot } from "./plot";
 import { timeShown } from "./time";
 
@@ -64,7 +65,10 @@ export function mountCharts(element: HTMLElement, mesh: Mesh, _wire: Wire, histo
     "Loss was not measured in this time.",
   );
   const all: Plot[] = [latency, lateness, carried, lost];
-  fill(box.body, [el("div", { class: "charts" }, ...all.map((each) => each.root))]);
+  const instant = el("span", {});
+  const pointed = el("p", { class: "pointed" }, instant, button("Back to now", "The charts follow the run again (key: Esc)", () => mesh.pointAt(null), "small"));
+  const noted = el("p", { class: "quiet noted" });
+  fill(box.body, [pointed, el("div", { class: "charts" }, ...all.map((each) => each.root)), noted]);
   const spanPlace = el("label", { class: "span-choice" }, el("span", { class: "quiet" }, "Time shown"), span);
   box.root.append(spanPlace);
   element.append(box.root);
@@ -75,12 +79,20 @@ export function mountCharts(element: HTMLElement, mesh: Mesh, _wire: Wire, histo
     spanPlace.hidden = !box.isOpen();
     if (!box.isOpen()) return;
     const [fromS, toS] = timeShown(mesh, Number(span.value));
-    const nowS = mesh.hello?.isLive === false ? (mesh.epoch?.simNs ?? 0) / 1e9 : toS;
+    const isRecord = mesh.hello?.isLive === false;
     const pointedS = mesh.instantNs === null ? null : mesh.instantNs / 1e9;
-    const markedS = mesh.hello?.isLive === false ? nowS : pointedS;
+    const nowS = isRecord ? (mesh.epoch?.simNs ?? 0) / 1e9 : (pointedS ?? toS);
+    const markedS = isRecord ? nowS : pointedS;
+    pointed.hidden = isRecord || mesh.instantNs === null;
+    if (mesh.instantNs !== null) {
+      setText(instant, `Read at ${elapsed(mesh.instantNs, 1)} since the start, ${utc(mesh.hello?.startUnixNs ?? 0n, mesh.instantNs)} UTC.`);
+    }
+    const since = notedSince(history.sinceS, fromS);
+    noted.hidden = since === "";
+    setText(noted, since);
     const time = { fromS, toS, nowS, marks: marksOf(mesh, fromS, toS), markedS };
     const columns = (of: Track, both: boolean) => {
-      const cut = since(of, fromS);
+      const cut = cutFrom(of, fromS);
       return both ? [cut.s, cut.value, cut.beside] : [cut.s, cut.value];
     };
     latency.draw(columns(history.latencyOf(Number(gateway.value)), true), time);

@@ -1,7 +1,7 @@
 /** What happened: newest first, by kind, each leads to its instant and its place. */
 
 import { button, el, fill, setText, sync } from "../layout/dom";
-import { elapsed, many } from "../layout/format";
+import { elapsed, many, utc } from "../layout/format";
 import { panel, WAITING } from "../layout/panel";
 import { redrawOn } from "../layout/redraw";
 import { say, sentence } from "../layout/said";
@@ -64,7 +64,7 @@ function row(event: Event, mesh: Mesh, wire: Wire): HTMLElement {
   const at = Number(event.simNs);
   const [kind, rest] = line(event);
   const go = () => void show(event, mesh, wire);
-  const item = button("", `${meaning(event.kind)}. Shows ${mesh.hello?.isLive === false ? "this instant and its place" : "where it happened"}.`, go, "event");
+  const item = button("", `${meaning(event.kind)}. Shows ${mesh.hello?.isLive === false ? "this instant and its place" : "where it happened, and the charts at its instant"}.`, go, "event");
   item.dataset["weight"] = weight(event.kind);
   fill(item, [
     el("span", { class: "when" }, elapsed(at, 1)),
@@ -73,7 +73,7 @@ function row(event: Event, mesh: Mesh, wire: Wire): HTMLElement {
   return el("li", {}, item);
 }
 
-/** To its instant, where time can be sought, and to its place. */
+/** To its instant (where time cannot be sought, in the charts alone), and to its place. */
 export async function show(event: Event, mesh: Mesh, wire: Wire): Promise<void> {
   const at = Number(event.simNs);
   mesh.pointAt(at);
@@ -84,6 +84,8 @@ export async function show(event: Event, mesh: Mesh, wire: Wire): Promise<void> 
       say(sentence(error), "wrong");
       return;
     }
+  } else {
+    say(`${line(event)[0]} at ${elapsed(at, 1)} since the start, ${utc(mesh.hello?.startUnixNs ?? 0n, at)} UTC.`);
   }
   const [a, b] = event.node;
   if (a === undefined) return;

@@ -12,6 +12,8 @@ export interface Track {
 }
 
 const MOST_POINTS = 7200;
+/** So many gaps before and after one tell how long is usual there: points of long ago stand further apart. */
+const AROUND = 2;
 /** Two tellings of one instant: the newer one counts. */
 const SAME_S = 0.2;
 
@@ -30,9 +32,13 @@ export function add(to: Track, s: number, value: number, beside: number): void {
   to.beside.splice(start, gone, beside);
 }
 
-function cut(of: Track): void {
-  const over = of.s.length - MOST_POINTS;
-  if (over > 0) for (const column of [of.s, of.value, of.beside]) column.splice(0, over);
+/** Of the older half every second point, once there are too many: the beginning stays. */
+export function thin(of: Track, most = MOST_POINTS): void {
+  if (of.s.length <= most) return;
+  const half = of.s.length >> 1;
+  for (const column of [of.s, of.value, of.beside]) {
+    column.splice(0, half, ...column.slice(0, half).filter((_, i) => i % 2 === 0));
+  }
 }
 
 /** From `fromS` on, with a break (NaN) wherever nothing was told for much longer than usual. */
@@ -41,12 +47,16 @@ export function since(of: Track, fromS: number): Track {
   let first = of.s.findIndex((s) => s >= fromS);
   if (first < 0) return cutOut;
   first = Math.max(0, first - 1); // the line comes from outside
-  const gaps: number[] = [];
-  for (let i = first + 1; i < of.s.length; i++) gaps.push((of.s[i] ?? 0) - (of.s[i - 1] ?? 0));
-  const usual = gaps.slice().sort((a, b) => a - b)[gaps.length >> 1] ?? 1;
+  const gaps: number[] = []; // before each point
+  for (let i = first; i < of.s.length; i++) gaps.push(i === 0 ? 0 : (of.s[i] ?? 0) - (of.s[i - 1] ?? 0));
+  const usualAt = (gap: number) => {
+    const near = gaps.slice(Math.max(1, gap - AROUND), gap + AROUND + 1).sort((a, b) => a - b);
+    return near[(near.length - 1) >> 1] ?? 1;
+  };
   for (let i = first; i < of.s.length; i++) {
     const s = of.s[i] ?? 0;
     const last = cutOut.s.at(-1);
+    const usual = usualAt(i - first);
     if (last !== undefined && s - last > 4 * Math.max(usual, 1)) {
       cutOut.s.push(last + usual);
       cutOut.value.push(NaN);
@@ -70,6 +80,8 @@ export class History {
   carried = track();
   /** Packets lost per second. */
   lost = track();
+  /** By kind: from when on it was noted, s; what was noted since the run began is not in it. */
+  readonly sinceS = new Map<SeriesKind, number>();
   private taken = 0;
 
   constructor(private readonly mesh: Mesh) {
@@ -90,6 +102,7 @@ export class History {
     this.latenessMs = track();
     this.carried = track();
     this.lost = track();
+    this.sinceS.clear();
     this.taken = 0;
   }
 
@@ -97,6 +110,7 @@ export class History {
     for (const each of this.mesh.series.slice(this.taken)) {
       const to = this.trackOf(each);
       if (to === null) continue;
+      if (each.sinceSimNs !== undefined) this.sinceS.set(each.kind, Number(each.sinceSimNs) / 1e9);
       const [s, value, beside] = [f64(each.simSF64le), f32(each.valueF32le), f32(each.besideF32le)];
       const began = to.s.length === 0;
       s.forEach((at, i) => {
@@ -117,6 +131,8 @@ export class History {
         return this.latenessMs;
       case SeriesKind.THROUGHPUT:
         return this.carried;
+      case SeriesKind.LOSS:
+        return this.lost;
       default:
         return null;
     }
@@ -133,13 +149,13 @@ export class History {
     const s = Number(status.simNs) / 1e9;
     if (this.takes(this.latenessMs)) {
       add(this.latenessMs, s, inMs(status.engineLatenessP99Ns), inMs(status.engineLatenessP50Ns));
-      cut(this.latenessMs);
+      thin(this.latenessMs);
     }
     for (const gateway of status.gateways) {
       const to = this.latencyOf(gateway.gatewayNode);
       if (!this.takes(to)) continue;
-      add(to, s, inMs(gateway.udpP50Ns), inMs(gateway.physicalP50Ns));
-      cut(to);
+      add(to, s, inMs(gateway.udpP50Ns ?? gateway.grpcP50Ns), inMs(gateway.physicalP50Ns));
+      thin(to);
     }
   }
 
@@ -149,9 +165,9 @@ export class History {
     const s = traffic.simNs / 1e9;
     if (this.takes(this.carried)) {
       add(this.carried, s, traffic.carriedBps, traffic.packetsPerS);
-      cut(this.carried);
+      thin(this.carried);
     }
     add(this.lost, s, traffic.lostPerS, NaN);
-    cut(this.lost);
+    thin(this.lost);
   }
 }
