@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from orbitmesh.nodes.serving.step_time import StepTime
 from orbitmesh.wire.answers import Answer
@@ -16,10 +16,11 @@ from ..errors import InputError
 from ..safe_files import Folder
 from . import files
 from .answers import ANSWERS, answer_row, as_done, as_sent, beyond_measure
+from .causes_so_far import CausesSoFar
 from .customer_cost import with_costs
 from .customers import customer_rows
 from .link_waits import LINKS, LinkLog, LinkRow, OnLinks
-from .totals import Totals
+from .totals import MISSED, Totals
 from .truth import History
 from .writer import TableWriter
 
@@ -27,12 +28,32 @@ LONGEST_STEP_NS = 3600 * 10**9  # a step of one token; no accelerator is so slow
 
 
 class AnswerBook:
-    def __init__(self, out: Folder, history: History, start_unix_ns: int, totals: Totals) -> None:
+    def __init__(
+        self,
+        out: Folder,
+        history: History,
+        start_unix_ns: int,
+        totals: Totals,
+        causes: CausesSoFar | None = None,
+    ) -> None:
+        """``causes``: None: it is not known by whom answers were made, and so not why one is late."""
         self.table = TableWriter(out, files.ANSWERS, ANSWERS)
         self.links_table = TableWriter(out, files.LINKS, LINKS)
         self._links = LinkLog()
         self._history, self._start_unix_ns, self._totals = history, start_unix_ns, totals
+        self._causes = causes
         self._pending: list[Answer] = []
+
+    @classmethod
+    def of(
+        cls, out: Folder, history: History, start_unix_ns: int, totals: Totals, run: Mapping[str, Any]
+    ) -> Self:
+        """``run``: as run.json has it."""
+        try:
+            causes = CausesSoFar(run["customers"], served(dict(run)))
+        except InputError:
+            causes = None
+        return cls(out, history, start_unix_ns, totals, causes)
 
     def add(self, answer: Answer, nodes: Nodes) -> None:
         """ValueError for one of a node that is none."""
@@ -65,8 +86,16 @@ class AnswerBook:
                 by = self._throttled_by(answer)
                 if answer.ok and sent is not None:
                     on_links = self._links.of(answer, sent, done)
-            self._totals.answer(answer)
-            self.table.add(answer_row(answer, sent, done, by, self._start_unix_ns, on_links))
+            row = answer_row(answer, sent, done, by, self._start_unix_ns, on_links)
+            self.table.add(row)
+            if self._totals.answer(answer) == MISSED and self._causes is not None:
+                self._causes.add(answer.customer_class, row)
+
+    def blame(self) -> None:
+        """Tells the totals why those missed that did since the last time."""
+        if self._causes is not None:
+            for name, causes in self._causes.judged().items():
+                self._totals.blame(name, causes)
 
     def _throttled_by(self, answer: Answer) -> str:
         """What held its satellite back while it was served: the first cause met at three instants."""

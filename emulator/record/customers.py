@@ -21,7 +21,7 @@ from orbitmesh.nodes.serving.step_time import StepTime
 from orbitmesh.wire.answers import CUT_OFF
 from orbitmesh.wire.serving import Deployment
 
-from ..answers.judge import Asked, judge
+from ..answers.judge import Asked, causes, judge
 from ..answers.parts import PARTS, Parts, least_of
 from ..answers.targets import Target
 from .customer_trust import forbidden, host_part
@@ -61,6 +61,12 @@ def customer_rows(
             {"customer_class": each["name"], "target": each["target"], **row, "cut_off": n_cut_off, **more}
         )
     return found
+
+
+def causes_of(answers: pa.Table, each: Mapping[str, Any], times: StepTime) -> dict[str, int]:
+    """By cause: how many of these answers, of one class of run.json's ``customers``, missed its target."""
+    asked = _asked(answers, times, 1, each["one_in"])
+    return {name: row["requests"] for name, row in causes(asked, Target(**each["target"])).items()}
 
 
 _HELD_BACK = {"heat": "too warm", "eclipse": "no power in eclipse", "energy": "no power"}

@@ -92,7 +92,7 @@ class Recorder:
             if self._platform_rows is not None:
                 self._tables.append(self._platform_rows)
             self._answers = (
-                AnswerBook(self.out, self._history, self._start_unix_ns, self._totals)
+                AnswerBook.of(self.out, self._history, self._start_unix_ns, self._totals, self._run)
                 if header.customers
                 else None
             )
@@ -224,6 +224,8 @@ class Recorder:
         ``totals``: counters since its start that never shrink, for metrics.
         """
         recorded = self.recorded
+        if self._answers is not None:
+            self._answers.blame()
         return {
             "t_mono_ns": now_mono_ns,
             "samples": recorded.samples,

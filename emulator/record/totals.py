@@ -7,6 +7,7 @@ have rows of their own, and all beyond them one together.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -65,6 +66,7 @@ class _Answers:
     target: Target | None
     one_in: int
     outcomes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OUTCOMES, 0))
+    causes: Counter[str] = field(default_factory=Counter)  # of those that missed
     first_token: Times = field(default_factory=Times)
     answer: Times = field(default_factory=Times)
 
@@ -123,15 +125,16 @@ class Totals:
             row.remainders += 1
             row.remainder_ns += remainder_ns
 
-    def answer(self, answer: Answer) -> None:
-        """One that the run's end cut off is not judged, as in the verdict."""
+    def answer(self, answer: Answer) -> str | None:
+        """What became of it; None: one that the run's end cut off is not judged, as in the verdict."""
         label = self._class.get(answer.customer_class)
         if label is None or answer.error == CUT_OFF:
-            return
+            return None
         row, target = self._answers[label], self._targets[answer.customer_class]
         if not answer.ok:
-            row.outcomes[REFUSED if answer.refused else UNANSWERED] += 1
-            return
+            outcome = REFUSED if answer.refused else UNANSWERED
+            row.outcomes[outcome] += 1
+            return outcome
         ttft_ns = answer.first_mono_ns - answer.due_mono_ns
         answer_ns = answer.done_mono_ns - answer.due_mono_ns
         row.first_token.add(ttft_ns)
@@ -142,7 +145,13 @@ class Totals:
         }  # fmt: skip
         bounds = {} if target is None else target.bounds_ns
         is_good = all(took[metric] <= bound_ns for metric, bound_ns in bounds.items())
-        row.outcomes[IN_TARGET if is_good else MISSED] += 1
+        outcome = IN_TARGET if is_good else MISSED
+        row.outcomes[outcome] += 1
+        return outcome
+
+    def blame(self, customer_class: str, causes: Mapping[str, int]) -> None:
+        """Of some that missed: how many by which cause, as the verdict has it."""
+        self._answers[self._class[customer_class]].causes.update(causes)
 
     def told(self, ways: Ways | None) -> dict[str, Any]:
         """Plain numbers, for a digest."""
@@ -161,7 +170,8 @@ class Totals:
                 {
                     "customer_class": name, "one_in": row.one_in,
                     "asked_for": None if row.target is None else row.target.share,
-                    "outcomes": dict(row.outcomes), "first_token": row.first_token.to_dict(),
+                    "outcomes": dict(row.outcomes), "causes": dict(row.causes),
+                    "first_token": row.first_token.to_dict(),
                     "answer": row.answer.to_dict(),
                 }
                 for name, row in self._answers.items()

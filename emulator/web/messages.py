@@ -9,13 +9,12 @@ import numpy as np
 
 from orbitmesh.web.v1 import web_pb2 as pb
 
-from ..answers.judge import met
-from ..answers.quantiles import wilson
 from ..epoch import NS_PER_S, Epoch, Float64, Int64, LinkKind, Links, Nodes
 from ..event_lines import does, event_line, nodes_of
 from ..orbit.frames import gmst82_rad
 from ..orbit.sun import sun_direction_itrs
 from ..record.totals import IN_TARGET, MISSED, REFUSED
+from .judged import cause, verdict, why_not_known
 
 NODES_PER_MESSAGE = 65_536
 
@@ -161,16 +160,10 @@ def _classes(totals: Mapping[str, Any]) -> Iterator[Any]:
             refused=outcomes[REFUSED],
             in_time=in_time,
             verdict=verdict(in_time, asked, share),
+            cause=cause(row),
+            why_not_known=why_not_known(in_time, asked, share),
             **_known(quantiles, tuple(quantiles)),
         )
-
-
-def verdict(in_time: int, asked: int, share: float | None) -> str:
-    """As a run's own, but as if requests that come together did not wait together: it may be known sooner."""
-    if share is None or not asked:
-        return ""
-    is_met = met(*wilson(in_time / asked, asked), share)
-    return "not known" if is_met is None else "met" if is_met else "missed"
 
 
 def quantile_ns(counts: Sequence[int], edges_ns: Sequence[int], share: float) -> float | None:

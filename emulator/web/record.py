@@ -33,8 +33,8 @@ from ..results import load
 from ..series import Before
 from ..shown import plain
 from .blocks import Blocks
+from .judged import verdict
 from .mesh import Shown
-from .messages import verdict
 from .sample_bins import COLUMNS, Binned, binned, joined
 
 _RECENT_NS = 10_000_000_000

@@ -15,10 +15,12 @@ from orbitmesh.emulator.orbit.sun import sun_itrs_au
 from orbitmesh.emulator.platform.fleet import chosen
 from orbitmesh.emulator.platform.surroundings import surroundings
 from orbitmesh.emulator.record.samples import SAMPLES
+from orbitmesh.emulator.record.totals import OUTCOMES
 from orbitmesh.emulator.scenario import Scenario
 from orbitmesh.emulator.scenario.platforms import platforms_of
 from orbitmesh.emulator.web import layers, messages
 from orbitmesh.emulator.web.epochs import EpochWriter
+from orbitmesh.emulator.web.judged import cause
 from orbitmesh.emulator.web.mesh import Shown, targets_text
 from orbitmesh.emulator.web.sample_bins import binned
 from orbitmesh.emulator.web.traffic import Traffic
@@ -128,8 +130,33 @@ def test_classes_are_told_from_the_counters_of_a_digest(asked_for: float | None,
     ).status.classes
     assert (told.name, told.asked, told.answered, told.refused, told.in_time) == ("chat", 100, 95, 4, 90)
     assert told.verdict == verdict
+    if verdict == "not known":
+        assert told.why_not_known == (
+            "90.0 % of 100 were in time, and 90.0 % is asked for: so few tell only that it is from 82.6 % to "
+            "94.5 %"
+        )
+    else:
+        assert told.why_not_known == ""
     assert told.ttft_p50_ns == pytest.approx(2e6)
     assert not told.HasField("answer_p99_ns")
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "causes", "said"),
+    [
+        ((90, 5, 4, 1), {"waiting": 4, "host": 1}, "waiting at the accelerator (4 of 10)"),
+        ((90, 3, 4, 1), {"waiting": 3}, "refused (4 of 8)"),
+        ((0, 0, 0, 7), {}, "no answer came (7 of 7)"),
+        ((90, 5, 4, 1), {}, "not known yet: of 5 late so far it is not known where the time went"),
+        ((90, 0, 0, 0), {}, ""),
+    ],
+)
+def test_a_class_is_told_by_what_most_missed(
+    outcomes: tuple[int, ...], causes: dict[str, int], said: str
+) -> None:
+    row = {"outcomes": dict(zip(OUTCOMES, outcomes, strict=True)), "causes": causes, "asked_for": 0.9}
+    assert cause(row) == said
+    assert cause(row | {"asked_for": None}) == ""  # nobody judges
 
 
 def test_samples_are_binned_by_gateway() -> None:
@@ -169,9 +196,8 @@ def test_traffic_is_what_came_between_two_looks(pilot: tuple[Shown, Geometry]) -
     rate_bps = epoch.links.rate_ab_bps[2] * 1e-3
     later[2] = [rate_bps / 8, 0, 1000, 20]  # half of what goes in two seconds
     later[3] = [100, 0, 1, 0]  # began anew
-    message = traffic.take(answer(0, 12, later))
-    assert message is not None
-    told = pb.ToPage.FromString(message).traffic
+    told = traffic.take(answer(0, 12, later))
+    assert told is not None
     use = np.frombuffer(told.use_ab_ratio_f32le, "<f4")
     assert use[2] == pytest.approx(0.5)
     assert np.isnan(use[3])
@@ -183,6 +209,9 @@ def test_traffic_is_what_came_between_two_looks(pilot: tuple[Shown, Geometry]) -
     assert traffic.take(answer(0, 13, later)) is None  # of links that are others by now
     assert traffic.take(answer(9, 14, later)) is None
     assert traffic.take(answer(1, 15, later)) is not None
+    traffic.forget()  # nobody looked for long
+    assert traffic.take(answer(1, 900, later)) is None
+    assert traffic.take(answer(1, 901, later)).carried_bps == 0
 
 
 def test_a_scenario_s_texts_turn_nothing_round_on_the_page() -> None:

@@ -93,6 +93,10 @@ function drawClass(card: HTMLElement, { of, figures }: Row): void {
     (row, [, value]) => setText(row.lastElementChild ?? row, value),
   );
   const cause = part("cause");
-  cause.hidden = !figures?.cause;
-  setText(cause, figures?.cause ? `Most late answers: ${figures.cause}` : "");
+  const why = [
+    figures?.whyNotKnown ? `Not known yet: ${figures.whyNotKnown}.` : "",
+    figures?.cause ? `What most missed by: ${figures.cause}.` : "",
+  ].filter((each) => each !== "");
+  cause.hidden = why.length === 0;
+  setText(cause, why.join(" "));
 }
