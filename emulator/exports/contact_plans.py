@@ -22,6 +22,7 @@ COLUMNS = (
     "rate_ba_bps", "delay_least_ns", "delay_most_ns",
 )  # fmt: skip
 MOST_ION_RATE = 2**32 - 1  # bytes a second
+MOST_ION_LINE = 200  # bytes: what goes beyond 255, ionadmin takes for a line of its own, and obeys
 
 
 def contacts_csv(scene: Scene) -> Iterator[str]:
@@ -48,7 +49,7 @@ def ion(scene: Scene) -> Iterator[str]:
     begin = scene.scenario_start_utc + timedelta(microseconds=scene.begin_sim_ns // 1000)
     begin = begin.replace(microsecond=0)
     capped = sum(max(_bytes_per_s(each)) > MOST_ION_RATE for each, _, _ in kept)
-    yield f"# {_plain(scene.title)}: links that are there, by steps of {scene.step_ns / NS_PER_S:g} s.\n"
+    yield f"# {_plain(scene.title)}: links that are there,\n# by steps of {scene.step_ns / NS_PER_S:g} s.\n"
     yield (
         "# Load it with ionadmin behind the node's own command 1 (as: 1 7 '').  Rates are physical, bytes a\n"
         "# second, the least of each contact; ranges are light seconds, rounded up.\n"
@@ -59,8 +60,8 @@ def ion(scene: Scene) -> Iterator[str]:
         yield f"# Of {capped} the rate is more than ION can count: {MOST_ION_RATE} is written.\n"
     for node in sorted({node for each, _, _ in kept for node in (each.a, each.b)}):
         known = scene.known_as(node)
-        yield f"# node {number(node)} {_plain(scene.names[node])}{f' ({_plain(known)})' if known else ''}\n"
-    # the reference time of what follows
+        yield f"# node {number(node)} {_plain(scene.names[node] + (f' ({known})' if known else ''))}\n"
+    yield "# What follows counts from this instant; with @ 0 in its place, from when it is loaded.\n"
     yield f"@ {begin:%Y/%m/%d-%H:%M:%S}\n"
     for each, begin_s, end_s in kept:
         a, b = number(each.a), number(each.b)
@@ -92,4 +93,7 @@ def _bytes_per_s(each: LinkInterval) -> tuple[int, int]:
 
 def _plain(text: str) -> str:
     """On its line, whatever it is: a command of ionadmin begins with a line."""
-    return "".join(c if c.isprintable() else "?" for c in text)
+    said = "".join(c if c.isprintable() else "?" for c in text).encode()
+    if len(said) > MOST_ION_LINE:
+        said = said[:MOST_ION_LINE] + "…".encode()
+    return said.decode(errors="ignore")

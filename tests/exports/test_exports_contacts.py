@@ -103,9 +103,9 @@ def test_ion_has_a_contact_each_way_and_a_range_for_both(of: Scene, found: list[
         assert 0 <= begin < end <= 900
         assert 0 < rate <= MOST_ION_RATE
         by_pair.setdefault((a, b), []).append((begin, end))
-    for spans in by_pair.values():  # ION refuses contacts that overlap
+    for spans in by_pair.values():  # ION refuses contacts that overlap, or touch
         spans.sort()
-        assert all(early[1] <= late[0] for early, late in pairwise(spans))
+        assert all(early[1] < late[0] for early, late in pairwise(spans))
     # never longer than it is: 100.5 s and 200.25 s
     assert by_pair[1, 2] == by_pair[2, 1] == [(0, 100), (201, 900)]
     ground = next(each for each in found if each.b >= 48)
@@ -143,6 +143,16 @@ def test_a_title_is_never_a_command(of: Scene) -> None:
     said = text(ion, scene(CODE, minutes=0.5, **odd))
     assert len(read_ion(said)["contact"]) == 2 * len(read_ion(said)["range"])
     assert said.startswith("# x?a contact")
+
+
+def test_no_line_is_as_long_as_ionadmin_takes_for_two() -> None:
+    """It reads 255 bytes as a line, and the rest as the next: behind a long title stood a command that it ran."""
+    hidden = "é" * 120 + "x" * 20 + "r 'touch here'"
+    for title in (hidden, "x" * 300, "€" * 5000):
+        said = text(ion, scene(CODE, minutes=0.5, title=title))
+        assert max(len(line.encode()) for line in said.splitlines()) < 255
+        assert "…" in said.splitlines()[0]
+        assert "touch" not in said
 
 
 def test_too_many_are_refused_before_memory_is(monkeypatch: pytest.MonkeyPatch) -> None:
