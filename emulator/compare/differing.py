@@ -37,7 +37,7 @@ def differences(a: Run, b: Run) -> list[Difference]:
     for key in _KEYS:
         found += _walk(key, first.get(key), second.get(key))
     found += _walk("format", a.results.format, b.results.format)
-    for key in ("ended", "trusted", "interventions.count"):
+    for key in ("ended", "trusted", "interventions.count", "clock_pauses", "clock_steps", "clock_speeds"):
         found += _walk(key, _at(a.summary, key), _at(b.summary, key))
     lasted = [each.summary.get("emulated_ns") for each in (a, b)]
     known = [each for each in lasted if isinstance(each, int)]

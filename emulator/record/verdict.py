@@ -80,6 +80,7 @@ def judge(evidence: Evidence) -> Verdict:
         _gaps,
         _recording,
         _training,
+        _time,
     ):
         look(evidence, verdict)
     for name, how in sorted(evidence.facts.get("dead_nodes", {}).items()):
@@ -269,6 +270,23 @@ def _recording(it: Evidence, verdict: Verdict) -> None:
         )
     if recorded.without_truth:
         doubts.append(f"{_n(recorded.without_truth, 'sample')} came from an instant whose epoch is not known")
+
+
+def _time(it: Evidence, verdict: Verdict) -> None:
+    """What was asked of emulated time while programs went on by the machine's."""
+    facts, said = it.facts, []
+    if pauses := facts.get("clock_pauses"):
+        often = "once" if pauses == 1 else f"{pauses:,} times"
+        said.append(f"paused {often}, for {(facts.get('clock_paused_ns') or 0) / 1e9:,.1f} s in all")
+    if steps := facts.get("clock_steps"):
+        said.append(f"moved on by {_n(steps, 'step')}")
+    if speeds := facts.get("clock_speeds"):
+        more = f" and {len(speeds) - _MOST_NAMED:,} more" if len(speeds) > _MOST_NAMED else ""
+        said.append(f"set to {', '.join(f'{ratio:g}' for ratio in speeds[:_MOST_NAMED])}{more} times as fast")
+    if said:
+        verdict.remarks.append(
+            f"emulated time was {'; '.join(said)}: what was due went on by the machine's time"
+        )
 
 
 def percent(ratio: float) -> str:

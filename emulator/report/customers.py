@@ -127,7 +127,7 @@ def _verdicts(rows: Sequence[dict[str, Any]]) -> Table:
 def _target(target: dict[str, Any] | None) -> str:
     if target is None:
         return "none"
-    bounds = ", ".join(f"{words} ≤ {target[key] / 1e6:g} ms" for key, words in _METRICS if target.get(key))
+    bounds = ", ".join(f"{words} ≤ {target[key] / 1e6:,.9g} ms" for key, words in _METRICS if target.get(key))
     return f"{bounds} ({target['preset']})" if target.get("preset") else bounds
 
 
@@ -215,7 +215,7 @@ def _causes(rows: Sequence[dict[str, Any]], over: str) -> list[Block]:
             "Each request that missed its target counts once, for what took most of the excess.",
             ("customers", "cause", "requests", "over the target by, mean, ms", "of these"),
             tuple(made),
-        ),
+        ).without_last_if_empty(),
         Figure(
             "causes-figure",
             "What missed the target",

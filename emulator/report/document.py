@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from .plot_data import Plot
@@ -67,6 +67,13 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     left_out: str = ""
+
+    def without_last_if_empty(self) -> Table:
+        """A column of remarks where nothing is to be remarked."""
+        if any(row[-1] for row in self.rows):
+            return self
+        rows = tuple(row[:-1] for row in self.rows)
+        return replace(self, columns=self.columns[:-1], rows=rows)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ _MOST_ROWS = 40
 def map_of(source: Source, samples: Samples, over: str) -> list[Block]:
     stations = source.header.get("stations")
     kind = samples.probes
+    if not stations and source.header and not source.gateways:
+        return [Absent("a map", "the scenario has no gateways")]
     if not stations:
         return [
             Absent("a map", "the record does not say where gateways stand (written by an earlier version)")

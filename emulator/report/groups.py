@@ -90,7 +90,8 @@ class Bins:
 
     @property
     def x_range(self) -> tuple[float, float]:
-        return float(self.shown(self.begin_ns)), float(self.shown(self.end_ns))
+        """With the whole of the last bin: its point is in its middle."""
+        return float(self.shown(self.begin_ns)), float(self.shown(self.begin_ns + self.n * self.width_ns))
 
     @property
     def axis(self) -> str:
@@ -98,7 +99,7 @@ class Bins:
 
     @property
     def whole(self) -> str:
-        begin, end = self.x_range
+        begin, end = self.shown(self.begin_ns), self.shown(self.end_ns)
         return f"{begin:g} to {end:,.1f} {self._unit[0]} of emulated time"
 
     @property

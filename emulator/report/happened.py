@@ -87,7 +87,7 @@ def spans_of(faults: Sequence[Fault], bins: Bins) -> tuple[Span, ...]:
         Span(
             fault.what,
             float(bins.shown(fault.begin_ns)),
-            float(bins.shown(bins.end_ns if fault.end_ns is None else fault.end_ns)),
+            bins.x_range[1] if fault.end_ns is None else float(bins.shown(fault.end_ns)),
         )
         for fault in faults
         if not fault.is_chance

@@ -8,8 +8,9 @@ from .document import Absent, Block, Cell, Document, Facts, Figure, Sentences, T
 from .values import is_glued, written
 
 MARKER = "<!-- orbitmesh report -->"
-# whatever could be markup, in the text or as HTML
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&$^-])")
+# what is markup anywhere, or made a link by itself; and what is at the beginning alone
+_SPECIAL = re.compile(r"([\\`*_\[\]<>|~&$^@]|:(?=//)|(?<=www)\.|^[#+=-])", re.IGNORECASE)
+_NUMBERED = re.compile(r"^(\d{1,9})([.)])(?=\s|$)")  # an item of a list
 _LEVELS = {"good": "✓ ", "note": "▲ ", "doubt": "✗ ", "text": ""}
 
 
@@ -81,4 +82,8 @@ def _cell(cell: Cell) -> str:
 
 
 def _esc(text: str) -> str:
-    return rendered(text, lambda plain: _SPECIAL.sub(r"\\\1", plain), lambda typed: f"`{typed}`")
+    return rendered(text, _plainly, lambda typed: f"`{typed}`")
+
+
+def _plainly(text: str) -> str:
+    return _NUMBERED.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", text))

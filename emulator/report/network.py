@@ -321,12 +321,14 @@ def _interventions(source: Source, faults: Sequence[Fault]) -> list[Block]:
         if id(fault) in shown
     )
     about = (
-        "What was failed or changed, by whom, and the packets that it cost: in flight on what failed or sent "
-        "there before routes knew, and lost by a loss that was set."
+        "What was failed or changed, by whom, and the packets that it cost: by a failure those in flight on "
+        "it, and sent there before routes knew; by a loss that was set those that it took."
     )
     if told:
-        said = f"{told['packets_failed']:,} and {told['packets_lost']:,} packets"
-        about += f" In all {counted(told['count'], 'intervention')}: {said}."
+        said = (
+            f"{counted(told['packets_failed'], 'packet')} by failures and {told['packets_lost']:,} by losses"
+        )
+        about += f" {counted(told['count'], 'intervention')} cost {said}."
     else:
         about += " What each cost is known at the end of a run alone."
     return [
@@ -334,7 +336,7 @@ def _interventions(source: Source, faults: Sequence[Fault]) -> list[Block]:
             "interventions",
             "Interventions, and what they cost",
             about,
-            ("what", "by", "change", "from, s", "until, s", "packets failed", "packets lost"),
+            ("what", "by", "change", "from, s", "until, s", "packets by a failure", "packets by a loss"),
             rows,
             f"{len(rows)} of {len(faults):,} interventions, the most costly first chosen."
             if len(rows) < len(faults)

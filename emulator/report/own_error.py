@@ -109,7 +109,7 @@ def _beside_calibration(source: Source, samples: Samples, over: str) -> list[Blo
         measured.append(
             (
                 f"links alone, by the calibration of {text(budget['calibrated_utc'], 40)}, there and back "
-                f"over {hops:g} hops",
+                f"over {hops:g} {'hop' if hops == 1 else 'hops'}",
                 duration(p50),
                 duration(p99),
             )
@@ -176,7 +176,9 @@ def _soundness(source: Source) -> list[Block]:
         Table(
             "soundness",
             "Moments in which the emulation was late",
-            f"Of {sound['samples']:,} samples {sound['sound']:,} met no such moment.",
+            f"Of {sound['samples']:,} samples {sound['sound']:,} met no such moment."
+            if sound["samples"]
+            else "There are no samples that could have met one.",
             ("what happened", "moments", "together", "worst", "samples marked"),
             rows,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from .happened import spans_of
 from .latency import Course
 from .plot_data import Line, Lines, Panel, Role
 from .source import Source, codes, column
-from .values import energy, power, quantity, share, temperature, text
+from .values import NOTHING, energy, power, quantity, share, temperature, text
 
 _MOST_SATELLITES = 20
 _MOST_FIGURES = 40
@@ -207,6 +208,15 @@ def _satellites(source: Source) -> list[Block]:
     ]
 
 
+def _unit(told: str) -> str:
+    """As people write it: a share has none, and an area is m²."""
+    return (
+        ""
+        if told in (NOTHING, "1")
+        else re.sub(r"\bm([23])\b", lambda m: "m²" if m[1] == "2" else "m³", told)
+    )
+
+
 def _or_none(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
@@ -219,7 +229,7 @@ def _figures(told: Any) -> list[Block]:
     rows = []
     for name, each in list(figures.items())[:_MOST_FIGURES]:
         if isinstance(each, dict):
-            unit = text(each.get("unit") or "", 20).replace("–", "")
+            unit = _unit(text(each.get("unit") or "", 20))
             rows.append(
                 (
                     text(name, 40),

@@ -244,7 +244,7 @@ def _presets(source: Source) -> list[Block]:
             about,
             ("preset", *(text(kind, 40) for kind in kinds), "the scenario's own"),
             rows,
-        )
+        ).without_last_if_empty()
     ]
     return blocks
 

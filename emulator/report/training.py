@@ -11,7 +11,7 @@ from .groups import numbers, quantiles_of_groups
 from .plot_data import Line, Lines, Panel, Role
 from .source import Source, column, flags
 from .told import NO_SUMMARY
-from .values import ms, quantity, share
+from .values import ms, quantity, rate, share
 
 
 def training(source: Source, over: str) -> Section | None:
@@ -50,7 +50,7 @@ def training(source: Source, over: str) -> Section | None:
     blocks += _steps(source.training, over)
     rates = [
         ("communicating", share(told.get("communicating_ratio"))),
-        ("bus bandwidth", quantity(told.get("bus_bps"), "bit/s")),
+        ("bus bandwidth", rate(told.get("bus_bps"))),
         ("tokens", quantity(told.get("tokens_per_s"), "/s")),
     ]
     blocks.append(

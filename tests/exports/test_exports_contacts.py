@@ -146,7 +146,7 @@ def test_a_title_is_never_a_command(of: Scene) -> None:
 
 
 def test_no_line_is_as_long_as_ionadmin_takes_for_two() -> None:
-    """It reads 255 bytes as a line, and the rest as the next: behind a long title stood a command that it ran."""
+    """It reads 255 bytes as a line, the rest as the next: a long title held a command that it ran."""
     hidden = "é" * 120 + "x" * 20 + "r 'touch here'"
     for title in (hidden, "x" * 300, "€" * 5000):
         said = text(ion, scene(CODE, minutes=0.5, title=title))

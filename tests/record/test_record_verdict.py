@@ -11,6 +11,7 @@ from orbitmesh.emulator.record.summary import Recorded
 from orbitmesh.emulator.record.verdict import Evidence, Verdict, judge, percent
 
 MS = 1_000_000
+CALM = {"lateness_p99_ns": 80_000, "lateness_max_ns": 900_000}
 NOT_SENT = {"no-way": 0, "overslept": 0, "unheard": 0, "connecting": 0, "starting": 0, "cut-off": 0}
 
 
@@ -27,7 +28,7 @@ def sound(samples: int, unsound: int = 0, windows: int = 0, worst_ns: int | None
 def verdict(**changes: Any) -> Verdict:
     """Of a run without a flaw, with changes."""
     plain: dict[str, Any] = {
-        "ended": "completed", "facts": {"lateness_p99_ns": 80_000, "lateness_max_ns": 900_000},
+        "ended": "completed", "facts": CALM,
         "recorded": Recorded(samples=604), "budget": {"lateness_p99_bound_ns": 200_000}, "backend": "engine",
         "sound": sound(604), "account": {"due": 604, "sent": 604, "answered": 604, "not_sent": NOT_SENT},
         "gateways": [{"gateway": "gw-oslo", "available_ratio": 1.0, "longest_gap_ns": 0}],
@@ -139,4 +140,18 @@ def test_percentages_do_not_round_to_all_or_nothing() -> None:
         "99.4 %",
         "<0.1 %",
         "0 %",
+    ]
+
+
+def test_what_was_asked_of_emulated_time_is_remarked() -> None:
+    """Whoever reads the figures has to know that programs went on while the mesh stood still."""
+    led = {"clock_pauses": 2, "clock_paused_ns": 46_165_708_591, "clock_steps": 1, "clock_speeds": [0.5, 1.0]}
+    assert verdict(facts=CALM | led).remarks == [
+        "emulated time was paused 2 times, for 46.2 s in all; moved on by 1 step; set to 0.5, 1 times as "
+        "fast: what was due went on by the machine's time"
+    ]
+    many = verdict(facts=CALM | {"clock_speeds": [2.0] * 9}).remarks
+    assert many == [
+        "emulated time was set to 2, 2, 2, 2, 2 and 4 more times as fast: what was due went on by the "
+        "machine's time"
     ]

@@ -120,3 +120,20 @@ def test_numbers_that_no_run_measures_are_left_out_and_counted(tmp_path: Path) -
     assert figure(made, "distribution").samples.value == 196
     assert figure(made, "over-time").over.startswith("0 to 59.")
     ElementTree.fromstring(undrawn(made))
+
+
+def test_where_there_are_no_gateways_the_record_is_not_said_to_be_old(tmp_path: Path) -> None:
+    """As of a run that only trains."""
+    told = absent(report_of(lab.write(tmp_path, lab.header(gateways=[], stations={}))))
+    assert "a map: the scenario has no gateways" in told
+
+
+def test_a_share_has_no_unit_and_an_area_a_proper_one(tmp_path: Path) -> None:
+    figures = {
+        name: {"value": value, "low": None, "high": None, "unit": unit, "kind": "estimated", "source": "x"}
+        for name, value, unit in (("efficiency", 0.95, "1"), ("output", 250, "W/m2"), ("radiator", 30, "m2"))
+    }
+    told = {"preset": "p", "figures": figures}
+    made = report_of(lab.write(tmp_path, lab.header(platform=told), platforms=lab.platforms()))
+    said = [row[1].text for row in table(made, "platform-figures").rows]
+    assert said == ["0.95", "250 W/m²", "30 m²"]

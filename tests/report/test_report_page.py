@@ -124,7 +124,19 @@ def test_markdown_has_the_same_tables(document: Document) -> None:
         assert f"## {each.title}" in text
     row = table(document, "by-gateway").rows[0]
     cells = [cell.text if isinstance(cell, Value) else cell for cell in row]
-    assert f"| {' | '.join(cells)} |".replace("-", "\\-") in text
+    assert f"| {' | '.join(cells)} |" in text
+    assert "gw-london" in text
+
+
+def test_markdown_reads_as_text_and_makes_no_link_of_a_record(tmp_path: Path) -> None:
+    title = "# one (two) - x@example.org https://example.org www.example.org [a](b) *c* 1. d"
+    scenario = {"name": "- toy", "title": title, "sha256": "ab" * 32}
+    made = lab.write(tmp_path, lab.header(scenario=scenario, began_utc="1. x"))
+    text = written(report_of(made), "markdown")
+    links = "x\\@example.org https\\://example.org www\\.example.org \\[a\\](b)"
+    assert f"\n\\# one (two) - {links} \\*c\\* 1. d\n" in text
+    assert "| Scenario | \\- toy" in text
+    assert "| Ran at | 1\\. x |" in text
 
 
 def test_the_same_record_gives_the_same_page(run: Path, page: str) -> None:
@@ -189,3 +201,34 @@ def test_what_is_to_be_typed_is_code_and_nothing_of_a_record_is(tmp_path: Path) 
     told = written(made, "json")
     assert "2 are estimates. orbitmesh presets NAME prints" in told
     assert "\\ue000ls" not in told.replace("\\\\ue000", "")
+
+
+def test_the_last_point_of_a_course_is_on_its_axis_and_faults_reach_its_end(tmp_path: Path) -> None:
+    """A bin that the run's end cut has its point in its middle, which lay beyond the axis."""
+    out = lab.write(tmp_path, lab.header(), samples=lab.samples(400, seconds=25))
+    failed = {
+        "event": "intervention",
+        "intervention": 0,
+        "what": "gw-tokyo",
+        "by": "me",
+        "sim_ns": 20 * lab.S,
+    }
+    lab.events(out, failed)
+    course = figure(report_of(out), "over-time").plot
+    last_x = max(x for panel in course.panels for line in panel.lines for x in line.x)
+    assert last_x < course.x_range[1] == 26
+    assert course.panels[0].spans[0].end == 26
+
+
+def test_what_nothing_is_to_be_said_of_takes_no_column(tmp_path: Path, document: Document) -> None:
+    assert table(document, "presets").columns[-1] == "estimated"
+    preset = {"family": "model", "name": "m", "figures": {"estimated": 2}, "own": {"beam": "1 m"}}
+    made = report_of(lab.write(tmp_path, lab.header(presets=[preset])))
+    assert table(made, "presets").columns[-1] == "the scenario's own"
+
+
+def test_one_part_of_a_bar_is_named_too_and_things_are_counted_in_whole_numbers() -> None:
+    drawn = draw(Bars("requests", ("chat", "voice"), ("waiting",), ((2.0, 1.0),)), "f", "it")
+    said = re.findall(r">([^<>]+)</text>", drawn)
+    assert "waiting" in said
+    assert {each for each in said if each[0].isdigit()} == {"0", "1", "2"}

@@ -45,10 +45,10 @@ def draw(figure: Any, plot: Bars) -> None:
         )
     axis.set_xlim(min(0, float(below.min(initial=0))) * 1.05, float(left.max(initial=0)) * 1.12 or 1)
     axis.set_xlabel(plot.x_label)
+    style.whole_numbers(axis.xaxis, left)
     axis.xaxis.set_major_formatter(style.number)
     handles, names = axis.get_legend_handles_labels()
-    if len(names) > 1:
-        figure.legend(handles, names, loc="outside lower center", ncols=3)
+    figure.legend(handles, names, loc="outside lower center", ncols=3)
 
 
 def draw_ranges(figure: Any, plot: Ranges) -> None:
@@ -65,7 +65,7 @@ def draw_ranges(figure: Any, plot: Ranges) -> None:
             axis.annotate(
                 _written(float(value[place])),
                 (float(value[place]), place),
-                xytext=(0, 6),
+                xytext=(0, 7.5),
                 textcoords="offset points",
                 ha="center",
                 fontsize=8,
@@ -108,4 +108,4 @@ def _axis(figure: Any, names: tuple[str, ...], height_in: float) -> Any:
 
 
 def _written(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:#.3g}"

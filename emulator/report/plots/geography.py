@@ -25,6 +25,7 @@ def land() -> tuple[Any, ...]:
 
 def draw(figure: Any, plot: Map) -> None:
     from matplotlib.collections import PolyCollection
+    from matplotlib.ticker import MaxNLocator
 
     figure.set_size_inches(style.WIDTH_IN, 3.25)
     axis = figure.subplots()
@@ -54,12 +55,15 @@ def draw(figure: Any, plot: Map) -> None:
     if known:
         values = np.array([place.value for place in known], np.float64)
         span = float(np.ptp(values)) or 1.0
+        bounds = MaxNLocator(8).tick_values(float(values.min()), float(values.max()))
         drawn = axis.scatter(
             [_wrapped(place.longitude_deg) for place in known],
             [place.latitude_deg for place in known],
             c=values,
             s=35 + 75 * (values - values.min()) / span,
             cmap=style.SCALE,
+            vmin=bounds[0],
+            vmax=bounds[-1],
             edgecolors="#111111",
             linewidths=0.8,
             zorder=3,
@@ -71,10 +75,11 @@ def draw(figure: Any, plot: Map) -> None:
                 shrink=0.72,
                 aspect=24,
                 pad=0.015,
-                boundaries=np.linspace(values.min(), values.max() + 1e-9, 9),
+                boundaries=bounds,
+                ticks=bounds,
             )
             bar.set_label(plot.value_label)
-            bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
+            bar.ax.yaxis.set_major_formatter(style.number)
     _names(axis, plot)
 
 

@@ -55,6 +55,10 @@ def _panel(axis: Any, plot: Lines, panel: Panel) -> dict[str, Any]:
     if panel.spans:
         for span in merged(panel.spans)[:_MOST_SPANS]:
             handles[plot.span_name] = axis.axvspan(span.begin, span.end, zorder=0.5, **style.SPAN)
+        # each by itself, where one of them hides others
+        last = np.inf if plot.x_range is None else plot.x_range[1]
+        ends = [at for span in panel.spans[:_MOST_SPANS] for at in (span.begin, span.end) if at < last]
+        axis.vlines(ends, 0, 1, transform=axis.get_xaxis_transform(), zorder=0.6, **style.SPAN_END)
     if panel.marks:
         across = axis.get_xaxis_transform()
         at = array(panel.marks)
@@ -73,6 +77,7 @@ def _panel(axis: Any, plot: Lines, panel: Panel) -> dict[str, Any]:
     if plot.x_log:
         _log_axis(axis, panel)
     else:
+        style.whole_numbers(axis.xaxis, *(array(line.x) for line in panel.lines))
         axis.xaxis.set_major_formatter(style.number)
     if plot.x_range is not None:
         axis.set_xlim(*plot.x_range)

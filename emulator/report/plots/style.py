@@ -50,7 +50,16 @@ FILLS = (
     ("#dddddd", "xxx"),
 )  # fmt: skip
 SPAN = {"facecolor": "#ececec", "hatch": "////", "edgecolor": "#b5b5b5", "linewidth": 0.0}
+SPAN_END = {"color": "#8a8a8a", "linewidth": 0.8}
 SCALE = "cividis_r"  # light to dark, the same order for all eyes and in grey
+
+
+def whole_numbers(axis: Any, *values: Any) -> None:
+    """No tick at half a thing where all of them are counted."""
+    from matplotlib.ticker import MaxNLocator
+
+    if all((each == each.round()).all() for each in values):
+        axis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 2.5, 5, 10]))
 
 
 def number(value: float, _: Any = None) -> str:
