@@ -21,6 +21,17 @@ settings.load_profile("any machine")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
+@pytest.fixture
+def own_place(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where this process announces runs and finds them: no other test is to see what stands in for one."""
+    from orbitmesh.emulator.control import places
+
+    place = tmp_path_factory.mktemp("place") / "runs"
+    monkeypatch.setattr(places, "_own_places", lambda: [place])
+    monkeypatch.setattr(places, "_places", lambda: [(place, os.geteuid())])
+    return place
+
+
 def missing_for_netns() -> str | None:
     """What keeps this machine from running tests marked ``netns``, or None."""
     if os.geteuid() != 0:

@@ -26,6 +26,8 @@ from orbitmesh.emulator.geometry import Geometry
 from orbitmesh.emulator.run.news import EpochNews
 from orbitmesh.emulator.run.watched import Watched
 
+pytestmark = pytest.mark.usefixtures("own_place")
+
 ALL = Wanted(positions=True, routes=True)
 
 

@@ -20,6 +20,8 @@ from orbitmesh.emulator.control.client import Client, find_runs
 from orbitmesh.emulator.control.server import ControlServer
 from orbitmesh.emulator.errors import FailureError, InputError, RunError
 
+pytestmark = pytest.mark.usefixtures("own_place")
+
 
 def refuse(request):
     raise RunError("the mesh is on fire")

@@ -32,7 +32,7 @@ def feed() -> Feed:
 
 
 @pytest.fixture
-def client(feed: Feed) -> Iterator[Client]:
+def client(feed: Feed, own_place: object) -> Iterator[Client]:
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
     run_id = f"test-{secrets.token_hex(4)}"
     server = ControlServer(run_id, {"watch": Watched(feed).answer}, pytest.fail)

@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,10 +16,12 @@ from pathlib import Path
 
 import pytest
 
+from orbitmesh.emulator.plane.kernel.namespaces import enter, on_own_thread
+
 COMMAND = [sys.executable, "-m", "orbitmesh.emulator.cli"]
 TOY = Path(__file__).parent / "toy.toml"
 GONE_TIMEOUT_S = 30.0
-
+SO_NETNS_COOKIE = 71  # asm-generic/socket.h
 
 COOKIE = "ORBITMESH_TEST_COOKIE"
 
@@ -29,7 +32,7 @@ class Traces:
     def __init__(self) -> None:
         self.cookie = f"{COOKIE}={secrets.token_hex(8)}"
         self.environment = os.environ | dict([self.cookie.split("=")])
-        self.namespaces: set[str] = set()
+        self.namespaces: set[tuple[str, int]] = set()  # by name and number
         self._names_before = self._names()
 
     def processes(self) -> dict[int, str]:
@@ -46,15 +49,21 @@ class Traces:
 
     def note_namespaces(self) -> None:
         """Remember the network namespaces that the runs hold now, by descriptor or by being inside."""
+        ours = {name for name, _ in _namespaces_of(os.getpid())}
         for pid in self.processes():
-            self.namespaces |= _namespaces_of(pid)
-        self.namespaces -= _namespaces_of(os.getpid())
+            for name, link in _namespaces_of(pid):
+                if name not in ours and (number := _number_of(link)) is not None:
+                    self.namespaces.add((name, number))
 
     def left(self) -> dict[str, object]:
         """What is there that should not be; empty where nothing is."""
-        held: set[str] = set()
-        for process in Path("/proc").glob("[0-9]*"):
-            held |= _namespaces_of(int(process.name)) & self.namespaces
+        noted = {name for name, _ in self.namespaces}
+        held = {
+            name
+            for process in Path("/proc").glob("[0-9]*")
+            for name, link in _namespaces_of(int(process.name))
+            if name in noted and (name, _number_of(link)) in self.namespaces
+        }
         left = {
             "processes": self.processes(),
             "namespaces": held,
@@ -70,15 +79,40 @@ class Traces:
         return {str(path) for folder in folders for path in Path(folder).glob("*")} | set(mounts)
 
 
-def _namespaces_of(pid: int) -> set[str]:
+def _namespaces_of(pid: int) -> set[tuple[str, Path]]:
+    """Names of the network namespaces that a process holds, and what leads to each."""
     found = set()
     links = [Path(f"/proc/{pid}/ns/net")]
     with contextlib.suppress(OSError):
         links += Path(f"/proc/{pid}/fd").iterdir()
     for link in links:
         with contextlib.suppress(OSError):
-            found.add(str(link.readlink()))
-    return {name for name in found if name.startswith("net:[")}
+            found.add((str(link.readlink()), link))
+    return {(name, link) for name, link in found if name.startswith("net:[")}
+
+
+def _number_of(link: Path) -> int | None:
+    """What the kernel gives once, where the name goes to another mesh once it is free; None: it is gone.
+
+    0 where the kernel (before 5.14) numbers none.
+    """
+    try:
+        fd = os.open(link, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+
+    def ask() -> int:
+        enter(fd)
+        with socket.socket(socket.AF_UNIX) as sock:
+            try:
+                return int.from_bytes(sock.getsockopt(socket.SOL_SOCKET, SO_NETNS_COOKIE, 8), sys.byteorder)
+            except OSError:
+                return 0
+
+    try:
+        return on_own_thread(ask)
+    finally:
+        os.close(fd)
 
 
 @pytest.fixture

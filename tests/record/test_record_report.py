@@ -126,7 +126,7 @@ def test_a_fault_before_the_kill_is_told(tmp_path: Path) -> None:
     assert results.summary["ticks"]["late"] is None
 
 
-def test_a_run_that_still_runs(tmp_path: Path) -> None:
+def test_a_run_that_still_runs(tmp_path: Path, own_place: Path) -> None:
     record(tmp_path / "run", None)
     with contextlib.closing(ControlServer("small-20261101T120000Z-0001", {}, pytest.fail)):
         results = load_run(tmp_path / "run")
