@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 
 import numpy as np
 
 from .arrays import pair_keys, read_only
-from .constants import SPEED_OF_LIGHT_KM_PER_S
-from .epoch import (
-    NS_PER_S,
-    Bool,
-    Epoch,
-    Float64,
-    Int32,
-    Int64,
-    Links,
-    Nodes,
-    Ports,
-    RouteRows,
-    Routes,
-)
+from .epoch import Bool, Epoch, Float64, Int32, Int64, Links, Nodes, Ports, RouteRows, Routes
 from .hosting import accelerator_hosts, who_hosts
 from .interventions import Force, Interventions
 from .interventions.of_scenario import of_scenario
@@ -33,10 +21,10 @@ from .links.least_delay import (
     CANDIDATES,
     GATEWAYS_AT_ONCE,
     MOST_WAYS,
-    choose,
+    choose_all,
     standing_for,
     weights,
-)
+)  # fmt: skip
 from .links.passes import remaining_ns, states_of
 from .links.visibility import Sight, Stations
 from .node_names import NodeNames
@@ -315,22 +303,25 @@ class Geometry:
         sight = sight.nearest(max([CANDIDATES, *antennas]))
         seen = [sight.of(row)[0] for row in range(len(stations))]
         torn = [row for row, some in enumerate(seen) if len(some) > antennas[row]]
-        chosen = [tuple(some.tolist()) for some in seen]
         if not torn:
-            return Selection(tuple(chosen))
+            return Selection(tuple(tuple(some.tolist()) for some in seen))
         who = np.unique(np.concatenate([seen[row] for row in torn]))
         beyond_ns = self._ways_ns(who, seen, position_itrs_km, velocity_km_per_s, lasers)
-        for row in torn:
-            up_ns = sight.of(row)[1] * (NS_PER_S / SPEED_OF_LIGHT_KM_PER_S)
-            weight = weights(len(self._hosts), len(stations), row)
-            delay_ns = beyond_ns[:, np.searchsorted(who, seen[row])].T + up_ns[:, None]
-            if not weight.any():  # a station alone, and nobody to speak with: the nearest
-                delay_ns, weight = up_ns[:, None], np.ones(1)
-            chosen[row] = choose(
-                previous.satellites[row], antennas[row], seen[row], delay_ns, weight,
+        weight = self._weights
+        if not weight.any():  # a station alone, and nobody to speak with: the nearest
+            beyond_ns, weight = np.zeros((1, len(who))), np.ones((len(stations), 1))
+        return Selection(
+            choose_all(
+                previous.satellites, antennas, sight, who, beyond_ns, weight,
                 self._scenario.ground.handover_margin_ns,
-            )  # fmt: skip
-        return Selection(tuple(chosen))
+            )
+        )  # fmt: skip
+
+    @cached_property
+    def _weights(self) -> Float64:
+        """(gateways, hosts + gateways): what each destination counts for each station."""
+        n = self.nodes.n_gateways
+        return np.array([weights(len(self._hosts), n, row) for row in range(n)])
 
     def _ways_ns(
         self,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from ..arrays import Float64, Int32, UInt64
-from ..compiled import f64, function, i32, size, u8
+from ..compiled import f64, function, i32, i64, size, u8
 from ..constants import NS_PER_S
 from .links import Links
 from .platforms import Platforms
@@ -18,8 +18,9 @@ from .routes import Routes
 _PORTS = (size, size, i32, i32, i32, i32, i32)
 _walk = function("walk", *_PORTS, u8, size, size, size, i32, i32, result=size)
 _way_costs = function(
-    "way_costs", *_PORTS, u8, size, f64, size, i32, f64, f64, i32, ctypes.c_void_p, ctypes.c_void_p
-)
+    "way_costs", *_PORTS, u8, size, size, i32, i64, f64, size, i32, f64, f64, i32,
+    ctypes.c_void_p, ctypes.c_void_p,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,29 +84,16 @@ class Epoch:
         ``marks``, of the same shape, is filled with a number for each way that goes by its nodes alone, 0 for
         none.  KeyError for a destination that nobody has asked routes for.
         """
-        n_nodes = self.routes.ports.n_nodes
+        routes, n_nodes = self.routes, self.routes.ports.n_nodes
+        sources, destinations = (np.ascontiguousarray(each, np.int32) for each in (sources, destinations))
         delay_ns = np.empty((len(destinations), len(sources)))
         known, trail = np.full(n_nodes, np.nan), np.empty(n_nodes, np.int32)
         known_marks = np.empty(0 if marks is None else n_nodes, np.uint64)
-        sources = np.ascontiguousarray(sources, np.int32)
-        for at, destination in enumerate(destinations.tolist()):
-            row = self.routes.row(destination)
-            if row is None:
-                raise KeyError(f"there are no routes to node {destination}")
-            code, cost = self.routes.code[row], self.links.delay_ns
-            told = (None, None) if marks is None else (marks[at].ctypes.data, known_marks.ctypes.data)
-            _way_costs(
-                *self._ports(),
-                code,
-                destination,
-                cost,
-                len(sources),
-                sources,
-                delay_ns[at],
-                known,
-                trail,
-                *told,
-            )
+        told = (None, None) if marks is None else (marks.ctypes.data, known_marks.ctypes.data)
+        _way_costs(
+            *self._ports(), routes.code, n_nodes, len(destinations), destinations, routes.rows(destinations),
+            self.links.delay_ns, len(sources), sources, delay_ns, known, trail, *told,
+        )  # fmt: skip
         return delay_ns
 
     def _ports(self) -> tuple[int, int, Int32, Int32, Int32, Int32, Int32]:

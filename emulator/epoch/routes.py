@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from ..arrays import Int32, UInt8
+from ..arrays import Int32, Int64, UInt8
 from .links import Links
 from .ports import Ports
 
@@ -78,3 +78,15 @@ class Routes(RouteRows):
         row = int(np.searchsorted(self.destinations, destination))
         there = row < len(self.destinations) and self.destinations[row] == destination
         return row if there else None
+
+    def rows(self, destinations: Int32) -> Int64:
+        """(n,) the rows of destinations; KeyError for one that nobody has asked routes for."""
+        if not len(self.destinations):
+            row, is_there = np.zeros(len(destinations), np.int64), np.zeros(len(destinations), np.bool_)
+        else:
+            row = np.searchsorted(self.destinations, destinations)
+            row = np.minimum(row, len(self.destinations) - 1).astype(np.int64)
+            is_there = self.destinations[row] == destinations
+        if not is_there.all():
+            raise KeyError(f"there are no routes to node {destinations[~is_there][0]}")
+        return row

@@ -7,8 +7,10 @@ from itertools import islice, pairwise
 import numpy as np
 import pytest
 
+from orbitmesh.emulator.constants import NS_PER_S, SPEED_OF_LIGHT_KM_PER_S
 from orbitmesh.emulator.geometry import Geometry
-from orbitmesh.emulator.links.least_delay import choose, standing_for, weights
+from orbitmesh.emulator.links.least_delay import NO_WAY_NS, choose, choose_all, standing_for, weights
+from orbitmesh.emulator.links.visibility import Sight
 from orbitmesh.emulator.plan import plan_rows
 from orbitmesh.emulator.scenario import Scenario
 
@@ -60,6 +62,56 @@ def test_what_counts_more_decides() -> None:
     delay_ns = np.array([[10, 30], [30, 20], [90, 90]]) * MS
     assert choose((), 1, SEEN, delay_ns, np.array([0.9, 0.1])) == (3,)
     assert choose((), 1, SEEN, delay_ns, np.array([0.1, 0.9])) == (5,)
+
+
+def plainly_chosen(
+    held: tuple[int, ...],
+    antennas: int,
+    seen: list[int],
+    delay_ns: np.ndarray,
+    weight: np.ndarray,
+    margin: float,
+) -> tuple[int, ...]:
+    """The same written down as it is said."""
+    delay_ns = np.minimum(delay_ns, NO_WAY_NS)
+
+    def mean_ns(some: list[int]) -> float:
+        return float((weight * np.minimum(delay_ns[some].min(axis=0, initial=np.inf), NO_WAY_NS)).sum())
+
+    chosen = [i for i, satellite in enumerate(seen) if satellite in held][:antennas]
+    while len(chosen) < antennas:
+        free = [i for i in range(len(seen)) if i not in chosen]
+        chosen.append(min(free, key=lambda i: (mean_ns([*chosen, i]), mean_ns([i]), i)))
+    for _ in range(antennas):
+        swaps = [(k, j) for k in range(antennas) for j in range(len(seen))]
+        k, j = min(swaps, key=lambda swap: mean_ns([*chosen[: swap[0]], *chosen[swap[0] + 1 :], swap[1]]))
+        after = [*chosen[:k], *chosen[k + 1 :], j]
+        if mean_ns(chosen) - mean_ns(after) < margin or mean_ns(chosen) <= mean_ns(after):
+            break
+        chosen[k] = j
+    return tuple(sorted(seen[i] for i in chosen))
+
+
+def test_all_stations_at_once_have_what_each_would_have_alone() -> None:
+    rng, who = np.random.default_rng(4), np.arange(0, 60, 2, dtype=np.int32)
+    antennas = [1, 4, 2, 3, 30, 2]
+    seen = [np.sort(rng.choice(who, n, replace=False)) for n in (1, 9, 2, 12, 7, 20)]
+    held = [tuple(rng.choice(60, n, replace=False).tolist()) for n in (1, 2, 0, 5, 3, 1)]
+    beyond_ns = np.where(rng.random((8, len(who))) < 0.2, np.inf, rng.uniform(1e6, 9e7, (8, len(who))))
+    weight = rng.dirichlet(np.ones(8), len(seen))
+    range_km = [rng.uniform(500, 2000, len(some)) for some in seen]
+    first = np.append(0, np.cumsum([len(some) for some in seen]))
+    sight = Sight(first, np.concatenate(seen), np.concatenate(range_km), np.zeros(first[-1]))
+    for row, linked in enumerate(choose_all(held, antennas, sight, who, beyond_ns, weight, 500_000)):
+        up_ns = range_km[row] * (NS_PER_S / SPEED_OF_LIGHT_KM_PER_S)
+        over_ns = beyond_ns[:, np.searchsorted(who, seen[row])].T + up_ns[:, None]
+        if len(seen[row]) > antennas[row]:
+            alone = plainly_chosen(
+                held[row], antennas[row], seen[row].tolist(), over_ns, weight[row], 500_000
+            )
+            assert linked == alone
+        else:
+            assert linked == tuple(seen[row].tolist())
 
 
 def alone(satellites: tuple[str, ...] | int, policy: str, antennas: int) -> Geometry:

@@ -1,6 +1,7 @@
 /* Ways through a mesh, hop by hop, as its port codes lead. */
 
 #include <math.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "ports.h"
@@ -37,13 +38,10 @@ static uint64_t marked(uint64_t rest, int64_t node)
  * mark (n_sources,), or NULL: a number that goes by the nodes of the way alone, 0 where there is none; then
  * known_mark (n_nodes,) is room for them.
  */
-void way_costs(int64_t n_satellites, int64_t slots, const int32_t *laser_neighbour, const int32_t *laser_row,
-               const int32_t *ground_first, const int32_t *ground_neighbour, const int32_t *ground_row,
-               const uint8_t *code, int64_t destination, const double *link_cost, int64_t n_sources,
-               const int32_t *sources, double *cost, double *known, int32_t *trail, uint64_t *mark,
-               uint64_t *known_mark)
+static void costs_to(const Ports *p, const uint8_t *code, int64_t destination, const double *link_cost,
+                     int64_t n_sources, const int32_t *sources, double *cost, double *known, int32_t *trail,
+                     uint64_t *mark, uint64_t *known_mark)
 {
-    Ports p = { n_satellites, slots, laser_neighbour, laser_row, ground_first, ground_neighbour, ground_row };
     int64_t seen = 0, row = -1;
     known[destination] = 0;
     if (mark)
@@ -55,7 +53,7 @@ void way_costs(int64_t n_satellites, int64_t slots, const int32_t *laser_neighbo
         while (isnan(known[node])) {
             known[node] = INFINITY; /* so that a circle ends, and counts as no way */
             trail[seen++] = (int32_t)node;
-            if ((next = step(&p, node, code[node], &row)) < 0)
+            if ((next = step(p, node, code[node], &row)) < 0)
                 goto unwind;
             node = next;
         }
@@ -63,7 +61,7 @@ void way_costs(int64_t n_satellites, int64_t slots, const int32_t *laser_neighbo
     unwind:
         for (int64_t k = seen - 1; k >= begin; k--) {
             if (total < INFINITY) {
-                next = step(&p, trail[k], code[trail[k]], &row);
+                next = step(p, trail[k], code[trail[k]], &row);
                 total += link_cost[row];
                 if (mark)
                     known_mark[trail[k]] = marked(known_mark[next], trail[k]);
@@ -76,4 +74,20 @@ void way_costs(int64_t n_satellites, int64_t slots, const int32_t *laser_neighbo
     }
     while (seen > 0)
         known[trail[--seen]] = NAN;
+}
+
+/*
+ * cost (n_destinations, n_sources), and mark likewise or NULL: of each destination, whose codes (n_nodes,) are in
+ * that row of codes.  The rest as above.
+ */
+void way_costs(int64_t n_satellites, int64_t slots, const int32_t *laser_neighbour, const int32_t *laser_row,
+               const int32_t *ground_first, const int32_t *ground_neighbour, const int32_t *ground_row,
+               const uint8_t *codes, int64_t n_nodes, int64_t n_destinations, const int32_t *destinations,
+               const int64_t *code_row, const double *link_cost, int64_t n_sources, const int32_t *sources,
+               double *cost, double *known, int32_t *trail, uint64_t *mark, uint64_t *known_mark)
+{
+    Ports p = { n_satellites, slots, laser_neighbour, laser_row, ground_first, ground_neighbour, ground_row };
+    for (int64_t d = 0; d < n_destinations; d++)
+        costs_to(&p, codes + code_row[d] * n_nodes, destinations[d], link_cost, n_sources, sources,
+                 cost + d * n_sources, known, trail, mark ? mark + d * n_sources : NULL, known_mark);
 }
