@@ -241,6 +241,26 @@ def test_trees_are_a_matter_of_the_instant_whatever_was_before_and_in_which_orde
         np.testing.assert_array_equal(kept.code, there.routes.code)
 
 
+def test_a_mesh_of_which_much_is_broken_has_ways_that_32_bits_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A satellite that news has not come to yet is not one whose way is too long."""
+    geometry = Geometry(Scenario.load("starlink-shell1"))
+    kinds, grow = [], shortest._Trees._grow
+
+    def noted(self: shortest._Trees, kind: type, *rest: object) -> bool:
+        kinds.append(kind)
+        return grow(self, kind, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(shortest._Trees, "_grow", noted)
+    there = geometry.epoch_at(0).links
+    broken = np.isin(np.arange(len(there)), np.flatnonzero(there.b < 1584)[7::14])
+    left = {name: each[~broken] for name, each in vars(there).items() if each is not None}
+    made, plane, n = replace(there, **left), geometry.nodes.plane, len(geometry.nodes)
+    routes = shortest_routes(1584, n, made, geometry.destinations, plane=plane)
+    delay_ns = Epoch(0, 0, np.zeros((n, 3)), made, routes).way_delays_ns(everybody(n), routes.destinations)
+    assert delay_ns.max() < 0.25e9  # 31 bits of eighths of a ns hold 0.268 s
+    assert set(kinds) == {np.uint32}
+
+
 def test_a_plane_that_no_way_leads_to_is_not_read_before_it_is_written(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

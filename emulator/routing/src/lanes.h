@@ -275,8 +275,10 @@ OPTIONS INLINE int NAMED(choose_slots)(const Trees *t, int64_t slots, int64_t bl
                 code[h * (32 / (int64_t)sizeof(Weight)) + l] = (uint8_t)taken[l];
         }
     }
+    if (NAMED(is_any)(falls))
+        return 1; /* news is still on its way: whether it gets there in this kind of weight, the last look says */
     *lost |= NAMED(is_any)(beyond);
-    return NAMED(is_any)(falls);
+    return 0;
 }
 
 OPTIONS static int NAMED(choose)(const Trees *t, int64_t block, Weight tie, uint8_t *code, int *lost)
