@@ -69,17 +69,29 @@ class Force:
 
     @cached_property
     def breaks(self) -> bool:
-        return bool(len(self.broken)) or bool(self.dead.any()) or bool(self.antennas_lost.any())
+        return bool(len(self.broken)) or self._kills or bool(self.antennas_lost.any())
+
+    @cached_property
+    def _kills(self) -> bool:
+        return bool(self.dead.any())
+
+    @cached_property
+    def _breaks_on_the_ground(self) -> bool:
+        """Some of the links that are broken end at a gateway."""
+        n_satellites = len(self.dead) - len(self.antennas_lost)
+        return self._kills or bool(((self.broken & 0xFFFFFFFF) >= n_satellites).any())
 
     def hits(self, a: Int32, b: Int32) -> Bool:
         """(n,) bool: of links between these, which are broken."""
-        hit: Bool = self.dead[a] | self.dead[b]
+        hit: Bool = self.dead[a] | self.dead[b] if self._kills else np.zeros(len(a), np.bool_)
         if len(self.broken):  # each epoch asks it of all links
             hit |= _among(self.broken, pair_keys(a, b))[1]
         return hit
 
     def seen(self, sight: Sight, antennas: Sequence[int], n_satellites: int) -> Sight:
         """Without whom a station can have no link to: the dead, links that are broken, no antenna left."""
+        if not self._breaks_on_the_ground and not self.antennas_lost.any():
+            return sight
         station = np.repeat(np.arange(len(sight.first) - 1), np.diff(sight.first))
         gateway = (station + n_satellites).astype(np.int32)
         kept = ~self.hits(sight.satellite, gateway)
@@ -101,7 +113,7 @@ class Force:
         """
         if self.breaks:
             hit = self.hits(links.a, links.b)
-            gone = left[self.hits(left[:, 0], left[:, 1])]
+            gone = left[self.hits(left[:, 0], left[:, 1])] if self._breaks_on_the_ground else left[:0]
             broken = np.unique(pair_keys(gone[:, 0], gone[:, 1]))
             links = replace(links, up=read_only(~hit) if hit.any() else None, broken=read_only(broken))
         if self.changed:

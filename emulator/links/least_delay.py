@@ -83,11 +83,11 @@ def choose_all(
     it by ``margin_ns``.  Who sees no more than it has antennas is linked to all.
     """
     count, n_antennas = np.diff(sight.first), np.array(antennas, np.int32)
-    station = np.repeat(np.arange(len(count)), count)
+    station = np.repeat(np.arange(len(count), dtype=np.int32), count)
     torn = count > n_antennas
     rows = np.flatnonzero(torn[station])
     seen, of = sight.satellite[rows], station[rows]
-    holding = np.repeat(np.arange(len(held)), [len(each) for each in held])
+    holding = np.repeat(np.arange(len(held), dtype=np.int32), [len(each) for each in held])
     is_held = np.isin(
         pair_keys(seen, of), pair_keys(np.fromiter(chain.from_iterable(held), np.int32), holding)
     )

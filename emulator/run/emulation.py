@@ -270,6 +270,7 @@ class Emulation(RunningMesh):
             self._workload.feel,
             lambda tick: self._geometry.done(tick.epoch.number),
             lambda tick: publish(self.feed, tick, self.nodes.names),
+            lambda tick: self._intervening.ticked(tick),  # who asked for it waits
             PlacementNews(self.feed, self.nodes.names).tick,
             PowerNews(self.feed, self.nodes.names, self.hosting, self.nodes.n_satellites).tick,
             self._steps.tick,
@@ -277,7 +278,6 @@ class Emulation(RunningMesh):
             self._workload.tick,
             self._link_watch.tick,
             lambda tick: self._questions.ticked(),
-            lambda tick: self._intervening.ticked(tick),
         ]
         self._conductor = Conductor(
             self.plane, self.clock, self._geometry.epochs, self._news.tick, self._supervision.fail

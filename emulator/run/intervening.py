@@ -7,6 +7,7 @@ import contextlib
 import pickle
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
@@ -26,6 +27,10 @@ from .ticks import Tick
 # what a tick and its way between processes take beyond what the last one took
 _MARGIN_NS = 4_000_000
 _LEAST_AHEAD_NS, _MOST_AHEAD_NS = 8_000_000, 2_000_000_000
+# An epoch that was asked for comes into force as soon as it is made: its instant lies a little before that,
+# or it would wait for it, and less than makes a tick late (conductor.LATE_NS).
+_AFTERWARDS_NS, _SOONEST_NS = 2_000_000, 1_000_000
+_LAST_ASKED = 5
 _IN_FORCE_S = 10.0  # from the call on, whoever else is served first: less than a caller waits for an answer
 _MOST_NAMES = 10_000
 _MOST_IN_FORCE = 100_000
@@ -59,6 +64,7 @@ class Intervening:
         self._turn = threading.Lock()  # of who asks
         self._changed = threading.Condition()
         self._ended_mono_ns = self._cost_ns = 0  # of the last tick
+        self._asked_cost_ns: deque[int] = deque(maxlen=_LAST_ASKED)  # of those that had what was asked for
         # numbers of those that no tick has begun, or ended: an epoch of a later instant may lack them
         self._awaited: set[int] = set()
         self._await_end = False
@@ -66,7 +72,9 @@ class Intervening:
     def ticked(self, tick: Tick) -> None:
         with self._changed:
             told = tick.intervened.ended if self._await_end else tick.intervened.begun
-            self._awaited.difference_update(each["intervention"] for each in told)
+            if begun := self._awaited.intersection(each["intervention"] for each in told):
+                self._awaited -= begun
+                self._asked_cost_ns.append(tick.cost_ns)
             self._ended_mono_ns, self._cost_ns = tick.ended_mono_ns, tick.cost_ns
             self._changed.notify_all()
         self.losses.tick(tick)
@@ -198,14 +206,23 @@ class Intervening:
         if epoch is None:
             raise FailureError("the mesh is still being built: ask again in a moment")
         course, sim_ns = self._mesh.clock.course, self._mesh.clock.sim_ns()
+        is_exact = len(self._mesh.nodes) <= EXACT_UP_TO
         # of the machine's time; none passes where emulated time stands still
-        ahead_ns = min(max(self._cost_ns + _MARGIN_NS, _LEAST_AHEAD_NS), _MOST_AHEAD_NS)
-        soon_ns = max(sim_ns + round(ahead_ns * course.ratio), epoch.sim_ns + 1)
-        if len(self._mesh.nodes) <= EXACT_UP_TO or course.is_still:
+        soon_ns = max(sim_ns + round(self._ahead_ns(is_exact) * course.ratio), epoch.sim_ns + 1)
+        if is_exact or course.is_still:
             return soon_ns
         # so large a mesh has epochs at its steps alone: what ended before the next would never be on a link
         step_ns = self._mesh.step_ns
         return epoch.sim_ns + -(-(soon_ns - epoch.sim_ns) // step_ns) * step_ns
+
+    def _ahead_ns(self, is_exact: bool) -> int:
+        """How far ahead the instant of what is asked for now lies."""
+        # a paced clock waits for what is late, and a step of a mesh that has no epochs between is of all
+        if not is_exact or self._mesh.clock.name == "paced":
+            return min(max(self._cost_ns + _MARGIN_NS, _LEAST_AHEAD_NS), _MOST_AHEAD_NS)
+        asked = sorted(self._asked_cost_ns)
+        cost_ns = asked[len(asked) // 2] if asked else self._cost_ns
+        return min(max(cost_ns - _AFTERWARDS_NS, _SOONEST_NS), _MOST_AHEAD_NS)
 
     def _patience_s(self, at_sim_ns: int) -> float:
         """How long that may take, beyond what it usually does."""

@@ -43,14 +43,14 @@ class Mesh:
         self.told.append(sim_ns)
         self.has_been_told.set()
 
-    def tick(self, *begun: int) -> None:
+    def tick(self, *begun: int, cost_ns: int = MS) -> None:
         now_ns = time.monotonic_ns()
         intervened = Intervened(tuple({"intervention": number} for number in begun))
         self.asks.ticked(
             SimpleNamespace(
                 intervened=intervened,
                 ended_mono_ns=now_ns,
-                cost_ns=MS,
+                cost_ns=cost_ns,
                 epoch=SimpleNamespace(links=SimpleNamespace(up=None, loss_ratio=None)),
             )
         )  # type: ignore[arg-type]
@@ -71,6 +71,28 @@ def test_who_fails_something_is_told_by_the_tick_that_has_it_and_not_by_an_epoch
     mesh.tick(0)
     asking.join(5)
     assert answers[0]["in_force_ns"] > 50 * MS
+
+
+@pytest.mark.parametrize(("clock", "least_ms", "most_ms"), [("real", 18, 18), ("paced", 64, 64)])
+def test_what_is_asked_for_waits_for_no_instant_beyond_the_making_of_its_epoch(
+    clock: str, least_ms: int, most_ms: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By what those cost that were asked for; a paced clock would stand still for what comes afterwards."""
+    mesh = Mesh(monkeypatch)
+    mesh.clock.name = clock
+    for number, cost_ms in enumerate((19, 90, 20)):
+        asking = threading.Thread(target=mesh.asks.intervene, args=(["a laser"],), daemon=True)
+        asking.start()
+        assert mesh.has_been_told.wait(60)
+        mesh.has_been_told.clear()
+        mesh.tick(cost_ns=60 * MS)  # one that has nothing of it says nothing of what that takes
+        mesh.tick(number, cost_ns=cost_ms * MS)
+        asking.join(60)
+    mesh.tick(cost_ns=60 * MS)
+    before_ns = mesh.clock.sim_ns()
+    soon_ns = mesh.asks._soon()
+    between_ns = mesh.clock.sim_ns() - before_ns
+    assert least_ms * MS <= soon_ns - before_ns <= most_ms * MS + between_ns
 
 
 def test_while_ticks_stand_still_each_who_asks_is_told_in_time_what_came_of_it(
