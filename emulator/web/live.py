@@ -21,10 +21,10 @@ from orbitmesh.web.v1 import web_pb2 as pb
 
 from ..control.api.doors import Doors
 from ..control.client import Client
-from ..control.watching import Watching
 from ..course import Course
 from ..epoch import Epoch, Int64
 from ..errors import FailureError, OrbitmeshError, RunEnded
+from ..feed.audience.reader import FeedReader, LoopClosed
 from ..feed.feed import Entry, Missed
 from ..safe_files import Folder
 from . import messages
@@ -41,9 +41,7 @@ from .viewer import Viewer
 
 log = logging.getLogger(__name__)
 
-_READ_S = 2.0
-_IDLE_S = 20.0  # without a viewer, before the feed is left alone
-_GLANCE_S = 5.0  # between two looks at it then
+_GLANCE_S = 5.0  # between two looks at the feed while nobody is there
 _HISTORY = 512  # entries: as many as a feed keeps
 _MOST_EVENTS = 1000
 _COUNT_S = 1.0
@@ -83,14 +81,12 @@ class LiveSource:
         self.status: dict[str, Any] = {}
         self.course = Course(0, time.monotonic_ns(), 0.0)
         self.viewers: set[Viewer] = set()  # who have been given what stands
-        self._n_viewers = 0  # with those who wait for it
         self._loop = asyncio.get_running_loop()
+        self._reader = FeedReader(self._loop)  # for those too who wait for what stands
         self._events: deque[tuple[int, bytes]] = deque(maxlen=_MOST_EVENTS)
         self._stands = asyncio.Event()
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self._closing = False
         self._client: Client | None = None
-        self._left_s = 0.0
 
     async def open(self) -> None:
         """OrbitmeshError where the run cannot be reached."""
@@ -112,7 +108,7 @@ class LiveSource:
         self._thread.start()
 
     async def close(self) -> None:
-        self._closing = True
+        self._reader.is_closing = True
         self._counting.cancel()
         self._recorded.cancel()
         self._wake()
@@ -127,7 +123,7 @@ class LiveSource:
     # ---- viewers
 
     async def enter(self, viewer: Viewer, after_event: int) -> None:
-        self._n_viewers += 1
+        self._reader.enter()
         self._wake()
         try:
             await asyncio.wait_for(self._stands.wait(), 30.0)
@@ -145,8 +141,7 @@ class LiveSource:
         self.viewers.discard(viewer)
         self.asks.anew(self.viewers)
         self.standing.forget_others(self.viewers)
-        self._n_viewers -= 1
-        self._left_s = time.monotonic()
+        self._reader.leave()
 
     def whole(self, viewer: Viewer) -> Sequence[bytes]:
         s = self.standing
@@ -208,7 +203,7 @@ class LiveSource:
             with Client.connect(self.run_id) as client:
                 self._client = client
                 seen, glance = 0, Glance(self)
-                while not self._closing:
+                while not self._reader.is_closing:
                     ready, _, _ = select.select([client.socket.fileno(), self._wake_read], [], [], _GLANCE_S)
                     if (
                         client.socket.fileno() in ready
@@ -223,20 +218,20 @@ class LiveSource:
             pass
         except OrbitmeshError as error:
             reason = str(error)
-        except RuntimeError:
-            return  # the loop is closed: the server ends
+        except LoopClosed:
+            return
         except Exception as error:
             log.exception("the feed cannot be read")
             reason = f"the feed cannot be read: {error!r}"
-        if not self._closing:
+        if not self._reader.is_closing:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._end, reason)
 
     def _look(self, client: Client, glance: Glance, seen: int) -> int:
         """The number of the next entry, or -1: there is no more."""
-        if self._closing:
+        if self._reader.is_closing:
             return -1
-        if not self._n_viewers:
+        if not self._reader.n_there:
             return glance.look(client, seen)
         glance.forget()
         return self._read(client, seen)
@@ -244,29 +239,25 @@ class LiveSource:
     def _read(self, client: Client, seen: int) -> int:
         """While somebody looks; the number of the next entry, or -1: the run is over."""
         watching = client.watching(epochs=True)
-        present = [watching.read(0), *watching.rest()]
-        position = watching.position or 0
+        present, position = self._reader.present(watching), watching.position or 0
         with contextlib.closing(Reader(self)) as reader:
             self._look_back(client, max(seen, position - _HISTORY), position)
-            return self._follow(watching, present, reader)
-
-    def _follow(self, watching: Watching, present: Sequence[Entry | Missed | None], reader: Reader) -> int:
-        for news in present:
-            if isinstance(news, Entry):
-                reader.take(news)
-        reader.intervened()
-        self.call(self._stands.set)
-        while not self._closing and not watching.is_at_end:
-            if not self._n_viewers and time.monotonic() - self._left_s > _IDLE_S:
-                self.call(self._stand_down)
-                return watching.position or 0
-            news = watching.read(_READ_S)
-            if isinstance(news, Missed):
-                self.call(self._tell, told(missed=pb.Missed(entries=len(news))))
-            elif news is not None:
-                reader.take(news)
+            for entry in present:
+                reader.take(entry)
+            reader.intervened()
+            self.call(self._stands.set)
+            self._reader.follow(watching, partial(self._take, reader))
+        if watching.is_at_end:
+            return -1
+        self.call(self._stand_down)
         watching.close()
-        return -1 if watching.is_at_end else watching.position or 0
+        return watching.position or 0
+
+    def _take(self, reader: Reader, news: Entry | Missed) -> None:
+        if isinstance(news, Missed):
+            self.call(self._tell, told(missed=pb.Missed(entries=len(news))))
+        else:
+            reader.take(news)
 
     def _look_back(self, client: Client, first: int, end: int) -> None:
         """Events and figures of before; what moved then is passed over."""
@@ -280,17 +271,7 @@ class LiveSource:
         self._traffic.forget()
 
     def call(self, do: Callable[..., None], *arguments: Any) -> None:
-        """In the loop's thread, before anything else is read: it is not to be outrun."""
-        done = threading.Event()
-
-        def call() -> None:
-            do(*arguments)
-            done.set()
-
-        self._loop.call_soon_threadsafe(call)
-        while not done.wait(1.0):
-            if self._loop.is_closed() or self._closing:
-                raise RuntimeError("the loop is closed")
+        self._reader.hand_over(do, *arguments)
 
     # ---- what has been read (in the loop's thread)
 

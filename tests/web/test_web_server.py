@@ -20,8 +20,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from orbitmesh.emulator.control.api import credentials
 from orbitmesh.emulator.errors import FailureError, InputError
+from orbitmesh.emulator.feed.audience import queue
 from orbitmesh.emulator.web import server as server_module
-from orbitmesh.emulator.web import viewer as viewer_module
 from orbitmesh.emulator.web.files import Page
 from orbitmesh.emulator.web.listening import WebListening, WebOptions
 from orbitmesh.emulator.web.messages import told
@@ -323,7 +323,7 @@ def test_who_reads_slowly_is_told_what_it_missed_and_given_the_whole_state(tmp_p
                 source.viewers[0].put(large)
                 await asyncio.sleep(0)
             waiting_bytes = source.viewers[0]._waiting_bytes
-            assert waiting_bytes <= viewer_module._MOST_BYTES + len(large)
+            assert waiting_bytes <= queue.MOST_BYTES + len(large)
             await slow.until(lambda: "missed" in slow.news, "what it missed")
             before = slow.came.count("epoch")
             await slow.until(lambda: slow.came.count("epoch") > before, "the state")
@@ -351,7 +351,7 @@ def entered_by_hand(port: int) -> socket.socket:
 
 
 def test_who_stops_reading_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(viewer_module, "STALL_S", 0.5)
+    monkeypatch.setattr(queue, "STALL_S", 0.5)
 
     async def work() -> None:
         source = Still()

@@ -10,14 +10,13 @@ import asyncio
 import contextlib
 import logging
 import threading
-import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from ...epoch import Epoch, Nodes
 from ...errors import FailureError, OrbitmeshError, TooManyAtOnce
+from ...feed.audience.reader import FeedReader, LoopClosed
+from ...feed.audience.ring import Kept, Ring
 from ...feed.feed import Entry, Missed
 from ...feed.opened import opened
 from ..client import Client
@@ -31,12 +30,6 @@ _MOST_KEPT_BYTES = 64 << 20  # of encoded epochs, beyond the newest
 _GO_BACK = (
     64  # entries: who comes second after the API's process was killed resumes by a number before the first's
 )
-_READ_S = 2.0
-_IDLE_S = 20.0  # without a watcher; who comes back sooner resumes by number
-
-
-class _LoopClosed(Exception):
-    """The server ends."""
 
 
 @dataclass(eq=False)
@@ -53,12 +46,7 @@ class Update:
         return sum(len(part) for parts in self.diffs.values() for part in parts)
 
 
-@dataclass(frozen=True)
-class Kept:
-    """``number`` is the entry's, or the last one's of those that were missed."""
-
-    number: int
-    value: Entry | Missed | Update
+News = Entry | Missed | Update
 
 
 class Hub:
@@ -67,18 +55,14 @@ class Hub:
     def __init__(self, connect: Callable[[], Client], nodes: Nodes) -> None:
         self._connect, self.nodes = connect, nodes
         self._loop = asyncio.get_running_loop()
-        self._kept: deque[Kept] = deque()
-        self._kept_bytes = 0
-        self._changed = asyncio.Event()
+        self._reader = FeedReader(self._loop)
+        self.ring: Ring[News] = Ring(_MOST_KEPT, _MOST_KEPT_BYTES)
         self._wanted: set[Wanted] = set()  # by watchers of epochs, while the reader reads
-        self._n_watchers = 0
         self._thread: threading.Thread | None = None
         self._begun: asyncio.Future[None] | None = None
         self._error: OrbitmeshError | None = None
         self.is_at_end = False
-        self.next_number = 0  # of the entry that will be read next
         self.feed_number = 0  # the run's next when the reader began
-        self.gone_number = -1  # of the newest that is not kept any more
         self.epoch: Epoch | None = None  # the newest
         self.epoch_number = -1
         self._base: Epoch | None = None  # what the next diff is from, its number, what was missed since
@@ -88,9 +72,9 @@ class Hub:
 
     async def enter(self, after: int | None, wanted: Wanted | None = None) -> None:
         """A watcher more, which has read up to a number.  Raises where the feed cannot be read."""
-        if self._n_watchers >= MOST_WATCHERS:
+        if self._reader.n_there >= MOST_WATCHERS:
             raise TooManyAtOnce(f"{MOST_WATCHERS} watch already, which are as many as can: end one of them")
-        self._n_watchers += 1
+        self._reader.enter()
         if wanted is not None:
             self._wanted.add(wanted)
         try:
@@ -104,91 +88,63 @@ class Hub:
             raise
 
     def leave(self) -> None:
-        self._n_watchers -= 1
+        self._reader.leave()
 
     def check(self) -> None:
         if self._error is not None:
             raise self._error
 
-    async def changed(self) -> None:
-        """Until something more has been read, or will not be."""
-        await self._changed.wait()
-
-    def entry_after(self, number: int) -> Kept | None:
+    def entry_after(self, number: int) -> Kept[News] | None:
         """The first that is kept of what came after a number."""
-        return next((each for each in self._kept if each.number > number), None)
+        return next(self.ring.after(number), None)
 
     def update_after(self, number: int) -> Update | None:
-        updates = (each.value for each in self._kept if each.number > number)
+        updates = (each.value for each in self.ring.after(number))
         return next((each for each in updates if isinstance(each, Update)), None)
 
     # ---- the reader
 
     def _begin(self, after: int | None) -> None:
-        self._kept.clear()
-        self._kept_bytes, self._error, self.is_at_end = 0, None, False
+        self.ring.begin(self.ring.next_number)
+        self._error, self.is_at_end = None, False
         self._base, self._missed = None, None
         self._begun = self._loop.create_future()
         self._thread = threading.Thread(target=self._read, args=(after,), name="feed", daemon=True)
         self._thread.start()
 
     def _read(self, after: int | None) -> None:
-        begin = None if after is None else max(0, after - _GO_BACK)
+        reader, begin = self._reader, None if after is None else max(0, after - _GO_BACK)
         try:
             with self._connect() as client:
                 # what stands, first of all: a whole state is there at once, however far back the rest begins
                 watching = client.watching(epochs=True)
-                present = [watching.read(0), *watching.rest()]
+                present = reader.present(watching)
                 assert watching.position is not None
-                self._call(self._stand, present, watching.position, begin)
+                reader.hand_over(self._stand, present, watching.position, begin)
                 if begin is not None and begin < watching.position:  # a number to come is nobody's
                     watching = client.watching(begin, epochs=True)
-                used_s = time.monotonic()
-                while not watching.is_at_end and time.monotonic() - used_s < _IDLE_S:
-                    news = watching.read(_READ_S)
-                    if news is not None:
-                        self._take(news)
-                    if self._n_watchers:
-                        used_s = time.monotonic()
-        except _LoopClosed:
+                reader.follow(watching, self._take)
+        except LoopClosed:
             return
         except OrbitmeshError as error:
             self._error = error
         except Exception as error:
             log.exception("the feed cannot be read")
             self._error = OrbitmeshError(f"the feed cannot be read: {error!r}")
-        with contextlib.suppress(_LoopClosed):
-            self._call(self._ended)
+        with contextlib.suppress(LoopClosed):
+            reader.hand_over(self._ended)
 
-    def _call(self, do: Callable[..., None], *arguments: Any) -> None:
-        """In the loop's thread, before anything else is read."""
-        done = threading.Event()
-
-        def call() -> None:
-            do(*arguments)
-            done.set()
-
-        try:
-            self._loop.call_soon_threadsafe(call)
-        except RuntimeError:
-            raise _LoopClosed from None
-        while not done.wait(1.0):
-            if self._loop.is_closed():
-                raise _LoopClosed
-
-    def _stand(self, present: list[Entry | Missed | None], feed_number: int, begin: int | None) -> None:
+    def _stand(self, present: list[Entry], feed_number: int, begin: int | None) -> None:
         self.feed_number = feed_number
         begin = feed_number if begin is None else min(begin, feed_number)
         for news in present:
-            if not isinstance(news, Entry):
-                continue
             if news.kind == "epoch":
                 self.epoch, self.epoch_number = opened(news), news.number
             elif news.kind == "status":
                 self.status = news
         if begin > self.epoch_number:
             self._base, self._base_number = self.epoch, self.epoch_number
-        self.next_number, self.gone_number = begin, begin - 1
+        self.ring.begin(begin)
         assert self._begun is not None
         self._begun.set_result(None)
 
@@ -196,10 +152,10 @@ class Hub:
         """In the reader's thread: what takes long is done here."""
         if isinstance(news, Missed):
             self._missed = news
-            self._call(self._keep, Kept(news.last, news), None)
+            self._reader.hand_over(self._keep, Kept(news.last, news), None)
             return
         if news.kind != "epoch":
-            self._call(self._keep, Kept(news.number, news), None)
+            self._reader.hand_over(self._keep, Kept(news.number, news), None)
             return
         epoch, update = opened(news), Update(news.number)
         if self._base is not None:
@@ -207,23 +163,17 @@ class Hub:
             for wanted in list(self._wanted):
                 update.diffs[wanted] = diff_messages(news.number, self._base, epoch, wanted)
         self._base, self._base_number, self._missed = epoch, news.number, None
-        self._call(self._keep, Kept(news.number, update), epoch)
+        self._reader.hand_over(self._keep, Kept(news.number, update), epoch)
 
-    def _keep(self, kept: Kept, epoch: Epoch | None) -> None:
+    def _keep(self, kept: Kept[News], epoch: Epoch | None) -> None:
+        size_bytes = 0
         if isinstance(kept.value, Update):
             if kept.number > self.epoch_number:  # not one that is read again
                 self.epoch, self.epoch_number = epoch, kept.number
-            self._kept_bytes += kept.value.size_bytes
+            size_bytes = kept.value.size_bytes
         elif isinstance(kept.value, Entry) and kept.value.kind == "status":
             self.status = kept.value
-        self._kept.append(kept)
-        self.next_number = kept.number + 1
-        while len(self._kept) > _MOST_KEPT or (self._kept_bytes > _MOST_KEPT_BYTES and len(self._kept) > 1):
-            gone = self._kept.popleft()
-            self.gone_number = gone.number
-            if isinstance(gone.value, Update):
-                self._kept_bytes -= gone.value.size_bytes
-        self._tell()
+        self.ring.keep(kept, size_bytes)
 
     def _ended(self) -> None:
         self.is_at_end = True
@@ -231,11 +181,7 @@ class Hub:
         assert self._begun is not None
         if not self._begun.done():
             self._begun.set_result(None)
-        self._tell()
-
-    def _tell(self) -> None:
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
+        self.ring.tell()
 
     async def whole(self, wanted: Wanted) -> tuple[int, list[bytes]]:
         """The newest epoch's number, and its whole state."""

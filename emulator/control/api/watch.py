@@ -10,12 +10,13 @@ from orbitmesh.control.v1 import control_pb2 as pb
 
 from ...epoch import Nodes
 from ...errors import InputError
+from ...feed.audience.ring import Kept
 from ...feed.feed import Entry, Missed
 from ..client import Client
 from . import answers
 from .doors import Doors
 from .epoch_messages import Wanted
-from .hub import Hub, Kept
+from .hub import Hub, News
 
 
 class Watches:
@@ -36,7 +37,7 @@ class Watches:
                     if hub.is_at_end:
                         hub.check()
                         return
-                    await hub.changed()
+                    await hub.ring.changed()
                     continue
                 if update is not None and update.before == told and wanted in update.diffs:
                     number, parts, missed = update.number, update.diffs[wanted], update.missed
@@ -54,18 +55,18 @@ class Watches:
         await hub.enter(after)
         try:
             _refuse_future(after, hub)
-            told = hub.next_number - 1 if after is None else after
+            told = hub.ring.next_number - 1 if after is None else after
             if request.include_status and hub.status is not None:
                 yield _told(Kept(told, hub.status), told)
-            if told < hub.gone_number:  # others began later: the run itself is asked
-                asked = partial(_history, after=told, end=hub.gone_number)
+            if told < hub.ring.gone_number:  # others began later: the run itself is asked
+                asked = partial(_history, after=told, end=hub.ring.gone_number)
                 for each in await self._doors.ask(asked):
                     before, told = told, each.number
                     if _is_wanted(each, request):
                         yield _told(each, before)
             while True:
-                if told < hub.gone_number:  # it was too slow
-                    missed, told = Missed(told + 1, hub.gone_number), hub.gone_number
+                if told < hub.ring.gone_number:  # it was too slow
+                    missed, told = Missed(told + 1, hub.ring.gone_number), hub.ring.gone_number
                     yield _told(Kept(told, missed), missed.first - 1)
                 each_or_none = hub.entry_after(told)
                 if each_or_none is not None:
@@ -76,7 +77,7 @@ class Watches:
                     hub.check()
                     return
                 else:
-                    await hub.changed()
+                    await hub.ring.changed()
         finally:
             hub.leave()
 
@@ -92,7 +93,7 @@ def _after(request: Any) -> int | None:
 
 def _refuse_future(after: int | None, hub: Hub) -> None:
     """A number of another run, as like as not.  (The feed's next may be read a moment later.)"""
-    newest = max(hub.next_number, hub.feed_number)
+    newest = max(hub.ring.next_number, hub.feed_number)
     if after is not None and after >= newest:
         raise InputError(f"no entry has the number {after}: the next one is {newest}")
 
@@ -104,7 +105,7 @@ def _missed_field(missed: Missed) -> bytes:
     return data
 
 
-def _is_wanted(kept: Kept, request: Any) -> bool:
+def _is_wanted(kept: Kept[News], request: Any) -> bool:
     if isinstance(kept.value, Missed):
         return True
     if not isinstance(kept.value, Entry):
@@ -115,7 +116,7 @@ def _is_wanted(kept: Kept, request: Any) -> bool:
     return is_event and (not request.events or kept.value.value["event"] in request.events)
 
 
-def _told(kept: Kept, before: int) -> Any:
+def _told(kept: Kept[News], before: int) -> Any:
     """To one who has read up to the number before."""
     if isinstance(kept.value, Missed):
         first = max(kept.value.first, before + 1)
@@ -127,9 +128,9 @@ def _told(kept: Kept, before: int) -> Any:
     return pb.WatchEventsResponse(number=kept.number, event=answers.event(kept.value.value))
 
 
-def _history(client: Client, after: int, end: int) -> list[Kept]:
+def _history(client: Client, after: int, end: int) -> list[Kept[News]]:
     """What the run keeps of entries after a number, up to the end."""
-    watching, found = client.watching(after + 1), []
+    watching, found = client.watching(after + 1), list[Kept[News]]()
     while (news := watching.read(0)) is not None:
         number = news.last if isinstance(news, Missed) else news.number
         if number > end:
