@@ -6,35 +6,33 @@ Programs see every hop: routing daemons and tcpdump work on each interface.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...epoch import Epoch, Int32, Int64, LinkKind, Nodes
 from ...epoch.diff import EpochDiff, diff
 from ...errors import FailureError
 from ...scenario import Scenario
 from .. import addressing, shaping
-from ..backend import LinkBackend, LinkCounters, LinkEnd, LinkParameters
+from ..backend import LinkBackend, LinkEnd, LinkParameters
 from ..engine.backend import EngineBackend
 from ..kernel.kernel import Kernel, NoKernel, Progress
 from ..kernel.nodes import Namespaces
 from ..mesh import Carried, CommitReport, LinkReader, MeshPlane
 from ..mininet import MeshNode
+from .counted import Counted
+from .leaving import Leaving, ids
 from .ledger import Current, Entry, Ledger, Reservation
 from .net import WiredNet
+from .readback import differences
 
 __all__ = ["Change", "CommitReport", "Plane"]
 
 _ATTACH_CHUNK = 512  # links between two reports of progress
-# Links detached in one settle(): a bound on how long it may take where the backend removes them one by one.
-_DETACH_CHUNK = 32
-# A link that is down stays attached this long: what nodes had just sent into it is still seen and counted.
-_DETACH_AFTER_NS = 100_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,10 +80,10 @@ class Plane(MeshPlane):
         self._ledger = Ledger()
         self._current = Current.empty()
         self._applied: LinkParameters | None = None
-        self._linger_parameters: dict[int, LinkParameters] = {}
         self._pending: Change | None = None
         self._in_use: set[int] = set()  # nodes in which something was started by hand
-        self._gone = dict.fromkeys((*(f.name for f in fields(LinkCounters)), "dropped_invalid"), 0)
+        self._counted = Counted(backend)
+        self._leaving = Leaving(self._ledger, backend, scenario, self.net.links_went, self._links_gone)
 
     def prepare(self, old: Epoch | None, new: Epoch) -> Change:
         """Attach what ``new`` adds to ``old`` (the epoch in force), down.  One change at a time.
@@ -98,8 +96,7 @@ class Plane(MeshPlane):
             began_ns = time.monotonic_ns()
             changes = diff(old, new)
             again, fresh = self._ledger.claim(new.links, changes.added)
-            for entry in again:
-                self._linger_parameters.pop(entry.key, None)
+            self._leaving.came_again(again)
             came = again + self._attach(fresh)
             current = self._current.follow(new.links.key(), came)
             change = Change(
@@ -119,12 +116,8 @@ class Plane(MeshPlane):
     ) -> CommitReport:
         """Put a prepared change in force: links, then routes, then what is to go.
 
-        Delays run from ``t0_mono_ns``, as MeshPlane.commit says.  A removed
-        laser goes down once no route uses it; a removed ground link stays up
-        for the scenario's overlap with make-before-break (its delay goes on by
-        its slope), and goes down before the routes change with
-        break-before-make.  KernelError where a route was refused; the links
-        are in force then.
+        Delays run from ``t0_mono_ns``, as MeshPlane.commit says; ``leaving`` says how links go.
+        KernelError where a route was refused; the links are in force then.
         """
         with self._lock:
             self._need_open()
@@ -135,11 +128,11 @@ class Plane(MeshPlane):
             wanted = shaping.parameters(
                 change.new.links, change.current.link, t0_mono_ns, self.scenario, ahead_ns, ratio
             )
-            linger, early, late = self._leaving(change, t0_mono_ns)
-            self.backend.apply(shaping.concatenate([wanted, early]) if len(early) else wanted)
+            goes = self._leaving.sort(self._epoch, self._applied, change.diff.removed, change.new, t0_mono_ns)
+            self.backend.apply(wanted if goes.early is None else shaping.concatenate([wanted, goes.early]))
             self._current, self._epoch, self._applied = change.current, change.new, wanted
             self.net.links_came(change.came)
-            self._end_broken(change.new.links.broken, t0_mono_ns)
+            self._leaving.end_broken(change.new.links.broken, t0_mono_ns)
             links_ns = time.monotonic_ns()
 
             d = change.diff
@@ -148,12 +141,10 @@ class Plane(MeshPlane):
                 self._route_again(change)
             finally:
                 routes_ns = time.monotonic_ns()
-                if len(late):
-                    self.backend.apply(late)
-                gone = [self._ledger.entries[key] for key in change.went if key not in linger]
-                for entry in gone:
-                    self._ledger.retire(entry.key, t0_mono_ns)
-                self.net.links_went(gone)
+                if goes.late is not None:
+                    self.backend.apply(goes.late)
+                gone = [self._ledger.entries[key] for key in change.went if key not in goes.linger]
+                self._leaving.retire(gone, t0_mono_ns)
             removal_ns = time.monotonic_ns()
             return CommitReport(
                 number=change.new.number,
@@ -200,8 +191,7 @@ class Plane(MeshPlane):
         """
         with self._lock:
             self._need_open()
-            self._end(self._ledger.over(now_mono_ns), now_mono_ns)
-            self._detach(self._ledger.retired_until(now_mono_ns - _DETACH_AFTER_NS, _DETACH_CHUNK))
+            self._leaving.settle(now_mono_ns)
             self._ledger.release(self.kernel.is_gone)
             self.kernel.tend()
 
@@ -252,12 +242,8 @@ class Plane(MeshPlane):
 
     def drops(self, places: Int64) -> Int64:
         """See MeshPlane."""
-        # two interventions may be about one link, and a backend is asked for each once
-        links, asked = np.unique(places.astype(np.int32), return_inverse=True)
         with self._lock:
-            counted = self.backend.counters(links)
-        down, lost = counted.dropped_down.sum(axis=1), counted.dropped_loss.sum(axis=1)
-        return np.column_stack([down, lost])[asked]
+            return self._counted.drops(places)
 
     def carried(self, rows: Int64 | None) -> Carried | None:
         """See MeshPlane."""
@@ -270,12 +256,8 @@ class Plane(MeshPlane):
     def counters(self) -> dict[str, int]:
         """Totals of all links there have been, both directions, by the names of LinkCounters."""
         with self._lock:
-            total = dict(self._gone)
-            if not self._closed:
-                ids = _ids(self._ledger.entries.values())
-                _add(total, self.backend.counters(ids))
-                total["dropped_invalid"] += self._invalid(ids)
-            return total | {"dropped_spoofed": self.kernel.spoofed()}
+            found = self._counted.totals(ids(() if self._closed else self._ledger.entries.values()))
+            return found | {"dropped_spoofed": self.kernel.spoofed()}
 
     def unlike_commanded(self) -> list[str]:
         """What is in force, by the backend's word, other than the last commit commanded; a sentence each."""
@@ -284,23 +266,11 @@ class Plane(MeshPlane):
             if self._applied is None or self._epoch is None:
                 return []
             found = self.backend.read(self._applied.link)
-            links, names = self._epoch.links, self.nodes.names
-            sentences = []
-            for f in fields(LinkParameters):
-                asked, got = getattr(self._applied, f.name), getattr(found, f.name)
-                # a backend may keep delays and slopes in whole units, and a ratio in 32 bits
-                least = 1e-9 if f.name == "loss_ratio" else 1.0
-                same = (
-                    np.isclose(asked, got, rtol=1e-6, atol=least)
-                    if asked.dtype == np.float64
-                    else asked == got
-                )
-                for row in np.flatnonzero(~same):
-                    sentences.append(
-                        f"{names[links.a[row]]} to {names[links.b[row]]}: "
-                        f"{f.name} is {got[row]}, not {asked[row]}"
-                    )
-            return sentences
+            a, b, names = self._epoch.links.a, self._epoch.links.b, self.nodes.names
+            return [
+                f"{names[a[row]]} to {names[b[row]]}: {what}"
+                for row, what in differences(self._applied, found)
+            ]
 
     def _finish_build(self) -> None:
         """Links are attached as epochs bring them; what leaves by them is looked at from the first."""
@@ -309,7 +279,11 @@ class Plane(MeshPlane):
 
     def _before_close(self) -> None:
         if self._ledger.entries and self.backend.failure() is None:
-            self._gone = self.counters()
+            self._counted.keep(ids(self._ledger.entries.values()))
+
+    def _links_gone(self, links: Int32) -> None:
+        self.on_places_gone(links.astype(np.int64))
+        self._counted.last(links)
 
     def _attach(self, fresh: list[Reservation]) -> list[Entry]:
         entries: list[Entry] = []
@@ -342,77 +316,3 @@ class Plane(MeshPlane):
             LinkEnd(netns_fd(r.a), r.interface_a, of_kind.mtu_bytes),
             LinkEnd(netns_fd(r.b), r.interface_b, of_kind.mtu_bytes),
         )
-
-    def _end_broken(self, broken: Int64 | None, now_mono_ns: int) -> None:
-        """Of links that linger since an epoch before, those that have failed meanwhile."""
-        if broken is not None and self._ledger.lingering:
-            keys = self._ledger.lingering.keys() & set(broken.tolist())
-            self._end([self._ledger.entries[key] for key in sorted(keys)], now_mono_ns)
-
-    def _end(self, over: Sequence[Entry], now_mono_ns: int) -> None:
-        """No overlap any more: down, and to be detached."""
-        if not over:
-            return
-        parameters = shaping.concatenate([self._linger_parameters.pop(entry.key) for entry in over])
-        self.backend.apply(replace(parameters, up=np.zeros(len(over), np.bool_)))
-        for entry in over:
-            self._ledger.retire(entry.key, now_mono_ns)
-        self.net.links_went(over)
-
-    def _leaving(self, change: Change, t0_mono_ns: int) -> tuple[set[int], LinkParameters, LinkParameters]:
-        """Sort what goes: keys that linger; rows to take down before the routes change, and after."""
-        rows = change.diff.removed
-        if self._applied is None or self._epoch is None:
-            none = _no_parameters()
-            return set(), none, none
-        ground = self._epoch.links.kind[rows] == LinkKind.GROUND
-        overlap_ns = self.scenario.ground.overlap_ns
-        make_first = self.scenario.ground.handover == "make-before-break"
-        lingers = ground & (make_first and overlap_ns > 0) & self._applied.up[rows]
-        if (broken := change.new.links.broken) is not None:
-            lingers &= ~np.isin(self._epoch.links.key()[rows], broken)
-        linger = set()
-        for row in rows[lingers].tolist():
-            key = int(self._current.key[row])
-            linger.add(key)
-            self._ledger.linger(key, t0_mono_ns + overlap_ns)
-            self._linger_parameters[key] = shaping.take(self._applied, np.array([row]), up=True)
-        early = ground & ~lingers & (not make_first)
-        late = ~lingers & ~early
-        return (
-            linger,
-            shaping.take(self._applied, rows[early], up=False),
-            shaping.take(self._applied, rows[late], up=False),
-        )
-
-    def _detach(self, entries: list[Entry]) -> None:
-        if not entries:
-            return
-        ids = _ids(entries)
-        self.on_places_gone(ids.astype(np.int64))
-        last = self.backend.counters(ids)
-        _add(self._gone, last)
-        self._gone["dropped_invalid"] += self._invalid(ids)
-        # what is still held is lost with the link: like what was in flight when it went down
-        dropped = last.dropped_queue + last.dropped_loss + last.dropped_down + last.dropped_host
-        self._gone["dropped_down"] += int((last.packets_in - last.packets_out - dropped).sum())
-        self.backend.detach(ids)
-        self._ledger.forget(entries)
-
-    def _invalid(self, ids: NDArray[np.int32]) -> int:
-        """What came from interfaces and was no IP packet, where the backend counts it."""
-        return int(self.backend.invalid_packets(ids).sum()) if isinstance(self.backend, EngineBackend) else 0
-
-
-def _ids(entries: Iterable[Entry]) -> NDArray[np.int32]:
-    return np.array([entry.link for entry in entries], np.int32)
-
-
-def _add(total: dict[str, int], counters: LinkCounters) -> None:
-    for field in fields(counters):
-        total[field.name] += int(getattr(counters, field.name).sum())
-
-
-def _no_parameters() -> LinkParameters:
-    zero = np.empty(0, np.int64)
-    return LinkParameters(np.empty(0, np.int32), zero, zero, zero, zero, zero, zero, zero, zero, zero)  # type: ignore[arg-type]
