@@ -15,7 +15,7 @@ from .output import print_json, print_rows, print_table, stderr, stdout
 if TYPE_CHECKING:
     from ..calibration.consistency import Errors
     from ..calibration.document import Calibration
-    from ..calibration.measure import PlaneName, Wait
+    from ..calibration.subject import PlaneName, Wait
 
 EXAMPLE = (
     "Example: sudo orbitmesh calibrate\n\n"

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from orbitmesh.emulator.calibration import agreement, measure
+from orbitmesh.emulator.calibration import agreement, commands
 from orbitmesh.emulator.calibration.lab import Line, Setting
-from orbitmesh.emulator.calibration.measure import Calibrator, PlaneName
+from orbitmesh.emulator.calibration.measure import Calibrator
+from orbitmesh.emulator.calibration.subject import PlaneName
 from orbitmesh.emulator.calibration.traffic import PROGRAM, Streaming
 from orbitmesh.emulator.errors import RunError
 from orbitmesh.emulator.plane.engine import EngineBackend
@@ -65,8 +66,8 @@ def test_a_quick_calibration_finds_what_physics_and_the_settings_demand(
     plane: PlaneName, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # the kernel takes half a minute to make and unmake the 6,336 devices of 1,584 satellites
-    sizes = (72, 200) if plane == "wired" else measure.SIZES
-    monkeypatch.setattr(measure, "SIZES", sizes)
+    sizes = (72, 200) if plane == "wired" else commands.SIZES
+    monkeypatch.setattr(commands, "SIZES", sizes)
     monkeypatch.setattr(agreement, "_SHARING_S", 2.0)
     monkeypatch.setattr(agreement, "_WARM_UP_S", 0.7)
     seen: list[str] = []
