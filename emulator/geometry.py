@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cached_property
 
 import numpy as np
 
 from .arrays import pair_keys, read_only
-from .epoch import Bool, Epoch, Float64, Int32, Int64, Links, Nodes, Ports, RouteRows, Routes
+from .epoch import Bool, Epoch, Float64, Int32, Links, Nodes, Ports, RouteRows, Routes
+from .ground_choice import GroundChoice
 from .hosting import accelerator_hosts, who_hosts
 from .interventions import Force, Interventions
 from .interventions.of_scenario import of_scenario
 from .known_names import KnownAs
 from .links.coverage import Window, check_coverage
-from .links.ground import Selection, select
+from .links.ground import Selection
 from .links.joined import joined
 from .links.lasers import LaserMesh, Lasers
-from .links.least_delay import (
-    CANDIDATES,
-    GATEWAYS_AT_ONCE,
-    MOST_WAYS,
-    choose_all,
-    standing_for,
-    weights,
-)  # fmt: skip
-from .links.passes import remaining_ns, states_of
-from .links.visibility import Sight, Stations
+from .links.visibility import Stations
 from .node_names import NodeNames
 from .orbit import Arrangement, Fleet, Propagation, station_positions_itrs_km, station_zeniths_itrs
 from .platform import Draws
@@ -78,9 +69,9 @@ class Geometry:
         self._mesh = LaserMesh(scenario, self._fleet)
         self.hosting = read_only(who_hosts(scenario, self.nodes))
         self.set_destinations(np.flatnonzero(self.hosting).tolist())
-        self._hosts = standing_for(self.hosting, len(self._fleet))  # whom ground links are weighed for
-        self._n_ways = len(self.nodes) * (len(self._hosts) + self.nodes.n_gateways)
-        self._policy = ground.policy or ("least-delay" if self._n_ways <= MOST_WAYS else "nearest")
+        self._ground = GroundChoice(
+            scenario, self._fleet, self.nodes, self._stations, self.hosting, self._links, self._routes
+        )
         self._platforms = (
             None
             if scenario.platform is None
@@ -118,14 +109,7 @@ class Geometry:
     @property
     def ground_links(self) -> str:
         """By which policy stations choose satellites, in words; where the scenario is silent, also why."""
-        if self._scenario.ground.policy is not None:
-            return self._policy
-        if self._policy == "least-delay":
-            return "least-delay (ground.policy is not given)"
-        return (
-            f"nearest, since ground.policy is not given and least-delay would look for {self._n_ways:,} ways "
-            f"a tick (up to {MOST_WAYS:,} it is taken by itself)"
-        )
+        return self._ground.policy_said
 
     @property
     def propagation(self) -> tuple[Propagation, ...]:
@@ -228,12 +212,9 @@ class Geometry:
         at_rest = np.zeros_like(self._stations.position_itrs_km)  # in the Earth-fixed frame
         position_itrs_km = np.concatenate([satellite_itrs_km, self._stations.position_itrs_km])
         velocity_km_per_s = np.concatenate([states.velocity_km_per_s[:, 0], at_rest])
-        if self._policy == "least-delay":
-            selection = self._least_delay(
-                position_itrs_km, velocity_km_per_s, lasers, before.selection, known
-            )
-        else:
-            selection = self._select(sim_ns, satellite_itrs_km, before.selection, known)
+        selection = self._ground.choose(
+            sim_ns, position_itrs_km, velocity_km_per_s, lasers, before.selection, known
+        )
         links, ports = self._links(position_itrs_km, velocity_km_per_s, lasers, selection)
         if len(self.interventions):
             left = [self._linked(before.selection), *(pairs for _, pairs in before.parted)]
@@ -287,86 +268,6 @@ class Geometry:
         known_sim_ns = sim_ns - self._scenario.routing.reaction_ns
         force = self.interventions.at(known_sim_ns) if len(self.interventions) else None
         return force if force is not None and force.breaks else None
-
-    def _least_delay(
-        self,
-        position_itrs_km: Float64,
-        velocity_km_per_s: Float64,
-        lasers: Lasers,
-        previous: Selection,
-        known: Force | None,
-    ) -> Selection:
-        """By the ways over all that stations could be linked to, at both ends: so both choose alike."""
-        stations = self._stations
-        sight = stations.sight(np.ascontiguousarray(position_itrs_km[: self.nodes.n_satellites]))
-        sight, antennas = self._left(sight, known)
-        sight = sight.nearest(max([CANDIDATES, *antennas]))
-        seen = [sight.of(row)[0] for row in range(len(stations))]
-        torn = [row for row, some in enumerate(seen) if len(some) > antennas[row]]
-        if not torn:
-            return Selection(tuple(tuple(some.tolist()) for some in seen))
-        who = np.unique(np.concatenate([seen[row] for row in torn]))
-        beyond_ns = self._ways_ns(who, seen, position_itrs_km, velocity_km_per_s, lasers)
-        weight = self._weights
-        if not weight.any():  # a station alone, and nobody to speak with: the nearest
-            beyond_ns, weight = np.zeros((1, len(who))), np.ones((len(stations), 1))
-        return Selection(
-            choose_all(
-                previous.satellites, antennas, sight, who, beyond_ns, weight,
-                self._scenario.ground.handover_margin_ns,
-            )
-        )  # fmt: skip
-
-    @cached_property
-    def _weights(self) -> Float64:
-        """(gateways, hosts + gateways): what each destination counts for each station."""
-        n = self.nodes.n_gateways
-        return np.array([weights(len(self._hosts), n, row) for row in range(n)])
-
-    def _ways_ns(
-        self,
-        who: Int32,
-        seen: list[Int32],
-        position_itrs_km: Float64,
-        velocity_km_per_s: Float64,
-        lasers: Lasers,
-    ) -> Float64:
-        """(hosts + gateways, who) float64: from each satellite, with gateways linked to all they see.
-
-        So many gateways at a time as port codes carry; over those of another time no way
-        leads, also where they relay.
-        """
-        n, found = self.nodes.n_satellites, []
-        for first in range(0, len(seen), GATEWAYS_AT_ONCE):
-            rows = range(first, min(first + GATEWAYS_AT_ONCE, len(seen)))
-            linked = [tuple(some.tolist()) if row in rows else () for row, some in enumerate(seen)]
-            links, ports = self._links(position_itrs_km, velocity_km_per_s, lasers, Selection(tuple(linked)))
-            gateways = np.array(rows, np.int32) + np.int32(n)
-            to = gateways if first else np.concatenate([self._hosts, gateways])
-            epoch = Epoch(0, 0, position_itrs_km, links, self._routes(links, ports, to))
-            found.append(epoch.way_delays_ns(who, to))
-        return np.concatenate(found)
-
-    def _left(self, sight: Sight, known: Force | None) -> tuple[Sight, tuple[int, ...]]:
-        """What stations can be linked to, and by how many antennas."""
-        antennas = self._stations.antennas
-        if known is None:
-            return sight, antennas
-        return known.seen(sight, antennas, self.nodes.n_satellites), known.antennas_left(antennas)
-
-    def _select(
-        self, sim_ns: int, satellite_itrs_km: Float64, previous: Selection, known: Force | None
-    ) -> Selection:
-        stations = self._stations
-
-        def remaining(rows: Int64, satellites: Int64) -> Float64:
-            return remaining_ns(
-                stations, rows, satellites, sim_ns, lambda who, when: states_of(self._fleet, who, when)
-            )
-
-        sight, antennas = self._left(stations.sight(satellite_itrs_km), known)
-        assert self._policy != "least-delay"
-        return select(previous, self._policy, antennas, sight, remaining)
 
     def _links(
         self, position_itrs_km: Float64, velocity_km_per_s: Float64, lasers: Lasers, selection: Selection

@@ -292,7 +292,7 @@ def test_looking_ahead_costs_no_more_than_the_passes_it_is_about(monkeypatch: py
     ground = loaded.ground.model_copy(update={"policy": "longest-visibility", "antennas": 2})
     loaded = loaded.model_copy(update={"ground": ground})
     epochs = Geometry(loaded).epochs(0, NS_PER_S)
-    monkeypatch.setattr("orbitmesh.emulator.geometry.states_of", counted)
+    monkeypatch.setattr("orbitmesh.emulator.ground_choice.states_of", counted)
     next(epochs)
     assert 0 < sum(asked) < 8 * 1584  # thirty stations at once, all they see until it has set
     asked.clear()

@@ -28,6 +28,7 @@ from orbitmesh.emulator.epoch import NS_PER_S, Epoch, LinkKind
 from orbitmesh.emulator.epoch.diff import diff
 from orbitmesh.emulator.feed.parcels import Parcel
 from orbitmesh.emulator.geometry import Geometry
+from orbitmesh.emulator.ground_choice import GroundChoice
 from orbitmesh.emulator.links.lasers import LaserMesh
 from orbitmesh.emulator.memory_files import MemoryFiles
 from orbitmesh.emulator.orbit import Fleet
@@ -40,7 +41,7 @@ from orbitmesh.emulator.scenario.constellation import Constellation
 WATCHED: tuple[tuple[Any, str, str], ...] = (
     (Fleet, "states_itrs", "positions"),
     (LaserMesh, "at", "lasers"),
-    (Geometry, "_select", "ground"),
+    (GroundChoice, "_select", "ground"),
     (Geometry, "_links", "links"),
     (geometry_module, "shortest_routes", "routes"),
 )

@@ -153,7 +153,7 @@ def test_it_is_the_default_where_that_is_affordable(monkeypatch: pytest.MonkeyPa
     asked, nearest = (Geometry(changed("starlink-shell1", policy=p)) for p in ("least-delay", "nearest"))
     assert asked.ground_links == "least-delay"
     assert silent.epoch_at(0).links.a.tolist() == asked.epoch_at(0).links.a.tolist()
-    monkeypatch.setattr("orbitmesh.emulator.geometry.MOST_WAYS", 1614 * (30 + 32) - 1)
+    monkeypatch.setattr("orbitmesh.emulator.ground_choice.MOST_WAYS", 1614 * (30 + 32) - 1)
     dear = Geometry(changed("starlink-shell1", policy=None))
     assert dear.ground_links.startswith(
         "nearest, since ground.policy is not given and least-delay would look for 100,068 ways"
@@ -163,7 +163,7 @@ def test_it_is_the_default_where_that_is_affordable(monkeypatch: pytest.MonkeyPa
 
 def test_more_stations_than_a_port_code_tells(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = Geometry(Scenario.load("starlink-shell1")).epoch_at(0).links
-    monkeypatch.setattr("orbitmesh.emulator.geometry.GATEWAYS_AT_ONCE", 7)
+    monkeypatch.setattr("orbitmesh.emulator.ground_choice.GATEWAYS_AT_ONCE", 7)
     parted = Geometry(Scenario.load("starlink-shell1")).epoch_at(0).links
     assert parted.a.tolist() == whole.a.tolist()
     assert parted.b.tolist() == whole.b.tolist()
