@@ -10,10 +10,10 @@ import pyarrow as pa
 
 from ..answers.parts import WORDS
 from ..record.customer_table import class_said
+from .course import Course
 from .document import Absent, Block, Cell, Figure, Level, Section, Sentences, Table, Value
 from .groups import Bins, numbers, quantiles_of_groups
 from .happened import spans_of
-from .latency import Course
 from .plot_data import Bars, Line, Lines, Numbers, Panel, Ranges
 from .source import Source, codes, column, flags
 from .told import NO_SUMMARY

@@ -7,10 +7,22 @@ from importlib.metadata import version
 import numpy as np
 
 from ..shown import counted
-from . import customers, geography, happened, latency, network, own_error, platform, told, training
+from . import (
+    customers,
+    geography,
+    happened,
+    latency,
+    latency_over_time,
+    latency_parts,
+    network,
+    own_error,
+    platform,
+    told,
+    training,
+)
+from .course import Course
 from .document import Document, Headline, Section
 from .groups import quantiles_of_groups
-from .latency import Course
 from .samples import KIND_WORDS, Samples, samples_of
 from .source import Source
 from .values import NOTHING, count, duration, share, text
@@ -53,10 +65,10 @@ def _latency(source: Source, samples: Samples, course: Course | None, over: str)
     blocks = latency.distributions(samples, over)
     blocks += latency.by_gateway(samples, over)
     if course is not None:
-        blocks += latency.over_time(samples, course)
+        blocks += latency_over_time.over_time(samples, course)
     blocks += geography.map_of(source, samples, over)
     blocks += geography.matrix_of(source, samples, over)
-    blocks += latency.parts_that_add_up(source.summary, over)
+    blocks += latency_parts.parts_that_add_up(source.summary, over)
     blocks += geography.availability(source, course)
     return Section("latency", "Who got what latency", tuple(blocks))
 

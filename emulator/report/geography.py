@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from .course import Course
 from .document import Absent, Block, Cell, Figure, Table, Value
 from .groups import counts_of_groups, numbers, quantiles_of_groups
 from .happened import Change
-from .latency import Course
 from .plot_data import Map, Matrix, Place, Span, Timeline
 from .samples import KIND_WORDS, Samples
 from .source import Source

@@ -11,11 +11,11 @@ import pyarrow.compute as pc
 
 from ..shown import counted
 from . import happened
+from .course import Course
 from .document import Absent, Block, Cell, Figure, Section, Table, Value
 from .geography import gateways_with_changes
 from .groups import numbers, quantiles_of_groups
 from .happened import Change, Fault
-from .latency import Course
 from .plot_data import Bars
 from .source import Source, codes, column
 from .told import NO_SUMMARY, rates

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..record.soundness import CAUSES, Window
+from .course import Course
 from .document import Absent, Block, Cell, Facts, Figure, Section, Table, Value
 from .groups import Floats, numbers, quantiles_of_groups
-from .latency import Course
 from .plot_data import Line, Lines, Panel, Role
 from .samples import KIND_WORDS, Samples
 from .source import Source

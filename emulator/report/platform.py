@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from .course import Course
 from .document import Absent, Block, Cell, Facts, Figure, Section, Table, Value
 from .groups import Bins, Floats, numbers
 from .happened import spans_of
-from .latency import Course
 from .plot_data import Line, Lines, Panel, Role
 from .source import Source, codes, column
 from .values import NOTHING, energy, power, quantity, share, temperature, text
