@@ -7,7 +7,7 @@ import json
 import logging
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from ..errors import OrbitmeshError
@@ -16,7 +16,6 @@ from ..record import ending, files
 from ..record.facts import RunFacts, RunHeader
 from ..record.writer import write_json
 from ..safe_files import Folder
-from .recorder_process import RecorderProcess
 
 log = logging.getLogger(__name__)
 
@@ -39,13 +38,6 @@ def signals_noted() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def finish(record: RecorderProcess, folder: Folder, facts: Callable[[], RunFacts]) -> dict[str, Any]:
-    """The summary, as the recorder wrote it, or without it where it is no more."""
-    if record.finish(facts()):
-        return record.summary
-    return summarise_without_recorder(folder, facts(), record.header)
 
 
 def summarise_without_recorder(out: Folder, facts: RunFacts, header: RunHeader | None) -> dict[str, Any]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..control.api.listening import Listening
 from ..epoch import Bool, Epoch, Nodes
 from ..feed.feed import Feed
 from ..interventions import Change
@@ -16,18 +14,18 @@ from ..plane.mesh import MeshPlane
 from ..plane.mininet import MeshNet
 from ..safe_files import Folder
 from ..scenario import Scenario
-from ..web.listening import WebListening
 from .books import Books
 from .clock import Clock
 from .conductor import Conductor
+from .doors import Doors
 from .folder import RunFolder
 from .geometry_process import Introduction
 from .in_hand import InHand
 from .intervening import Intervening
-from .metrics_process import url_of
 from .node_processes import NodeProcesses
 from .questions import Questions
-from .recorder_process import RecorderProcess
+from .recording import Recording
+from .supervision import Supervision
 from .ticks import TickLog
 
 if TYPE_CHECKING:
@@ -43,9 +41,11 @@ class RunningMesh:
     duration_ns: int
     clock: Clock
     feed: Feed  # for whoever watches
-    summary: dict[str, Any]  # as it was written; empty until the run has ended
     _books: Books
     _folder: RunFolder
+    _recording: Recording
+    _supervision: Supervision
+    _doors: Doors
     _questions: Questions
     _in_hand: InHand
     _intervening: Intervening
@@ -55,11 +55,15 @@ class RunningMesh:
     plane_reason: str
     backend: Carrier
     _conductor: Conductor | None = None
-    _listen: Listening | None = None
-    _metrics_tcp: socket.socket | None = None
-    _web: WebListening | None = None
-    _recorder: RecorderProcess | None = None
     _node_processes: NodeProcesses | None = None
+
+    def end(self) -> None:
+        """Let ``wait`` and ``hold`` return."""
+        self._supervision.ended.set()
+
+    @property
+    def ended(self) -> bool:
+        return self._supervision.ended.is_set()
 
     @property
     def step_ns(self) -> int:
@@ -95,14 +99,12 @@ class RunningMesh:
     @property
     def listens(self) -> str | None:
         """Where it is called by TCP, and how, in words: the control API, the metrics."""
-        said = [] if self._listen is None else [str(self._listen)]
-        said += [] if self._metrics_tcp is None else [f"metrics: {url_of(self._metrics_tcp)}"]
-        return "\n".join(said) or None
+        return self._doors.listens
 
     @property
     def web_url(self) -> str | None:
         """Of the live page, with the token that lets it in."""
-        return None if self._web is None else self._web.url
+        return self._doors.web_url
 
     @property
     def net(self) -> MeshNet:
@@ -127,9 +129,14 @@ class RunningMesh:
         return self._node_processes.dead if self._node_processes else {}
 
     @property
+    def summary(self) -> dict[str, Any]:
+        """As it was written; empty until the run has ended."""
+        return self._recording.summary
+
+    @property
     def digest(self) -> dict[str, Any]:
         """The recorder's, of the last seconds."""
-        return self._recorder.digest if self._recorder else {}
+        return self._recording.digest
 
     def lateness(self) -> Lateness | None:
         """Of the packets, since the mesh was built."""

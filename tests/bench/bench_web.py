@@ -80,9 +80,9 @@ def live(scenario: str, n_viewers: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "run")
         with Emulation(Scenario.load(scenario), duration_ns=10**12, out=out, web=listening) as run:
-            assert run._web_process is not None
+            assert run._doors.page is not None
             time.sleep(5)
-            pid = run._web_process.pid
+            pid = run._doors.page.pid
             assert pid is not None
             gateway = run.nodes.n_satellites
             found: dict[int, list[tuple[float, float, float, int]]] = {0: [], 1: [], n_viewers: []}

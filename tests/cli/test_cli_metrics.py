@@ -90,10 +90,10 @@ def test_a_metrics_process_that_is_killed_leaves_the_mesh_and_is_started_again(
 ) -> None:
     tcp = listening("127.0.0.1", 0, "--metrics")
     with fake_mesh(tmp_path / "r", metrics=tcp) as mesh:
-        assert mesh._metrics is not None
+        assert mesh._doors.metrics is not None
         first = url = str(mesh.listens).removeprefix("metrics: ")
         until(lambda: f'run="{mesh.run_id}"' in text_of(url), "a status")
-        killed = mesh._metrics.pid
+        killed = mesh._doors.metrics.pid
         assert killed is not None
         os.kill(killed, signal.SIGKILL)
         verb = subprocess.Popen(
@@ -107,7 +107,7 @@ def test_a_metrics_process_that_is_killed_leaves_the_mesh_and_is_started_again(
         until(lambda: "orbitmesh_interventions 1.0" in text_of(url), "an intervention")
         until(lambda: 'orbitmesh_events_total{event="laser lost"} 0.0' not in text_of(url), "lasers lost")
         until(lambda: f'run="{mesh.run_id}"' in text_of(first), "the same address again")
-        assert mesh._metrics.pid not in (None, killed)
+        assert mesh._doors.metrics.pid not in (None, killed)
         assert not mesh.ended
     # its end with the run is no death
     assert [r.message for r in caplog.records if "died" in r.message] == [

@@ -60,8 +60,8 @@ def test_the_python_of_the_page(run: Emulation) -> None:
 
 def test_the_verbs_of_the_page(run: Emulation, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
-    assert run._listen is not None
-    for line in block("console").replace("127.0.0.1:7400", run._listen.address).splitlines():
+    assert run._doors.listen is not None
+    for line in block("console").replace("127.0.0.1:7400", run._doors.listen.address).splitlines():
         done = CliRunner().invoke(app, shlex.split(line.removeprefix("$ orbitmesh ")))
         assert done.exit_code == 0, (line, done.output)
 

@@ -45,8 +45,8 @@ def run(tmp_path_factory: pytest.TempPathFactory, papers: Certificates) -> Itera
 
 
 def address(run: Emulation) -> str:
-    assert run._listen is not None
-    return run._listen.address
+    assert run._doors.listen is not None
+    return run._doors.listen.address
 
 
 @pytest.fixture(scope="module")

@@ -79,9 +79,9 @@ def called(mesh: Emulation) -> Iterator[Any]:
 
 
 def starter_pid(mesh: Emulation) -> int:
-    assert mesh._api is not None
-    assert mesh._api.pid is not None
-    return mesh._api.pid
+    assert mesh._doors.api is not None
+    assert mesh._doors.api.pid is not None
+    return mesh._doors.api.pid
 
 
 def server_pid(mesh: Emulation) -> int:

@@ -41,8 +41,8 @@ def api(mesh: Emulation) -> Iterator[Any]:
 
 def test_a_run_that_nobody_calls_has_no_process_for_it_and_a_socket_that_is_its_owner_s(tmp_path: Path):
     with fake_mesh(tmp_path / "toy") as mesh:
-        assert mesh._api is not None
-        assert mesh._api.pid is None
+        assert mesh._doors.api is not None
+        assert mesh._doors.api.pid is None
         path = Path(socket_of(mesh))
         assert path.stat().st_mode & 0o777 == 0o600
     assert not path.exists()

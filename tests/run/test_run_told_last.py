@@ -28,6 +28,6 @@ def test_who_waits_for_the_end_is_told_when_all_is_written(
 
     with mesh:
         noting(mesh, "_end_as_it_ended")
-        noting(mesh._control, "close")
+        noting(mesh._doors.control, "close")
     assert steps == ["_end_as_it_ended", "close"]
     assert not (mesh.out / "ending.json").exists()

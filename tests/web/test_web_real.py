@@ -69,8 +69,8 @@ def test_what_is_measured_and_carried_is_told(mesh: Emulation) -> None:
 
 
 def test_its_process_has_no_privileges_and_is_started_again(mesh: Emulation) -> None:
-    assert mesh._web_process is not None
-    pid = mesh._web_process.pid
+    assert mesh._doors.page is not None
+    pid = mesh._doors.page.pid
     assert pid is not None
     status = Path(f"/proc/{pid}/status").read_text()
     for name in ("CapEff", "CapPrm", "CapBnd"):
@@ -84,6 +84,6 @@ def test_its_process_has_no_privileges_and_is_started_again(mesh: Emulation) -> 
             await page.until(lambda: "epoch" in page.news, "an epoch")
 
     run(work)
-    assert mesh._web_process.pid not in (None, pid)
+    assert mesh._doors.page.pid not in (None, pid)
     with urllib.request.urlopen(f"http://127.0.0.1:{port_of(mesh)}/", timeout=20) as answer:
         assert b"<html" in answer.read()
