@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any, Self
 from ..errors import FailureError, InputError, OrbitmeshError, RunEnded, UnknownName
 from ..run_names import is_run_id
 from ..shown import shown
+from ..stopped import is_stopped
 from . import messages
-from .messages import NotAMessageError, close_all, decode, encode, peer_uid
+from .messages import NotAMessageError, close_all, decode, encode, peer_pid, peer_uid
 from .places import Announced, announced, reached
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 CONNECT_S = 5.0
 ANSWER_S = 15.0  # more than a run takes to find routes to a node
 LOOK_S = 3.0  # for the call and the answer, of who wants to have a look
+_STOPPED_LOOKS = 3  # in so long: who finds it stopped each time waits no longer, whatever was asked
 END_S = 90.0
 IN_FORCE_S = 120.0  # a mesh of a million satellites has an epoch each few seconds
 STEP_S = 24 * 3600.0  # of a step through many epochs: the end of the run ends the wait too
@@ -220,13 +222,36 @@ class Client:
         self._ask({"verb": "down"})
         try:
             with contextlib.suppress(ConnectionError):  # as gone as end-of-file
-                while self._lines.next(END_S) is not None:
+                while self._next(END_S) is not None:
                     pass
         except (TimeoutError, NotAMessageError):
             raise FailureError(
                 f"run {self.run_id} has been told to end, and has not within {END_S:.0f} s"
             ) from None
         return None
+
+    def _next(self, limit_s: float) -> tuple[bytes, list[int]] | None:
+        """As Lines.next; FailureError after LOOK_S where all that while its process is stopped."""
+        deadline_s, looks = time.monotonic() + limit_s, 0
+        while True:
+            left_s = deadline_s - time.monotonic()
+            try:
+                return self._lines.next(min(left_s, LOOK_S / _STOPPED_LOOKS))
+            except TimeoutError:
+                stopped = self._stopped()
+                looks = 0 if stopped is None else looks + 1
+                if stopped is not None and looks >= _STOPPED_LOOKS:
+                    raise stopped from None
+                if time.monotonic() >= deadline_s:
+                    raise
+
+    def _stopped(self) -> FailureError | None:
+        if not is_stopped(pid := peer_pid(self.socket)):
+            return None
+        return FailureError(
+            f"run {self.run_id} does not answer: its process (pid {pid}) is stopped; "
+            f"let it go on with kill -CONT {pid}, or end it with kill -KILL {pid}"
+        )
 
     def _ask(
         self,
@@ -246,7 +271,7 @@ class Client:
         try:
             self.socket.settimeout(self._answer_s)
             messages.send(self.socket, line, give or ())
-            came = self._lines.next(limit_s)
+            came = self._next(limit_s)
             if came is None:
                 raise RunEnded(f"run {self.run_id} ended before it answered")
             line, fds = came
@@ -256,9 +281,10 @@ class Client:
                 fds_to += fds
             value = decode(line)
         except TimeoutError as error:
+            if (stopped := self._stopped()) is not None:
+                raise stopped from None
             raise FailureError(
-                f"run {self.run_id} has not answered for {limit_s:.2g} s: "
-                "is its process stopped, or the machine overloaded?"
+                f"run {self.run_id} has not answered for {limit_s:.2g} s: is the machine overloaded?"
             ) from error
         except OSError as error:
             raise RunEnded(f"run {self.run_id} cannot be reached: {error}") from error

@@ -22,8 +22,17 @@ class NotAMessageError(ValueError):
 
 def peer_uid(connection: socket.socket) -> int:
     """Of the process on the other side, as it was when it called or listened; the kernel says it."""
-    _, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    return int(uid)
+    return _peer(connection)[1]
+
+
+def peer_pid(connection: socket.socket) -> int:
+    """The same of its number; 0 where it is not among the processes that are seen from here."""
+    return _peer(connection)[0]
+
+
+def _peer(connection: socket.socket) -> tuple[int, int]:
+    pid, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return pid, uid
 
 
 def encode(value: dict[str, Any]) -> bytes:

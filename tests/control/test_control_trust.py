@@ -300,7 +300,7 @@ def test_who_wants_to_have_a_look_waits_for_one_limit(place: Path) -> None:
         with (
             Client.connect(limit_s=0.3) as asking,
             pytest.raises(
-                FailureError, match=r"^run deaf-1 has not answered for 0\.3 s: is its process stopped"
+                FailureError, match=r"^run deaf-1 has not answered for 0\.\d+ s: is the machine overloaded"
             ),
         ):
             asking.status()
