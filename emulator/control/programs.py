@@ -6,14 +6,15 @@ import contextlib
 import os
 import selectors
 import signal
+import socket
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 
 from ..plane.kernel.confined import PASSED, Confined
 from ..plane.kernel.processes import spawn_in
 from .client import Client
+from .terminal import Terminal, terminal_kept
 
 # a node has no way out to a proxy; a client there would wait for one in vain
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "ftp_proxy", "no_proxy"})
@@ -34,15 +35,17 @@ def run_in_node(
     environment = dict(os.environ) if keep_proxy else without_proxies(os.environ)
     fds = client.enter(node)
     try:
-        with _terminal_kept():
+        with terminal_kept() as terminal:
             run = _privileged if privileged else _confined
-            return run(client, fds, argv, environment)
+            return run(client, fds, argv, environment, terminal)
     finally:
         for fd in fds:
             os.close(fd)
 
 
-def _confined(client: Client, fds: tuple[int, int], argv: Sequence[str], env: Mapping[str, str]) -> int:
+def _confined(
+    client: Client, fds: tuple[int, int], argv: Sequence[str], env: Mapping[str, str], terminal: Terminal
+) -> int:
     program: Confined | None = None
 
     def tell(number: int, frame: FrameType | None) -> None:
@@ -54,52 +57,70 @@ def _confined(client: Client, fds: tuple[int, int], argv: Sequence[str], env: Ma
     before = {number: signal.signal(number, tell) for number in heard}
     try:
         program = Confined(*fds, argv, env)
-        if not _ended_first(program.fd, client):
+        terminal.go_on = program.go_on
+        if not _ended_first(program.fd, program.hear, client, terminal):
             program.kill()
         return program.wait()
     finally:
+        terminal.go_on = _nothing
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _privileged(client: Client, fds: tuple[int, int], argv: Sequence[str], env: Mapping[str, str]) -> int:
+def _privileged(
+    client: Client, fds: tuple[int, int], argv: Sequence[str], env: Mapping[str, str], terminal: Terminal
+) -> int:
     # Ctrl-C is for the program; a handler, since SIG_IGN would be inherited by it
     ignored = signal.signal(signal.SIGINT, lambda *_: None)
-    try:
-        process: subprocess.Popen[bytes] = spawn_in(*fds, argv, env=env)
-        pid_fd = os.pidfd_open(process.pid)
-        if not _ended_first(pid_fd, client):
-            process.kill()
-        status = process.wait()
-        os.close(pid_fd)
-    finally:
-        signal.signal(signal.SIGINT, ignored)
+    came, into = socket.socketpair()
+    into.setblocking(False)
+    wakeup = signal.set_wakeup_fd(into.fileno(), warn_on_full_buffer=False)
+    changed = signal.signal(signal.SIGCHLD, lambda *_: None)
+    with came, into:
+        try:
+            process: subprocess.Popen[bytes] = spawn_in(*fds, argv, env=env)
+            terminal.go_on = lambda: _go_on(process)
+
+            def hear() -> tuple[bool, bool]:
+                came.recv(4096)  # numbers of signals
+                if process.poll() is not None:
+                    return True, False
+                with contextlib.suppress(ChildProcessError):  # it has ended since
+                    return False, os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOHANG) is not None
+                return False, False
+
+            if not _ended_first(came.fileno(), hear, client, terminal):
+                process.kill()
+            status = process.wait()
+        finally:
+            terminal.go_on = _nothing
+            signal.set_wakeup_fd(wakeup)
+            signal.signal(signal.SIGCHLD, changed)
+            signal.signal(signal.SIGINT, ignored)
     return status if status >= 0 else 128 - status
 
 
-def _ended_first(program_fd: int, client: Client) -> bool:
+def _nothing() -> None: ...
+
+
+def _go_on(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it has ended
+        os.killpg(os.getpgid(process.pid), signal.SIGCONT)
+
+
+def _ended_first(
+    program_fd: int, hear: Callable[[], tuple[bool, bool]], client: Client, terminal: Terminal
+) -> bool:
     """Wait for the program's end; False where the run's came before."""
     with selectors.DefaultSelector() as selector:
         selector.register(program_fd, selectors.EVENT_READ)
         selector.register(client.socket, selectors.EVENT_READ)
-        return program_fd in {key.fd for key, _ in selector.select()}
-
-
-@contextmanager
-def _terminal_kept() -> Iterator[None]:
-    """Where the terminal is this process group's, it is so again afterwards: a shell takes it for its own."""
-    try:
-        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
-    except OSError:
-        yield
-        return
-    is_ours = os.tcgetpgrp(terminal) == os.getpgrp()
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):  # the terminal is gone
-            if is_ours and os.tcgetpgrp(terminal) != os.getpgrp():
-                mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTTOU])
-                os.tcsetpgrp(terminal, os.getpgrp())
-                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        os.close(terminal)
+        while True:
+            ready = {key.fd for key, _ in selector.select()}
+            if program_fd not in ready:
+                return False
+            has_ended, has_stopped = hear()
+            if has_ended:
+                return True
+            if has_stopped:
+                terminal.suspend()

@@ -1,4 +1,4 @@
-"""A program confined in a node, as ``exec`` starts it, without a mesh: NETNS_FD MNTNS_FD PROGRAM…"""
+"""A program in a node, as ``exec`` starts it, without a mesh: NETNS_FD MNTNS_FD [--privileged] PROGRAM…"""
 
 from __future__ import annotations
 
@@ -21,4 +21,5 @@ if len(sys.argv) > 4 and sys.argv[3] == "--run-ends-when":  # there is such a fi
             pass
         os._exit(0)
     theirs.close()
-sys.exit(programs.run_in_node(client, "x", sys.argv[3:]))
+privileged = sys.argv[3] == "--privileged"
+sys.exit(programs.run_in_node(client, "x", sys.argv[3 + privileged :], privileged=privileged))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import pty
 import signal
 import socket
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,9 +19,11 @@ from typing import Any
 import pytest
 
 from orbitmesh.emulator.plane.kernel import namespaces
+from orbitmesh.emulator.stopped import is_stopped
 
 pytestmark = [pytest.mark.netns, pytest.mark.beside]
 CALLER = str(Path(__file__).with_name("confined_caller.py"))
+SHELL = str(Path(__file__).with_name("confined_shell.py"))
 
 COUNTS = """
 import pathlib, signal, sys, time
@@ -186,9 +190,14 @@ def test_the_run_s_end_is_the_end_of_all_that_it_started(node: Node) -> None:
     program = f"sh -c 'while :; do sleep 0.05; done' {word} & touch {up}; wait"
     assert node("--run-ends-when", str(up), "sh", "-c", program)[0] == 137
     until_s = time.monotonic() + 10
-    while any(word.encode() in _words(pid) for pid in os.listdir("/proc") if pid.isdigit()):  # noqa: PTH208
+    while _pids_of(word):
         assert time.monotonic() < until_s
         time.sleep(0.02)
+
+
+def _pids_of(word: str) -> list[int]:
+    pids = [name for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208
+    return [int(pid) for pid in pids if word.encode() in _words(pid)]
 
 
 def _words(pid: str) -> list[bytes]:
@@ -218,3 +227,51 @@ def test_who_kills_its_caller_ends_it(node: Node, trap: str) -> None:
         began_s = time.monotonic()
         assert process.stdout.read() == ""  # nobody holds it open any more
         assert time.monotonic() - began_s < 30
+
+
+TAKES_THE_TERMINAL = """
+import os, signal, sys
+signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+os.setpgid(0, 0)
+os.tcsetpgrp(0, os.getpgrp())
+os.kill(os.getpid(), signal.SIGSTOP)
+sys.exit(5 if os.tcgetpgrp(0) == os.getpgrp() else 6)
+"""
+
+
+@pytest.mark.parametrize("how", ["confined", "privileged"])
+def test_one_that_has_the_terminal_and_stops_is_a_job_of_the_caller_s_shell(node: Node, how: str) -> None:
+    ours, theirs = pty.openpty()
+    caller = [sys.executable, CALLER, str(node.netns_fd), str(node.mntns_fd)]
+    option = ["--privileged"] * (how == "privileged")
+    shell = subprocess.Popen(
+        [sys.executable, SHELL, *caller, *option, sys.executable, "-c", TAKES_THE_TERMINAL],
+        stdin=theirs,
+        stderr=subprocess.PIPE,
+        text=True,
+        pass_fds=[node.netns_fd, node.mntns_fd],
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )  # fmt: skip
+    os.close(theirs)
+    try:
+        _, said = shell.communicate(timeout=30)
+    finally:
+        shell.kill()
+        os.close(ours)
+    assert said.splitlines() == ["stopped SIGTSTP", "ended 5"], "it had hung, and has the terminal again"
+
+
+def test_one_that_stops_without_a_terminal_of_its_own_waits_for_who_lets_it_go_on(node: Node) -> None:
+    program = "echo up; kill -STOP $$; exit 5"
+    with node.start("sh", "-c", program) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        until_s = time.monotonic() + 20
+        while not (stopped := [pid for pid in _pids_of(program) if is_stopped(pid)]):
+            assert time.monotonic() < until_s
+            time.sleep(0.02)
+        assert process.poll() is None
+        assert not is_stopped(process.pid)
+        os.kill(stopped[0], signal.SIGCONT)
+        assert process.wait(timeout=30) == 5

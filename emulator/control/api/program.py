@@ -67,7 +67,7 @@ def _run(client: Client, request: dict[str, Any], caller: socket.socket) -> None
             selector.register(source, selectors.EVENT_READ)
         while True:
             ready = {key.fd for key, _ in selector.select()}
-            if program.fd in ready:
+            if program.fd in ready and program.hear()[0]:
                 break
             if client.socket.fileno() in ready:  # the run has ended
                 program.kill()

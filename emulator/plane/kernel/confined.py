@@ -37,6 +37,8 @@ _SAME_TIME_S = 0.02
 _LAST_S = 2.0  # from the hang-up to the kill
 _MOST_WORDS_BYTES = 4096
 _PR_SET_DUMPABLE = 4
+# what the first process says: the program has stopped; "=" and its exit status; "!" and why there is none
+_STOPPED = b"s"
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -52,6 +54,7 @@ class Confined:
         cwd = os.getcwd()  # noqa: PTH109 - no object needed
         self.fd, said = os.pipe()
         told, self._tell = os.pipe()
+        self._heard = b""
         sys.stdout.flush()
         sys.stderr.flush()
         own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
@@ -80,19 +83,33 @@ class Confined:
         """With all that it has started."""
         os.kill(self._pid, signal.SIGKILL)
 
+    def hear(self) -> tuple[bool, bool]:
+        """Whether it has ended, and whether it has stopped since last time; waits for either."""
+        came = os.read(self.fd, _MOST_WORDS_BYTES)
+        self._heard += came
+        words = self._heard.lstrip(_STOPPED)
+        has_stopped, self._heard = len(words) < len(self._heard), words
+        return not came or bool(words), has_stopped
+
+    def go_on(self) -> None:
+        """It, and its group, where it was stopped."""
+        self.tell(signal.SIGCONT)
+
     def wait(self) -> int:
         """Its exit status as a shell gives it (128 + signal); HostError where it could not be started."""
-        heard = b""
-        while heard[:1] != b"=" and (came := os.read(self.fd, _MOST_WORDS_BYTES)):
-            heard += came
+        has_ended = False
+        while not (has_ended or self._heard):
+            has_ended, _ = self.hear()
+        if self._heard[:1] == b"!":
+            while came := os.read(self.fd, _MOST_WORDS_BYTES):
+                self._heard += came
         os.close(self.fd)
         os.close(self._tell)
         os.waitpid(self._pid, os.WNOHANG)  # the first process may stay
-        if heard[:1] == b"!":
-            raise HostError(
-                f"{heard[1:].decode(errors='replace')}; --privileged starts it among the machine's processes"
-            )
-        return heard[1] if len(heard) == 2 else 128 + signal.SIGKILL
+        if self._heard[:1] == b"!":
+            words = self._heard[1:].decode(errors="replace")
+            raise HostError(f"{words}; --privileged starts it among the machine's processes")
+        return self._heard[1] if len(self._heard) == 2 else 128 + signal.SIGKILL
 
 
 class _First:
@@ -172,15 +189,18 @@ class _First:
             why = "there is no such program" if is_missing else error.strerror
             words = f"orbitmesh: cannot start {plain(argv[0])}: {why}\n"
             os.write(2, words.encode(errors="backslashreplace"))
-            self._say(127 if is_missing else 126)
+            self._say_ended(127 if is_missing else 126)
         # who reads the program's output waits for its end alone
         nowhere = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         for fd in (0, 1, 2):
             os.dup2(nowhere, fd)
 
-    def _say(self, status: int) -> None:
+    def _say_ended(self, status: int) -> None:
+        self._say(struct.pack("cB", b"=", status))
+
+    def _say(self, word: bytes) -> None:
         with contextlib.suppress(BrokenPipeError):  # nobody waits for it any more
-            os.write(self._said, struct.pack("cB", b"=", status))
+            os.write(self._said, word)
 
     def _stay(self, came: socket.socket) -> None:
         """Until nothing is left here."""
@@ -217,18 +237,24 @@ class _First:
         """Take leave of those that have ended; False where none is left."""
         while True:
             try:
-                pid, how = os.waitpid(-1, os.WNOHANG)
+                pid, how = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
             except ChildProcessError:
                 return False
             if pid == 0:
                 return True
-            if pid == self._program:
+            if os.WIFSTOPPED(how):
+                if pid == self._program:
+                    self._say(_STOPPED)
+            elif pid == self._program:
                 self._program = 0
                 status = os.waitstatus_to_exitcode(how)
-                self._say(status if status >= 0 else 128 - status)
+                self._say_ended(status if status >= 0 else 128 - status)
 
     def _pass(self, due_s: float, number: int) -> None:
         if self._program == 0:
+            return
+        if number == signal.SIGCONT:  # a shell has jobs of other groups, which it lets go on itself
+            os.killpg(os.getpgid(self._program), number)
             return
         has_it = self._got_s.get(number, 0.0) > due_s - 3 * _SAME_TIME_S
         # a shell with job control has made a group of its own
