@@ -45,7 +45,7 @@ host_utc | machine's UTC | when
 event |  | `began`, `fault`, `ended`, `intervention`, `intervention ended`, `paused`, `resumed`, `stepped`,
     `speed`, or how the recorder ended without the run
 text |  | of a fault: the sentence
-ended |  | of `ended`: as in the summary
+ended |  | of `ended`, of which the last counts: as in the summary
 reason |  | likewise
 intervention, what, by, number, sim_ns, until_sim_ns, rate_bps, extra_delay_ns, loss_ratio |  | of an
     intervention: what was failed or changed, who asked (`scenario`, `chance`, a user), with which epoch,

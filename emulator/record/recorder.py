@@ -271,6 +271,8 @@ class Recorder:
         unreadable += [*unreadable_answers, *unreadable_steps]
         unreadable = [(self.out.path / path.relative_to(self.out.anchored), why) for path, why in unreadable]
         ended = facts.to_dict()
+        if facts.ended != "failed" and self._journal.failure is not None and not self.recorded.too_fast:
+            ended |= {"ended": "failed", "reason": str(self._journal.failure)}
         ended["warnings"] = [*facts.warnings, *map(files.sentence, unreadable)]
         gateways = gateway_statistics(rows, self._gateways)
         pairs, evidence = evidence_of(rows, facts, windows, gateways, self._due, self._told)
@@ -286,7 +288,7 @@ class Recorder:
         )  # fmt: skip
         self._journal.write(lambda: write_lines(self.out, files.WINDOWS, (w.to_dict() for w in windows)))
         self._journal.write(lambda: write_json(self.out, files.SUMMARY, summary))
-        self._journal.event("ended", ended=summary["ended"], reason=summary["reason"])
+        self._journal.ended(summary["ended"], summary["reason"])
         return summary
 
     def abandon(self, reason: str) -> None:

@@ -14,6 +14,7 @@ from ..errors import OrbitmeshError
 from ..reading import RECORD
 from ..record import ending, files
 from ..record.facts import RunFacts, RunHeader
+from ..record.journal import note
 from ..record.writer import write_json
 from ..safe_files import Folder
 
@@ -52,6 +53,7 @@ def summarise_without_recorder(out: Folder, facts: RunFacts, header: RunHeader |
             write_json(out, files.RUN, header.as_file())
         summary = summary_without_recorder(out.anchored, facts.to_dict())
         write_json(out, files.SUMMARY, summary)
+        note(out, "ended", ended=summary["ended"], reason=summary["reason"])
     except OrbitmeshError as error:
         log.error("there is no summary of this run: %s", error)
         return {}
@@ -61,10 +63,11 @@ def summarise_without_recorder(out: Folder, facts: RunFacts, header: RunHeader |
 
 def tell_failure(out: Folder, summary: dict[str, Any], reason: str) -> None:
     """Of a run that failed: in its summary, where that was written before the failure was known."""
+    if summary.get("ended") == "failed":
+        return
+    note(out, "ended", ended="failed", reason=reason)  # the last such line counts
     if not summary:
         ending.tell(out, "failed", reason)
-        return
-    if summary["ended"] == "failed":
         return
     from ..record.results import ended_otherwise
 

@@ -6,11 +6,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-from record_fakes import facts, record
+from record_fakes import facts, header, record, small_world
 
+from orbitmesh.emulator.errors import RunError
 from orbitmesh.emulator.record import ending, files
+from orbitmesh.emulator.record.recorder import Recorder
 from orbitmesh.emulator.record.results import load_run
 from orbitmesh.emulator.run.endings import release_ending, tell_failure
 from orbitmesh.emulator.safe_files import Folder
@@ -108,6 +111,42 @@ def test_it_goes_when_the_summary_says_the_same_and_not_before(tmp_path: Path) -
         assert not (out / files.ENDING).exists()
 
 
+def ends(out: Path) -> list[str]:
+    lines = [json.loads(line) for line in (out / files.EVENTS).read_text().splitlines()]
+    return [f"{line['ended']} {line['reason']}".strip() for line in lines if line["event"] == "ended"]
+
+
+def no_space(*_: object, **__: object) -> int:
+    raise OSError(28, "No space left on device")
+
+
+def test_events_and_summary_tell_the_same_where_the_summary_was_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, whole = tmp_path / "run", Folder.replacing
+
+    def refuses(folder: Folder, name: str, *more: Any) -> Any:
+        return no_space() if name == files.SUMMARY else whole(folder, name, *more)
+
+    monkeypatch.setattr(Folder, "replacing", refuses)
+    record(out, facts())
+    assert not (out / files.SUMMARY).exists()
+    (said,) = ends(out)
+    assert said.startswith("failed cannot write")
+    assert load_run(out).summary["ended"] == "failed"
+
+
+def test_what_failed_before_the_summary_is_in_it(tmp_path: Path) -> None:
+    (out := tmp_path / "run").mkdir()
+    world = small_world()
+    recorder = Recorder(header(out, world.who), lambda error: None)
+    recorder._journal.fault(RunError("the epochs contradict themselves"))
+    summary = recorder.finish(facts())
+    assert (summary["ended"], summary["reason"]) == ("failed", "the epochs contradict themselves")
+    assert summary["doubts"][0] == "the run failed: the epochs contradict themselves"
+    assert ends(out) == ["failed the epochs contradict themselves"]
+
+
 def test_a_failure_after_a_summary_that_cannot_be_written_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,8 +154,7 @@ def test_a_failure_after_a_summary_that_cannot_be_written_again(
     record(out, facts())
     assert load_run(out).summary["ended"] == "completed"
 
-    def no_space(*_: object, **__: object) -> int:
-        raise OSError(28, "No space left on device")
+    assert ends(out) == ["completed"]
 
     with Folder.open(out) as folder:
         summary = json.loads((out / files.SUMMARY).read_text())
@@ -124,6 +162,7 @@ def test_a_failure_after_a_summary_that_cannot_be_written_again(
             patch.setattr(Folder, "create", no_space)
             tell_failure(folder, summary, "the engine died")
         release_ending(folder, summary)
+    assert ends(out) == ["completed", "failed the engine died"], "the last line counts"
     found = load_run(out).summary
     assert (found["ended"], found["reason"], found["trusted"]) == ("failed", "the engine died", False)
     assert found["doubts"][0] == "the run failed: the engine died"
