@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import ProcessDied
+from .stopped import let_go_on
 
 _SO_SNDBUFFORCE = 32  # asm-generic/socket.h; the socket module lacks it
 _SAMPLES_BUFFER_BYTES = 8 << 20
@@ -56,6 +57,7 @@ class Child:
         """Close the lifeline and wait; SIGKILL after the grace.  Safe to call twice."""
         try:
             self.control.close()
+            let_go_on(self.pid)
             self.process.wait(grace_s)
         except subprocess.TimeoutExpired:
             self.process.kill()

@@ -138,7 +138,7 @@ class Parent:
                     self._order()
         if self._stop_by_mono_s is not None:
             if time.monotonic() >= self._stop_by_mono_s:
-                self._signal_all()
+                self._signal_all(signal.SIGKILL)
                 self._stop_by_mono_s = time.monotonic() + STOP_DEADLINE_S
             if not self._nodes:
                 self._stop_by_mono_s = None
@@ -171,6 +171,7 @@ class Parent:
                     name = order["name"]
                     self._forward(name, order)
                 case "end":
+                    self._signal_all(signal.SIGCONT)  # one that is stopped could not say what it has measured
                     self._tell_all("end")
                 case "stop":
                     self._stop_by_mono_s = time.monotonic() + STOP_DEADLINE_S
@@ -263,12 +264,13 @@ class Parent:
         elif self._stop_by_mono_s is None:
             self._control.put({"event": "exited", "name": node.name, "pid": node.pid, "status": status})
 
-    def _signal_all(self) -> None:
+    def _signal_all(self, number: signal.Signals) -> None:
         for node in self._nodes.values():
-            signal.pidfd_send_signal(node.pidfd, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has ended, and is not buried yet
+                signal.pidfd_send_signal(node.pidfd, number)
 
     def _kill_all(self) -> None:
-        self._signal_all()
+        self._signal_all(signal.SIGKILL)
         for node in self._nodes.values():
             os.waitpid(node.pid, 0)
 

@@ -161,6 +161,9 @@ class Carrier(Protocol):
     def failure(self) -> str | None:
         """Why it no longer works, or None while it does."""
 
+    def helper_pid(self) -> int | None:
+        """Of the process that carries the packets; None where the kernel does."""
+
     def close(self) -> None:
         """Remove all it made; safe to call twice, and after a failure."""
 

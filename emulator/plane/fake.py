@@ -47,6 +47,9 @@ class FakeBackend:
     def probe(cls) -> Probe:
         return Probe(True, "carries nothing: for tests of what would be done")
 
+    def helper_pid(self) -> int | None:
+        return None
+
     def start(self) -> None:
         self.calls.append(Call("start"))
 

@@ -98,7 +98,7 @@ class MeshBuilding(RunningMesh):
         self._recording.begin(header, self.scenario)
 
     def _build(self) -> None:
-        self._supervision.watch_over(self.backend.failure)
+        self._supervision.watch_over(self.backend.failure, self.backend.helper_pid)
         self.plane.build()
         cautions = [*self.backend.cautions(), *self.plane.kernel.cautions()]
         if self.scenario.serving is not None:

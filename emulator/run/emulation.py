@@ -156,6 +156,9 @@ class Emulation(MeshBuilding):
     def _close(self, error: BaseException | None) -> None:
         """End everything, last first; each step also when the one before failed."""
         self.end()
+        for sentence in self._supervision.let_all_go_on():
+            log.warning("%s", sentence)
+            self._books.caution(sentence)
         with signals_noted(), contextlib.ExitStack() as last_first:
             if self._awake is not None:
                 last_first.callback(self._awake.close)

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from ..errors import ProcessDied, RunError
 from ..priority import go_before_nodes
 from ..processes import Child, start_child
+from ..stopped import let_go_on
 
 T = TypeVar("T")
 
@@ -35,6 +36,7 @@ class Supervision:
         self._may_end: set[str] = set()
         self._at_death: list[Callable[[Child], None]] = []
         self._others: list[Callable[[], str | None]] = []
+        self._helper: Callable[[], int | None] = lambda: None
         self._closing = threading.Event()
         self._watcher: threading.Thread | None = None
 
@@ -71,9 +73,13 @@ class Supervision:
         """It has done all it had to."""
         self._may_end.add(child.name)
 
-    def watch_over(self, failure: Callable[[], str | None]) -> None:
-        """What is not a child with a socket to us: ``failure()`` says why it no longer works, or None."""
+    def watch_over(self, failure: Callable[[], str | None], pid: Callable[[], int | None]) -> None:
+        """What is not a child with a socket to us: ``failure()`` says why it no longer works, or None.
+
+        ``pid``: of its process, where it is one.
+        """
         self._others.append(failure)
+        self._helper = pid
 
     def watch(self) -> None:
         self._watcher = threading.Thread(target=self._watch, name="watch", daemon=True)
@@ -101,6 +107,17 @@ class Supervision:
         raise RunError(f"{what} did not answer within {timeout_s:.0f} s; is the machine overloaded?")
 
     # ---- the end
+
+    def let_all_go_on(self) -> list[str]:
+        """Who is stopped would be waited for, and killed with what it knows; a sentence each."""
+        pids = {f"the {child.name} process": child.pid for child in self.children if child.ended() is None}
+        if (pid := self._helper()) is not None:
+            pids["the link engine"] = pid
+        return [
+            f"{who} (pid {pid}) was stopped when the run ended, and was let go on for it"
+            for who, pid in pids.items()
+            if let_go_on(pid)
+        ]
 
     def stop_watching(self) -> None:
         self._closing.set()

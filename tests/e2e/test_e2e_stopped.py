@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.netns, pytest.mark.beside, pytest.mark.native, pytest.
 
 
 def test_what_stopped_nodes_did_not_measure_is_told(start_mesh: Callable[..., MeshProcess]):
-    mesh = start_mesh("--duration", "3 s")
+    mesh = start_mesh("--duration", "6 s")
     mesh.wait_for_samples()
     nodes = mesh.children()["node"]
     for pid in nodes:
@@ -84,3 +84,24 @@ def test_a_storm_of_loss_is_told(tmp_path: Path):
     assert said.startswith(f"{counts['lost_on_way']:,} of {counts['samples']:,} samples (")
     lost = load_run(tmp_path / "run").samples(["ok"])["ok"].to_pylist().count(False)
     assert lost == counts["lost"] >= counts["lost_on_way"]
+
+
+def test_who_is_stopped_when_a_run_ends_goes_on_for_it_and_the_record_is_whole(tmp_path: Path):
+    with Emulation(toy(), out=tmp_path / "run") as mesh:
+        mesh.wait(1_000_000_000)
+        recorder = next(child.pid for child in mesh._supervision.children if child.name == "recorder")
+        engine = mesh.backend.helper_pid()
+        assert engine is not None
+        warden = mesh.plane.kernel._warden.pid  # type: ignore[attr-defined]
+        for pid in (engine, recorder, warden):
+            os.kill(pid, signal.SIGSTOP)
+        began_s = time.monotonic()
+    # an engine is given 30 s for an answer, a recorder a minute, the warden any time
+    assert time.monotonic() - began_s < 25
+    assert mesh.summary["ended"] == "completed"
+    said = [doubt for doubt in mesh.summary["doubts"] if "was stopped when the run ended" in doubt]
+    assert said == [
+        f"the {name} (pid {pid}) was stopped when the run ended, and was let go on for it"
+        for name, pid in (("recorder process", recorder), ("link engine", engine))
+    ]
+    assert mesh.summary["samples"]["samples"] > 0

@@ -113,6 +113,9 @@ class EngineCarrier:
     def failure(self) -> str | None:
         return self._ended if self._process is None else self._process.failure()
 
+    def helper_pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
+
     def close(self) -> None:
         """Lateness can still be read afterwards."""
         process, self._process = self._process, None

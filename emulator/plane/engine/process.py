@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import BackendError, HostError, ProcessDied
+from ...stopped import is_stopped, let_go_on
 
 BINARY = Path(__file__).with_name("orbitmesh-engine")
 FDS_PER_MESSAGE = 250  # the kernel's limit is 253
@@ -150,7 +151,8 @@ class EngineProcess:
                 if token == self._token:  # else it belongs to a request that Ctrl-C broke off
                     break
         except TimeoutError as error:
-            raise BackendError(f"the link engine (pid {self.pid}) does not answer") from error
+            why = f": it is stopped (kill -CONT {self.pid})" if is_stopped(self.pid) else ""
+            raise BackendError(f"the link engine (pid {self.pid}) does not answer{why}") from error
         except OSError as error:  # the other end is gone, or we closed ours
             raise self._died() from error
         if status != 0:
@@ -170,6 +172,7 @@ class EngineProcess:
         if self._child.poll() is None:
             try:
                 self._dismissed = True
+                let_go_on(self.pid)
                 self._exchange(Operation.DISMISS, _NOTHING, ())
                 self._child.wait(_EXIT_S)
             except (BackendError, ProcessDied, subprocess.TimeoutExpired):

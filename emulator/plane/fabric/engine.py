@@ -164,6 +164,9 @@ class FakeFabric:
         self.bound: set[int] = set()
         self.mirrored: set[tuple[Mirrored, int]] = set()
 
+    def helper_pid(self) -> int | None:
+        return None
+
     def start(self) -> None:
         """Nothing to do."""
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import HostError, ProcessDied
+from ...stopped import let_go_on
 from . import inside
 
 log = logging.getLogger(__name__)
@@ -94,6 +95,7 @@ class Warden:
         """Let it go; it lets go of the namespaces."""
         with contextlib.suppress(BrokenPipeError):  # somebody killed it
             self._lifeline.send(inside.DISMISSED)
+        let_go_on(self.pid)
         self._lifeline.close()
         self._process.wait()
 

@@ -91,6 +91,9 @@ class NetemBackend:
             return Probe(False, f"{error}: use the Vagrant box, or run with --links engine")
         return Probe(reason is None, reason or "the kernel has veth and sch_netem")
 
+    def helper_pid(self) -> int | None:
+        return None
+
     def start(self) -> None:
         if self._has_started or self._is_closed:
             raise BackendError("the netem backend was started before: make a new NetemBackend")

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from ...errors import HostError, ProcessDied
+from ...stopped import let_go_on
 from .messages import PORT
 from .server import FORGET, NODES_PER_MESSAGE, SERVE
 from .table import table_text
@@ -120,6 +121,7 @@ class Resolver:
 
     def close(self) -> None:
         self._lifeline.close()
+        let_go_on(self.pid)
         os.close(self._table_fd)
         try:
             self._process.wait(5.0)
