@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..plane.kernel.awake import Awake, StayAwake
-from ..record.facts import machine_facts, utc_text
+from ..record.facts import utc_text
+from ..record.machine import machine_facts
 from ..record.verdict import LATENESS_P99_BOUND_NS
 from ..scenario import Scenario
 from . import capacity, commands, delays, grpc_calls, store

@@ -82,7 +82,7 @@ def calibrate(
     from ..calibration.measure import Calibrator
     from ..calibration.trust import CalibrationRefused
     from ..plane.kernel import privileges
-    from ..record.facts import machine_facts
+    from ..record.machine import machine_facts
 
     privileges.require(tun=links is Backends.ENGINE)
     console = stderr()

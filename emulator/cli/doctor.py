@@ -183,10 +183,7 @@ def _limits() -> Iterable[Check]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     enough = hard == resource.RLIM_INFINITY or hard >= _WANTED_NOFILE
     yield Check("open files", "wanted", enough, f"{_limit(soft)}, may be raised to {_limit(hard)}")
-    pids = min(filter(None, (_pids_max(), _number("/proc/sys/kernel/pid_max"))), default=None)
-    yield Check(
-        "processes", "wanted", pids is None or pids >= _WANTED_PIDS, f"{'no limit' if pids is None else pids}"
-    )
+    yield _processes()
     page_bytes, pages = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_PHYS_PAGES")
     cpus = len(os.sched_getaffinity(0))
     yield Check("machine", "fact", None, f"{cpus} CPUs, {page_bytes * pages / 2**30:.1f} GiB of memory")
@@ -213,11 +210,20 @@ def _pids_max() -> int | None:
     return None
 
 
+def _processes() -> Check:
+    try:
+        pids = min(filter(None, (_pids_max(), _number("/proc/sys/kernel/pid_max"))), default=None)
+    except OSError as error:
+        return Check("processes", "wanted", None, f"not known: {error.filename}: {error.strerror}")
+    is_enough = pids is None or pids >= _WANTED_PIDS
+    return Check("processes", "wanted", is_enough, f"{'no limit' if pids is None else pids}")
+
+
 def _number(path: str) -> int | None:
-    """A file's number; None where there is no such file, or it says "max"."""
+    """A file's number; None where there is no such file, or it says "max"; OSError: it cannot be read."""
     try:
         text = Path(path).read_text().strip()
-    except OSError:
+    except FileNotFoundError:
         return None
     return int(text) if re.fullmatch(r"\d+", text) else None
 

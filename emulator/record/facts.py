@@ -16,11 +16,8 @@ The recorder's protocol, pickles over a socket pair between two processes of our
 
 from __future__ import annotations
 
-import os
-import platform
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,18 +29,13 @@ from .soundness import Window
 
 Ended = Literal["completed", "interrupted", "failed"]
 
-_LIBRARIES = (
-    "grpcio", "mininet", "numpy", "protobuf", "pyarrow", "pydantic", "pyerfa", "rich", "scipy",
-    "sgp4", "typer",
-)  # fmt: skip
-
 
 @dataclass(frozen=True)
 class RunHeader:
     """Known before the first packet.
 
     ``start_utc`` is the emulated instant of ``sim_ns`` 0; ``began_utc`` the
-    machine's own time when the run began.  ``machine`` is ``machine_facts()``.
+    machine's own time when the run began.  ``machine`` is ``machine.machine_facts()``.
     ``addresses`` maps a node's name to its IPv4 address.
     """
 
@@ -193,51 +185,3 @@ def utc_text(instant: datetime) -> str:
     if instant.tzinfo is None:
         raise ValueError(f"{instant} has no time zone")
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def machine_facts() -> dict[str, Any]:
-    """What of this machine bears on the results: kernel, processors, memory, clock source, versions.
-
-    A fact that this machine does not tell is None.
-    """
-    return {
-        "kernel": platform.release(),
-        "machine": platform.machine(),
-        "cpus": len(os.sched_getaffinity(0)),
-        "cpu_model": _field("/proc/cpuinfo", "model name"),
-        "memory_bytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
-        "clocksource": _first_line("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
-        "distribution": _distribution(),
-        "python": platform.python_version(),
-        "orbitmesh": _version("orbitmesh"),
-        "libraries": {name: _version(name) for name in _LIBRARIES},
-    }
-
-
-def _version(distribution: str) -> str | None:
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return None
-
-
-def _first_line(path: str) -> str | None:
-    try:
-        return Path(path).read_text().splitlines()[0].strip()
-    except (OSError, IndexError):
-        return None
-
-
-def _field(path: str, key: str) -> str | None:
-    try:
-        lines = Path(path).read_text().splitlines()
-    except OSError:
-        return None
-    return next((v.strip() for k, _, v in (line.partition(":") for line in lines) if k.strip() == key), None)
-
-
-def _distribution() -> str | None:
-    try:
-        return platform.freedesktop_os_release().get("PRETTY_NAME")
-    except OSError:
-        return None

@@ -37,6 +37,8 @@ def _watch(stall_ns: int, stolen_ratio: float, stolen_over_ns: int) -> None:
     for processor in processors[::step][1:MOST_PROCESSORS]:
         threading.Thread(target=_sit, args=(processor, stall_ns), daemon=True).start()
     seen_ns, jiffies, told_ns = time.monotonic_ns(), _stolen_jiffies(), 0
+    if not jiffies:
+        _tell({"knows_stolen": False})
     os.sched_setaffinity(0, {processors[0]})
     jiffy_ns = _NS_PER_S // os.sysconf("SC_CLK_TCK")
     before_ns = time.monotonic_ns()
@@ -107,6 +109,7 @@ class HostWatch:
         os.set_blocking(self._process.stdout.fileno(), False)
         self._unread = b""
         self.alive_mono_ns: int | None = None  # when it last gave a sign of life
+        self.knows_stolen = True  # /proc/stat says what the hypervisor took
 
     @property
     def pid(self) -> int:
@@ -126,6 +129,8 @@ class HostWatch:
             value = json.loads(line)
             if "alive_mono_ns" in value:
                 self.alive_mono_ns = value["alive_mono_ns"]
+            elif "knows_stolen" in value:
+                self.knows_stolen = value["knows_stolen"]
             else:
                 found.append((value["from"], value["to"], value["cause"], value["worst"]))
         return found

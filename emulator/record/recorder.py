@@ -284,6 +284,7 @@ class Recorder:
             customers=customers,
             training=training,
             host_watched=self._still.host_watched,
+            knows_stolen=self._still.knows_stolen,
             **evidence,
         )  # fmt: skip
         self._journal.write(lambda: write_lines(self.out, files.WINDOWS, (w.to_dict() for w in windows)))

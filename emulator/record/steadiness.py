@@ -26,6 +26,7 @@ class Watch(Protocol):
     """``host_watch.HostWatch``; instants are CLOCK_MONOTONIC."""
 
     alive_mono_ns: int | None
+    knows_stolen: bool
 
     def read(self) -> list[tuple[int, int, str, int]]: ...
     def close(self) -> list[tuple[int, int, str, int]]: ...
@@ -57,6 +58,11 @@ class Stillness:
             return False
         return self._looked_mono_ns - self._watch.alive_mono_ns < _WATCH_ALIVE_NS
 
+    @property
+    def knows_stolen(self) -> bool:
+        """Whether the kernel says what the hypervisor took; nobody asked it where nobody watched."""
+        return self._watch is None or self._watch.knows_stolen
+
     def turn(self, course: Course) -> None:
         """No tick, and time goes another way from now on."""
         self._course = course
@@ -81,7 +87,7 @@ class Stillness:
     def close(self) -> None:
         if self._watch is not None:
             self._windows += [Window(*each) for each in self._watch.close()]
-            self._watch = _Ended(self._watch.alive_mono_ns)
+            self._watch = _Ended(self._watch.alive_mono_ns, knows_stolen=self._watch.knows_stolen)
 
     def windows(self, facts: RunFacts) -> list[Window]:
         """Of the time in which nodes were to measure, with those that main alone knew."""
@@ -100,8 +106,8 @@ class Stillness:
 
 
 class _Ended:
-    def __init__(self, alive_mono_ns: int | None) -> None:
-        self.alive_mono_ns = alive_mono_ns
+    def __init__(self, alive_mono_ns: int | None, *, knows_stolen: bool) -> None:
+        self.alive_mono_ns, self.knows_stolen = alive_mono_ns, knows_stolen
 
     def read(self) -> list[tuple[int, int, str, int]]:
         return []

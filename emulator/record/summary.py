@@ -53,6 +53,7 @@ def build_summary(
     account: dict[str, Any] | None = None,
     gaps: Sequence[tuple[str, int]] = (),
     host_watched: bool = False,
+    knows_stolen: bool = True,
     platform: dict[str, Any] | None = None,
     customers: Sequence[dict[str, Any]] = (),
     training: dict[str, Any] | None = None,
@@ -71,7 +72,7 @@ def build_summary(
     verdict = judge(
         Evidence(
             ended, facts, recorded, budget, run["backend"], sound, account, gateways,
-            gaps, host_watched, training,
+            gaps, host_watched, training, knows_stolen, run["machine"].get("not_told", {}),
         )
     )  # fmt: skip
     return {

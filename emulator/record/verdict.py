@@ -8,7 +8,7 @@ are empty was *nothing* found.  Pure.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,6 +65,8 @@ class Evidence:
     gaps: Sequence[tuple[str, int]] = ()
     host_watched: bool = False
     training: dict[str, Any] | None = None  # of the summary
+    knows_stolen: bool = True
+    not_told: Mapping[str, str] = field(default_factory=dict)  # of the machine: facts, and why not
 
 
 def judge(evidence: Evidence) -> Verdict:
@@ -155,6 +157,8 @@ def _soundness(it: Evidence, verdict: Verdict) -> None:
         )
     if it.sound is not None and not it.host_watched:
         verdict.not_known.append("whether the host stood still: the watch on it ended or never began")
+    elif it.sound is not None and not it.knows_stolen:
+        verdict.not_known.append("whether a hypervisor took processors away: /proc/stat does not say")
 
 
 def _marked(sound: dict[str, Any]) -> int:
@@ -168,6 +172,11 @@ def _lateness(it: Evidence, verdict: Verdict) -> None:
         verdict.not_known.append(
             "what error this machine's links have: its calibration speaks against itself: "
             f"{it.budget['distrusted']}"
+        )
+    elif it.not_told:
+        facts = ", ".join(f"{name} ({why})" for name, why in it.not_told.items())
+        verdict.not_known.append(
+            f"whether the calibration is of this very machine, which does not tell its {facts}"
         )
     lateness_ns = it.facts.get("lateness_p99_ns")
     if lateness_ns is None:

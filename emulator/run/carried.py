@@ -12,7 +12,7 @@ from orbitmesh.wire.load import LoadSpec
 from orbitmesh.wire.serving import messages
 
 from ..calibration.customers import CustomerCost, cost_here
-from ..record.facts import machine_facts
+from ..record.machine import machine_facts
 from ..scenario import Scenario
 
 # Below these nothing is measured: two orders of magnitude below what a core does.

@@ -14,7 +14,8 @@ from ..plane.kernel.awake import Awake
 from ..plane.mesh import MeshPlane
 from ..platform.of_scenario import described_platforms
 from ..record.due import Schedule
-from ..record.facts import RunHeader, machine_facts
+from ..record.facts import RunHeader
+from ..record.machine import machine_facts
 from ..record.platforms import PlatformFacts
 from ..scenario import Scenario, scenario_hash
 from ..scenario.customers import described

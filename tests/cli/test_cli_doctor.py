@@ -9,6 +9,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from orbitmesh.emulator.cli import doctor
 from orbitmesh.emulator.cli.doctor import _sources
 from orbitmesh.emulator.cli.main import app
 from orbitmesh.emulator.errors import KernelError
@@ -30,6 +31,15 @@ NAMES = {
     "open files",
     "processes",
 }
+
+
+def test_a_limit_that_cannot_be_read_is_not_said_to_be_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused() -> int:
+        raise PermissionError(13, "Permission denied", "/sys/fs/cgroup/pids.max")
+
+    monkeypatch.setattr(doctor, "_pids_max", refused)
+    found = doctor._processes()
+    assert (found.ok, found.detail) == (None, "not known: /sys/fs/cgroup/pids.max: Permission denied")
 
 
 def test_doctor_names_what_a_run_needs_and_its_exit_status_agrees() -> None:

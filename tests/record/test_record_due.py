@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 from record_fakes import ROW, STEP_NS, facts, header, sample, small_world
 
+from orbitmesh.emulator.record import host_watch
 from orbitmesh.emulator.record.account import REASONS, in_all
 from orbitmesh.emulator.record.due import EDGE_NS, DueCounter, Schedule, TaskDue
 from orbitmesh.emulator.record.host_watch import HostWatch
 from orbitmesh.emulator.record.recorder import Recorder
 from orbitmesh.emulator.record.results import load_run
+from orbitmesh.emulator.record.steadiness import Stillness
 from orbitmesh.wire import missed
 from orbitmesh.wire.schedule import next_instant_mono_ns, node_seed, phase_ns, probe_stream
 
@@ -157,6 +159,38 @@ def test_a_message_of_what_was_missed_is_read_or_refused() -> None:
     assert missed.from_json(b'{"kind": "udp"}') is None
     with pytest.raises(ValueError, match="no reason to miss"):
         missed.from_json(json.dumps({"missed": [["udp", "x", "lazy", 1]], "src": "sat-0-0"}).encode())
+
+
+def test_the_watch_says_that_the_kernel_does_not_tell_of_stolen_time(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(host_watch, "_stolen_jiffies", dict)
+    monkeypatch.setattr(host_watch.select, "select", lambda *_: ([0], [], []))  # its caller has gone
+    processors = os.sched_getaffinity(0)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {min(processors)})  # no thread for others
+    try:
+        host_watch._watch(20 * MS, 2.0, 100 * MS)
+    finally:
+        os.sched_setaffinity(0, processors)
+    assert '{"knows_stolen": false}' in capfd.readouterr().out
+    still = Stillness(Told(knows_stolen=False))
+    assert not still.knows_stolen
+    still.close()
+    assert not still.knows_stolen
+
+
+class Told:
+    """A watch on the host that has told so much."""
+
+    alive_mono_ns = None
+
+    def __init__(self, *, knows_stolen: bool) -> None:
+        self.knows_stolen = knows_stolen
+
+    def read(self) -> list[tuple[int, int, str, int]]:
+        return []
+
+    close = read
 
 
 def test_the_watch_on_the_host_sees_that_it_did_not_run() -> None:

@@ -22,7 +22,6 @@ from record_fakes import ROW, STEP_NS, facts, header, sample, small_world, stric
 from orbitmesh.emulator.epoch import Epoch, RouteRows
 from orbitmesh.emulator.errors import FasterThanLight, HostError, RunError
 from orbitmesh.emulator.feed.parcels import Parcel, send
-from orbitmesh.emulator.record.facts import machine_facts
 from orbitmesh.emulator.record.results import load_run
 from orbitmesh.emulator.record.writer import parts_of
 
@@ -236,20 +235,9 @@ def test_an_epoch_that_contradicts_itself_is_a_sentence(child: Child, tmp_path: 
 
 
 def test_what_crosses_the_socket_survives_pickling(tmp_path: Path) -> None:
-    made = header(tmp_path, small_world().who, machine=machine_facts())
+    made = header(tmp_path, small_world().who, machine={"kernel": "6.18", "libraries": {}})
     again = pickle.loads(pickle.dumps(made))
     assert again.to_dict() == made.to_dict()
     assert pickle.loads(pickle.dumps(facts())) == facts()
     error = pickle.loads(pickle.dumps(HostError("no room")))
     assert (type(error), str(error)) == (HostError, "no room")
-
-
-def test_the_facts_of_this_machine_are_json() -> None:
-    import json
-
-    found = machine_facts()
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert found["kernel"] == os.uname().release
-    assert found["cpus"] >= 1
-    assert found["memory_bytes"] > 1 << 28
-    assert found["libraries"]["pyarrow"]

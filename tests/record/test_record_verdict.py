@@ -47,6 +47,11 @@ def test_nothing_is_found_only_where_all_was_looked_at() -> None:
         ({"sound": None}, "which samples touch a moment in which the emulation was late"),
         ({"account": None}, "whether all was measured that was due"),
         ({"host_watched": False}, "whether the host stood still"),
+        ({"knows_stolen": False}, "whether a hypervisor took processors away: /proc/stat does not say"),
+        (
+            {"not_told": {"clocksource": "No such file or directory"}},
+            "is of this very machine, which does not tell its clocksource (No such file or directory)",
+        ),
         ({"budget": {"reason": "not calibrated"}}, "what error this machine's links have: not calibrated"),
         (
             {"facts": {"lateness_p99_ns": None}, "backend": "netem"},
