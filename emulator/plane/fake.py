@@ -33,8 +33,24 @@ _DTYPE = {
 }
 
 
+class CarriesNothing:
+    """What fakes of carriers have in common: nothing is late, dies, or is a process."""
+
+    def lateness(self) -> Lateness | None:
+        return None
+
+    def cautions(self) -> list[str]:
+        return []
+
+    def failure(self) -> str | None:
+        return None
+
+    def helper_pid(self) -> int | None:
+        return None
+
+
 @dataclass
-class FakeBackend:
+class FakeBackend(CarriesNothing):
     """Keeps every call in ``calls``, and refuses what a real backend would choke on (ids it never gave)."""
 
     name: str = "fake"
@@ -46,9 +62,6 @@ class FakeBackend:
     @classmethod
     def probe(cls) -> Probe:
         return Probe(True, "carries nothing: for tests of what would be done")
-
-    def helper_pid(self) -> int | None:
-        return None
 
     def start(self) -> None:
         self.calls.append(Call("start"))
@@ -89,15 +102,6 @@ class FakeBackend:
             del self._links[int(link)]
             self._free.append(int(link))
         self.calls.append(Call("detach", tuple(int(link) for link in links)))
-
-    def lateness(self) -> Lateness | None:
-        return None
-
-    def cautions(self) -> list[str]:
-        return []
-
-    def failure(self) -> str | None:
-        return None
 
     def close(self) -> None:
         self._links.clear()

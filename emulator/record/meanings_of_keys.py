@@ -80,7 +80,7 @@ arrangements |  | of each shell from a file: `planes`, `slots`, `order` (`file`:
 backend |  | what carries the links
 clock |  | `real`, `paced` or `stepped`
 rate_scale |  | all rates were multiplied by it
-machine |  | kernel, processors, memory, clock source, versions; `not_told`: why one by which a calibration is known is missing
+machine |  | kernel, processors, memory, clock source, versions; `not_told`: facts that are missing, and why
 awake |  | were idle processors kept awake (`held`), and if not, the `reason`
 options |  | what else the caller noted
 customers | ns | each class: `name`, `one_in`, and the `target` it is judged by

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from ...epoch import Int64
 from ...errors import BackendError, ProcessDied
-from ..backend import Carrier, Lateness, LinkEnd
+from ..backend import Carrier, LinkEnd
 from ..engine import tun
 from ..engine.carrier import EngineCarrier, EngineOptions
 from ..engine.process import Operation
 from ..engine.stamps import Stamps
+from ..fake import CarriesNothing
 from ..kernel.namespaces import on_own_thread
 from .table import FabricTable
 
@@ -153,7 +154,7 @@ class FabricEngine(EngineCarrier):
                     return
 
 
-class FakeFabric:
+class FakeFabric(CarriesNothing):
     """Carries nothing: takes up each epoch at once."""
 
     name = "fake"
@@ -163,9 +164,6 @@ class FakeFabric:
         self._table = table
         self.bound: set[int] = set()
         self.mirrored: set[tuple[Mirrored, int]] = set()
-
-    def helper_pid(self) -> int | None:
-        return None
 
     def start(self) -> None:
         """Nothing to do."""
@@ -194,15 +192,6 @@ class FakeFabric:
 
     def end_mirror(self, what: Mirrored, index: int) -> None:
         self.mirrored.remove((what, index))
-
-    def lateness(self) -> Lateness | None:
-        return None
-
-    def cautions(self) -> list[str]:
-        return []
-
-    def failure(self) -> str | None:
-        return None
 
     def close(self) -> None:
         self._table.close_fd()
