@@ -57,6 +57,8 @@ def probe(
             say(f"the queue is not known: {found['queue']['reason']}")
     else:
         print_rows(COLUMNS, _rows(found, in_ms=False), output)
+    if found["clock_changed"]:
+        say("the clock was paused, stepped or given another speed meanwhile: probe again for told means")
     if found["path_changed"]:
         say("the path changed meanwhile: figures are of more than one; probe again")
 

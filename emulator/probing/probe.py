@@ -6,6 +6,7 @@ import base64
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from math import prod
@@ -17,6 +18,7 @@ from ..control.client import Client
 from ..errors import FailureError, HostError
 from ..extras import how_to_get
 from . import endpoint
+from .straight import Look, went_straight
 from .trains import Train, bottleneck, has_overflowed
 
 SMALL_BYTES, LARGE_BYTES = 84, 1400
@@ -111,6 +113,7 @@ class Probe:
 
     def measured(self, count: int, gap_ns: int, *, with_queue: bool) -> dict[str, Any]:
         self._told()
+        began = self._look()
         with ExitStack() as stack:
             # scapy is asked before anything is started in nodes
             crafted("10.0.0.1", "10.0.0.2", 9, SMALL_BYTES)
@@ -128,6 +131,7 @@ class Probe:
             large = [self._sent(_RATE_PACKETS, LARGE_BYTES, 0) for _ in range(_RATE_TRAINS)]
             queue = self._queue(told, large) if with_queue else _unknown("it was not asked for")
         after = self._client.told(*self._names)
+        is_straight = went_straight(began, self._look())
         rate, least = bottleneck(large), min(told, key=lambda link: link["rate_bps"])
         way, bottle = _way(told), f"{least['a']}:{least['b']}"
         return {
@@ -135,6 +139,7 @@ class Probe:
             "dst": self._names[1],
             "path": way,
             "path_changed": any(each is None or _way(each) != way for each in (then, after)),
+            "clock_changed": not is_straight,
             "delay": _delay(small, told, then if then and _way(then) == way else told),
             "jitter": {"measured_ns": None if small.jitter_ns is None else round(small.jitter_ns)},
             "loss": {"sent": small.sent, "lost": small.lost, "told_ratio": _lost(told)},
@@ -147,6 +152,11 @@ class Probe:
             },
             "queue": {**queue, "told_bytes": least["queue_bytes"], "link": bottle},
         }
+
+    def _look(self) -> Look:
+        status = self._client.status()
+        ratio = 0.0 if status.get("paused") else float(status.get("speed_ratio", 1.0))
+        return Look(time.monotonic_ns(), int(status["sim_ns"]), ratio)
 
     def _told(self) -> list[dict[str, Any]]:
         told = self._client.told(*self._names)
