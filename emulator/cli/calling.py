@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
+from .elsewhere import Elsewhere
 
 if TYPE_CHECKING:
     from ..control.client import Client
@@ -17,15 +16,6 @@ VERBS = (
     "status", "watch", "top", "ping", "trace", "exec", "fail", "set", "restore", "faults", "pause", "resume",
     "step", "speed", "down", "metrics",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Elsewhere:
-    at: str
-    token_file: Path | None
-    ca: Path | None
-    cert: Path | None
-    key: Path | None
 
 
 _elsewhere: Elsewhere | None = None

@@ -13,7 +13,7 @@ from ..feed.feed import Entry
 from ..feed.feed import Missed as MissedHere
 
 if TYPE_CHECKING:
-    from .calling import Elsewhere
+    from .elsewhere import Elsewhere
 
 
 class Far:

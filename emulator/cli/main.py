@@ -51,6 +51,7 @@ from . import (
     watch,
     web,
 )
+from .elsewhere import Elsewhere
 from .ending import INTERRUPTED_STATUS, complain, guarded, in_words, stand_in_for_closed, to_nowhere
 from .environment import check_completion, leave_out_nonsense
 from .literal import LiteralCommand, LiteralGroup
@@ -200,7 +201,7 @@ def _options(
         ),
     ] = None,
 ) -> None:
-    elsewhere = None if at is None else calling.Elsewhere(at, token_file, ca, cert, key)
+    elsewhere = None if at is None else Elsewhere(at, token_file, ca, cert, key)
     is_typed = str(context.get_parameter_source("at")).endswith("COMMANDLINE")
     calling.call(context.invoked_subcommand, elsewhere, is_typed=is_typed)
 

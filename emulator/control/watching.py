@@ -7,15 +7,26 @@ import pickle
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ..feed.feed import Entry, Missed
 from ..feed.parcels import Parcel
 
-if TYPE_CHECKING:
-    from .client import Client
-
 _MOST_WAIT_S = 10.0
+
+
+class Asked(Protocol):
+    """A client of a run's door."""
+
+    def watch(
+        self,
+        after: int | None,
+        wait_s: float,
+        *,
+        epochs: bool = False,
+        kinds: Sequence[str] | None = None,
+        fds_to: list[int] | None = None,
+    ) -> dict[str, Any]: ...
 
 
 class Watching:
@@ -27,7 +38,7 @@ class Watching:
 
     def __init__(
         self,
-        client: Client,
+        client: Asked,
         position: int | None = None,
         *,
         epochs: bool = False,
