@@ -83,7 +83,8 @@ def test_a_bottleneck_behind_faster_links_is_found_with_its_queue(mesh: Backgrou
 
 
 def test_rate_loss_and_delay_that_are_set_by_hand_are_seen(mesh: Background) -> None:
-    before = probed(mesh, "gw-london", "sat-0-0", "-c", "20", "--no-queue")
+    plain = (mesh, "gw-london", "sat-0-0", "-c", "20", "--no-queue")
+    before = probed(*plain)
     link = ":".join(before["path"][-2:])
     done = mesh("set", link, "--rate", "4Gbit/s", "--loss", "20 %", "--delay", "1ms", "--for", "60s")
     assert done.returncode == 0, done.stderr
@@ -95,7 +96,10 @@ def test_rate_loss_and_delay_that_are_set_by_hand_are_seen(mesh: Background) -> 
     assert found["loss"]["told_ratio"] == pytest.approx(0.2)
     # of 400 by five standard deviations
     assert found["loss"]["lost"] == pytest.approx(80, abs=40)
-    assert found["delay"]["told_propagation_ns"] - before["delay"]["told_propagation_ns"] == pytest.approx(
+    beside = next((each for each in (before, probed(*plain)) if each["path"] == found["path"]), None)
+    if beside is None:
+        pytest.skip("the way changed before and after: nothing to compare the delay with")
+    assert found["delay"]["told_propagation_ns"] - beside["delay"]["told_propagation_ns"] == pytest.approx(
         1_000_000, abs=500_000
     )
 
