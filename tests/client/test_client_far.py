@@ -211,10 +211,10 @@ def test_verbs_print_the_same_of_a_mesh_here_and_elsewhere(orbitmesh: Any, lines
 
 
 def _shape(done: Result) -> tuple[int, str, str]:
-    """Without what is another thing each time: digits."""
+    """Without what is another thing each time: digits, and the blanks that columns take for them."""
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     text = [done.exit_code, done.stdout, done.stderr]
-    return tuple(re.sub(r"[0-9]+", "0", str(each)) for each in text)  # type: ignore[return-value]
+    return tuple(re.sub(r" +", " ", re.sub(r"[0-9]+", "0", str(each))) for each in text)  # type: ignore[return-value]
 
 
 def test_events_are_watched_from_elsewhere(run: Emulation, papers: Certificates) -> None:
