@@ -31,8 +31,7 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Background]:
     made.run_id = run.name
     assert made.run_id in said
     yield made
-    ended = made("down")
-    assert ended.returncode == 0, ended.stderr
+    made.end()
 
 
 def test_it_outlives_its_terminal_and_what_it_says_is_in_its_folder(mesh: Background) -> None:

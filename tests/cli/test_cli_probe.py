@@ -14,7 +14,7 @@ import pytest
 from background_lab import Background
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
-from e2e_lab import TOY
+from e2e_lab import quiet_text
 
 pytestmark = [pytest.mark.netns, pytest.mark.native]
 
@@ -26,13 +26,13 @@ TRIES = 3
 def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Background]:
     pytest.importorskip("scapy", reason="needs scapy (pip install 'orbitmesh[probe]')")
     made = Background(tmp_path_factory.mktemp("probe"))
-    (made.folder / "toy.toml").write_text(TOY.read_text())
+    (made.folder / "toy.toml").write_text(quiet_text())
     started = made("run", "toy.toml", "--plane", "fabric", "--detach", "--keep")
     assert started.returncode == 0, started.stderr
     made.run_id = started.stdout.strip()
+    assert made("pause").returncode == 0  # links stand still, however long the probing takes
     yield made
-    ended = made("down")
-    assert ended.returncode == 0, ended.stderr
+    made.end()
 
 
 def probed(mesh: Background, *arguments: str) -> dict[str, Any]:

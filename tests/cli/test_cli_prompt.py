@@ -18,19 +18,20 @@ from orbitmesh.emulator.control.client import Client
 from orbitmesh.emulator.control.far_net import FarNet
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
-from e2e_lab import TOY
+from e2e_lab import quiet_text
 
 pytestmark = [pytest.mark.netns, pytest.mark.beside]
 
 
 def made(folder: Path, plane: str) -> Iterator[Background]:
     mesh = Background(folder)
-    (mesh.folder / "toy.toml").write_text(TOY.read_text())
+    (mesh.folder / "toy.toml").write_text(quiet_text())
     started = mesh("run", "toy.toml", "--plane", plane, "--detach", "--keep")
     assert started.returncode == 0, started.stderr
     mesh.run_id = started.stdout.strip()
     yield mesh
-    mesh("down")  # of the one that a test has ended, too
+    if mesh.run_id:  # a test may have ended it
+        mesh.end()
 
 
 @pytest.fixture(scope="module")
@@ -186,4 +187,5 @@ def test_at_a_terminal_many_pings_are_asked_about_and_ctrl_c_ends_a_program_alon
 def test_it_ends_with_the_run(wired: Background) -> None:
     text = said(wired, "down", "nodes", status=1)
     assert f"{wired.run_id} has ended" in text
+    wired.run_id = ""
     assert "available nodes" not in text

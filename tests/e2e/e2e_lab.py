@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import select
 import socket
 import struct
@@ -39,6 +40,23 @@ def toy(**changes: dict[str, Any]) -> Scenario:
     for section, keys in changes.items():
         raw.setdefault(section, {}).update(keys)
     return Scenario.model_validate(raw)
+
+
+#: where what is measured is not the point: nodes that probe five times a second, and the record of it, keep
+#: two fifths of a processor for as long as the mesh is there
+RARELY = {"probes": {"interval": "60 s", "gateways": 2}, "tasks": []}
+
+
+def quiet(**changes: dict[str, Any]) -> Scenario:
+    """As ``toy``, and hardly anything is measured: for meshes that are asked, and for what stays up long."""
+    return toy(**changes | {"compute": RARELY | changes.get("compute", {})})
+
+
+def quiet_text() -> str:
+    """The same as a file."""
+    text = re.sub(r"\[\[compute\.tasks\]\]\n(?:.+\n)+\n", "", TOY.read_text()).replace('"200 ms"', '"60 s"')
+    assert Scenario.model_validate(tomllib.loads(text)) == quiet()
+    return text
 
 
 def until(condition: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:

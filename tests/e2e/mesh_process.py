@@ -137,12 +137,12 @@ def nothing_left(traces: Traces) -> Iterator[Callable[[], None]]:
 class MeshProcess:
     """``orbitmesh run`` as a user starts it; ``children`` by what they are."""
 
-    def __init__(self, out: Path, traces: Traces, *arguments: str) -> None:
+    def __init__(self, out: Path, traces: Traces, *arguments: str, scenario: Path = TOY) -> None:
         self.out = out
         self._traces = traces
         self.log = out.with_suffix(".log").open("w+")
         self.process = subprocess.Popen(
-            [*COMMAND, "run", str(TOY), "--out", str(out), *arguments],
+            [*COMMAND, "run", str(scenario), "--out", str(out), *arguments],
             stdout=self.log,
             stderr=subprocess.STDOUT,
             cwd=out.parent,

@@ -17,8 +17,8 @@ from e2e_lab import (
     Commanded,
     inside,
     quantiles_us,
+    quiet,
     stamp_unix_ns,
-    toy,
     udp_socket,
     unix_minus_mono_ns,
     wait_for_stamps,
@@ -33,7 +33,7 @@ pytestmark = [
     pytest.mark.netns,
     pytest.mark.native,
     pytest.mark.timeout(120),
-    pytest.mark.orbitmesh(scenario=toy(), duration="60 s"),
+    pytest.mark.orbitmesh(scenario=quiet(), duration="60 s"),
 ]
 
 SEED = 20261101

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from e2e_lab import toy, until
+from e2e_lab import quiet, until
 
 from orbitmesh.client import InputError, Mesh, NotReached, OrbitmeshError, UnknownName
 from orbitmesh.emulator import Emulation
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.netns, pytest.mark.beside]
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulation]:
     out = tmp_path_factory.mktemp("run") / "toy"
-    with Emulation(toy(run={"duration": "10 min"}), plane="fabric", out=out) as run:
+    with Emulation(quiet(run={"duration": "10 min"}), plane="fabric", out=out) as run:
         yield run
 
 

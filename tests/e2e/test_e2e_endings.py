@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from e2e_lab import toy
+from e2e_lab import quiet, toy
 from mesh_process import MeshProcess
 
 from orbitmesh.emulator import Emulation
@@ -97,7 +97,7 @@ def test_what_dies_while_the_mesh_is_built_fails_it(victim: str, tmp_path: Path)
         if stage == "hosts" and done == total:
             kill(victim_of(mesh, victim))
 
-    mesh = Emulation(toy(), duration_ns=500_000_000, out=tmp_path / "run", on_progress=on_progress)
+    mesh = Emulation(quiet(), duration_ns=500_000_000, out=tmp_path / "run", on_progress=on_progress)
     with pytest.raises(ProcessDied, match=victim), mesh:
         pytest.fail("it was built")
     summary = json.loads((tmp_path / "run/summary.json").read_text())
@@ -108,7 +108,7 @@ def test_what_dies_while_the_mesh_is_built_fails_it(victim: str, tmp_path: Path)
 def test_an_engine_that_dies_while_the_mesh_is_built_fails_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mesh = Emulation(toy(), duration_ns=500_000_000, out=tmp_path / "run")
+    mesh = Emulation(quiet(), duration_ns=500_000_000, out=tmp_path / "run")
     after(EngineBackend, "start", lambda: kill(victim_of(mesh, "engine")), monkeypatch)
     with pytest.raises(ProcessDied, match="engine"), mesh:
         pytest.fail("it was built")
@@ -125,7 +125,7 @@ def test_what_dies_in_the_warm_up_fails_the_run(victim: str, tmp_path: Path) -> 
         if stage == "node processes" and done == total:
             kill(victim_of(mesh, victim))
 
-    mesh = Emulation(toy(), duration_ns=500_000_000, out=tmp_path / "run", on_progress=on_progress)
+    mesh = Emulation(quiet(), duration_ns=500_000_000, out=tmp_path / "run", on_progress=on_progress)
     with pytest.raises(ProcessDied, match=victim), mesh:
         pytest.fail("the warm-up was over")
     summary = json.loads((tmp_path / "run/summary.json").read_text())
@@ -178,7 +178,7 @@ def test_a_node_that_dies_before_the_first_measurement_is_told(tmp_path: Path) -
             children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
             os.kill(int(children[0]), signal.SIGKILL)
 
-    mesh = Emulation(toy(), duration_ns=500_000_000, out=tmp_path / "run", on_progress=on_progress)
+    mesh = Emulation(quiet(), duration_ns=500_000_000, out=tmp_path / "run", on_progress=on_progress)
     with mesh:
         mesh.wait()
     assert len(mesh.summary["dead_nodes"]) == 1

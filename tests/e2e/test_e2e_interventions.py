@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from e2e_lab import TOY, Commanded, HeldClock, toy, udp_socket
+from e2e_lab import Commanded, HeldClock, quiet, quiet_text, toy, udp_socket
 
 from orbitmesh.emulator import Emulation, Scenario
 from orbitmesh.emulator.control.client import Client
@@ -40,7 +40,7 @@ def _on_the_way() -> tuple[str, tuple[int, int]]:
 @pytest.mark.parametrize("plane", ["wired", "fabric"])
 def test_packets_on_a_broken_laser_are_lost_until_routes_know(plane: str, tmp_path: Path) -> None:
     laser, (a, b) = _on_the_way()
-    raw = tomllib.loads(TOY.read_text())
+    raw = tomllib.loads(quiet_text())
     raw["faults"] = [{"what": laser, "at": f"{FAILS_S} s", "until": "1 h"}]
     raw["routing"] = {"reaction": f"{REACTS_S - FAILS_S} s"}
     clock, sent, came = HeldClock(), {}, set()
@@ -142,7 +142,7 @@ def test_a_laser_that_is_broken_by_hand_is_gone_at_once_and_a_flow_beside_it_los
     plane: str, tmp_path: Path
 ) -> None:
     _, (a, b) = _on_the_way()
-    with Emulation(toy(run={"duration": "60 s"}), out=tmp_path / "run", plane=plane) as mesh:
+    with Emulation(quiet(run={"duration": "60 s"}), out=tmp_path / "run", plane=plane) as mesh:
         across, beside = Flow(mesh, a, b), Flow(mesh, b + 1, a)
         names = mesh.nodes.names
         way = mesh.path(names[a], names[b])["path"]
@@ -180,7 +180,7 @@ def test_a_laser_that_is_broken_by_hand_is_gone_at_once_and_a_flow_beside_it_los
 @pytest.mark.parametrize("plane", ["wired", "fabric"])
 def test_a_loss_that_is_set_by_hand_is_that_of_the_packets(plane: str, tmp_path: Path) -> None:
     _, (a, b) = _on_the_way()
-    with Emulation(toy(run={"duration": "60 s"}), out=tmp_path / "run", plane=plane) as mesh:
+    with Emulation(quiet(run={"duration": "60 s"}), out=tmp_path / "run", plane=plane) as mesh:
         sender, receiver = udp_socket(mesh.plane, a), udp_socket(mesh.plane, b)
         receiver.settimeout(2.0)
         names, n = mesh.nodes.names, 1000
@@ -241,7 +241,9 @@ def geometry_ns(text: str) -> int:
 def test_packets_are_detoured_before_routes_know(plane: str, tmp_path: Path) -> None:
     routing = {"reaction": "60 s", "local-repair": "1.2 s"}
     laser, (a, b) = _detoured(routing)
-    with Emulation(toy(routing=routing, run={"duration": "60 s"}), out=tmp_path / "run", plane=plane) as mesh:
+    with Emulation(
+        quiet(routing=routing, run={"duration": "60 s"}), out=tmp_path / "run", plane=plane
+    ) as mesh:
         flow = Flow(mesh, a, b)
         time.sleep(0.5)
         mesh.fail(laser)

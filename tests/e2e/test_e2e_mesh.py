@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from e2e_lab import Commanded, received_bytes, toy, udp_socket, until
+from e2e_lab import Commanded, quiet, received_bytes, udp_socket, until
 
 from orbitmesh.emulator import Emulation
 from orbitmesh.emulator.epoch import LinkKind
@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.netns,
     pytest.mark.native,
     pytest.mark.timeout(120),
-    pytest.mark.orbitmesh(scenario=toy(run={"rate-scale": RATE_SCALE}), duration="120 s"),
+    pytest.mark.orbitmesh(scenario=quiet(run={"rate-scale": RATE_SCALE}), duration="120 s"),
 ]
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from e2e_lab import Commanded, toy, until
+from e2e_lab import Commanded, quiet, quiet_text, toy, until
 from mesh_process import COMMAND, MeshProcess, Traces
 
 from orbitmesh.emulator import Emulation
@@ -31,7 +31,7 @@ pytestmark = [
     pytest.mark.netns,
     pytest.mark.beside,
     pytest.mark.timeout(180),
-    pytest.mark.orbitmesh(scenario=toy(), plane="fabric", duration="60 s"),
+    pytest.mark.orbitmesh(scenario=quiet(), plane="fabric", duration="60 s"),
 ]
 
 
@@ -45,8 +45,11 @@ def fabric(start_mesh: Callable[..., MeshProcess]) -> MeshProcess:
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MeshProcess]:
     """For tests that ask, and break nothing."""
-    mesh = MeshProcess(tmp_path_factory.mktemp("shared") / "run", Traces(), "--plane", "fabric", "--keep")
-    mesh.wait_for_samples()
+    folder = tmp_path_factory.mktemp("shared")
+    (folder / "quiet.toml").write_text(quiet_text())
+    words = ("--plane", "fabric", "--keep")
+    mesh = MeshProcess(folder / "run", Traces(), *words, scenario=folder / "quiet.toml")
+    mesh.wait_for(lambda: "orbitmesh down" in mesh.output(), "word that it is ready")
     yield mesh
     mesh.orbitmesh("down")
     mesh.close()
@@ -203,7 +206,7 @@ def test_a_host_that_nobody_uses_is_given_up_and_so_are_the_routes_to_it(
         monkeypatch.setattr(module, "IDLE_NS", 10**8)
     monkeypatch.setattr(fabric_plane, "_LOOKS_FOR_IDLE_NS", 10**8)
     monkeypatch.setattr(hosts.Hosts.__init__, "__kwdefaults__", {"idle_ns": 10**8})
-    with Emulation(toy(), duration_ns=60 * 10**9, out=tmp_path / "run", plane="fabric") as mesh:
+    with Emulation(quiet(), duration_ns=60 * 10**9, out=tmp_path / "run", plane="fabric") as mesh:
         node = int(np.flatnonzero(~mesh.hosting)[0])
         name = mesh.nodes.names[node]
         for _ in range(2):
@@ -223,7 +226,7 @@ def test_more_hosts_than_there_is_room_for_are_refused_and_the_run_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(of_scenario, "MORE_DESTINATIONS", 2)
-    with Emulation(toy(), duration_ns=60 * 10**9, out=tmp_path / "run", plane="fabric") as mesh:
+    with Emulation(quiet(), duration_ns=60 * 10**9, out=tmp_path / "run", plane="fabric") as mesh:
         idle = [mesh.nodes.names[n] for n in np.flatnonzero(~mesh.hosting)[:4]]
         for name in idle[:2]:
             mesh.net.get(name)

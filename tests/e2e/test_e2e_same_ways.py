@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from e2e_lab import Commanded, HeldClock, toy
+from e2e_lab import Commanded, HeldClock, quiet
 
 from orbitmesh.emulator import Emulation
 
@@ -35,7 +35,7 @@ def _all_at_once(mesh: Emulation, pairs: list[tuple[int, int]], command: str) ->
 def _look(plane: str, out: Path) -> dict[tuple[str, str], Seen]:
     """All pairs of gateways, and each gateway with a satellite; the epoch is the first one throughout."""
     clock = HeldClock()
-    scenario = toy()
+    scenario = quiet()
     commanded = Commanded(scenario, 1)
     first = commanded.epochs[0]
     with Emulation(scenario, clock=clock, out=out, plane=plane) as mesh:
