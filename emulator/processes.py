@@ -103,9 +103,11 @@ def start_child(
             pass_fds=[theirs.fileno(), *pass_fds],
             start_new_session=True,
         )
-    except OSError as error:
+    except BaseException as error:  # a signal's too
         ours.close()
-        raise ProcessDied(f"cannot start the {name} process: {error}") from error
+        if isinstance(error, OSError):
+            raise ProcessDied(f"cannot start the {name} process: {error}") from error
+        raise
     finally:
         theirs.close()
     return Child(name, process, Connection(ours.detach()) if pickles else ours)
