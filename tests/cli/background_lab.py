@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from forked_command import orbitmesh
+
 CLI = [sys.executable, "-m", "orbitmesh.emulator.cli"]
 
 
@@ -65,9 +67,7 @@ class Background:
 
     def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "ORBITMESH_RUN": self.run_id}
-        return subprocess.run(
-            [*CLI, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=60, env=environment
-        )
+        return orbitmesh(arguments, cwd=self.folder, environment=environment)
 
     def end(self) -> None:
         """In order; or else by force: a mesh that stays takes their turns from all later tests."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from forked_command import orbitmesh
 from test_cli_faults import RING
 
 pytestmark = [pytest.mark.netns, pytest.mark.beside]
@@ -21,6 +22,8 @@ class Kept:
         self.run_id = ""
 
     def __call__(self, *arguments: str, before: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+        if not before:
+            return orbitmesh(arguments, cwd=self.folder, environment=os.environ)
         return subprocess.run(
             [*before, sys.executable, "-m", "orbitmesh.emulator.cli", *arguments],
             cwd=self.folder,

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from forked_command import orbitmesh
 
 from orbitmesh.emulator.plane.kernel.namespaces import enter, on_own_thread
 
@@ -155,10 +156,8 @@ class MeshProcess:
 
     def orbitmesh(self, verb: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A verb against this run."""
-        return subprocess.run(
-            [*COMMAND, verb, "--run", self.run_id, *arguments],
-            capture_output=True, text=True, timeout=60, env=self._traces.environment,
-        )  # fmt: skip
+        words = [verb, "--run", self.run_id, *arguments]
+        return orbitmesh(words, cwd=Path.cwd(), environment=self._traces.environment)
 
     @property
     def pid(self) -> int:
