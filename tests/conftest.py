@@ -54,7 +54,7 @@ LONG = (
     "tests/test_packages.py", "tests/test_repository.py::test_mypy_finds_nothing",
     "tests/guest/test_guest_boot.py::test_a_run_brings_its_record_out",
     "tests/engine/test_fabric_sanitized.py", "tests/engine/test_engine_sanitized.py::test_fuzz",
-    "tests/e2e/test_e2e_moving.py", "tests/e2e/test_e2e_customer_links.py",
+    "tests/e2e/test_e2e_moving.py", "tests/e2e/test_e2e_customer_links.py", "tests/cli/test_cli_drive.py",
 )  # fmt: skip
 
 

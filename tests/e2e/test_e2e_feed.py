@@ -13,7 +13,7 @@ from e2e_lab import toy, until
 from orbitmesh.emulator import Emulation
 from orbitmesh.emulator.feed.feed import Feed
 
-pytestmark = [pytest.mark.netns, pytest.mark.native, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.netns, pytest.mark.beside, pytest.mark.native, pytest.mark.timeout(90)]
 
 
 def test_a_stopped_recorder_holds_up_no_tick_and_what_it_missed_is_told(tmp_path: Path) -> None:

@@ -165,7 +165,7 @@ def test_a_laser_that_is_broken_by_hand_is_gone_at_once_and_a_flow_beside_it_los
         time.sleep(0.5)
         across.end()
         beside.end()
-    assert len(across.sent_ns) > 300
+    assert len(across.sent_ns) > 100  # it sends each 5 ms where it has its turns
     # what was in flight or was sent before routes changed; of a second later all came
     lost_ms = across.lost_between(began_ns, ended_ns)
     assert all(ms < answer["in_force_ns"] / 1e6 + 100 for ms in lost_ms), lost_ms

@@ -93,7 +93,7 @@ def test_a_satellite_without_a_host_answers_ping_and_trace(shared: MeshProcess) 
     trace = shared.orbitmesh("trace", "gw-london", name, "-o", "json")
     hops = json.loads(trace.stdout)
     assert hops["measured_path"] == hops["planned_path"]
-    assert n_hosts(shared) == before
+    assert n_hosts(shared) <= before  # one that nobody uses is given up after a while
 
 
 @pytest.mark.native

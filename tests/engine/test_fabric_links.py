@@ -83,6 +83,7 @@ def test_a_node_without_a_host_answers_as_a_host_without_programs_would() -> Non
             sender.recv(1)
 
 
+@pytest.mark.beside
 def test_mtr_sees_every_node() -> None:
     if shutil.which("mtr") is None:
         pytest.skip("needs mtr")

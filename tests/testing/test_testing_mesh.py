@@ -17,6 +17,7 @@ from orbitmesh.testing import Faults, Measurement, MeshClock, Services
 
 pytestmark = [
     pytest.mark.netns,
+    pytest.mark.beside,
     pytest.mark.native,
     pytest.mark.orbitmesh(scenario="pocket", duration="120 s"),
 ]
