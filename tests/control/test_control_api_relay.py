@@ -79,6 +79,39 @@ def test_who_calls_from_elsewhere_takes_no_room_from_those_who_call_here(
         until(has_room, "one that has gone leaves its place")
 
 
+def test_one_address_elsewhere_cannot_take_all_places(
+    inner: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_module, "MOST_OF_ADDRESS", 3)
+    relay = Relay()
+    with contextlib.ExitStack() as held:
+        far = held.enter_context(socket.socket())
+        far.bind(("0.0.0.0", 0))
+        far.listen(16)
+        relay.serve(far, inner)
+        place = ("127.0.0.1", far.getsockname()[1])
+
+        def called(source: str) -> socket.socket:
+            return held.enter_context(socket.create_connection(place, source_address=(source, 0)))
+
+        strangers = [called("127.0.0.1") for _ in range(3)]
+        assert all(map(is_answered, strangers))
+        assert not is_answered(called("127.0.0.1"))
+        assert is_answered(called("127.0.0.2"))
+        strangers.pop().close()
+        until(lambda: is_answered(called("127.0.0.1")), "one that has gone leaves its place")
+
+
+def test_an_address_is_that_of_a_network_where_one_caller_has_a_whole_one() -> None:
+    of = relay_module._address
+    assert of(socket.AF_INET, ("192.0.2.1", 5)) == of(socket.AF_INET6, ("::ffff:192.0.2.1", 7, 0, 0))
+    assert of(socket.AF_INET, ("192.0.2.1", 5)) != of(socket.AF_INET, ("192.0.2.2", 5))
+    assert of(socket.AF_INET6, ("2001:db8::1", 5, 0, 0)) == of(socket.AF_INET6, ("2001:db8::2", 5, 0, 0))
+    assert of(socket.AF_INET6, ("2001:db8::1", 5, 0, 0)) != of(socket.AF_INET6, ("2001:db8:0:1::1", 5, 0, 0))
+    assert of(socket.AF_INET6, ("fe80::1%lo", 5, 0, 1)) == of(socket.AF_INET6, ("fe80::2", 5, 0, 1))
+    assert of(socket.AF_UNIX, "") is None
+
+
 def test_who_calls_when_it_ends_waits_at_the_socket_of_the_run(inner: str, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listening, socket.socket(socket.AF_UNIX) as caller:
         listening.bind(str(tmp_path / "local"))

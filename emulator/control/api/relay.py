@@ -14,18 +14,24 @@ import select
 import socket
 import threading
 import time
+from collections import Counter
+from typing import Any
 
 from ..messages import peer_uid
 
 MOST_CONNECTIONS = 128  # by each socket: who calls from elsewhere takes no room from those who call here
+#: of one address elsewhere (of a network of 64 bits, where addresses are IPv6): one alone cannot take all
+MOST_OF_ADDRESS = 32
 _AT_ONCE_BYTES = 1 << 20
 _NO_ROOM_S = 0.2
+_IPV4_MAPPED = bytes(10) + b"\xff\xff"
 
 
 class Relay:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._n_connections: dict[str, int] = {}  # by the path inside
+        self._n_of_address: Counter[bytes] = Counter()
         self._idle_since_s = time.monotonic()
         self._is_closed = False
 
@@ -48,40 +54,55 @@ class Relay:
         waiting.register(listening, select.POLLIN)
         while True:
             caller: socket.socket | None = None
-            has_room = False
+            has_room, address = False, None
             waiting.poll()
             with self._lock:
                 if self._is_closed:
                     return
                 try:
-                    caller, _ = listening.accept()
+                    caller, peer = listening.accept()
                 except BlockingIOError:
                     continue
                 except OSError:
                     pass  # it went away, or there are too many descriptors: the next one may
                 else:
-                    has_room = self._n_connections[inner_path] < MOST_CONNECTIONS
-                    self._n_connections[inner_path] += has_room
+                    address = _address(caller.family, peer)
+                    has_room = self._take(inner_path, address)
             if caller is None:
                 time.sleep(_NO_ROOM_S)
             elif not has_room:
                 caller.close()
             else:
-                self._begin(caller, inner_path)
+                self._begin(caller, inner_path, address)
 
-    def _begin(self, caller: socket.socket, inner_path: str) -> None:
+    def _take(self, inner_path: str, address: bytes | None) -> bool:
+        """A place, if there is one; in the lock."""
+        if self._n_connections[inner_path] >= MOST_CONNECTIONS:
+            return False
+        if address is not None:
+            if self._n_of_address[address] >= MOST_OF_ADDRESS:
+                return False
+            self._n_of_address[address] += 1
+        self._n_connections[inner_path] += 1
+        return True
+
+    def _begin(self, caller: socket.socket, inner_path: str, address: bytes | None) -> None:
         try:
-            threading.Thread(target=self._join, args=(caller, inner_path), daemon=True).start()
+            threading.Thread(target=self._join, args=(caller, inner_path, address), daemon=True).start()
         except RuntimeError:  # no room for one more thread: this caller has to call again
             caller.close()
-            self._left(inner_path)
+            self._left(inner_path, address)
 
-    def _left(self, inner_path: str) -> None:
+    def _left(self, inner_path: str, address: bytes | None) -> None:
         with self._lock:
             self._n_connections[inner_path] -= 1
+            if address is not None:
+                self._n_of_address[address] -= 1
+                if not self._n_of_address[address]:
+                    del self._n_of_address[address]
             self._idle_since_s = time.monotonic()
 
-    def _join(self, caller: socket.socket, inner_path: str) -> None:
+    def _join(self, caller: socket.socket, inner_path: str, address: bytes | None) -> None:
         try:
             with caller, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as inner:
                 if caller.family == socket.AF_UNIX:
@@ -97,7 +118,18 @@ class Relay:
         except (OSError, RuntimeError):
             pass  # one of the two has gone, and so does the other; or there is no room for a thread
         finally:
-            self._left(inner_path)
+            self._left(inner_path, address)
+
+
+def _address(family: int, peer: Any) -> bytes | None:
+    """From where somebody calls; None: from this machine, by its socket."""
+    if family == socket.AF_INET:
+        return socket.inet_pton(family, peer[0])
+    if family == socket.AF_INET6:
+        address = socket.inet_pton(family, peer[0].partition("%")[0])
+        # one that has IPv4 keeps it; whoever has one of IPv6 has 64 bits of them
+        return address[12:] if address.startswith(_IPV4_MAPPED) else address[:8]
+    return None
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:
