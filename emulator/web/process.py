@@ -38,6 +38,8 @@ async def _serve(arguments: argparse.Namespace, settings: WebSettings) -> None:
         return source
 
     await serve(settings, socket.socket(fileno=arguments.tcp_fd), opened, until)
+    # the feed is over before the run is: one that ended now would be started again, to find no run
+    await until.wait()
 
 
 def main() -> int:

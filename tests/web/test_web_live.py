@@ -196,6 +196,35 @@ def test_pages_of_a_run_that_is_killed_are_told_though_its_feed_does_not_know(
     run(work)
 
 
+def test_the_server_ends_with_its_run_and_not_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its feed is over sooner: who ended then was started again, and said that there is no such run."""
+    monkeypatch.setattr(serving, "Page", lambda: page_in(tmp_path))
+
+    async def work() -> None:
+        runs, ours = socket.socketpair()
+        listening = WebListening.here(0, TOKEN)
+        port = listening.socket.getsockname()[1]
+        with contextlib.ExitStack() as stack:
+            mesh = stack.enter_context(fake_mesh(tmp_path / "run"))
+            folder = stack.enter_context(Folder.open(mesh.out))
+            told = argparse.Namespace(
+                folder_fd=os.dup(folder.fd), control_fd=ours.fileno(), tcp_fd=listening.socket.detach()
+            )
+            task = asyncio.create_task(process._serve(told, WebSettings(mesh.run_id, TOKEN, True)))
+            async with opened(port) as page:
+                await page.enter()
+                await page.until(lambda: "epoch" in page.news, "an epoch")
+                await asyncio.to_thread(stack.close)
+                await page.until(lambda: "ended" in page.news, "the end")
+        await asyncio.sleep(0.5)
+        assert not task.done()
+        runs.close()
+        await asyncio.wait_for(task, 10)
+        ours.close()
+
+    run(work)
+
+
 def test_a_page_is_shown_layers_ways_and_details(mesh: Emulation, tmp_path: Path) -> None:
     async def work() -> None:
         async with looking(mesh, tmp_path) as page:
