@@ -13,13 +13,16 @@ from ..record.soundness import STALL_NS
 from ..shown import plain
 from .differing import Difference, differences
 from .latencies import AT, PAIR, Asked, Values, latency_rows
+from .measured import Measured
 from .noise import again_floor, links_floor_ns
 from .pairing import common_codes, nearest
 from .rows import Row, judged
-from .runs import Measured, Run
+from .runs import Run
 from .shares import share_row
+from .training import FIGURES, TRAINING
 from .whole import availability_row, lateness_rows
 
+_MOST_APART_NS = 10**15
 LEAST_PAIRED_RATIO = 0.5  # of the smaller run's samples; with fewer in common the rest would go unsaid
 
 
@@ -110,6 +113,9 @@ class _Beside:
         for name in dict.fromkeys([*self.a.by_class, *self.b.by_class]):
             mine, theirs, *others = (run.by_class.get(name) for run in (self.a, self.b, *self.again))
             yield from self._of_group("", name, mine, theirs, others, by_gateway)
+        for name in dict.fromkeys([*self.a.by_step, *self.b.by_step]):
+            mine, theirs, *others = (run.by_step.get(name) for run in (self.a, self.b, *self.again))
+            yield from self._of_group("", name, mine, theirs, others, False)
         yield availability_row(self.a, self.b)
         yield from lateness_rows(self.a, self.b, self.again)
 
@@ -117,7 +123,7 @@ class _Beside:
         self, kind: str, name: str, mine: Measured | None, theirs: Measured | None,
         others: Sequence[Measured | None], by_gateway: bool,
     ) -> Iterator[Row]:  # fmt: skip
-        """Of a kind of probe or a class of customers: of all, and of each gateway."""
+        """Of a kind of probe, a class of customers, or training: of all, and of each gateway."""
         sides = [each if each is not None else _empty(name) for each in (mine, theirs)]
         again = [each for each in others if each is not None]
         yield from self._of_sides(kind, name, "", sides, again)
@@ -128,11 +134,11 @@ class _Beside:
     def _of_sides(
         self, kind: str, name: str, where: str, sides: Sequence[Measured], again: Sequence[Measured]
     ) -> Iterator[Row]:
-        figures = ((kind, "", ""),) if kind else (("ttft", name, "ttft"), ("answer", name, "answer"))
+        figures = ((kind, "", ""),) if kind else tuple((value, name, value) for value in _values_of(name))
         for figure, of, value in figures:
             for row in self._of_values(figure, of, where, value, sides, again):
                 yield replace(row, where=plain(where))
-        lost, of = ("lost", kind) if kind else ("unanswered", name)
+        lost, of = ("lost", kind) if kind else ("failed" if name == TRAINING else "unanswered", name)
         yield replace(_of_lost(lost, of, where, sides, again, not self.reason), where=plain(where))
 
     def _of_values(
@@ -145,8 +151,8 @@ class _Beside:
         fewest, paired = min(len(first), len(second)), False
         if not self.reason and fewest:
             streams = common_codes(*([each.names["src"], each.names["far"]] for each in (first, second)))
-            # a request is known by its number, whenever it was sent; a probe by its instant
-            most_ns = 10**9 if of else None
+            # a request or a step is known by its number, whenever it was; a probe by its instant
+            most_ns = _MOST_APART_NS if of == TRAINING else 10**9 if of else None
             rows_a, rows_b = nearest(streams[0], first.when_ns, streams[1], second.when_ns, most_ns)
             self.paired.append((fewest, len(rows_a) / fewest))
             if paired := len(rows_a) >= LEAST_PAIRED_RATIO * fewest:
@@ -172,11 +178,16 @@ def _seed(*words: str) -> tuple[int, ...]:
     return tuple(crc32(word.encode()) for word in words)
 
 
+def _values_of(name: str) -> tuple[str, ...]:
+    """Of a class of customers, or of training."""
+    return FIGURES if name == TRAINING else ("ttft", "answer")
+
+
 def _empty(name: str) -> Measured:
     none = pa.chunked_array([pa.array([], pa.string())])
     return Measured(
         dict.fromkeys(("src", "far", "dst"), none), np.zeros(0, np.int64), np.zeros(0, bool),
-        np.zeros(0, bool), {value: np.zeros(0) for value in (("ttft", "answer") if name else ("",))},
+        np.zeros(0, bool), {value: np.zeros(0) for value in (_values_of(name) if name else ("",))},
         np.zeros(0),
     )  # fmt: skip
 

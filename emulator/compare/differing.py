@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,8 +39,10 @@ def differences(a: Run, b: Run) -> list[Difference]:
     for key in _KEYS:
         found += _walk(key, first.get(key), second.get(key))
     found += _walk("format", a.results.format, b.results.format)
-    for key in ("ended", "trusted", "interventions.count", "clock_pauses", "clock_steps", "clock_speeds"):
+    for key in ("ended", "trusted", "interventions.count", "clock_pauses", "clock_steps"):
         found += _walk(key, _at(a.summary, key), _at(b.summary, key))
+    speeds = (", ".join(map(str, _at(each.summary, "clock_speeds") or ())) or None for each in (a, b))
+    found += _walk("clock_speeds", *speeds)
     lasted = [each.summary.get("emulated_ns") for each in (a, b)]
     known = [each for each in lasted if isinstance(each, int)]
     if len(known) == 2 and abs(known[0] - known[1]) > LEAST_SHORTER_NS:
@@ -84,6 +88,17 @@ def _walk(at: str, first: Any, second: Any) -> Iterator[Difference]:
         yield Difference(plain(at), _text(first, at), _text(second, at))
 
 
+# as a scenario's content has them
+_QUANTITY = re.compile(r"(-?[0-9.]{1,30}(?:e-?[0-9]{1,3})?) (rad|ns)")
+
+
+def _as_written(value: float, unit: str) -> str:
+    """In units that people write: degrees, s or ms."""
+    if unit == "rad":
+        return f"{math.degrees(value):.9g} deg"
+    return f"{value / 1e9:,.9g} s" if abs(value) >= 1e9 else f"{value / 1e6:,.9g} ms"
+
+
 def _rows(value: Any) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str)
 
@@ -98,6 +113,8 @@ def _text(value: Any, key: str = "") -> str:
         return plain(f"{{{inside}}}")
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, str) and (quantity := _QUANTITY.fullmatch(value)):
+        return _as_written(float(quantity[1]), quantity[2])
     if key.endswith("_ns") and isinstance(value, int):
         return f"{value / 1e9:,.9g} s"
     return plain(value if isinstance(value, str) else str(value))

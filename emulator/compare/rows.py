@@ -11,6 +11,7 @@ from .family import holm
 
 CONFIDENCE = 0.95
 MACHINE = "engine-lateness"  # the one figure that is not the mesh's
+_OF_WHOM_FIRST = ("ttft", "answer", "step", "all-reduce")
 FAMILY = 1 - CONFIDENCE  # the chance that any row of a call is called more than noise, and is not
 
 
@@ -24,7 +25,7 @@ class More(StrEnum):
 
 @dataclass(frozen=True)
 class Row:
-    """``figure`` udp, grpc, task, ttft, answer, lost, …; ``of`` the kind or class; ``at`` p50, p99, pair, ….
+    """``figure`` udp, grpc, task, ttft, answer, step, lost, …; ``of`` the kind or class; ``at`` p50, pair, ….
 
     ``unit``: ns, or ratio for a share from 0 to 1.  ``low`` and ``high`` bound the difference at 95 %.
     ``floor``: differences up to it this machine makes by itself.  ``p``: None where none can be told.
@@ -54,9 +55,9 @@ class Row:
 
     @property
     def name(self) -> str:
-        words = (self.of, self.figure, self.at) if self.figure in ("ttft", "answer") else (
-            self.figure, self.of, self.at
-        )  # fmt: skip
+        words = [self.figure, self.of, self.at]
+        if self.figure in _OF_WHOM_FIRST:
+            words[:2] = self.of, self.figure
         return " ".join(word for word in (*words, self.where) if word)
 
     @property

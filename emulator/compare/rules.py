@@ -31,13 +31,14 @@ from ..shown import shown
 RULES = Kind("a file of rules", MiB)
 MOST_RULES = 1000
 
-DURATIONS = ("udp", "grpc", "task", "ttft", "answer", "engine-lateness", "longest-gap")
+OF_TRAINING = ("step", "all-reduce")
+DURATIONS = ("udp", "grpc", "task", "ttft", "answer", *OF_TRAINING, "engine-lateness", "longest-gap")
 SHARES = ("lost", "unanswered", "availability", "sound")
 COUNTS = ("samples", "late-ticks", "dead-nodes", "path-changes")
 TRUTHS = ("trusted", "completed", "target")
 OF_CUSTOMERS = ("ttft", "answer", "unanswered", "target")
 OF_WHOLE_RUN = ("engine-lateness", "late-ticks", "dead-nodes", "path-changes", "trusted", "completed")
-_WITH_QUANTILE = ("udp", "grpc", "task", "ttft", "answer", "engine-lateness")
+_WITH_QUANTILE = ("udp", "grpc", "task", "ttft", "answer", *OF_TRAINING, "engine-lateness")
 
 _OF_SAMPLES = ("udp", "grpc", "task", "ttft", "answer", "lost", "unanswered")
 
@@ -68,7 +69,7 @@ Bound = Annotated[str | int, BeforeValidator(_text_or_whole)]
 class Rule(Section):
     name: StrictStr = Field(min_length=1, max_length=200)
     of: Literal[
-        "udp", "grpc", "task", "ttft", "answer", "engine-lateness", "longest-gap",
+        "udp", "grpc", "task", "ttft", "answer", "step", "all-reduce", "engine-lateness", "longest-gap",
         "lost", "unanswered", "availability", "sound",
         "samples", "late-ticks", "dead-nodes", "path-changes",
         "trusted", "completed", "target",
@@ -158,7 +159,7 @@ def problems(rule: Rule) -> Iterator[tuple[str, str]]:
 
 
 def _may_filter(of: str, key: str) -> bool:
-    if of in OF_WHOLE_RUN:
+    if of in OF_WHOLE_RUN or of in OF_TRAINING:
         return False
     if key == "class":
         return of in OF_CUSTOMERS

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from orbitmesh.wire.answers import CUT_OFF
 
@@ -20,10 +19,10 @@ from ..record.plausible import floats, is_time, placed, untimed
 from ..record.totals import KINDS as KINDS
 from ..results import Results, load
 from ..shown import counted, plain
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+from . import training
+from .measured import Bools, Floats, Ints, Measured
+from .measured import is_gateway as is_gateway
+from .measured import is_in as is_in
 
 _SAMPLES = (
     "sim_ns", "sent_mono_ns", "done_mono_ns", "kind", "src", "dst", "ok", "task", "hops", "measured_ns",
@@ -35,50 +34,6 @@ _ANSWERS = (
 )  # fmt: skip
 
 
-def is_gateway(name: str) -> bool:
-    return name.startswith("gw-")
-
-
-def is_in(column: pa.ChunkedArray, wanted: Sequence[str]) -> Bools:
-    found: Bools = pc.is_in(column, value_set=pa.array(wanted, pa.string())).to_numpy()
-    return found
-
-
-@dataclass(eq=False)
-class Measured:
-    """Of one kind of probe, or one class of customers, in any order; NaN where there is none."""
-
-    names: dict[str, pa.ChunkedArray]  # columns of text that say whose each is
-    when_ns: Ints
-    ok: Bools
-    sound: Bools
-    values_ns: dict[str, Floats]
-    rest_ns: Floats  # what neither physics nor the serving node explains
-    hops: float = 0.0  # median of the way there
-
-    def __len__(self) -> int:
-        return len(self.ok)
-
-    @cached_property
-    def gateways(self) -> tuple[str, ...]:
-        """Those that measured, or were measured, by name."""
-        ends = (pc.unique(self.names[end]).to_pylist() for end in ("src", "dst"))
-        return tuple({name for names in ends for name in names if name is not None and is_gateway(name)})
-
-    def at_node(self, name: str) -> Bools:
-        """Which rows have it at one of their ends."""
-        return is_in(self.names["src"], [name]) | is_in(self.names["dst"], [name])
-
-    def only(self, rows: Bools | Ints) -> Measured:
-        taken = pa.array(np.flatnonzero(rows) if rows.dtype == np.bool_ else rows)
-        return Measured(
-            {name: column.take(taken) for name, column in self.names.items()},
-            self.when_ns[rows], self.ok[rows], self.sound[rows],
-            {name: value[rows] for name, value in self.values_ns.items()},
-            self.rest_ns[rows], self.hops,
-        )  # fmt: skip
-
-
 @dataclass
 class Run:
     """``by_kind`` and ``by_class`` hold what can be placed in time; ``pairs`` is its table of that name."""
@@ -86,6 +41,7 @@ class Run:
     results: Results
     by_kind: dict[str, Measured] = field(default_factory=dict)
     by_class: dict[str, Measured] = field(default_factory=dict)
+    by_step: dict[str, Measured] = field(default_factory=dict)  # of training, under its name
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -138,6 +94,12 @@ def read_run(folder: Path) -> Run:
         run.by_class = _by_class(answers, run.notes)
     elif len(answers):
         run.notes.append(f"its answers lack {', '.join(sorted(lacking))}, and are left out")
+    steps = run.results.table(files.TRAINING, training.COLUMNS)
+    lacking = training.NEEDED - {*steps.schema.names}
+    if len(steps) and not lacking:
+        run.by_step = training.by_step(steps, run.notes)
+    elif len(steps):
+        run.notes.append(f"its steps of training lack {', '.join(sorted(lacking))}, and are left out")
     return run
 
 

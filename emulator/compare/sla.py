@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..shown import counted, plain
 from .latencies import LEAST_SAMPLES, needed
-from .rules import COUNTS, DURATIONS, OF_CUSTOMERS, OF_WHOLE_RUN, SHARES, TRUTHS, Rule
+from .rules import COUNTS, DURATIONS, OF_CUSTOMERS, OF_TRAINING, OF_WHOLE_RUN, SHARES, TRUTHS, Rule
 from .runs import KINDS, Measured, Run, is_gateway, is_in
 
 MOST_RESULTS = 10_000
@@ -151,7 +151,9 @@ def _targets(run: Run, rule: Rule) -> Iterator[Result]:
 
 
 def _parts(run: Run, rule: Rule) -> Iterator[_Part]:
-    if rule.of in OF_CUSTOMERS:
+    if rule.of in OF_TRAINING:
+        sides = run.by_step
+    elif rule.of in OF_CUSTOMERS:
         sides = {name: side for name, side in run.by_class.items() if _fits(name, rule.customer_class)}
     elif rule.of in KINDS:
         sides = {name: side for name, side in run.by_kind.items() if name == rule.of}
@@ -221,7 +223,7 @@ def _of_parts(rule: Rule, subject: str, parts: Sequence[_Part]) -> Result:
         return _decided(
             rule, subject, hits / n if n else None, n, rule.least_samples or _needed_share(rule), ""
         )
-    what = rule.of if rule.of in OF_CUSTOMERS else ""
+    what = rule.of if rule.of in OF_CUSTOMERS or rule.of in OF_TRAINING else ""
     values = [part.measured.values_ns[what][part.rows] for part in parts]
     value = np.concatenate(values) if values else np.zeros(0)
     value = value[np.isfinite(value)]
@@ -282,6 +284,7 @@ def _unknown(rule: Rule, why: str, subject: str = "", samples: int = 0) -> Resul
 def _decided(rule: Rule, subject: str, value: float | None, n: int, takes: int, why: str) -> Result:
     if value is None or n < takes:
         noun = "pair" if rule.of in ("availability", "longest-gap") else "sample"
+        noun = "step" if rule.of in OF_TRAINING else noun
         why = f"takes {counted(takes, noun)}, and there {'is' if n == 1 else 'are'} {n:,}"
         if n == 0 and (rule.gateway or rule.satellite or rule.customer_class or rule.kind):
             why += " of the names that the rule gives"

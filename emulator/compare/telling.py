@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ..shown import counted
 from .blocks import LEAST_BLOCKS, MOST_BLOCKS
 from .bootstrap import DRAWS
 from .comparing import Against, Comparison
@@ -77,14 +78,15 @@ def method(comparison: Comparison) -> list[str]:
     }[comparison.sound_only]
     n = sum(row.p is not None for each in comparison.others for row in each.rows)
     again = f"; {len(comparison.again)} more of the base's" if comparison.again else ""
+    chance = f"at a chance of 5 % for any of the {counted(n, 'row')} tested together to be called so wrongly"
     return [
         f"latencies are {sound}; what was lost counts of all that were sent",
         f"intervals: 95 %, by {DRAWS:,} draws of blocks of time, since samples of one moment are alike; "
         "a block is twice as long as the samples' own correlation asks (Politis and White), and a run has "
         f"{LEAST_BLOCKS} to {MOST_BLOCKS}",
         "more than noise: beyond what the machine does by itself (its links' calibration, half of what the "
-        f"host takes, and how that drifts{again}), at a chance of 5 % for any of the {n} rows tested "
-        "together to be called so wrongly (Holm)",
+        f"host takes, and how that drifts{again}), "
+        + (f"{chance} (Holm)" if n else "of rows that can be tested, of which there is none here"),
         "pair: the median of what each pair of samples differs by",
     ]
 

@@ -27,10 +27,17 @@ def availability_row(a: Run, b: Run) -> Row:
     assert base is not None
     assert other is not None
     floor = max(_edge(a), _edge(b))
+    if floor >= 1:
+        return Row(
+            "availability", "", "", "ratio", base, other, other - base, samples_base=len(common),
+            samples_other=len(common), paired=True,
+            why="a run that is no longer than the steps in which it begins and ends tells nothing of it",
+        )  # fmt: skip
     more = More.YES if abs(other - base) > floor else More.NO
     return Row(
-        "availability", "", "", "ratio", base, other, other - base, other - base - floor,
-        other - base + floor, floor, more, samples_base=len(common), samples_other=len(common), paired=True,
+        "availability", "", "", "ratio", base, other, other - base, max(other - base - floor, -1.0),
+        min(other - base + floor, 1.0), floor, more, samples_base=len(common), samples_other=len(common),
+        paired=True,
         why="known by the epochs; to within the steps in which runs begin and end",
     )  # fmt: skip
 

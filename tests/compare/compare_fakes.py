@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from orbitmesh.emulator.compare import latencies, noise, shares
 from orbitmesh.emulator.record.answers import ANSWERS
 from orbitmesh.emulator.record.samples import SAMPLES
+from orbitmesh.emulator.record.training_book import TRAINING
 
 sys.path.append(str(Path(__file__).parents[1] / "record"))
 from record_fakes import facts, record
@@ -129,6 +130,29 @@ def answers(model: Model, customer_class: str = "chat") -> pa.Table:
         "sound": np.ones(n, bool),
     }
     return filled(columns, n, ANSWERS)
+
+
+def training(model: Model, members: int = 3) -> pa.Table:
+    """Steps of 8 s and more of a ring; the last is cut off by the end of the run."""
+    random = np.random.default_rng(model.noise)
+    rows: dict[str, list[Any]] = {each.name: [] for each in TRAINING if each.name != "sim_utc"}
+    begin = T0_NS
+    for step in range(model.samples + 1):
+        reduce_ns = int(4e9 + model.added_ms * 1e6 + random.exponential(20e6))
+        for place in range(members if step < model.samples else 1):
+            sent = begin + 4_000_000_000 + place * 1_000_000
+            told = {
+                "sim_ns": sent - T0_NS, "step": step, "satellite": f"sat-0-{place}", "place": place,
+                "began_mono_ns": begin + place, "sent_mono_ns": sent, "computed_mono_ns": sent,
+                "done_mono_ns": begin + 4_000_000_000 + (members - 1) * 1_000_000 + reduce_ns - place,
+                "ok": True, "compute_ns": 4_000_000_000, "all_reduce_ns": reduce_ns,
+                "bound_ns": 3_900_000_000,
+                "headers_ns": 10_000_000, "sound": False,
+            }  # fmt: skip
+            for name, column in rows.items():
+                column.append(told.get(name))
+        begin += 4_002_000_000 + reduce_ns
+    return filled(dict(rows), len(rows["step"]), TRAINING)
 
 
 def filled(columns: dict[str, Any], n: int, schema: pa.Schema) -> pa.Table:

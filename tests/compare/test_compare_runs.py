@@ -9,7 +9,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from compare_fakes import Model, answers, change, fewer_draws, filled, run, samples, with_answers
+from compare_fakes import (
+    Model,
+    answers,
+    change,
+    fewer_draws,
+    filled,
+    run,
+    samples,
+    training,
+    with_answers,
+)  # fmt: skip
 
 from orbitmesh.emulator.compare.comparing import Against, compare
 from orbitmesh.emulator.compare.page import page
@@ -18,6 +28,7 @@ from orbitmesh.emulator.compare.runs import read_runs
 from orbitmesh.emulator.compare.telling import as_dict, is_same
 from orbitmesh.emulator.errors import InputError
 from orbitmesh.emulator.record.samples import SAMPLES
+from orbitmesh.emulator.record.training_book import TRAINING as SCHEMA
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -76,7 +87,7 @@ def test_a_changed_delay_is_found_and_what_was_changed_is_named(base: Path, tmp_
         assert each.difference == pytest.approx(2e6, rel=0.15)
         assert (each.low or 0) < 2e6 < (each.high or 0)
     assert [(each.what, each.base) for each in found.differences] == [("faults[0]", "(not given)")]
-    assert "delay = 2000000 ns" in found.differences[0].other
+    assert "delay = 2 ms" in found.differences[0].other
 
 
 def test_by_gateway_it_shows_where_the_difference_is(base: Path, tmp_path: Path) -> None:
@@ -244,3 +255,63 @@ def test_names_of_a_record_are_no_markup(base: Path, tmp_path: Path) -> None:
     assert "\x1b" not in made
     assert "&lt;script&gt;" in made
     assert "default-src 'none'" in made.replace("&#x27;", "'")
+
+
+def with_training(out: Path, model: Model) -> Path:
+    run(out, Model(samples=400))
+    pq.write_table(training(model), out / "training.parquet")
+    return out
+
+
+def test_runs_that_train_are_compared_by_their_steps(tmp_path: Path) -> None:
+    base = with_training(tmp_path / "base", Model(samples=60))
+    found = against(base, with_training(tmp_path / "slower", Model(samples=60, noise=2, added_ms=500)))
+    for name in ("training step", "training all-reduce"):
+        for at in ("p50", "pair"):
+            each = row(found, f"{name} {at}")
+            assert each.more is More.YES, each
+            assert each.difference == pytest.approx(500e6, rel=0.05)
+            assert each.samples_base == 60  # what the end cut off is no step
+            assert each.paired  # by their numbers, however late they are
+    each = row(found, "training step p50")
+    assert each.base == pytest.approx(8.002e9 + 20e6 * np.log(2), rel=0.002)  # of the group, as the summary
+    assert row(found, "failed training").base == 0
+    again = against(base, with_training(tmp_path / "again", Model(samples=60, noise=3)))
+    assert not [each.name for each in again.rows if each.more is More.YES]
+
+
+def test_a_step_that_failed_is_in_no_quantile_and_damaged_ones_are_named(tmp_path: Path) -> None:
+    base = with_training(tmp_path / "base", Model(samples=60))
+    other = with_training(tmp_path / "other", Model(samples=60))
+    table = pq.read_table(other / "training.parquet").to_pydict()
+    table["ok"][4] = False
+    table["step"][7] = None
+    table["done_mono_ns"][9] = table["done_mono_ns"][10] = table["done_mono_ns"][11] = -(2**62)
+    pq.write_table(filled(table, len(table["step"]), SCHEMA), other / "training.parquet")
+    found = against(base, other)
+    assert row(found, "failed training").other == pytest.approx(1 / 59)  # one lacks a member
+    assert row(found, "training step p50").samples_other <= 58
+    assert any("hold no time that can have been measured" in each for each in found.run.said)
+
+
+def test_a_run_no_longer_than_its_steps_tells_nothing_of_availability(base: Path, tmp_path: Path) -> None:
+    """It was said to be known to within 155 %."""
+    short = run(tmp_path / "short", step_ns=1_000_000_000, emulated_ns=1_300_000_000)
+    found = row(against(short, short), "availability")
+    assert (found.more, found.low) == (More.NOT_KNOWN, None)
+    assert "no longer than the steps" in found.why or "no pair" in found.why
+
+
+def test_what_differs_is_told_as_it_was_written_and_how_time_was_led(base: Path, tmp_path: Path) -> None:
+    content = {
+        "name": "small", "faults": [{"what": "a", "delay": "2000000000 ns"}],
+        "lasers": {"pattern": "grid", "tilt": "0.08726646259971647 rad"},
+    }  # fmt: skip
+    scenario = {"name": "small", "title": "t", "sha256": "ef" * 32}
+    other = run(tmp_path / "led", content=content, scenario=scenario)
+    change(other / "summary.json", clock_pauses=2, clock_speeds=[0.5, 1.0])
+    told = {each.what: each.other for each in against(base, other).differences}
+    assert told["lasers.tilt"] == "5 deg"
+    assert told["faults[0]"] == "{what = a, delay = 2 s}"
+    assert told["clock_pauses"] == "2"
+    assert told["clock_speeds"] == "0.5, 1.0"

@@ -10,13 +10,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from compare_fakes import Model, change, run, with_answers
+from compare_fakes import Model, change, run, training, with_answers
 
 from orbitmesh.emulator.compare.junit import junit
 from orbitmesh.emulator.compare.rules import rules_of
 from orbitmesh.emulator.compare.runs import read_run
 from orbitmesh.emulator.compare.sla import Result, Verdict, hold
 from orbitmesh.emulator.compare.sla_words import cells
+from orbitmesh.emulator.errors import InputError
 
 MODEL = Model(samples=4000, lost_ratio=0.01)
 
@@ -145,3 +146,18 @@ def test_junit_is_what_its_readers_take(folder: Path) -> None:
     assert isinstance(cases[4].result[0], junitparser.Skipped)
     assert "1 sample</" in junit("run", [], [replace(results[2], samples=1)])
     assert {len(cells(each)) for each in results} == {8}
+
+
+def test_steps_of_training_are_held_against_rules(tmp_path: Path) -> None:
+    at = run(tmp_path / "trains", Model(samples=400))
+    pq.write_table(training(Model(samples=60)), at / "training.parquet")
+    (step,) = held(at, 'of = "step"\nquantile = "p50"\nat-most = "8 s"')
+    assert (step.samples, step.verdict) == (60, Verdict.FAIL)
+    assert step.value == pytest.approx(8.002e9 + 20e6 * np.log(2), rel=0.002)
+    (reduce,) = held(at, 'of = "all-reduce"\nquantile = "p99"\nat-most = "9 s"')
+    assert reduce.why == "takes 1,000 steps, and there are 60"
+    with pytest.raises(InputError, match="step is not told by gateway: remove it"):
+        held(at, 'of = "step"\nquantile = "p50"\nat-most = "8 s"\ngateway = "gw-*"')
+    serves = run(tmp_path / "serves", Model(samples=400))
+    (nobody,) = held(serves, 'of = "step"\nquantile = "p50"\nat-most = "8 s"')
+    assert nobody.verdict is Verdict.NOT_KNOWN

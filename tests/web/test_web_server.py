@@ -430,3 +430,25 @@ def test_it_is_served_over_tls_to_whoever_trusts_its_certificate(tmp_path: Path)
         await serving
 
     run(work)
+
+
+def test_what_a_page_is_given_as_it_enters_is_never_dropped() -> None:
+    """Of a million satellites they are more than may wait, and the page never heard who they are."""
+
+    async def work() -> None:
+        viewer, came = viewer_module.Viewer(), list[bytes]()
+
+        async def send(data: bytes) -> None:
+            came.append(data)
+            await asyncio.sleep(0)
+
+        given = [b"hello", b"nodes" * (2 << 20), b"epoch" * (2 << 20)]
+        viewer.put_all(given)
+        viewer.put(b"answer")
+        writing = asyncio.create_task(viewer.write(send, lambda: []))
+        viewer.put(b"status")
+        viewer.end(b"end")
+        await writing
+        assert [data[:6] for data in came] == [data[:6] for data in (*given, b"answer", b"status", b"end")]
+
+    run(work)

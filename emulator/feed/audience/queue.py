@@ -1,4 +1,7 @@
-"""What waits to be sent to one watcher: bounded, and it is told of what did not wait."""
+"""What waits to be sent to one watcher: bounded, and it is told of what did not wait.
+
+What it is given (who the nodes are, the whole state) is never dropped: nobody would say it again.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ class Queue:
     def __init__(self, missed: Callable[[int], bytes]) -> None:
         """``missed``: the message that so many were dropped."""
         self._missed_message = missed
+        self._given: deque[bytes] = deque()
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._missed = 0
@@ -38,23 +42,19 @@ class Queue:
                 self._waiting.clear()
                 self._waiting_bytes = 0
             else:
-                self._add(data)
+                self._waiting.append(data)
+                self._waiting_bytes += len(data)
         self._changed.set()
 
     def put_all(self, messages: Iterable[bytes]) -> None:
-        """What it is given as it comes, however much that is."""
-        for data in messages:
-            self._add(data)
+        """What it is given, however much that is, before the news that wait."""
+        self._given.extend(messages)
         self._changed.set()
 
     def end(self, message: bytes) -> None:
         """After what waits there is this, and no more."""
         self._end = message
         self._changed.set()
-
-    def _add(self, data: bytes) -> None:
-        self._waiting.append(data)
-        self._waiting_bytes += len(data)
 
     async def write(
         self, send: Callable[[bytes], Awaitable[None]], whole: Callable[[], Sequence[bytes]]
@@ -64,9 +64,12 @@ class Queue:
         ``whole``: the whole state, for one that missed something, once it has caught up.
         """
         while True:
-            while self._waiting:
-                data = self._waiting.popleft()
-                self._waiting_bytes -= len(data)
+            while self._given or self._waiting:
+                if self._given:
+                    data = self._given.popleft()
+                else:
+                    data = self._waiting.popleft()
+                    self._waiting_bytes -= len(data)
                 await asyncio.wait_for(send(data), STALL_S)
             if self._missed:
                 missed, self._missed = self._missed, 0
