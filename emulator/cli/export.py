@@ -65,7 +65,7 @@ def export(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Where to. [default: stdout]")
+        Path | None, typer.Option("--out", metavar="FILE", help="Where to. [default: -, stdout]")
     ] = None,
     node: Annotated[
         list[str] | None,
@@ -175,7 +175,7 @@ def _of_record(run: str) -> tuple[Scenario, int | None]:
 
 
 def _write(pieces: Iterator[str], out: Path | None) -> None:
-    if out is None:
+    if out is None or str(out) == "-":
         for piece in pieces:
             sys.stdout.write(piece)
         return
