@@ -1,7 +1,7 @@
 """One page that looks: what waits to be sent to it, and what it has asked to be shown.
 
-Nobody waits for it: of one that reads too slowly the news that wait are dropped, it is told how many, and given
-the whole state again once it has caught up.
+Nobody waits for it: of one that reads too slowly the news that wait are dropped, it is told how many, and
+given the whole state again once it has caught up.
 """
 
 from __future__ import annotations

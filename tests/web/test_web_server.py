@@ -436,7 +436,7 @@ def test_what_a_page_is_given_as_it_enters_is_never_dropped() -> None:
     """Of a million satellites they are more than may wait, and the page never heard who they are."""
 
     async def work() -> None:
-        viewer, came = viewer_module.Viewer(), list[bytes]()
+        viewer, came = Viewer(), list[bytes]()
 
         async def send(data: bytes) -> None:
             came.append(data)
