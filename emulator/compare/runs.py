@@ -21,8 +21,6 @@ from ..results import Results, load
 from ..shown import counted, plain
 from . import training
 from .measured import Bools, Floats, Ints, Measured
-from .measured import is_gateway as is_gateway
-from .measured import is_in as is_in
 
 _SAMPLES = (
     "sim_ns", "sent_mono_ns", "done_mono_ns", "kind", "src", "dst", "ok", "task", "hops", "measured_ns",

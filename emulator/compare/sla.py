@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..shown import counted, plain
 from .latencies import LEAST_SAMPLES, needed
+from .measured import Measured, is_gateway, is_in
 from .rules import COUNTS, DURATIONS, OF_CUSTOMERS, OF_TRAINING, OF_WHOLE_RUN, SHARES, TRUTHS, Rule
-from .runs import KINDS, Measured, Run, is_gateway, is_in
+from .runs import KINDS, Run
 
 MOST_RESULTS = 10_000
 _LATENESS = {0.5: "p50_ns", 0.99: "p99_ns", 1.0: "max_ns"}

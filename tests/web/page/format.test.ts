@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { count, digits, duration, elapsed, many, ms, place, rate, share, utc } from "../../../emulator/web/page/src/layout/format";
+import { count, digits, duration, elapsed, many, ms, onAxis, place, rate, share, utc } from "../../../emulator/web/page/src/layout/format";
 
 test("what is not known is said, and is never 0", () => {
   for (const of of [ms, duration, rate, share, count]) {
@@ -41,4 +41,8 @@ test("places and numbers of things", () => {
   assert.equal(many(1, "satellite"), "1 satellite");
   assert.equal(many(1584, "satellite"), "1,584 satellites");
   assert.equal(many(2, "entry", "entries"), "2 entries");
+});
+
+test("0 on an axis has no unit: beside 20 µs stood 0 ms", () => {
+  assert.deepEqual([0, 10_000, 20_000].map(onAxis(duration)), ["0", "10.0 µs", "20.0 µs"]);
 });

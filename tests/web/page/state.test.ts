@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { linkRow, linkState, nearestSatellite, placeOf, rowsOf } from "../../../emulator/web/page/src/state/around";
+import { hasAllLinks, linkRow, linkState, linksTold, nearestSatellite, placeOf, rowsOf } from "../../../emulator/web/page/src/state/around";
 import { add, History, since, thin, track } from "../../../emulator/web/page/src/state/history";
 import { nodeNamed, suggestions } from "../../../emulator/web/page/src/state/names";
+import { SHEETS } from "../../../emulator/web/page/src/table/sheets";
 import { SeriesKind } from "../../../emulator/web/page/src/wire/web_pb";
 import { f32, f64, small, take } from "./meshes";
 
@@ -118,4 +119,14 @@ test("of a record series are whole: what a sought instant tells does not add to 
   take(mesh, { case: "series", value: { kind: SeriesKind.LATENCY, gatewayNode: 6, simSF64le: f64(1, 2, 3), valueF32le: f32(20, 21, 22), besideF32le: f32(19, 19, 19) } });
   take(mesh, { case: "status", value: { simNs: 2_500_000_000n, gateways: [{ gatewayNode: 6, udpP50Ns: 99e6 }] } });
   assert.deepEqual(history.latencyOf(6).s, [1, 2, 3]);
+});
+
+test("of very many links the page is told some: a satellite without one of those is not without links", () => {
+  const mesh = small();
+  assert.equal(hasAllLinks(mesh), true);
+  take(mesh, { case: "links", value: { linksNumber: 3n, allLasers: 2_000_000, allGroundLinks: 4 } });
+  assert.deepEqual(linksTold(mesh), { told: 0, all: 2_000_004 });
+  assert.equal(hasAllLinks(mesh), false);
+  const links = SHEETS.satellites(mesh).columns.find((column) => column.key === "links");
+  assert.equal(links?.name, "Links shown");
 });

@@ -2,7 +2,7 @@
 
 import uPlot from "uplot";
 import { el, fill, setText } from "../layout/dom";
-import { elapsed } from "../layout/format";
+import { elapsed, onAxis } from "../layout/format";
 
 export interface Line {
   name: string;
@@ -106,7 +106,7 @@ export function plot(title: HTMLElement | string, lines: readonly Line[], axisTe
         scales: { x: { time: false, auto: false, min: 0, max: 1 }, y: { range: (_of, _min, max) => [0, max > 0 ? max * 1.1 : 1] } },
         axes: [
           { ...axis(), size: 22, space: 64, incrs: TIME_STEPS_S, values: (_of, at) => at.map((each) => elapsed(each * 1e9)) },
-          { ...axis(), size: 68, space: 26, values: (_of, at) => at.map(axisText) },
+          { ...axis(), size: 68, space: 26, values: (_of, at) => at.map(onAxis(axisText)) },
         ],
         series: [
           {},

@@ -2,11 +2,11 @@
 
 import { combobox } from "../layout/combobox";
 import { button, el, fill, setText, sync } from "../layout/dom";
-import { count, ms, place, rate, share } from "../layout/format";
+import { count, many, ms, place, rate, share } from "../layout/format";
 import { panel } from "../layout/panel";
 import { redrawOn } from "../layout/redraw";
 import { sentence } from "../layout/said";
-import { epochHasLinks, linkKind, linkRow, linkState, placeOf, rowsOf } from "../state/around";
+import { epochHasLinks, hasAllLinks, linkKind, linkRow, linkState, placeOf, rowsOf } from "../state/around";
 import type { Mesh, Picked } from "../state/mesh";
 import type { Wire } from "../wire/socket";
 import type { Answer, Figure } from "../wire/web_pb";
@@ -174,7 +174,8 @@ async function answerFor(wire: Wire, picked: Picked): Promise<Row[]> {
 
 function drawLinks(mesh: Mesh, node: number, title: HTMLElement, list: HTMLElement): void {
   const rows = rowsOf(mesh, node);
-  setText(title, rows.length === 0 ? "No links now" : `${count(rows.length)} links`);
+  const none = hasAllLinks(mesh) ? "No links now" : "None of its links is among those that are shown";
+  setText(title, rows.length === 0 ? none : `${many(rows.length, "link")}${hasAllLinks(mesh) ? "" : " of those that are shown"}`);
   const links = mesh.links;
   if (links === null) return;
   const ends = rows.slice(0, MOST_LINKS).map((row) => ({ row, other: links.a[row] === node ? (links.b[row] ?? 0) : (links.a[row] ?? 0) }));

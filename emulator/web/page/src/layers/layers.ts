@@ -1,9 +1,11 @@
 /** What is coloured by what, the scale of it, and against what the Earth turns. */
 
 import { el, fill, setOptions, setText } from "../layout/dom";
+import { count } from "../layout/format";
 import { panel } from "../layout/panel";
 import { redrawOn } from "../layout/redraw";
 import { say } from "../layout/said";
+import { hasAllLinks, linksTold } from "../state/around";
 import { LAYER_OF, type Frame, type LasersBy, type SatellitesBy } from "../state/look";
 import type { Mesh } from "../state/mesh";
 import type { Wire } from "../wire/socket";
@@ -65,11 +67,9 @@ export function mountLayers(element: HTMLElement, mesh: Mesh, wire: Wire): void 
     frame.select.value = look.frame;
     if (look.gatewayNode !== null) gateway.select.value = String(look.gatewayNode);
     gateway.root.hidden = look.satellitesBy !== "latency";
-    const links = mesh.links;
-    const all = links === null ? 0 : links.allLasers + links.allGroundLinks;
-    const fewer = links !== null && links.a.length < all;
-    note.hidden = !fewer;
-    if (fewer) setText(note, `${links.a.length.toLocaleString("en-GB")} of ${all.toLocaleString("en-GB")} links are shown: those that carry what is measured, and a choice of the others.`);
+    note.hidden = hasAllLinks(mesh);
+    const { told, all } = linksTold(mesh);
+    if (told < all) setText(note, `${count(told)} of ${count(all)} links are shown: those that carry what is measured, and a choice of the others.`);
     box.remark(SATELLITES_BY.find(([by]) => by === look.satellitesBy)?.[1] ?? "");
   };
   mesh.on("look", () => {

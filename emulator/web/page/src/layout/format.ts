@@ -104,6 +104,11 @@ export function asSentence(text: string): string {
   return `${trimmed[0]?.toUpperCase() ?? ""}${trimmed.slice(1)}${/[.!?]$/.test(trimmed) ? "" : "."}`;
 }
 
+/** On an axis: 0 has no unit, where others may have one each. */
+export function onAxis(show: (value: number) => string): (value: number) => string {
+  return (value) => (value === 0 ? "0" : show(value));
+}
+
 /** "1 satellite", "2 satellites". */
 export function many(n: number | bigint, one: string, more = `${one}s`): string {
   return `${count(n)} ${Number(n) === 1 ? one : more}`;

@@ -1,7 +1,7 @@
 /** The top of the page: which run, its clock, what speaks against its figures, and whether the page still hears it. */
 
 import type { Mesh } from "../state/mesh";
-import { el, fill, setText, sync } from "./dom";
+import { button, el, fill, setText, sync } from "./dom";
 import { asSentence, count, duration, elapsed, many, times, utc } from "./format";
 import { redrawOn } from "./redraw";
 
@@ -142,7 +142,13 @@ function doubtsView(mesh: Mesh): HTMLElement {
 export function notice(mesh: Mesh): HTMLElement {
   const heading = el("strong", {});
   const text = el("p", {});
-  const root = el("div", { class: "notice", role: "alert" }, heading, text);
+  let closed = "";
+  const close = button("✕", "Closes this note", () => {
+    closed = heading.textContent ?? "";
+    draw();
+  }, "round");
+  close.setAttribute("aria-label", "Close this note");
+  const root = el("div", { class: "notice", role: "alert" });
   const draw = () => {
     const at = mesh.epoch === null || mesh.hello === null ? "" : ` What is shown is of ${utc(mesh.hello.startUnixNs, mesh.epoch.simNs)} UTC.`;
     const told: readonly [string, string, string] | null =
@@ -153,13 +159,14 @@ export function notice(mesh: Mesh): HTMLElement {
           : mesh.connection === "lost"
             ? ["The connection was lost", `It is tried again by itself.${at || " Is the server still there?"}`, "warn"]
             : null;
-    root.hidden = told === null;
+    if (told?.[0] !== closed) closed = "";
+    root.hidden = told === null || closed !== "";
     if (told === null) return;
     setText(heading, told[0]);
     setText(text, told[1]);
     root.dataset["kind"] = told[2];
   };
   redrawOn(mesh, ["connection", "ended", "hello", "epoch"], draw, 100);
-  fill(root, [heading, text]);
+  fill(root, [el("div", {}, heading, text), close]);
   return root;
 }

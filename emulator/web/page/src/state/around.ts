@@ -35,6 +35,17 @@ export function nearestSatellite(mesh: Mesh, gateway: number): number | null {
   return nearest;
 }
 
+/** How many links there are, and how many of them the page was told of: of very many it is a choice. */
+export function linksTold(mesh: Mesh): { told: number; all: number } {
+  const { links } = mesh;
+  return links === null ? { told: 0, all: 0 } : { told: links.a.length, all: links.allLasers + links.allGroundLinks };
+}
+
+export function hasAllLinks(mesh: Mesh): boolean {
+  const { told, all } = linksTold(mesh);
+  return told >= all;
+}
+
 /** Whether the columns of the epoch follow the rows of the links that are known. */
 export function epochHasLinks(mesh: Mesh): boolean {
   return mesh.epoch !== null && mesh.links !== null && mesh.epoch.linksNumber === mesh.links.number;

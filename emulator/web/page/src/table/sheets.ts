@@ -3,7 +3,7 @@
 import { count, ms, place, rate, share } from "../layout/format";
 import { f32 } from "../wire/columns";
 import { LayerKind } from "../wire/web_pb";
-import { epochHasLinks, linkKind, linkState, placeOf, type LinkState } from "../state/around";
+import { epochHasLinks, hasAllLinks, linkKind, linkState, placeOf, type LinkState } from "../state/around";
 import type { Mesh } from "../state/mesh";
 
 export interface Column {
@@ -83,7 +83,9 @@ function satellites(mesh: Mesh): Sheet {
   }
   const lasers = lasersOf(mesh);
   columns.push(
-    number("links", "Links", "Lasers and ground links that it has now", (node) => lasers[node] ?? 0, String),
+    hasAllLinks(mesh)
+      ? number("links", "Links", "Lasers and ground links that it has now", (node) => lasers[node] ?? 0, String)
+      : number("links", "Links shown", "Of its lasers and ground links those that the page is told of: there are too many", (node) => lasers[node] ?? 0, String),
     stateOf(mesh, (node) => node),
   );
   return {
