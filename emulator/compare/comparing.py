@@ -20,7 +20,7 @@ from .rows import Row, judged
 from .runs import Run
 from .shares import share_row
 from .training import FIGURES, TRAINING
-from .whole import availability_row, lateness_rows
+from .whole import availability_row, handover_rows, lateness_rows
 
 _MOST_APART_NS = 10**15
 LEAST_PAIRED_RATIO = 0.5  # of the smaller run's samples; with fewer in common the rest would go unsaid
@@ -117,6 +117,7 @@ class _Beside:
             mine, theirs, *others = (run.by_step.get(name) for run in (self.a, self.b, *self.again))
             yield from self._of_group("", name, mine, theirs, others, False)
         yield availability_row(self.a, self.b)
+        yield from handover_rows(self.a, self.b)
         yield from lateness_rows(self.a, self.b, self.again)
 
     def _of_group(

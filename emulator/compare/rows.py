@@ -10,6 +10,7 @@ from typing import Any
 from .family import holm
 
 CONFIDENCE = 0.95
+PER_H = "per_h"
 MACHINE = "engine-lateness"  # the one figure that is not the mesh's
 _OF_WHOM_FIRST = ("ttft", "answer", "step", "all-reduce")
 FAMILY = 1 - CONFIDENCE  # the chance that any row of a call is called more than noise, and is not
@@ -27,8 +28,8 @@ class More(StrEnum):
 class Row:
     """``figure`` udp, grpc, task, ttft, answer, step, lost, …; ``of`` the kind or class; ``at`` p50, pair, ….
 
-    ``unit``: ns, or ratio for a share from 0 to 1.  ``low`` and ``high`` bound the difference at 95 %.
-    ``floor``: differences up to it this machine makes by itself.  ``p``: None where none can be told.
+    ``unit``: ns, ratio for a share from 0 to 1, or per_h for so many an hour.  ``low`` and ``high`` bound
+    the difference at 95 %.  ``floor``: differences up to it this machine makes by itself.  ``p``: None where none can be told.
     """
 
     figure: str

@@ -34,10 +34,12 @@ MOST_RULES = 1000
 OF_TRAINING = ("step", "all-reduce")
 DURATIONS = ("udp", "grpc", "task", "ttft", "answer", *OF_TRAINING, "engine-lateness", "longest-gap")
 SHARES = ("lost", "unanswered", "availability", "sound")
-COUNTS = ("samples", "late-ticks", "dead-nodes", "path-changes")
+COUNTS = ("samples", "late-ticks", "dead-nodes", "path-changes", "handovers")
 TRUTHS = ("trusted", "completed", "target")
 OF_CUSTOMERS = ("ttft", "answer", "unanswered", "target")
-OF_WHOLE_RUN = ("engine-lateness", "late-ticks", "dead-nodes", "path-changes", "trusted", "completed")
+OF_WHOLE_RUN = (
+    "engine-lateness", "late-ticks", "dead-nodes", "path-changes", "handovers", "trusted", "completed",
+)  # fmt: skip
 _WITH_QUANTILE = ("udp", "grpc", "task", "ttft", "answer", *OF_TRAINING, "engine-lateness")
 
 _OF_SAMPLES = ("udp", "grpc", "task", "ttft", "answer", "lost", "unanswered")
@@ -71,7 +73,7 @@ class Rule(Section):
     of: Literal[
         "udp", "grpc", "task", "ttft", "answer", "step", "all-reduce", "engine-lateness", "longest-gap",
         "lost", "unanswered", "availability", "sound",
-        "samples", "late-ticks", "dead-nodes", "path-changes",
+        "samples", "late-ticks", "dead-nodes", "path-changes", "handovers",
         "trusted", "completed", "target",
     ]  # fmt: skip
     quantile: Annotated[str | None, BeforeValidator(_quantile)] = None

@@ -125,6 +125,8 @@ def _whole(run: Run, rule: Rule) -> Result:
         value, why = (summary.get("ticks") or {}).get("late"), ""
     elif rule.of == "dead-nodes":
         value, why = len(summary.get("dead_nodes") or ()), ""
+    elif rule.of == "handovers":
+        value, why = (summary.get("handovers") or {}).get("count"), ""
     else:
         value, why = summary.get("path_changes"), ""
     if value is None or isinstance(value, bool) or not isinstance(value, int | float):

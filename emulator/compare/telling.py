@@ -9,7 +9,7 @@ from ..shown import counted
 from .blocks import LEAST_BLOCKS, MOST_BLOCKS
 from .bootstrap import DRAWS
 from .comparing import Against, Comparison
-from .rows import CONFIDENCE, Row
+from .rows import CONFIDENCE, PER_H, Row
 from .thresholds import Judged
 
 COLUMNS = (
@@ -24,12 +24,14 @@ FIELDS = (
 
 
 def figure(value: float | None, unit: str, *, signed: bool = False) -> str:
-    """In ms, or in % of all."""
+    """In ms, in % of all, or in so many an hour."""
     if value is None:
         return "-"
     sign = "+" if signed else ""
     if unit == "ratio":
         return f"{100 * value:{sign}.3f} %"
+    if unit == PER_H:
+        return f"{value:{sign},.2f} /h"
     return f"{value / 1e6:{sign}.3f} ms"
 
 

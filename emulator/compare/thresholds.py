@@ -99,8 +99,10 @@ def check_words(thresholds: Iterable[Threshold], rows: Sequence[Row]) -> None:
             raise InputError(
                 f"{shown(each.text)}: no row is of all of {', '.join(each.words)} at once", key="--fail-if"
             )
-        if each.unit == "ns" and all(row.unit == "ratio" for row in matching):
-            raise InputError(f"{shown(each.text)}: a share has no duration: write %", key="--fail-if")
+        if each.unit == "ns" and all(row.unit != "ns" for row in matching):
+            raise InputError(
+                f"{shown(each.text)}: a share or a number an hour has no duration: write %", key="--fail-if"
+            )
 
 
 def outcome(each: Threshold, row: Row) -> Outcome:
@@ -108,7 +110,7 @@ def outcome(each: Threshold, row: Row) -> Outcome:
     if row.difference is None:
         return Outcome.NOT_KNOWN
     scale = 1.0
-    if each.unit == "ratio" and row.unit == "ns":
+    if each.unit == "ratio" and row.unit != "ratio":
         if not row.base:
             return Outcome.NOT_KNOWN
         scale = abs(row.base)
@@ -131,5 +133,5 @@ def judge(thresholds: Sequence[Threshold], run: str, rows: Sequence[Row]) -> lis
         Judged(each.text, run, row, outcome(each, row))
         for each in thresholds
         for row in rows
-        if each.matches(row) and not (each.unit == "ns" and row.unit == "ratio")
+        if each.matches(row) and not (each.unit == "ns" and row.unit != "ns")
     ]

@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from .noise import again_floor
-from .rows import MACHINE, More, Row
+from .rows import MACHINE, PER_H, More, Row
 from .runs import Run
 
+_NS_PER_H = 3600 * 10**9
 _LATENESS = {"p50": "p50_ns", "p99": "p99_ns", "most": "max_ns"}
 
 
@@ -61,6 +62,35 @@ def _edge(run: Run) -> float:
     """A step at each end, as a share of the run."""
     step, lasted = run.header_ns("step_ns"), run.summary.get("emulated_ns") or run.header_ns("duration_ns")
     return 2 * step / lasted if step and lasted else 0.0
+
+
+def handover_rows(a: Run, b: Run) -> list[Row]:
+    """Of each gateway and hour; none of two records that hold none."""
+    counts = [(run.summary.get("handovers") or {}).get("count") for run in (a, b)]
+    base, other = (_per_h(run, n) for run, n in zip((a, b), counts, strict=True))
+    if base is None and other is None:
+        return []
+
+    def row(difference: float | None, floor: float, more: More, why: str) -> Row:
+        n, m = (each or 0 for each in counts)
+        return Row("handovers", "", "", PER_H, base, other, difference, floor=floor, more=more,
+                   samples_base=n, samples_other=m, why=why)  # fmt: skip
+
+    if base is None or other is None:
+        return [row(None, 0.0, More.NOT_KNOWN, "one of the two does not say how many there were")]
+    lasted = [run.summary["emulated_ns"] for run in (a, b)]
+    step_ns = max(run.header_ns("step_ns") or 0 for run in (a, b))
+    if abs(lasted[0] - lasted[1]) > 2 * step_ns:
+        return [row(other - base, 0.0, More.NOT_KNOWN, "the two runs did not last equally long")]
+    floor = max(base, other) * max(_edge(a), _edge(b))
+    more = More.YES if abs(other - base) > floor else More.NO
+    known = "known by the epochs; to within the steps in which runs begin and end"
+    return [row(other - base, floor, more, known)]
+
+
+def _per_h(run: Run, n: int | None) -> float | None:
+    lasted, gateways = run.summary.get("emulated_ns"), len(run.summary.get("gateways") or ())
+    return None if n is None or not lasted or not gateways else n / (lasted / _NS_PER_H) / gateways
 
 
 def lateness_rows(a: Run, b: Run, again: Sequence[Run]) -> list[Row]:

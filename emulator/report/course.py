@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .groups import Bins
-from .happened import Change, Fault
+from .happened import Change, Fault, Handovers
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,7 @@ class Course:
     bins: Bins
     faults: Sequence[Fault]
     changes: Sequence[Change]
+    handovers: Handovers
 
     @property
     def over(self) -> str:

@@ -36,14 +36,15 @@ def document(source: Source) -> Document:
     bins = samples.bins(_interval_ns(source))
     faults = happened.faults_of(source.events)
     changes = happened.changes_of(source.path_changes, samples.gateways)
-    course = None if bins is None else Course(bins, faults, changes)
+    handovers = happened.handovers_of(source.handovers, changes, source.why_no_handovers)
+    course = None if bins is None else Course(bins, faults, changes, handovers)
     over = "the whole run" if bins is None else bins.long
     sections = [
         told.what_ran(source),
         customers.customers(source, course, over),
         training.training(source, over),
         _latency(source, samples, course, over),
-        network.network(source, faults, changes, course, over),
+        network.network(source, faults, changes, handovers, course, over),
         platform.platform(source, course),
         own_error.own_error(source, samples, course, over),
         words(),

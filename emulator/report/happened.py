@@ -1,7 +1,8 @@
 """What happened in a run that its figures are marked with: faults, handovers, changes of paths.  Pure.
 
-Handovers are not recorded as such: they are read from the paths.  Where a path that was measured on meets
-its gateway by another satellite than before, the gateway was handed over on that path.
+Handovers are read from their table.  A record of before there was one has changes of paths alone: where a
+path that was measured on meets its gateway by another satellite than before, the gateway was handed over on
+that path.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from .values import text
 
 Kind = Literal["handover", "reroute", "lost", "found"]
 KINDS: tuple[Kind, ...] = ("handover", "reroute", "lost", "found")
+CAUSES = ("set", "failed", "chosen")
 KIND_WORDS = {
     "handover": "handover (another satellite serves the gateway)",
     "reroute": "another way between the same satellites",
@@ -51,6 +53,37 @@ class Change:
     kind: Kind
     old_delay_ns: float
     new_delay_ns: float
+
+
+@dataclass(frozen=True)
+class Handover:
+    sim_ns: float
+    gateway: str
+    cause: str | None  # one of CAUSES
+
+
+@dataclass(frozen=True)
+class Handovers:
+    """``by_paths``: why they are read from changes of paths, in words; "" where their table has them."""
+
+    found: Sequence[Handover]
+    by_paths: str = ""
+
+
+def handovers_of(table: pa.Table | None, changes: Sequence[Change], why_none: str) -> Handovers:
+    """``table``: None where there is none that can be read, and ``why_none`` says why."""
+    if table is None:
+        at = {(change.gateway, change.sim_ns) for change in changes if change.kind == "handover"}
+        mine = sorted((sim_ns, gateway) for gateway, sim_ns in at if gateway is not None)
+        return Handovers([Handover(sim_ns, gateway, None) for sim_ns, gateway in mine], why_none)
+    gateways, causes = (table[name].to_pylist() for name in ("gateway", "cause"))
+    rows = zip(column(table, "sim_ns").tolist(), gateways, causes, strict=True)
+    return Handovers(
+        [
+            Handover(sim_ns, gateway or "", cause if cause in CAUSES else None)
+            for sim_ns, gateway, cause in rows
+        ]
+    )
 
 
 def faults_of(events: Sequence[dict[str, Any]]) -> list[Fault]:

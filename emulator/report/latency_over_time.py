@@ -11,7 +11,8 @@ from . import happened
 from .course import Course
 from .document import Block, Figure, Value
 from .groups import Bins, counts_of_groups, numbers, quantiles_of_groups
-from .happened import Change, chances_of, spans_of
+from .handovers import by_paths
+from .happened import chances_of, spans_of
 from .plot_data import Line, Lines, Numbers, Panel, Role
 from .samples import KIND_WORDS, Samples
 from .values import text
@@ -31,7 +32,6 @@ def over_time(samples: Samples, course: Course) -> list[Block]:
     light = quantiles_of_groups(bin_of, samples.physical_ns, bins.n, (0.5,))[:, 0] / 1e6
     x = numbers(bins.middles)
     spans, crosses = spans_of(course.faults, course.bins), chances_of(course.faults, bins)
-    handovers = [change for change in course.changes if change.kind == "handover"]
     panels = [
         Panel(
             "",
@@ -42,7 +42,7 @@ def over_time(samples: Samples, course: Course) -> list[Block]:
                 Line("physical p50", x, numbers(light), "physical"),
             ),
             spans,
-            _instants(handovers, bins),
+            _instants([each.sim_ns for each in course.handovers.found], bins),
             crosses,
         )
     ]
@@ -68,7 +68,7 @@ def over_time(samples: Samples, course: Course) -> list[Block]:
             "Latency over time",
             f"{KIND_WORDS[kind]} of all gateways: median and p99 of each {bins.width}, beside the "
             "median that light "
-            "needs; below, how many measured paths changed, and how. " + _marks_said(course, handovers),
+            "needs; below, how many measured paths changed, and how. " + _marks_said(course),
             course.over,
             Value(n, "", f"{n:,}"),
             f"answered {KIND_WORDS[kind]}",
@@ -79,16 +79,16 @@ def over_time(samples: Samples, course: Course) -> list[Block]:
     return blocks
 
 
-def _instants(changes: Sequence[Change], bins: Bins) -> Numbers:
+def _instants(when_ns: Sequence[float], bins: Bins) -> Numbers:
     """When they happened; of very many the first of each bin, since no eye would part them."""
-    instants = sorted({change.sim_ns for change in changes})
+    instants = sorted({*when_ns})
     if len(instants) > _MOST_MARKS:
         first = np.unique(bins.of(np.array(instants)), return_index=True)[1]
         instants = [instants[i] for i in first]
     return numbers(bins.shown(instants), 9)
 
 
-def _marks_said(course: Course, handovers: Sequence[Change]) -> str:
+def _marks_said(course: Course) -> str:
     said = []
     if not course.faults:
         said.append("No fault was in force.")
@@ -96,11 +96,10 @@ def _marks_said(course: Course, handovers: Sequence[Change]) -> str:
         said.append(f"Hatched: {counted(n, 'fault')} in force.")
     if n := sum(fault.is_chance for fault in course.faults):
         said.append(f"Crosses: {counted(n, 'fault')} by chance begin.")
-    if handovers:
-        n = len({(change.gateway, change.sim_ns) for change in handovers})
-        said.append(f"Triangles: {counted(n, 'handover')} of a gateway, read from the changes of paths.")
+    if n := len(course.handovers.found):
+        said.append(f"Triangles: {counted(n, 'handover')} of a gateway{by_paths(course.handovers)}.")
     else:
-        said.append("No handover is among the changes of paths.")
+        said.append(f"There was no handover{by_paths(course.handovers)}.")
     return " ".join(said)
 
 
@@ -125,7 +124,7 @@ def _each_gateway(samples: Samples, course: Course, kind: str, bin_of: np.ndarra
     n = 0
     for g in chosen:
         rows = slice(g * coarse.n, (g + 1) * coarse.n)
-        mine = [c for c in course.changes if c.kind == "handover" and c.gateway == samples.gateways[g]]
+        mine = [each.sim_ns for each in course.handovers.found if each.gateway == samples.gateways[g]]
         n_here = int((both // coarse.n == g)[both >= 0].sum())
         n += n_here
         panels.append(

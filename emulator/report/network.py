@@ -13,9 +13,9 @@ from ..shown import counted
 from . import happened
 from .course import Course
 from .document import Absent, Block, Cell, Figure, Section, Table, Value
-from .geography import gateways_with_changes
 from .groups import numbers, quantiles_of_groups
-from .happened import Change, Fault
+from .handovers import by_gateway
+from .happened import Change, Fault, Handovers
 from .plot_data import Bars
 from .source import Source, codes, column
 from .told import NO_SUMMARY, rates
@@ -36,12 +36,18 @@ _DROPPED = {
 
 
 def network(
-    source: Source, faults: Sequence[Fault], changes: Sequence[Change], course: Course | None, over: str
+    source: Source,
+    faults: Sequence[Fault],
+    changes: Sequence[Change],
+    handovers: Handovers,
+    course: Course | None,
+    over: str,
 ) -> Section:
     blocks: list[Block] = [rates(source)]
     blocks += _use_of_links(source, over)
     blocks += _waits(source.links, over)
     blocks += _path_changes(source, changes, over)
+    blocks += by_gateway(handovers, changes, over)
     blocks += _losses(source)
     blocks += _interventions(source, faults)
     return Section("network", "The network", tuple(blocks))
@@ -226,24 +232,6 @@ def _path_changes(source: Source, changes: Sequence[Change], over: str) -> list[
             tuple(rows),
         )
     ]
-    served = gateways_with_changes(changes)
-    if served:
-        instants = {(change.gateway, change.sim_ns) for change in changes if change.kind == "handover"}
-        most = served.most_common(_MOST_LINKS)
-        blocks.append(
-            Table(
-                "handovers",
-                "Handovers by gateway",
-                "Read from the paths: instants at which a measured path met its gateway by another "
-                "satellite than before.",
-                ("gateway", "instants", "paths handed over"),
-                tuple(
-                    (text(name, 60), count(sum(1 for g, _ in instants if g == name)), count(n))
-                    for name, n in most
-                ),
-                f"{len(most)} of {len(served):,} gateways." if len(most) < len(served) else "",
-            )
-        )
     return blocks
 
 

@@ -16,7 +16,8 @@ from ..record import files, shape
 from ..record.parts import Parts
 from ..record.plausible import floats, is_time, placed, untimed
 from ..record.soundness import Window, from_dicts
-from ..results import load
+from ..results import Results, load
+from ..results.tables import paths_of
 from .groups import Floats
 from .values import text
 
@@ -49,6 +50,8 @@ class Source:
     links: pa.Table
     platforms: pa.Table
     training: pa.Table
+    handovers: pa.Table | None = None  # and why there is none, where there is none
+    why_no_handovers: str = ""
     missing: list[str] = field(default_factory=list)
 
     def known(self, key: str, otherwise: Any = None) -> Any:
@@ -89,9 +92,23 @@ def read(run: Path | str) -> Source:
             )
         ),
     )  # fmt: skip
+    source.handovers, source.why_no_handovers = _handovers(results)
     _leave_out_what_no_run_measures(source, parts.notes)
     source.missing = list(dict.fromkeys([*results.missing, *parts.notes]))
     return source
+
+
+def _handovers(results: Results) -> tuple[pa.Table | None, str]:
+    """Their table, or why there is none."""
+    table = results.table(files.HANDOVERS)
+    if not paths_of(results.path, files.HANDOVERS):
+        return None, "the record has no table of them"
+    if not {"sim_ns", "gateway", "cause"} <= {*table.schema.names} or (
+        not len(table)
+        and any(f"{files.HANDOVERS}.parquet cannot be read" in each for each in results.missing)
+    ):
+        return None, "their table cannot be read"
+    return table, ""
 
 
 def _leave_out_what_no_run_measures(source: Source, notes: list[str]) -> None:
@@ -99,8 +116,11 @@ def _leave_out_what_no_run_measures(source: Source, notes: list[str]) -> None:
         ("samples", "sample", ("measured_ns",)),
         ("answers", "answer", ("ttft_ns", "answer_ns")),
         ("path_changes", "path change", ()),
+        ("handovers", "handover", ()),
     ):
         table = getattr(source, name)
+        if table is None:
+            continue
         if "sim_ns" in table.schema.names:
             table = placed(table, what, notes)
         for each in times:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from orbitmesh.emulator.compare.comparing import Against, compare
 from orbitmesh.emulator.compare.page import page
 from orbitmesh.emulator.compare.rows import More, Row
 from orbitmesh.emulator.compare.runs import read_runs
-from orbitmesh.emulator.compare.telling import as_dict, is_same
+from orbitmesh.emulator.compare.telling import as_dict, figure, is_same
 from orbitmesh.emulator.errors import InputError
 from orbitmesh.emulator.record.samples import SAMPLES
 from orbitmesh.emulator.record.training_book import TRAINING as SCHEMA
@@ -187,6 +188,30 @@ def test_availability_is_known_by_the_epochs(base: Path, tmp_path: Path) -> None
         pq.write_table(kept, folder / "pairs.parquet")
     found = row(against(base, other), "availability")
     assert (found.more, found.difference) == (More.YES, -0.75)
+
+
+def test_handovers_are_counted_by_gateway_and_hour_where_both_runs_lasted_as_long(
+    base: Path, tmp_path: Path
+) -> None:
+    other = run(tmp_path / "handed", Model(noise=2))
+    summary = json.loads((base / "summary.json").read_text())
+    n_gateways = len(summary["gateways"])
+    for folder, n, lasted in ((base, 30, 3600 * 10**9), (other, 90, 3600 * 10**9)):
+        change(folder / "summary.json", handovers={"count": n, "not_in_table": 0}, emulated_ns=lasted)
+    found = row(against(base, other), "handovers")
+    assert (found.more, found.base, found.difference) == (
+        More.YES, pytest.approx(30 / n_gateways), pytest.approx(60 / n_gateways),
+    )  # fmt: skip
+    assert figure(found.base, found.unit) == f"{30 / n_gateways:.2f} /h"
+    change(other / "summary.json", handovers={"count": 30, "not_in_table": 0})
+    assert row(against(base, other), "handovers").more is More.NO
+    change(other / "summary.json", emulated_ns=1800 * 10**9)
+    assert "equally long" in row(against(base, other), "handovers").why
+    change(other / "summary.json", handovers=None)  # of a version that recorded none
+    found = row(against(base, other), "handovers")
+    assert (found.more, found.other) == (More.NOT_KNOWN, None)
+    change(base / "summary.json", handovers=None, emulated_ns=summary["emulated_ns"])
+    assert not [each for each in against(base, other).rows if each.figure == "handovers"]
 
 
 @pytest.mark.parametrize(

@@ -108,20 +108,21 @@ def test_figures_of_the_whole_run(folder: Path, tmp_path: Path) -> None:
             'of = "engine-lateness"\nquantile = "p99"\nat-most = "100 us"',
             'of = "engine-lateness"\nquantile = "most"\nat-most = "100 us"', 'of = "late-ticks"\nat-most = 0',
             'of = "dead-nodes"\nat-most = 0', 'of = "path-changes"\nat-most = 100000',
+            'of = "handovers"\nat-most = 0',
             'of = "samples"\nat-least = 4000', 'of = "samples"\nat-least = 4001', 'of = "target"',
         ))
     )  # fmt: skip
     rules = rules_of(text)
     verdicts = [str(each.verdict) for each in hold(read_run(folder), rules)]
-    assert verdicts == ["pass", "pass", "pass", "fail", *["pass"] * 4, "fail", "not known"]
+    assert verdicts == ["pass", "pass", "pass", "fail", *["pass"] * 5, "fail", "not known"]
     other = run(tmp_path / "other", trusted=False)
     change(other / "summary.json", trusted=False, doubts=["it slept"], customers=[], ended="interrupted")
     first, second, *_ = hold(read_run(other), rules)
     assert (first.verdict, first.why, second.verdict) == (Verdict.FAIL, "it slept", Verdict.FAIL)
     change(other / "run.json", orbitmesh_run=3)  # of another version nothing is known but its tables
     found = hold(read_run(other), rules)
-    assert [str(each.verdict) for each in found[:7]] == ["not known"] * 7
-    assert found[7].verdict is Verdict.PASS
+    assert [str(each.verdict) for each in found[:8]] == ["not known"] * 8
+    assert found[8].verdict is Verdict.PASS
 
 
 def test_junit_is_what_its_readers_take(folder: Path) -> None:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from orbitmesh.emulator.record.account import PAIRS
 from orbitmesh.emulator.record.answers import ANSWERS, answer_row
+from orbitmesh.emulator.record.handovers import HANDOVERS
 from orbitmesh.emulator.record.platforms import PLATFORMS
 from orbitmesh.emulator.record.samples import PATH_CHANGES, SAMPLES
 from orbitmesh.emulator.record.samples import table as rows_as_table
@@ -97,6 +98,15 @@ def path_changes(rows: list[tuple[int, str, str, str | None, str | None]]) -> pa
         "new_delay_ns": [None if row[4] is None else 12 * MS for row in rows],
     }
     return _table(PATH_CHANGES, columns, len(rows))
+
+
+def handovers(rows: list[tuple[int, str, str | None, str | None, str | None]]) -> pa.Table:
+    """Of (sim_ns, gateway, left, joined, cause)."""
+    sim_ns = np.array([row[0] for row in rows], np.int64)
+    names = ("gateway", "left", "joined", "cause")
+    columns: dict[str, Any] = {"sim_utc": START_NS + sim_ns, "sim_ns": sim_ns, "epoch_number": sim_ns // S}
+    columns |= {name: pa.array([row[i] for row in rows], pa.string()) for i, name in enumerate(names, 1)}
+    return _table(HANDOVERS, columns, len(rows))
 
 
 def many_changes(n: int) -> list[tuple[int, str, str, str | None, str | None]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from importlib.resources import files
 from pathlib import Path
 from xml.etree import ElementTree
@@ -73,6 +74,35 @@ def test_faults_and_handovers_stand_where_they_happened(document: Document) -> N
     assert changes == [[2, 2, 2 * MS], [1, 1, 2 * MS], [1, 1, "–"], [1, 1, "–"]]
     gap = figure(document, "gaps").plot.spans[0][0]
     assert (gap.begin, gap.end) == (20, 30)
+
+
+def test_handovers_come_from_their_table_and_else_from_the_paths(run: Path, tmp_path: Path) -> None:
+    """Of a gateway on whose paths nobody measured there is no change of a path."""
+    by_paths = figure(report_of(run), "over-time").shows
+    assert (
+        "1 handover of a gateway, by the changes of measured paths, since the record has no table" in by_paths
+    )
+    folder = Path(shutil.copytree(run, tmp_path / "run"))
+    rows = [
+        (10 * S, "gw-tokyo", "sat-1-0", "sat-2-0", "chosen"),
+        (25 * S, "gw-tokyo", "sat-2-0", None, "failed"),
+        (25 * S, "gw-sydney", "sat-5-0", "sat-6-0", "set"),
+        (31 * S, "gw-tokyo", None, "sat-2-0", None),
+        (10**17, "gw-tokyo", "sat-2-0", "sat-3-0", "set"),  # no run lasts so long
+    ]
+    pq.write_table(lab.handovers(rows), folder / "handovers.parquet")
+    told = report_of(folder)
+    marked = figure(told, "over-time")
+    assert marked.plot.panels[0].marks == (10, 25, 31)
+    assert "Triangles: 4 handovers of a gateway. " in marked.shows + " "
+    assert "by the changes" not in marked.shows
+    assert [numbers_of(row) for row in table(told, "handovers").rows] == [
+        ["gw-tokyo", 3, 0, 1, 1, 2], ["gw-sydney", 1, 1, 0, 0, 0],
+    ]  # fmt: skip
+    (folder / "handovers.parquet").write_bytes(b"PAR1")
+    assert "since their table cannot be read" in figure(report_of(folder), "over-time").shows
+    pq.write_table(lab.handovers([]), folder / "handovers.parquet")
+    assert "There was no handover." in figure(report_of(folder), "over-time").shows
 
 
 def test_interventions_are_told_with_what_is_not_known(document: Document) -> None:
