@@ -32,6 +32,8 @@ _CAPABILITY_VERSION_3 = 0x20080522
 
 CAP_CHOWN = 0
 CAP_DAC_OVERRIDE = 1
+CAP_SETGID = 6
+CAP_SETUID = 7
 
 _libc = ctypes.CDLL(None, use_errno=True)
 

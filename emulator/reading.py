@@ -35,22 +35,25 @@ class Kind:
     """``what`` it is, how large it may be, and the type of the errors about it.
 
     ``is_ours``: written by orbitmesh, so that root follows no link of another user's to it.
+    ``is_itself``: it never was a link, and whoever puts one in its place means another file to be read.
     """
 
     what: str
     most_bytes: int
     error: type[InputError] = InputError
     is_ours: bool = False
+    is_itself: bool = False
 
 
 SCENARIO = Kind("a scenario", 4 * MiB, ScenarioError)
 ELEMENTS = Kind("a file of orbital elements", 256 * MiB, ElementsError)  # all that fly: 30 MiB of JSON
-RECORD = Kind("the record of a run", 64 * MiB, is_ours=True)  # run.json, summary.json
-EVENTS = Kind("the events of a run", 512 * MiB, is_ours=True)
+RECORD = Kind("the record of a run", 64 * MiB, is_ours=True, is_itself=True)  # run.json, summary.json
+EVENTS = Kind("the events of a run", 512 * MiB, is_ours=True, is_itself=True)
 CALIBRATION = Kind("a calibration", 4 * MiB, is_ours=True)
-TABLE = Kind("a table of a run", 1024**2 * MiB, is_ours=True)
+TABLE = Kind("a table of a run", 1024**2 * MiB, is_ours=True, is_itself=True)
 
 _OTHER_KINDS = (
+    (stat.S_ISLNK, "a link"),
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a FIFO"),
     (stat.S_ISSOCK, "a socket"),
@@ -97,9 +100,14 @@ def open_regular(path: Path, kind: Kind) -> BinaryIO:
 
 
 def _found(path: Path, kind: Kind) -> int:
-    if kind.is_ours and os.geteuid() == 0:
-        return reach_file(path)
-    return os.open(path, os.O_PATH | os.O_CLOEXEC)
+    is_careful = kind.is_ours and os.geteuid() == 0
+    if not kind.is_itself:
+        return reach_file(path) if is_careful else os.open(path, os.O_PATH | os.O_CLOEXEC)
+    folder = reach_file(path.parent) if is_careful else os.open(path.parent, os.O_PATH | os.O_CLOEXEC)
+    try:
+        return os.open(path.name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    finally:
+        os.close(folder)
 
 
 def _not_regular(other: str, kind: Kind) -> str:

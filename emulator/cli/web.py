@@ -78,17 +78,22 @@ def web(
 def _serve(run: str | None, options: WebOptions, *, is_to_open: bool) -> None:
     import asyncio
 
+    from ..lesser_user import become_lesser
     from ..web.listening import WebListening
     from ..web.serving import give_way, serve
 
     folder = None if _is_under_way(run) else run_folder(run or "")
     name, out, opened = _live(run, options) if folder is None else _recorded(folder)
     listening = WebListening.open(options)
+    # a mesh's door knows its root; what reads a record needs none
+    kept_root = None if folder is None else become_lesser(folder)
 
     async def told() -> Source:
         source = await opened()
         goes_on = "; the mesh goes on" if folder is None else ""
         say(f"{name}: the live page is at\n  {listening.url}\n(Ctrl-C ends it{goes_on})")
+        if kept_root is not None:
+            say(f"note: this goes on as root, without privileges: {kept_root}")
         return source
 
     async def served() -> str:

@@ -29,7 +29,8 @@ class Row:
     """``figure`` udp, grpc, task, ttft, answer, step, lost, …; ``of`` the kind or class; ``at`` p50, pair, ….
 
     ``unit``: ns, ratio for a share from 0 to 1, or per_h for so many an hour.  ``low`` and ``high`` bound
-    the difference at 95 %.  ``floor``: differences up to it this machine makes by itself.  ``p``: None where none can be told.
+    the difference at 95 %.  ``floor``: differences up to it this machine makes by itself.  ``p``: None
+    where none can be told.
     """
 
     figure: str

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 import urllib.request
 from pathlib import Path
 
 import pytest
 
-from orbitmesh.emulator import Emulation
+from orbitmesh.emulator import Emulation, lesser_user
 from orbitmesh.emulator.web import files
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "web"))
 from e2e_lab import toy
+from web_lab import opened, pb
 
 ORBITMESH = [sys.executable, "-P", "-m", "orbitmesh.emulator.cli"]
 
@@ -59,6 +63,58 @@ def test_another_user_s_link_to_a_record_is_refused_in_a_sentence(tmp_path: Path
     said = refused(f"{tmp_path}/link")
     assert "link: cannot be opened: link is a link that user 65534 made" in said
     assert "ORBITMESH_DEBUG" not in said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has privileges to give up")
+@pytest.mark.parametrize("owner", ["root", "another", "root alone"])
+def test_what_serves_a_record_is_root_no_more_where_another_can_read_it(owner: str) -> None:
+    if not (files.DIST / "index.html").is_file():
+        pytest.skip("needs the page (./mesh web builds it)")
+    for path in lesser_user.PROGRAM:
+        if subprocess.run(["/usr/bin/test", "-r", path], user=65534, group=65534, cwd="/").returncode:
+            pytest.skip(f"needs an interpreter and libraries that all users may read: {path}")
+    with tempfile.TemporaryDirectory(prefix="orbitmesh-test-") as made:
+        folder = Path(made)  # pytest's own are root's alone
+        folder.chmod(0o755)
+        with Emulation(toy(), links="fake", out=folder / "run", clock="stepped") as mesh:
+            mesh.step(2)
+        for path in (folder / "run", *(folder / "run").iterdir()):
+            if owner == "another":
+                os.chown(path, 12345, 12345)
+                path.chmod(0o700)
+            else:
+                path.chmod(0o755 if owner == "root" else 0o700)
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("SUDO_")}
+        served = subprocess.Popen(
+            [*ORBITMESH, "web", str(folder / "run"), "--port", "0"],
+            stderr=subprocess.PIPE, text=True, env=environment,
+        )  # fmt: skip
+        with served:
+            assert served.stderr is not None
+            lines = [served.stderr.readline() for _ in range(4 if owner == "root alone" else 3)]
+            told = Path(f"/proc/{served.pid}/status").read_text()
+            uids = re.search(r"^Uid:\t(\d+)\t(\d+)\t(\d+)\t(\d+)$", told, re.MULTILINE)
+            assert uids
+            wanted = {"root": "65534", "another": "12345", "root alone": "0"}[owner]
+            assert set(uids.groups()) == {wanted}, lines
+            assert re.search(r"^CapEff:\t0+$", told, re.MULTILINE)
+            assert any("goes on as root" in line for line in lines) == (owner == "root alone"), lines
+            address = re.search(r"http://127\.0\.0\.1:(\d+)/#token=([\w-]+)", "".join(lines))
+            assert address, lines
+            assert asyncio.run(notes_and_instant(int(address[1]), address[2])) == ([], True)
+            served.send_signal(signal.SIGINT)
+            served.wait(30)
+
+
+async def notes_and_instant(port: int, token: str) -> tuple[list[str], bool]:
+    """What a page is told to be missing, and whether it is shown the instant that it seeks."""
+    async with opened(port) as page:
+        await page.enter(token)
+        await page.until(lambda: "epoch" in page.news, "an epoch")
+        notes = [note for note in page.news["hello"].notes if "cannot be" in note or "missing" in note]
+        await page.ask(seek=pb.Seek(sim_ns=10**9))
+        await page.until(lambda: page.news["epoch"].sim_ns > 0, "the instant")
+        return notes, True
 
 
 def test_a_record_is_served_until_ctrl_c(tmp_path: Path) -> None:

@@ -136,6 +136,21 @@ def test_a_link_that_leads_nowhere_is_a_table_that_is_missing(run: Path) -> None
         assert any("samples.parquet" in sentence for sentence in results.missing), target
 
 
+@pytest.mark.parametrize("name", ["summary.json", "run.json", "events.jsonl", "samples.parquet"])
+def test_a_link_in_the_place_of_a_record_s_file_is_not_read(run: Path, tmp_path: Path, name: str) -> None:
+    """Also one's own: what it leads to is no part of this record, whoever put it there."""
+    before = load(run)
+    assert before.missing == ()
+    (run / name).rename(tmp_path / name)
+    (run / name).symlink_to(tmp_path / name)
+    results = load(run)
+    assert any(name in sentence and "this is a link" in sentence for sentence in results.missing)
+    if name == "summary.json":
+        assert not results.is_finished
+    if name == "samples.parquet":
+        assert results.samples().num_rows == 0
+
+
 def test_a_name_that_no_folder_can_have_is_refused() -> None:
     for name in ("x" * 5000, "a\0b"):
         with pytest.raises(InputError, match="is not a folder"):
