@@ -22,7 +22,8 @@ that reads for it and writes to its socket, so that a recorder that does not rea
 Kinds of entries: ``epoch`` (came into force; with its parcel), ``status`` (the run each second, as
 ``orbitmesh status`` has it), ``digest`` (the recorder's, each second), ``event``.  The first three stand.
 Events are ``laser lost`` and ``laser gained`` (pairs of nodes), ``handover`` (of gateways: satellites left
-and joined), ``eclipse``, ``sunlight`` and ``held back`` (of satellites with a process: what computing is held
-back by, None: nothing any more), ``refused`` and ``served again`` (gateways' classes, by the policy
-that places requests), ``late tick``, ``node died``, ``light breached`` and ``fault`` (the recorder's).
+and joined, and why those were left), ``eclipse``, ``sunlight`` and ``held back`` (of satellites with a
+process: what computing is held back by, None: nothing any more), ``refused`` and ``served again``
+(gateways' classes, by the policy that places requests), ``late tick``, ``node died``, ``light breached``
+and ``fault`` (the recorder's).
 """

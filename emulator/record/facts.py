@@ -9,6 +9,7 @@ The recorder's protocol, pickles over a socket pair between two processes of our
               ("clock", Course, began_mono_ns, ended_mono_ns)   emulated time goes another way from then on
               ("missed", first, last)   entries of the feed that were let go, since this process was too slow
               ("links", until_mono_ns, rows)   what packets waited on customers' links, up to then
+              ("course", row)   of the second until now: see course.py
               ("finish", RunFacts)
     from it   ("ready",) · ("digest", dict) once a second · ("fault", FailureError) at once ·
               ("finished", summary dict)

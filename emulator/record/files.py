@@ -24,6 +24,7 @@ PAIRS = "pairs.parquet"
 SAMPLES = "samples"
 PATH_CHANGES = "path-changes"
 HANDOVERS = "handovers"
+COURSE = "course"
 PLATFORMS = "platforms"  # only of a scenario with platforms
 ANSWERS = "answers"
 LINKS = "links"  # on which customers' packets waited

@@ -69,6 +69,24 @@ cause |  | why those were left: `failed` (the satellite, the gateway, their link
     several the first of these; null: none was left
 """
 
+_COURSE = """
+sim_utc | emulated UTC | the end of the second
+sim_ns | ns, emulated | the end of the second, since the scenario's start
+mono_ns | ns, monotonic | the end of the second
+lasted_ns | ns | how long it was: since the row before; null in a row of a gateway
+late_packets |  | packets that left the link engine in it, of which the next three are
+late_p50_ns | ns | by how much they left later than they should, median
+late_p99_ns | ns | by how much, of 99 in a hundred at most
+late_max_ns | ns | by how much, the latest, to within its bin
+bytes | bytes | carried by all links together in it, both ways, at emulated rates; null: not counted
+packets |  | carried by all links together
+lost |  | packets that links lost: by a full queue, a loss ratio, or since they were down
+gateway |  | of which the row is; null: of the whole run, and the next three are null
+samples |  | its measurements of the last ten seconds, as the next two
+measured_p50_ns | ns | the median of its UDP probes there and back; of gRPC probes where there are no others
+physical_p50_ns | ns | the median of what light needs for the same
+"""
+
 _PLATFORMS = """
 sim_utc | emulated UTC | the instant of the epoch
 sim_ns | ns, emulated | that instant, since the scenario's start
@@ -209,6 +227,7 @@ TABLES = {
     files.SAMPLES: _SAMPLES,
     files.PATH_CHANGES: _PATH_CHANGES,
     files.HANDOVERS: _HANDOVERS,
+    files.COURSE: _COURSE,
     files.PLATFORMS: _PLATFORMS,
     files.ANSWERS: _ANSWERS,
     files.LINKS: _LINKS,

@@ -15,6 +15,8 @@ samples.parquet | a row for each measurement | in parts in `samples/` each secon
 path-changes.parquet | a row for each change of a path that was measured on | likewise, in `path-changes/`
 handovers.parquet | a row for each gateway that went over to other satellites, and each epoch | likewise,
     in `handovers/`
+course.parquet | each second a row of the whole run: how late the link engine was, what all links carried
+    and lost; and one of each gateway: its latency | likewise, in `course/`, every ten seconds
 platforms.parquet | where the scenario has a [platform](platform.md): a row an epoch for each satellite
     with a process, and one for all others | likewise, in `platforms/`
 answers.parquet | a row for each request of a customer, where the scenario has any | likewise, in

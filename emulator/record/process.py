@@ -127,6 +127,9 @@ class Process:
         if message[0] == "links":
             recorder.links(message[1], message[2])
             return False
+        if message[0] == "course":
+            recorder.course(message[1])
+            return False
         if message[0] == "intervention":
             recorder.intervention(message[1])
             return False

@@ -26,6 +26,7 @@ from ..errors import FailureError, FasterThanLight, HostError, InputError, RunEr
 from ..safe_files import Folder
 from . import ending, files, rates, soundness
 from .answer_book import AnswerBook, customers_of
+from .course import CourseBook
 from .described import about_run, described
 from .due import DueCounter
 from .evidence import evidence_of
@@ -85,7 +86,9 @@ class Recorder:
             )  # fmt: skip
             self._changes = TableWriter(self.out, files.PATH_CHANGES, PATH_CHANGES)
             self._handovers = HandoverBook(self.out, self._nodes, self._start_unix_ns)
-            self._tables = [self._samples.table, self._changes, self._handovers.table]
+            self._recent: list[dict[str, Any]] = []  # of gateways, as the digest had them last
+            self._course = CourseBook(self.out, self._start_unix_ns)
+            self._tables = [self._samples.table, self._changes, self._handovers.table, self._course.table]
             self._platform_rows = (
                 TableWriter(self.out, files.PLATFORMS, PLATFORMS) if self._platforms else None
             )
@@ -110,8 +113,8 @@ class Recorder:
         """Of a record that could not be opened."""
         with contextlib.suppress(OSError):
             for name in (
-                files.SAMPLES, files.PATH_CHANGES, files.HANDOVERS, files.PLATFORMS, files.ANSWERS,
-                files.LINKS, files.TRAINING,
+                files.SAMPLES, files.PATH_CHANGES, files.HANDOVERS, files.COURSE, files.PLATFORMS,
+                files.ANSWERS, files.LINKS, files.TRAINING,
             ):  # fmt: skip
                 if self.out.is_there(name):
                     self.out.remove_folder(name)
@@ -158,6 +161,10 @@ class Recorder:
         """What packets waited on the links that customers' answers take, up to an instant."""
         if self._answers is not None:
             self._answers.add_links(until_mono_ns, rows)
+
+    def course(self, row: dict[str, Any]) -> None:
+        """How the run went in the last second."""
+        self._course.add(row, self._recent)
 
     def missed(self, n_entries: int) -> None:
         """Epochs that came into force since the last one never came here: what flew then is not judged."""
@@ -223,7 +230,7 @@ class Recorder:
 
         ``totals``: counters since its start that never shrink, for metrics.
         """
-        recorded = self.recorded
+        recorded, self._recent = self.recorded, self._samples.recent(now_mono_ns)
         if self._answers is not None:
             self._answers.blame()
         return {
@@ -234,7 +241,7 @@ class Recorder:
             "path_changes": recorded.path_changes,
             "too_fast": recorded.too_fast,
             "least_margin_ns": recorded.least_margin_ns,
-            "gateways": self._samples.recent(now_mono_ns),
+            "gateways": self._recent,
             "totals": self._totals.told(self._due) | {
                 "rows_written": sum(table.rows_written for table in self._tables),
                 "rows_waiting": sum(table.rows_waiting for table in self._tables),
@@ -302,6 +309,7 @@ class Recorder:
     # ---- inside
 
     def _settle_all(self, *, judge: bool) -> None:
+        self._course.settle()
         for book in (self._answers, self._training):
             if book is not None:
                 self._journal.look(partial(book.settle, None))

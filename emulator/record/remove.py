@@ -18,6 +18,7 @@ _FILES = (
     f"{files.SAMPLES}.parquet",
     f"{files.PATH_CHANGES}.parquet",
     f"{files.HANDOVERS}.parquet",
+    f"{files.COURSE}.parquet",
     f"{files.PLATFORMS}.parquet",
     f"{files.ANSWERS}.parquet",
     f"{files.LINKS}.parquet",
@@ -29,8 +30,8 @@ _FILES = (
     LOG_NAME,
 )
 _FOLDERS = (
-    files.SAMPLES, files.PATH_CHANGES, files.HANDOVERS, files.PLATFORMS, files.ANSWERS, files.LINKS,
-    files.TRAINING,
+    files.SAMPLES, files.PATH_CHANGES, files.HANDOVERS, files.COURSE, files.PLATFORMS, files.ANSWERS,
+    files.LINKS, files.TRAINING,
 )  # fmt: skip
 _PART = "part-*.parquet"
 

@@ -17,6 +17,7 @@ from ..shown import plain, shown
 from . import account, ending, files, shape, soundness
 from .answer_book import customers_of
 from .answers import ANSWERS
+from .course import COURSE
 from .facts import measured_ns
 from .handovers import HANDOVERS
 from .link_waits import LINKS
@@ -112,6 +113,8 @@ def _loaded(path: Path, run: dict[str, Any]) -> RunResults:
     tables = [(files.SAMPLES, SAMPLES), (files.PATH_CHANGES, PATH_CHANGES)]
     if summary.get("handovers") is not None:
         tables.append((files.HANDOVERS, HANDOVERS))
+    if (path / files.COURSE).exists() or (path / f"{files.COURSE}.parquet").exists():
+        tables.append((files.COURSE, COURSE))  # a version before recorded none
     if summary.get("platform") is not None:
         tables.append((files.PLATFORMS, PLATFORMS))
     if summary.get("customers"):

@@ -14,9 +14,9 @@ _MOST_GATEWAYS = 15
 #: In the order of CAUSES.
 _WHY = ("its satellite had set", "it had failed", "another was taken")
 _TOLD = (
-    "Each time that a gateway went over to other satellites, and why it left those before: they had set (were "
-    "in sight no more), they, the gateway or the link had failed, or the policy took another though they were "
-    "in sight."
+    "Each time that a gateway went over to other satellites, and why it left those before: they had set "
+    "(were in sight no more), they, the gateway or the link had failed, or the policy took another though "
+    "they were in sight."
 )
 
 

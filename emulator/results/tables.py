@@ -15,6 +15,7 @@ from ..extras import how_to_get
 from ..record import files
 from ..record.account import PAIRS
 from ..record.answers import ANSWERS
+from ..record.course import COURSE
 from ..record.described import described
 from ..record.handovers import HANDOVERS
 from ..record.link_waits import LINKS
@@ -33,6 +34,7 @@ _SCHEMAS: dict[str, pa.Schema] = {
     files.SAMPLES: SAMPLES,
     files.PATH_CHANGES: PATH_CHANGES,
     files.HANDOVERS: HANDOVERS,
+    files.COURSE: COURSE,
     files.PLATFORMS: PLATFORMS,
     files.ANSWERS: ANSWERS,
     files.LINKS: LINKS,

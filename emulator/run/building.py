@@ -22,6 +22,7 @@ from ..platform.of_scenario import platform_cautions
 from ..processes import sample_sockets
 from ..scenario.serving import serving_cautions
 from .conductor import Conductor
+from .course_watch import CourseWatch
 from .geometry_process import GeometryProcess
 from .header import run_header
 from .intervening import Intervening
@@ -53,6 +54,7 @@ class MeshBuilding(RunningMesh):
     _loads: Mapping[str, tuple[LoadSpec, ...]]
     _awake: StayAwake | None = None
     _link_watch: LinkWatch | None = None
+    _course_watch: CourseWatch | None = None
     _status_news: StatusNews | None = None
 
     def _choose_links(self) -> LinkBackend:
@@ -168,6 +170,10 @@ class MeshBuilding(RunningMesh):
         self._steps.is_running = True
         assert self._link_watch is not None
         self._link_watch.start()
+        self._course_watch = CourseWatch(
+            self.plane, self.backend, self.clock, lambda: self.epoch, self.feed, self._supervision.fail
+        )
+        self._course_watch.start()
         self._status_news = StatusNews(self.feed, self.status, self._supervision.fail)
         self._status_news.start()
 

@@ -182,6 +182,8 @@ class Emulation(MeshBuilding):
                 last_first.callback(self._stop_nodes)
             if self._link_watch is not None:
                 last_first.callback(self._link_watch.stop)
+            if self._course_watch is not None:
+                last_first.callback(self._course_watch.stop)
             if self._status_news is not None:
                 last_first.callback(self._status_news.stop)
 

@@ -54,6 +54,8 @@ class RecorderProcess:
             self._child.control.send(("missed", news.first, news.last))
         elif news.kind == "links":
             self._child.control.send(("links", news.value["until_mono_ns"], news.value["rows"]))
+        elif news.kind == "course":
+            self._child.control.send(("course", news.value))
         elif news.kind == "event" and news.value["event"] in _RECORDED:
             for each in singly(news.value):
                 self._child.control.send(("intervention", each))

@@ -24,6 +24,7 @@ from ..shown import plain
 
 _TIME = "sim_ns"
 _MOST_HELD = 8
+_ENCODED = pa.dictionary(pa.int32(), pa.string())
 _DAMAGED = (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError, InputError, KeyError)
 
 
@@ -39,9 +40,15 @@ class Block:
 class Blocks:
     """In one thread at a time."""
 
-    def __init__(self, folder: Path, name: str, schema: pa.Schema) -> None:
-        """``schema``: of the columns that are wanted, ``sim_ns`` among them."""
-        self._schema = schema
+    def __init__(self, folder: Path, name: str, schema: pa.Schema, *, is_encoded: bool = False) -> None:
+        """``schema``: of the columns that are wanted, ``sim_ns`` among them.
+
+        ``is_encoded``: texts come as Arrow's dictionaries, each different one held once.
+        """
+        self._texts = [field.name for field in schema if is_encoded and field.type == pa.string()]
+        self._schema = pa.schema(
+            [pa.field(field.name, _ENCODED) if field.name in self._texts else field for field in schema]
+        )
         self.missing: list[str] = []
         self._held: OrderedDict[Block, pa.Table] = OrderedDict()
         found: list[Block] = []
@@ -100,7 +107,8 @@ class Blocks:
     def _table(self, block: Block) -> pa.Table:
         try:
             with open_regular(block.path, TABLE) as file, pa.OSFile(f"/proc/self/fd/{file.fileno()}") as own:
-                rows = pq.ParquetFile(own).read_row_group(block.group, columns=self._schema.names)
+                file_of = pq.ParquetFile(own, read_dictionary=self._texts)
+                rows = file_of.read_row_group(block.group, columns=self._schema.names)
             return rows.select(self._schema.names).cast(self._schema)
         except _DAMAGED as error:
             self._miss(block.path, error)

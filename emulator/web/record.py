@@ -5,6 +5,7 @@ Opened at once; tables are read where they are looked at.  Nothing here is of as
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from ..interventions import Change, Intervention, Interventions, resolve
 from ..links.coverage import Window
 from ..record import files, shape
 from ..record.answers import ANSWERS
+from ..record.course import COURSE
 from ..record.parts import Parts
 from ..record.platforms import PLATFORMS
 from ..record.samples import SAMPLES
@@ -32,10 +34,12 @@ from ..record.totals import KINDS
 from ..results import load
 from ..series import Before
 from ..shown import plain
+from . import course_lines, use_of_links
 from .blocks import Blocks
+from .course_lines import Line
 from .judged import verdict
 from .mesh import Shown
-from .sample_bins import COLUMNS, Binned, binned, joined
+from .sample_bins import COLUMNS, Binned, binned, joined, of_course
 
 _RECENT_NS = 10_000_000_000
 _MOST_BINS = 1_500
@@ -59,6 +63,9 @@ _ANSWERS = pa.schema(
         )
     ]
 )
+_WAYS = ("sim_ns", "ok", "path", "path_backward", "bytes_up", "bytes_down")
+_ANSWERS_WAYS = ("sim_ns", "ok", "path", "path_done", "bytes_up", "bytes_down")
+_CROSSED = ("sim_ns", "ok", "hops", "bytes_up", "bytes_down")
 _PLATFORMS = pa.schema([PLATFORMS.field(n) for n in PLATFORMS.names if n not in ("sim_utc", "cause")])
 
 
@@ -82,6 +89,9 @@ class Record:
         self.samples = Blocks(path, files.SAMPLES, _SAMPLES)
         self.answers = Blocks(path, files.ANSWERS, _ANSWERS)
         self.platforms = Blocks(path, files.PLATFORMS, _PLATFORMS)
+        self.course = Blocks(path, files.COURSE, COURSE)
+        self.ways = Blocks(path, files.SAMPLES, _of(SAMPLES, _WAYS))
+        self.answers_ways = Blocks(path, files.ANSWERS, _of(ANSWERS, _ANSWERS_WAYS))
         # what is wrong with them, the results have said
         self.events = Parts(path).lines(files.EVENTS, shape.EVENT, "", is_whole=False)
         try:
@@ -94,7 +104,7 @@ class Record:
                 "where satellites and links were cannot be shown: "
                 + plain(str(error).replace(f"{path}/", ""), 400)
             )
-        for blocks in (self.samples, self.answers, self.platforms):
+        for blocks in (self.samples, self.answers, self.platforms, self.course):
             self.notes += files.not_yet_said(blocks.missing, self.notes)
 
     @property
@@ -119,7 +129,7 @@ class Record:
 
     def missing_by_now(self) -> list[str]:
         """What could not be read since it was opened: it was damaged or removed while it is shown."""
-        blocks = (self.samples, self.answers, self.platforms)
+        blocks = (self.samples, self.answers, self.platforms, self.course, self.ways, self.answers_ways)
         return files.not_yet_said([each for one in blocks for each in one.missing], self.notes)
 
     # ---- geometry
@@ -243,14 +253,17 @@ class Record:
         return {"exact": [_class(until, each) for each in classes if isinstance(each, dict)]}
 
     def series(self) -> list[Binned]:
-        """The whole record in bins, by row of the header's gateways; that takes seconds where it is large."""
-        begin_ns, end_ns = self.span_sim_ns
-        width_ns = max(10**9, -(-(end_ns - begin_ns) // _MOST_BINS))
-        gateways = self.gateways
+        """The whole record in bins, by row of the header's gateways.
+
+        A large one of a version before recorded no course, and takes seconds.
+        """
+        width_ns, gateways = self._bin_ns, self.gateways
+        if told := of_course(self._whole_course(), gateways, width_ns):
+            return told
         found: dict[int, list[Binned]] = {}
         rest: pa.Table | None = None
-        for rows in self.samples.each():
-            rows = rows.select(COLUMNS)
+        samples = Blocks(self.path, files.SAMPLES, _of(SAMPLES, COLUMNS), is_encoded=True)
+        for rows in samples.each():
             rows = rows if rest is None else pa.concat_tables([rest, rows])
             if not len(rows):
                 continue
@@ -264,11 +277,66 @@ class Record:
             found.setdefault(each.gateway, []).append(each)
         return [joined(some) for some in found.values()]
 
+    @property
+    def _bin_ns(self) -> int:
+        begin_ns, end_ns = self.span_sim_ns
+        return max(10**9, -(-(end_ns - begin_ns) // _MOST_BINS))
+
+    @property
+    def counts_links(self) -> bool:
+        """Whether it is recorded what all links carried."""
+        return bool(self.course.blocks)
+
+    def lateness(self) -> Line | None:
+        return course_lines.lateness(self._whole_course(), self._bin_ns)
+
+    def carried(self) -> Line | None:
+        """Of a version before recorded what all links carried: of measurements alone, which takes longer."""
+        if self.counts_links:
+            return course_lines.carried(self._whole_course(), self._bin_ns)
+        numbers = _of(SAMPLES, _CROSSED)
+        rows = [*Blocks(self.path, files.SAMPLES, numbers).each()]
+        return course_lines.crossed(pa.concat_tables([numbers.empty_table(), *rows]), self._bin_ns)
+
+    def lost(self) -> Line | None:
+        return course_lines.lost(self._whole_course(), self._bin_ns)
+
+    def _whole_course(self) -> pa.Table:
+        return pa.concat_tables([COURSE.empty_table(), *self.course.each()])
+
+    def totals_at(self, sim_ns: int) -> tuple[tuple[float, float] | None, float]:
+        """Of all links in the window that ends then: (bit/s, packets/s), None: not counted; lost/s or NaN."""
+        rows = self.course.between(sim_ns - use_of_links.WINDOW_NS, sim_ns)
+        carried, lost = course_lines.carried(rows, 2**62), course_lines.lost(rows, 2**62)
+        return (
+            None if carried is None else (float(carried.value[0]), float(carried.beside[0])),
+            math.nan if lost is None else float(lost.value[0]),
+        )
+
+    def carried_at(self, epoch: Epoch, nodes: Nodes, sim_ns: int) -> Float64:
+        """(n_links, 2) bytes, both ways, of measured ways in the window that ends then; NaN: on none."""
+        since_ns = sim_ns - use_of_links.WINDOW_NS
+        ways = [
+            *use_of_links.crossed_bytes(self.ways.between(since_ns, sim_ns), use_of_links.OF_SAMPLES),
+            *use_of_links.crossed_bytes(self.answers_ways.between(since_ns, sim_ns), use_of_links.OF_ANSWERS),
+        ]
+        return use_of_links.carried_bytes(ways, epoch, nodes)
+
+    def handovers(self, most: int) -> tuple[pa.Table, int]:
+        """Some of them, evenly spread, and how many there are."""
+        table = self.results.table(files.HANDOVERS, ["sim_ns", "gateway", "left", "joined", "cause"])
+        every = max(1, -(-len(table) // max(1, most)))
+        return table.take(pa.array(range(0, len(table), every), pa.int64())), len(table)
+
     def path_changes(self, most: int) -> tuple[pa.Table, int]:
         """Some of them, evenly spread, and how many there are."""
         table = self.results.table(files.PATH_CHANGES, ["sim_ns", "src", "dst", "old_path", "new_path"])
         every = max(1, -(-len(table) // max(1, most)))
         return table.take(pa.array(range(0, len(table), every), pa.int64())), len(table)
+
+
+def _of(schema: pa.Schema, names: Sequence[str]) -> pa.Schema:
+    return pa.schema([schema.field(name) for name in names])
 
 
 def _intervention(of: dict[str, Any], shown: Shown, stations: Any, shells: Any) -> Intervention:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,15 +18,16 @@ import numpy as np
 from orbitmesh.web.v1 import web_pb2 as pb
 
 from ..course import Course
-from ..epoch import Epoch
+from ..epoch import NS_PER_S, Epoch
 from ..errors import InputError, OrbitmeshError
 from ..shown import plain, sentence
-from . import details, layers, messages, ways
+from . import details, layers, messages, use_of_links, ways
 from .ahead import Ahead
 from .epochs import EpochWriter
 from .measured import Measured, measured
 from .messages import told
 from .record import Record
+from .record_events import events_of
 from .viewer import MOST_PAIRS, Viewer
 
 log = logging.getLogger(__name__)
@@ -97,6 +99,7 @@ class _Player:
             if self.writer.take(epoch, rows, velocity):
                 found.append(self.writer.links_message)
             found.append(self.writer.message(Course(sim_ns, 0, ratio), sim_ns))
+            found.append(source.traffic(epoch, self.writer, sim_ns))
             found.append(source.interventions_at(sim_ns))
             if viewer.shown is not None:
                 found.append(source.layer(viewer.shown, epoch))
@@ -118,7 +121,7 @@ class RecordedSource:
         self._thread = ThreadPoolExecutor(1, "record")
         self._players: dict[Viewer, _Player] = {}
         self._static: list[bytes] | None = None
-        self._series: asyncio.Task[list[bytes]] | None = None
+        self._series: list[asyncio.Task[list[bytes]]] = []
         if record.shown is not None:
             self._ahead = Ahead(record.shown)
 
@@ -130,8 +133,8 @@ class RecordedSource:
     async def close(self) -> None:
         for player in self._players.values():
             player.task.cancel()
-        if self._series is not None:
-            self._series.cancel()
+        for task in self._series:
+            task.cancel()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     @property
@@ -155,9 +158,12 @@ class RecordedSource:
         viewer.put_all([told(hello=self._hello()), *self._static])
         viewer.put_all(data for number, data in self._events if number > after_event)
         self._players[viewer] = _Player(self, viewer)
-        if self._series is None:
-            self._series = asyncio.create_task(self.work(self._binned))
-        self._series.add_done_callback(partial(self._give_series, viewer))
+        if not self._series:
+            # in threads of their own: of a large record they take a while, and instants do not wait for them
+            lines = (self._course, self._binned)
+            self._series = [asyncio.create_task(asyncio.to_thread(line)) for line in lines]
+        for task in self._series:
+            task.add_done_callback(partial(self._give_series, viewer))
 
     def leave(self, viewer: Viewer) -> None:
         player = self._players.pop(viewer, None)
@@ -174,7 +180,11 @@ class RecordedSource:
         return []
 
     def _give_series(self, viewer: Viewer, made: asyncio.Task[list[bytes]]) -> None:
-        if not made.cancelled() and made.exception() is None and viewer in self._players:
+        if made.cancelled():
+            return
+        if (error := made.exception()) is not None:
+            log.error("charts lack what was measured", exc_info=error)
+        elif viewer in self._players:
             viewer.put_all(made.result())
 
     # ---- what is told once (in the record's thread)
@@ -184,29 +194,10 @@ class RecordedSource:
         return [] if self.record.nodes is None else [*messages.nodes(self.record.nodes)]
 
     def _read_events(self) -> list[tuple[int, bytes]]:
-        record, found = self.record, list[dict[str, Any]]()
-        for event in record.events:
-            if isinstance(event.get("sim_ns"), int):
-                found.append({k: v for k, v in event.items() if k not in ("host_utc", "t_utc")})
-        changes, n = record.path_changes(_MOST_EVENTS - min(len(found), _MOST_EVENTS // 2))
-        for row in changes.to_pylist():
-            if row["sim_ns"] is not None:
-                way = (row["new_path"] or "no way").replace(">", " ")
-                found.append(
-                    {
-                        "event": "way changed",
-                        "sim_ns": row["sim_ns"],
-                        "of": [[row["src"], row["dst"]]],
-                        "now": way,
-                    }
-                )
-        if len(changes) < n:
-            record.notes.append(f"of {n:,} changes of ways {len(changes):,} are among the events")
-        found.sort(key=lambda event: int(event["sim_ns"]))
-        nodes = record.nodes
+        nodes = self.record.nodes
         return [
             (i, messages.event(i, event, nodes, 0) if nodes is not None else _event(i, event))
-            for i, event in enumerate(found[:_MOST_EVENTS], 1)
+            for i, event in enumerate(events_of(self.record, _MOST_EVENTS), 1)
         ]
 
     def _hello(self) -> Any:
@@ -242,9 +233,28 @@ class RecordedSource:
             if self.has_geometry
             else []
         )
+        if self.has_geometry:
+            held.append(
+                "how much links were used is known of measured ways alone: by probes, tasks and customers' "
+                "requests of the 2 s before"
+                + ("" if self.record.counts_links else "; so is throughput, and no loss was recorded")
+            )
         return [
             sentence(each)
             for each in (*self.record.notes, *self.record.missing_by_now(), *how, *doubts, *held)
+        ]
+
+    def _course(self) -> list[bytes]:
+        record = self.record
+        lines = (
+            (pb.SERIES_KIND_LATENESS, record.lateness()),
+            (pb.SERIES_KIND_THROUGHPUT, record.carried()),
+            (pb.SERIES_KIND_LOSS, record.lost()),
+        )
+        return [
+            messages.series(kind, 0, line.sim_s, line.value, line.beside)
+            for kind, line in lines
+            if line is not None
         ]
 
     def _binned(self) -> list[bytes]:
@@ -265,6 +275,23 @@ class RecordedSource:
     def status(self, sim_ns: int, ratio: float) -> bytes:
         value = self.record.status(sim_ns, self.begin_ns) | {"paused": ratio == 0, "speed_ratio": ratio}
         return messages.status(value, self.record.nodes)
+
+    def traffic(self, epoch: Epoch, writer: EpochWriter, sim_ns: int) -> bytes:
+        """Use of links by measured ways; what all carried and lost, where that was recorded."""
+        size = self.record.carried_at(epoch, self.shown.nodes, sim_ns)
+        use = use_of_links.use_ratio(size, epoch, self.shown.scenario.run.rate_scale, use_of_links.WINDOW_NS)
+        some = use if writer.rows is None else use[writer.rows]
+        carried, lost = self.record.totals_at(sim_ns)
+        if carried is None and not self.record.counts_links:
+            carried = (8 * float(np.nansum(size)) / (use_of_links.WINDOW_NS / NS_PER_S), math.nan)
+        bps, packets_per_s = carried or (math.nan, math.nan)
+        return told(
+            traffic=pb.Traffic(
+                sim_ns=sim_ns, links_number=writer.links_number,
+                use_ab_ratio_f32le=messages.f32(some[:, 0]), use_ba_ratio_f32le=messages.f32(some[:, 1]),
+                carried_bps=bps, packets_per_s=packets_per_s, lost_per_s=lost,
+            )
+        )  # fmt: skip
 
     def interventions_at(self, sim_ns: int) -> bytes:
         in_force = self.shown.interventions.in_force(sim_ns)[:500]

@@ -19,7 +19,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orbitmesh.emulator import Emulation, Scenario
+from orbitmesh.emulator.record.course import COURSE
 from orbitmesh.emulator.record.samples import SAMPLES
+from orbitmesh.emulator.web.blocks import Blocks
 from orbitmesh.emulator.web.listening import WebListening
 from orbitmesh.emulator.web.recorded import RecordedSource
 
@@ -137,6 +139,18 @@ def record(duration_s: int) -> None:
                 }  # fmt: skip
                 writer.write_table(pa.table(columns, schema=schema))
 
+        n = duration_s
+        at = (np.arange(n) + 1) * 10**9
+        course = {"sim_utc": pa.nulls(n, COURSE.field("sim_utc").type), "sim_ns": at, "mono_ns": at}
+        course |= {name: np.full(n, 1_000_000) for name in COURSE.names[3:] if name != "gateway"}
+        course["gateway"] = pa.nulls(n, pa.string())
+        whole = pa.table({name: course[name] for name in COURSE.names}, schema=COURSE)
+        of_each = [
+            whole.set_column(COURSE.names.index("gateway"), "gateway", pa.array([name] * n))
+            for name in names[1584:]
+        ]
+        pq.write_table(pa.concat_tables([whole, *of_each]).sort_by("sim_ns"), out / "course.parquet")
+
         async def opened() -> None:
             began = time.monotonic()
             source = await RecordedSource.open(out)
@@ -147,8 +161,20 @@ def record(duration_s: int) -> None:
             await source.work(source.status, duration_s // 2 * 10**9, 0.0)
             print(f"an instant in {time.monotonic() - began:.2f} s, ", end="")
             began = time.monotonic()
-            series = await source.work(source.record.series)
-            print(f"all series ({len(series)}) in {time.monotonic() - began:.1f} s")
+            epoch = source.record.epoch(duration_s // 2 * 10**9)
+            source.record.carried_at(epoch, source.shown.nodes, epoch.sim_ns)
+            print(f"use of links in {time.monotonic() - began:.2f} s, ", end="")
+            began = time.monotonic()
+            n_lines = len(source._course())
+            print(f"lateness, throughput, loss ({n_lines}) in {time.monotonic() - began:.2f} s, ", end="")
+            began = time.monotonic()
+            series = source._binned()
+            print(f"latency of {len(series)} gateways in {time.monotonic() - began:.2f} s, ", end="")
+            (out / "course.parquet").unlink()
+            source.record.course = Blocks(out, "course", COURSE)
+            began = time.monotonic()
+            series = source._binned()
+            print(f"of an older record ({len(series)}) in {time.monotonic() - began:.1f} s")
             await source.close()
 
         asyncio.run(opened())

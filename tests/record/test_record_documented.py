@@ -13,6 +13,7 @@ from record_fakes import facts, header, small_world
 from orbitmesh.emulator.record import files
 from orbitmesh.emulator.record.account import PAIRS
 from orbitmesh.emulator.record.answers import ANSWERS
+from orbitmesh.emulator.record.course import COURSE
 from orbitmesh.emulator.record.described import meanings, page
 from orbitmesh.emulator.record.handovers import HANDOVERS
 from orbitmesh.emulator.record.link_waits import LINKS
@@ -50,6 +51,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (f"{files.SAMPLES}.parquet", SAMPLES.names),
         (f"{files.PATH_CHANGES}.parquet", PATH_CHANGES.names),
         (f"{files.HANDOVERS}.parquet", HANDOVERS.names),
+        (f"{files.COURSE}.parquet", COURSE.names),
         (f"{files.PLATFORMS}.parquet", PLATFORMS.names),
         (files.PAIRS, PAIRS.names),
         (f"{files.ANSWERS}.parquet", ANSWERS.names),

@@ -75,8 +75,8 @@ def test_a_whole_small_run(tmp_path: Path) -> None:
     assert not run.faults
     assert strict_json((tmp_path / "summary.json").read_text()) == summary
     assert sorted(p.name for p in tmp_path.iterdir()) == [
-        "ending.json", "events.jsonl", "handovers.parquet", "pairs.parquet", "path-changes.parquet",
-        "run.json", "samples.parquet", "summary.json", "windows.jsonl",
+        "course.parquet", "ending.json", "events.jsonl", "handovers.parquet", "pairs.parquet",
+        "path-changes.parquet", "run.json", "samples.parquet", "summary.json", "windows.jsonl",
     ]  # fmt: skip
     rows = rows_of(tmp_path / "samples.parquet")
     assert len(rows) == 10

@@ -35,6 +35,7 @@ class Viewer:
         self.news: dict[str, Any] = {}
         self.came: list[str] = []
         self.events: list[Any] = []
+        self.series: list[Any] = []
         self.answers: dict[int, Any] = {}
         self.sizes: dict[str, int] = {}
         self.port = 0
@@ -61,6 +62,8 @@ class Viewer:
             self.missed += value.entries
         elif kind == "event":
             self.events.append(value)
+        elif kind == "series":
+            self.series.append(value)
         self.news[kind] = value
         return str(kind)
 

@@ -260,6 +260,7 @@ def test_a_record_is_sought_by_slider_keys_and_events(page: Page) -> None:
         page.open(address)
         page.wait_for(text(".clock") + " === '1970-01-01 00:00:20 UTC'")
         assert page.ask("document.querySelector('.transport').hidden")
+        assert page.ask("document.querySelector('.span-choice select').value") == "0"  # the whole run
         press(page, ".")
         page.wait_for(text(".clock") + " === '1970-01-01 00:00:21 UTC'")
         press(page, ",")

@@ -116,6 +116,10 @@ test("history: what was before by series, what comes by status; not measured is 
 test("of a record series are whole: what a sought instant tells does not add to them", () => {
   const mesh = small(false);
   const history = new History(mesh);
+  // the first instant comes before the series, and what it tells of lateness is of the whole run
+  take(mesh, { case: "status", value: { simNs: 1_500_000_000n, engineLatenessP99Ns: 90_000n } });
+  take(mesh, { case: "traffic", value: { simNs: 1_500_000_000n, carriedBps: 5, lostPerS: 1 } });
+  assert.deepEqual([history.latenessMs.s, history.carried.s, history.lost.s], [[], [], []]);
   take(mesh, { case: "series", value: { kind: SeriesKind.LATENCY, gatewayNode: 6, simSF64le: f64(1, 2, 3), valueF32le: f32(20, 21, 22), besideF32le: f32(19, 19, 19) } });
   take(mesh, { case: "status", value: { simNs: 2_500_000_000n, gateways: [{ gatewayNode: 6, udpP50Ns: 99e6 }] } });
   assert.deepEqual(history.latencyOf(6).s, [1, 2, 3]);

@@ -100,6 +100,11 @@ export function mountCharts(element: HTMLElement, mesh: Mesh, _wire: Wire, histo
     carried.draw(columns(history.carried, false), time);
     lost.draw(columns(history.lost, false), time);
   };
+  // a record is there as a whole
+  const wholeRecord = mesh.on("hello", () => {
+    if (mesh.hello?.isLive === false) span.value = "0";
+    wholeRecord();
+  });
   const ask = redrawOn(mesh, ["hello", "status", "traffic", "series", "events", "instant", "epoch"], draw, 500);
   box.onOpen = ask;
   gateway.addEventListener("change", ask);

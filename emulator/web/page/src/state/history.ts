@@ -138,22 +138,19 @@ export class History {
     }
   }
 
-  /** Of a record the series are whole: what is told at a sought instant adds only where there is none. */
-  private takes(to: Track): boolean {
-    return this.mesh.hello?.isLive === true || this.taken === 0 || to.s.length === 0;
+  /** Of a record the series are whole: what is told at a sought instant adds nothing. */
+  private get isTold(): boolean {
+    return this.mesh.hello?.isLive !== true;
   }
 
   private takeStatus(): void {
     const status = this.mesh.status;
-    if (status === null) return;
+    if (status === null || this.isTold) return;
     const s = Number(status.simNs) / 1e9;
-    if (this.takes(this.latenessMs)) {
-      add(this.latenessMs, s, inMs(status.engineLatenessP99Ns), inMs(status.engineLatenessP50Ns));
-      thin(this.latenessMs);
-    }
+    add(this.latenessMs, s, inMs(status.engineLatenessP99Ns), inMs(status.engineLatenessP50Ns));
+    thin(this.latenessMs);
     for (const gateway of status.gateways) {
       const to = this.latencyOf(gateway.gatewayNode);
-      if (!this.takes(to)) continue;
       add(to, s, inMs(gateway.udpP50Ns ?? gateway.grpcP50Ns), inMs(gateway.physicalP50Ns));
       thin(to);
     }
@@ -161,12 +158,10 @@ export class History {
 
   private takeTraffic(): void {
     const traffic = this.mesh.traffic;
-    if (traffic === null) return;
+    if (traffic === null || this.isTold) return;
     const s = traffic.simNs / 1e9;
-    if (this.takes(this.carried)) {
-      add(this.carried, s, traffic.carriedBps, traffic.packetsPerS);
-      thin(this.carried);
-    }
+    add(this.carried, s, traffic.carriedBps, traffic.packetsPerS);
+    thin(this.carried);
     add(this.lost, s, traffic.lostPerS, NaN);
     thin(this.lost);
   }
