@@ -156,9 +156,7 @@ class Emulation(MeshBuilding):
     def _close(self, error: BaseException | None) -> None:
         """End everything, last first; each step also when the one before failed."""
         self.end()
-        for sentence in self._supervision.let_all_go_on():
-            log.warning("%s", sentence)
-            self._books.caution(sentence)
+        self._supervision.let_all_go_on(self._note_stopped)
         with signals_noted(), contextlib.ExitStack() as last_first:
             if self._awake is not None:
                 last_first.callback(self._awake.close)
@@ -186,6 +184,10 @@ class Emulation(MeshBuilding):
                 last_first.callback(self._course_watch.stop)
             if self._status_news is not None:
                 last_first.callback(self._status_news.stop)
+
+    def _note_stopped(self, sentence: str) -> None:
+        log.warning("%s", sentence)
+        self._books.caution(sentence)
 
     def _stop_nodes(self) -> None:
         self._books.end()

@@ -37,6 +37,7 @@ class Supervision:
         self._at_death: list[Callable[[Child], None]] = []
         self._others: list[Callable[[], str | None]] = []
         self._helper: Callable[[], int | None] = lambda: None
+        self._on_stopped: Callable[[str], None] | None = None  # while the run ends
         self._closing = threading.Event()
         self._watcher: threading.Thread | None = None
 
@@ -108,16 +109,22 @@ class Supervision:
 
     # ---- the end
 
-    def let_all_go_on(self) -> list[str]:
-        """Who is stopped would be waited for, and killed with what it knows; a sentence each."""
+    def let_all_go_on(self, on_stopped: Callable[[str], None]) -> None:
+        """Who is stopped from now on would be waited for, and killed with what it knows; a sentence each."""
+        self._on_stopped = on_stopped
+        self._look_for_stopped()
+
+    def _look_for_stopped(self) -> None:
+        if self._on_stopped is None:
+            return
         pids = {f"the {child.name} process": child.pid for child in self.children if child.ended() is None}
         if (pid := self._helper()) is not None:
             pids["the link engine"] = pid
-        return [
-            f"{who} (pid {pid}) was stopped when the run ended, and was let go on for it"
-            for who, pid in pids.items()
-            if let_go_on(pid)
-        ]
+        for who, pid in pids.items():
+            if let_go_on(pid):
+                self._on_stopped(
+                    f"{who} (pid {pid}) was stopped when the run ended, and was let go on for it"
+                )
 
     def stop_watching(self) -> None:
         self._closing.set()
@@ -135,6 +142,7 @@ class Supervision:
             while not self._closing.is_set():
                 self._look_at_children()
                 self.look()
+                self._look_for_stopped()
         except BaseException as error:  # a run that nobody watches must not go on
             self.fail(error)
 

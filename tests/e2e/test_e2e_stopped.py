@@ -10,11 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from e2e_lab import toy
+from e2e_lab import toy, until
 from mesh_process import MeshProcess
 
 from orbitmesh.emulator import Emulation
 from orbitmesh.emulator.record.results import load_run
+from orbitmesh.emulator.stopped import is_stopped
 
 pytestmark = [pytest.mark.netns, pytest.mark.beside, pytest.mark.native, pytest.mark.timeout(120)]
 
@@ -95,6 +96,7 @@ def test_who_is_stopped_when_a_run_ends_goes_on_for_it_and_the_record_is_whole(t
         warden = mesh.plane.kernel._warden.pid  # type: ignore[attr-defined]
         for pid in (engine, recorder, warden):
             os.kill(pid, signal.SIGSTOP)
+            until(lambda pid=pid: is_stopped(pid), "it is stopped")
         began_s = time.monotonic()
     # an engine is given 30 s for an answer, a recorder a minute, the warden any time
     assert time.monotonic() - began_s < 25
