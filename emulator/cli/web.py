@@ -99,9 +99,10 @@ def _serve(run: str | None, options: WebOptions, *, is_to_open: bool) -> None:
     async def served() -> str:
         return await serve(listening.settings(name), listening.socket, told, asyncio.Event())
 
+    leads_there: Path | None = None
     try:
         if is_to_open:
-            open_in_browser(listening.url)
+            leads_there = open_in_browser(listening.url)
         give_way()
         if reason := run_interruptibly(served()):
             where = plain(shlex.quote(out), 4096)  # as many as Linux takes
@@ -111,6 +112,8 @@ def _serve(run: str | None, options: WebOptions, *, is_to_open: bool) -> None:
             )
     finally:
         listening.close()
+        if leads_there is not None:
+            leads_there.unlink(missing_ok=True)
 
 
 def _is_under_way(run: str | None) -> bool:
@@ -154,8 +157,11 @@ def _recorded(path: Path) -> tuple[str, str, Opened]:
     return path.resolve().name, str(path), opened
 
 
-def open_in_browser(url: str) -> None:
-    """By a page of the caller's own that leads there: other users can read what a program is called with."""
+def open_in_browser(url: str) -> Path:
+    """By a page of the caller's own that leads there: other users can read what a program is called with.
+
+    The page, which holds the token, is for the caller to remove.
+    """
     import os
     import tempfile
     import webbrowser
@@ -166,7 +172,9 @@ def open_in_browser(url: str) -> None:
     with os.fdopen(fd, "w") as file:
         file.write(f'<!doctype html><meta http-equiv="refresh" content="0;url={url}">')
     if not webbrowser.open(f"file://{name}"):
+        Path(name).unlink()
         raise FailureError("there is no browser here: copy the address that is printed, without --open")
+    return Path(name)
 
 
 __all__ = ["EXAMPLE", "web"]

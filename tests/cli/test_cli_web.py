@@ -10,11 +10,14 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
+import webbrowser
 from pathlib import Path
 
 import pytest
 
 from orbitmesh.emulator import Emulation, lesser_user
+from orbitmesh.emulator.cli.web import open_in_browser
+from orbitmesh.emulator.errors import FailureError
 from orbitmesh.emulator.web import files
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
@@ -136,3 +139,22 @@ def test_a_record_is_served_until_ctrl_c(tmp_path: Path) -> None:
         served.send_signal(signal.SIGINT)
         assert served.wait(30) in (0, 130)
         assert "Traceback" not in served.stderr.read()
+
+
+def test_the_page_that_leads_a_browser_there_is_its_users_own_and_does_not_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds the token: it stayed in /tmp for good."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    asked: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", lambda url: asked.append(url) or True)
+    page = open_in_browser("http://127.0.0.1:1/#token=x")
+    assert asked == [f"file://{page}"]
+    assert page.stat().st_mode & 0o77 == 0
+    assert "#token=x" in page.read_text()
+    page.unlink()
+    monkeypatch.setattr(webbrowser, "open", lambda url: False)
+    with pytest.raises(FailureError, match="there is no browser here"):
+        open_in_browser("http://127.0.0.1:1/#token=x")
+    assert not [*tmp_path.iterdir()]

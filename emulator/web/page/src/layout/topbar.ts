@@ -155,7 +155,7 @@ export function notice(mesh: Mesh): HTMLElement {
       mesh.connection === "refused"
         ? ["The server refused this page", `${asSentence(mesh.reason || "The token is missing or wrong.")} The whole address is needed: its end, after #, is the token.`, "bad"]
         : mesh.hasEnded && mesh.hello !== null
-          ? ["The run has ended", `${asSentence(mesh.reason)}${at}`, "quiet"]
+          ? ["The run has ended", `${mesh.reason.trim().toLowerCase() === "the run has ended" ? "" : asSentence(mesh.reason)}${at}`.trim(), "quiet"]
           : mesh.connection === "lost"
             ? ["The connection was lost", `It is tried again by itself.${at || " Is the server still there?"}`, "warn"]
             : null;
