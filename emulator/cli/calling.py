@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 VERBS = (
     "status", "watch", "top", "ping", "trace", "exec", "fail", "set", "restore", "faults", "pause", "resume",
-    "step", "speed", "down", "metrics",
+    "step", "speed", "down", "metrics", "web",
 )  # fmt: skip
 
 

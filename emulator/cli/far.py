@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import queue
 import threading
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from ..client import Event, InputError, Mesh, Missed, Status
 from ..feed.feed import Entry
 from ..feed.feed import Missed as MissedHere
 
 if TYPE_CHECKING:
+    from ..client.mirror import Mirror, Mirrored
+    from ..client.scenario_there import ScenarioThere
+    from ..interventions import Interventions
+    from ..scenario import Scenario
     from .elsewhere import Elsewhere
 
 
@@ -21,6 +28,9 @@ class Far:
 
     def __init__(self, mesh: Mesh, run_id: str) -> None:
         self.mesh, self.run_id = mesh, run_id
+
+        self._mirror: Mirror | None = None
+        self._there: ScenarioThere | None = None
 
     @classmethod
     def connect(cls, where: Elsewhere, run_id: str | None, limit_s: float | None = None) -> Self:
@@ -42,7 +52,15 @@ class Far:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        if self._mirror is not None:
+            self._mirror.close()
         self.mesh.close()
+
+    def ends_by(self) -> list[int]:
+        return []  # its feed says so
 
     def status(self) -> dict[str, Any]:
         return dict(self.mesh.status().told)
@@ -87,8 +105,44 @@ class Far:
     def speed(self, ratio: float, by: str) -> dict[str, Any]:
         return _clock(self.mesh.speed(ratio, by=by))
 
-    def watching(self) -> FarWatching:
-        return FarWatching(self.mesh)
+    def watching(
+        self, position: int | None = None, *, epochs: bool = False, kinds: Sequence[str] | None = None
+    ) -> FarWatching | Mirrored:
+        """By numbers of this client's own, once it was asked for epochs, or from a number on."""
+        if not (epochs or kinds or position is not None or self._mirror):
+            return FarWatching(self.mesh)
+        if self._mirror is None:
+            from ..client.mirror import Mirror
+
+            self._mirror = Mirror(self.mesh)
+        return self._mirror.watching(position, epochs=epochs, kinds=kinds)
+
+    def carried(self, rows: Sequence[int] | None = None) -> dict[str, Any]:
+        answer = self.mesh.carried(rows or ())
+        columns = np.column_stack(
+            [answer.ab_bytes, answer.ba_bytes, answer.packets, answer.lost_packets]
+        ).astype("<i8")
+        return {
+            "epoch_number": answer.epoch_number, "mono_ns": answer.mono_ns,
+            "columns": base64.b64encode(columns.tobytes()).decode(),
+        }  # fmt: skip
+
+    def scenario(self) -> tuple[Scenario, Interventions, int]:
+        there = self._made_of()
+        return there.scenario, there.interventions(self.interventions()), self.status()["sim_ns"]
+
+    def layout(self) -> dict[str, Any]:
+        return self._made_of().layout()
+
+    def route(self, nodes: Sequence[str]) -> None:
+        self.mesh.route_to(*nodes)
+
+    def _made_of(self) -> ScenarioThere:
+        if self._there is None:
+            from ..client.scenario_there import ScenarioThere
+
+            self._there = ScenarioThere(self.mesh.scenario())
+        return self._there
 
     def down(self) -> str | None:
         """Why the run failed, which its record there says; None where it did not."""

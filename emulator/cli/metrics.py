@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import InputError, RunEnded
-from .calling import connected, is_elsewhere
+from .calling import connected
 from .options import ClientCaOption, RunOption, TlsCertOption, TlsKeyOption
 from .output import say
 
@@ -63,8 +63,7 @@ def metrics(
     """Let Prometheus read a running mesh: latency measured and physical, what customers got, links, power.
 
     Stays in the foreground, and ends with the run. It reads what all watchers read, and the mesh waits for
-    it nowhere. Series go by shell, plane, gateway, class and kind, never by satellite. Of a mesh elsewhere
-    (--at) no epochs come: what is counted by shell and plane is left out.
+    it nowhere. Series go by shell, plane, gateway, class and kind, never by satellite.
     """
     if grafana or prometheus:
         from ..metrics import board
@@ -87,13 +86,7 @@ def metrics(
         with tcp:
             go_after_all()
             keep_capabilities()
-            if is_elsewhere():
-                seen, watching = Seen(), client.watching()
-            else:
-                from ..control.client import Client
-
-                assert isinstance(client, Client)
-                seen, watching = Seen(Layout.of(client.layout())), client.watching(epochs=True)
+            seen, watching = Seen(Layout.of(client.layout())), client.watching(epochs=True)
             with serving(tcp, seen, tls) as endpoint:
                 say(f"{client.run_id}: {endpoint.url} until the run ends (Ctrl-C ends this alone)")
                 try:

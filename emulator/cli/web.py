@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from ..errors import FailureError, InputError
 from ..shown import plain
+from .calling import connected, is_elsewhere
 from .ending import interruptible, run_interruptibly
 from .options import TlsCertOption, TlsKeyOption, run_folder
 from .output import say
@@ -17,6 +18,7 @@ from .output import say
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from ..control.client import Client
     from ..web.listening import WebOptions
     from ..web.source import Source
 
@@ -66,7 +68,7 @@ def web(
     """Serve the live page: the Earth, satellites, lasers, ways and their latency, as the mesh runs or ran.
 
     Prints its address, with the token that lets a page in; stays until Ctrl-C, or the run's end.  A recorded
-    run has a time line: any instant of it can be sought.
+    run has a time line: any instant of it can be sought.  Of a mesh elsewhere (--at) the page is served here.
     """
     from ..web.listening import WebOptions
 
@@ -82,8 +84,11 @@ def _serve(run: str | None, options: WebOptions, *, is_to_open: bool) -> None:
     from ..web.listening import WebListening
     from ..web.serving import give_way, serve
 
-    folder = None if _is_under_way(run) else run_folder(run or "")
-    name, out, opened = _live(run, options) if folder is None else _recorded(folder)
+    folder = None if is_elsewhere() or _is_under_way(run) else run_folder(run or "")
+    if folder is not None:
+        name, out, opened = _recorded(folder)
+    else:
+        name, out, opened = _far(run, options) if is_elsewhere() else _live(run, options)
     listening = WebListening.open(options)
     # a mesh's door knows its root; what reads a record needs none
     kept_root = None if folder is None else become_lesser(folder)
@@ -106,6 +111,9 @@ def _serve(run: str | None, options: WebOptions, *, is_to_open: bool) -> None:
         give_way()
         if reason := run_interruptibly(served()):
             where = plain(shlex.quote(out), 4096)  # as many as Linux takes
+            if is_elsewhere():
+                say(f"{reason}: its record is there, in {where}")
+                return
             say(
                 f"{reason}: orbitmesh report {where} prints its results, "
                 f"orbitmesh web {where} shows its record"
@@ -136,6 +144,24 @@ def _live(run: str | None, options: WebOptions) -> tuple[str, str, Opened]:
 
     async def opened() -> Source:
         source = LiveSource(run_id, can_control=not options.read_only, folder=folder)
+        await source.open()
+        return source
+
+    return run_id, out, opened
+
+
+def _far(run: str | None, options: WebOptions) -> tuple[str, str, Opened]:
+    from ..web.live import LiveSource
+
+    with connected(run) as far:
+        run_id, out = far.run_id, str(far.status()["out"])
+
+    def connect() -> Client:
+        # it answers as a client does, as far as a page asks
+        return cast("Client", connected(run))
+
+    async def opened() -> Source:
+        source = LiveSource(run_id, can_control=not options.read_only, elsewhere=connect)
         await source.open()
         return source
 

@@ -35,7 +35,8 @@ _MOST_BYTES = 64 << 20
 _SERVICE = "orbitmesh.control.v1.ControlService"
 # asked again where the connection was lost: these do nothing twice
 _HARMLESS = (
-    "Status", "Path", "ListInterventions", "Route", "ListNodes", "ListLinks", "Contacts",
+    "Status", "Path", "ListInterventions", "Route", "ListNodes", "ListLinks", "Contacts", "Scenario",
+    "Carried",
 )  # fmt: skip
 _AGAIN = {
     "methodConfig": [

@@ -79,7 +79,20 @@ class Mesh(Connected):
     def _contacts(self, *asked: Any) -> Iterator[Contact]:
         return map(Contact.of, self._stream("Contacts", asking.contacts(*asked)))
 
+    def carried(self, rows: Sequence[int] = ()) -> Any:
+        """Counters of links so far, a column each: of the epoch in force, by rows of its links, or of all."""
+        return self._ask("Carried", pb.CarriedRequest(link_row=rows))
+
+    def scenario(self) -> Any:
+        """What the run was made of, as its record holds it (ScenarioResponse)."""
+        return self._ask("Scenario", pb.ScenarioRequest())
+
     # ---- what happens
+
+    def epoch_updates(self, *, routes: bool) -> Iterator[Any]:
+        """As they come, in columns, with positions, power and heat."""
+        request = pb.WatchEpochsRequest(include_positions=True, include_platforms=True, include_routes=routes)
+        return self._stream("WatchEpochs", request)
 
     def epochs(
         self, *, after: Epoch | None = None, positions: bool = False, routes: bool = False

@@ -109,6 +109,15 @@ class Client:
         self._lines.close()
         self.socket.close()
 
+    def ends_by(self) -> list[int]:
+        """Descriptors that can be read once the run has ended, while it is asked nothing."""
+        return [self.socket.fileno()]
+
+    def hang_up(self) -> None:
+        """From another thread: whatever is waited for ends, and with it this client."""
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+
     def status(self) -> dict[str, Any]:
         return self._ask({"verb": "status"}, needed=_STATUS)
 

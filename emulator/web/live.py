@@ -7,7 +7,6 @@ import contextlib
 import logging
 import os
 import select
-import socket
 import threading
 import time
 from collections import deque
@@ -46,6 +45,10 @@ _HISTORY = 512  # entries: as many as a feed keeps
 _MOST_EVENTS = 1000
 _COUNT_S = 1.0
 _OVER = "the run has ended"
+_FAR = (
+    "this mesh is on another machine, and so is its record: what a pair measured is not shown, nor latency "
+    "of before this page was served"
+)
 
 
 @dataclass
@@ -71,11 +74,23 @@ class Standing:
 class LiveSource:
     """Its own thread reads and makes messages; all else is for the event loop's thread."""
 
-    def __init__(self, run_id: str, *, can_control: bool, folder: Folder | None = None) -> None:
-        """``folder``: the run's, opened while this process might; None: it is reached by its path."""
+    def __init__(
+        self,
+        run_id: str,
+        *,
+        can_control: bool,
+        folder: Folder | None = None,
+        elsewhere: Callable[[], Client] | None = None,
+    ) -> None:
+        """``folder``: the run's, opened while this process might; None: it is reached by its path.
+
+        ``elsewhere``: leads to a mesh on another machine, whose folder is there.
+        """
+        self.connect = partial(Client.connect, run_id) if elsewhere is None else elsewhere
+        self._is_elsewhere = elsewhere is not None
         self.run_id, self.can_control, self._folder = run_id, can_control, folder
         self.ended, self.reason = asyncio.Event(), ""
-        self.doors = Doors(run_id)
+        self.doors = Doors(self.connect)
         self.standing = Standing()
         self.epoch: Epoch | None = None
         self.status: dict[str, Any] = {}
@@ -90,8 +105,8 @@ class LiveSource:
 
     async def open(self) -> None:
         """OrbitmeshError where the run cannot be reached."""
-        scenario, interventions, _ = await self.doors.ask(Client.scenario)
-        self.status = await self.doors.ask(Client.status)
+        scenario, interventions, _ = await self.doors.ask(lambda client: client.scenario())
+        self.status = await self.doors.ask(lambda client: client.status())
         self.shown = await asyncio.to_thread(Shown.of, scenario, interventions)
         self.nodes = self.shown.nodes
         self._static = [*messages.nodes(self.nodes)]
@@ -99,7 +114,7 @@ class LiveSource:
         self.asks = LiveAsks(self)
         self._traffic = Traffic(self.shown.scenario.run.rate_scale)
         self._counting = asyncio.create_task(self._count())
-        folder = Path(self.status["out"]) if self._folder is None else self._folder.anchored
+        folder = self._record_folder()
         self.tail = SampleTail(folder)
         n = self.nodes.n_satellites
         self.past = Past(self.nodes.names[n:], n)
@@ -107,14 +122,18 @@ class LiveSource:
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
         self._thread.start()
 
+    def _record_folder(self) -> Path | None:
+        if self._is_elsewhere:
+            return None
+        return Path(self.status["out"]) if self._folder is None else self._folder.anchored
+
     async def close(self) -> None:
         self._reader.is_closing = True
         self._counting.cancel()
         self._recorded.cancel()
         self._wake()
         if self._client is not None:  # whatever is waited for there
-            with contextlib.suppress(OSError):
-                self._client.socket.shutdown(socket.SHUT_RDWR)
+            self._client.hang_up()
         await asyncio.to_thread(self._thread.join)
         await asyncio.to_thread(self.doors.close)
         os.close(self._wake_read)
@@ -153,8 +172,10 @@ class LiveSource:
     async def ask(self, viewer: Viewer, what: str, request: Any) -> dict[str, Any]:
         return await self.asks.answer(viewer, what, request)
 
-    async def _read_record(self, folder: Path) -> None:
+    async def _read_record(self, folder: Path | None) -> None:
         """What was measured before anybody read the feed here."""
+        if folder is None:
+            return
         gateways = self.nodes.names[self.nodes.n_satellites :]
         found = await asyncio.to_thread(SampleTail(folder).history, gateways)
         self.past.samples(found, self._began_sim_ns)
@@ -180,11 +201,13 @@ class LiveSource:
 
     def _notes(self) -> list[str]:
         epoch, rows = self.writer.epoch, self.writer.rows
+        notes = [_FAR] if self._is_elsewhere else []
         if epoch is None or rows is None:
-            return []
+            return notes
         return [
+            *notes,
             f"{len(epoch.links) - len(rows):,} of {len(epoch.links):,} links are not sent: those on which "
-            "nothing is measured and nothing is changed"
+            "nothing is measured and nothing is changed",
         ]
 
     def now_sim_ns(self) -> int:
@@ -200,14 +223,14 @@ class LiveSource:
     def _run(self) -> None:
         reason = _OVER
         try:
-            with Client.connect(self.run_id) as client:
+            with self.connect() as client:
                 self._client = client
-                seen, glance = 0, Glance(self)
+                seen, glance, wait_s = 0, Glance(self), 0.0
                 while not self._reader.is_closing:
-                    ready, _, _ = select.select([client.socket.fileno(), self._wake_read], [], [], _GLANCE_S)
-                    if (
-                        client.socket.fileno() in ready
-                    ):  # it says nothing that it was not asked for, but its end
+                    ends = client.ends_by()
+                    ready, _, _ = select.select([*ends, self._wake_read], [], [], wait_s)
+                    wait_s = _GLANCE_S
+                    if not {*ends}.isdisjoint(ready):  # it says only its end without being asked
                         break
                     if self._wake_read in ready:
                         os.read(self._wake_read, 4096)
@@ -300,7 +323,7 @@ class LiveSource:
                 continue
             try:
                 told_of = None if rows is None else rows.tolist()
-                answer = await self.doors.ask(partial(Client.carried, rows=told_of))
+                answer = await self.doors.ask(_carried(told_of))
             except OrbitmeshError:
                 continue  # rows of an epoch that has gone; or the run, which the reader says
             found = self._traffic.take(answer)
@@ -354,3 +377,7 @@ class LiveSource:
         if epoch and epoch != self.standing.epoch:
             self.standing.epoch = epoch
             self._tell(epoch)
+
+
+def _carried(rows: list[int] | None) -> Callable[[Client], dict[str, Any]]:
+    return lambda client: client.carried(rows)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from orbitmesh.web.v1 import web_pb2 as pb
 
-from ..control.client import Client
 from ..epoch import Epoch
 from ..errors import FailureError, InputError
 from . import details, layers, ways
@@ -146,13 +144,13 @@ class LiveAsks:
         await self._source.doors.ask_apart(lambda client: client.lift(list(request.what)))
 
     async def _pause(self, viewer: Viewer, request: Any) -> None:
-        await self._source.doors.ask_apart(partial(Client.pause, by=_BY))
+        await self._source.doors.ask_apart(lambda client: client.pause(by=_BY))
 
     async def _resume(self, viewer: Viewer, request: Any) -> None:
-        await self._source.doors.ask_apart(partial(Client.resume, by=_BY))
+        await self._source.doors.ask_apart(lambda client: client.resume(by=_BY))
 
     async def _step(self, viewer: Viewer, request: Any) -> None:
-        await self._source.doors.ask_apart(partial(Client.step, by_ns=request.step_ns, by=_BY))
+        await self._source.doors.ask_apart(lambda client: client.step(by_ns=request.step_ns, by=_BY))
 
     async def _speed(self, viewer: Viewer, request: Any) -> None:
-        await self._source.doors.ask_apart(partial(Client.speed, ratio=request.speed_ratio, by=_BY))
+        await self._source.doors.ask_apart(lambda client: client.speed(ratio=request.speed_ratio, by=_BY))

@@ -74,7 +74,7 @@ class Reader:
         source = self._source
         try:
             if self._asker is None:
-                self._asker = Client.connect(source.run_id)
+                self._asker = source.connect()
             listed = self._asker.interventions()
             _, self._shown.interventions, _ = self._asker.scenario()
         except OrbitmeshError as error:

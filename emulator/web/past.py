@@ -20,7 +20,7 @@ MOST_POINTS = 2_000  # of a line
 MOST_POINTS_OF_GATEWAYS = 100_000  # of all their lines together
 LEAST_POINTS = 100
 FIRST_WIDTH_NS = 10**9
-_LATE_NS = 5 * 10**9  # so much after the beginning counts as from the beginning
+_LATE_NS = 10 * 10**9  # so much after the beginning counts as from the beginning
 
 _NAN = math.nan
 

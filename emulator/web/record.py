@@ -21,7 +21,8 @@ from orbitmesh.wire.answers import CUT_OFF
 from ..epoch import Epoch, Float64, Nodes
 from ..errors import InputError, OrbitmeshError
 from ..geometry import Geometry
-from ..interventions import Change, Intervention, Interventions, resolve
+from ..interventions import Interventions
+from ..interventions.told import intervention_told
 from ..links.coverage import Window
 from ..record import files, shape
 from ..record.answers import ANSWERS
@@ -197,7 +198,7 @@ class Record:
         names = [shell.name or None for shell in shown.shells]
         for number in sorted(began)[:_MOST_INTERVENTIONS]:
             try:
-                asked.append(_intervention(began[number], shown, stations, names))
+                asked.append(intervention_told(began[number], shown.nodes, stations, names))
             except (OrbitmeshError, TypeError, ValueError) as error:
                 self.notes.append(f"intervention {number} cannot be shown: {plain(str(error))}")
         return Interventions(len(shown.nodes), shown.nodes.n_satellites, asked)
@@ -337,15 +338,6 @@ class Record:
 
 def _of(schema: pa.Schema, names: Sequence[str]) -> pa.Schema:
     return pa.schema([schema.field(name) for name in names])
-
-
-def _intervention(of: dict[str, Any], shown: Shown, stations: Any, shells: Any) -> Intervention:
-    change = None
-    if any(of.get(key) is not None for key in ("rate_bps", "extra_delay_ns", "loss_ratio")):
-        change = Change(of.get("rate_bps"), of.get("extra_delay_ns") or 0, of.get("loss_ratio"))
-    what = str(of["what"])
-    named = resolve(what, shown.nodes, stations, shells)
-    return Intervention(what, named, of["sim_ns"], of["until_sim_ns"], change, plain(str(of.get("by")), 60))
 
 
 def _class(until: pa.Table, about: dict[str, Any]) -> dict[str, Any]:

@@ -27,16 +27,16 @@ _SCHEMA = pa.schema([SAMPLES.field(name) for name in (*COLUMNS, "serialisation_n
 
 
 class SampleTail:
-    """In one thread at a time.  ``folder``: the run's, by a path that lasts."""
+    """In one thread at a time.  ``folder``: the run's, by a path that lasts; None: it is elsewhere."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder / files.SAMPLES
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = None if folder is None else folder / files.SAMPLES
         self._read = ""  # the name of the last part
         self._recent: deque[pa.Table] = deque()
 
     def history(self, gateways: Sequence[str]) -> list[Binned]:
         """Seconds since the run began, by gateway: all of the last minutes, some of each time before."""
-        parts = _some(parts_of(self._folder))
+        parts = [] if self._folder is None else _some(parts_of(self._folder))
         found: list[Binned] = []
         for first in range(0, len(parts), _PARTS_AT_ONCE):
             rows = _rows(parts[first : first + _PARTS_AT_ONCE])
@@ -46,7 +46,7 @@ class SampleTail:
 
     def poll(self, now_sim_ns: int) -> None:
         """Reads what has come since."""
-        parts = parts_of(self._folder)[-20:]
+        parts = [] if self._folder is None else parts_of(self._folder)[-20:]
         new = [part for part in parts if part.name > self._read]
         if new:
             self._read = new[-1].name

@@ -147,6 +147,6 @@ def test_of_a_mesh_elsewhere_the_same_counters_come_by_the_control_api(tmp_path:
             lambda: "orbitmesh_gateway_way" in text_of(url) or "orbitmesh_ticks_total" in text_of(url),
             "status",
         )
-        assert "orbitmesh_lasers{" not in text_of(url)
+        until(lambda: "orbitmesh_lasers{" in text_of(url), "an epoch, by shell and plane")
     assert verb.wait(30) in (0, 1)
     verb.stderr.close()

@@ -22,6 +22,8 @@ from orbitmesh.emulator.web import files
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "web"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "control"))
+from api_lab import Certificates
 from e2e_lab import toy
 from web_lab import opened, pb
 
@@ -55,6 +57,29 @@ def test_a_run_that_ends_is_looked_at_again_where_its_record_is(tmp_path: Path) 
     with served:
         assert served.wait(30) == 0
         assert f"the run has ended: orbitmesh report '{out}' prints its results" in served.stderr.read()
+
+
+def test_a_mesh_elsewhere_has_its_page_here(tmp_path: Path) -> None:
+    from orbitmesh.emulator.control.api.listening import Listening
+
+    if not (files.DIST / "index.html").is_file():
+        pytest.skip("needs the page (./mesh web builds it)")
+    papers = Certificates(tmp_path)
+    door = Listening.open("127.0.0.1:0", certificate=papers.cert, key=papers.key, token=papers.token)
+    with Emulation(toy(), links="fake", out=tmp_path / "run", listen=door) as mesh:
+        at = ["--at", door.address, "--ca", str(papers.ca), "--token-file", str(papers.token)]
+        words = [*ORBITMESH, *at, "web", "--port", "0"]
+        served = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+        assert served.stderr is not None
+        said = [served.stderr.readline() for _ in range(3)]
+        assert f"{mesh.run_id}: the live page is at" in said[0]
+        url = said[1].strip().partition("#")[0]
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            assert b"<title>" in answer.read()
+    with served:
+        assert served.wait(30) == 0
+        # whether the run ended or the way there broke, nobody here knows for sure
+        assert f": its record is there, in {tmp_path / 'run'}" in served.stderr.read()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a link to another user")

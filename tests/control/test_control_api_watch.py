@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from orbitmesh.emulator.control.api import epoch_messages, hub
 from orbitmesh.emulator.control.api.doors import Doors
 from orbitmesh.emulator.control.api.epoch_messages import Wanted, diff_messages, state_messages
 from orbitmesh.emulator.control.api.watch import Watches
+from orbitmesh.emulator.control.client import Client
 from orbitmesh.emulator.control.server import ControlServer
 from orbitmesh.emulator.epoch import Epoch, Nodes
 from orbitmesh.emulator.errors import InputError, TooManyAtOnce
@@ -157,7 +159,7 @@ class Run:
         self.feed.put("event", {"event": "late tick" if n % 2 else "handover", "n": n})
 
     def watches(self) -> Watches:
-        self.doors.append(Doors(self.run_id))
+        self.doors.append(Doors(partial(Client.connect, self.run_id)))
         return Watches(self.doors[-1], self.nodes)
 
     def close(self) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+
+import numpy as np
 
 from orbitmesh.control.v1 import control_pb2 as pb
 
@@ -63,6 +66,15 @@ def clock(answer: Mapping[str, Any]) -> Any:
         speed_ratio=answer["speed_ratio"],
         sim_ns=answer.get("sim_ns", answer["elapsed_ns"]),
     )
+
+
+def carried(answer: Mapping[str, Any]) -> Any:
+    columns = np.frombuffer(base64.b64decode(answer["columns"]), "<i8").reshape(-1, 4)
+    ab, ba, packets, lost = (column.tolist() for column in columns.T)
+    return pb.CarriedResponse(
+        epoch_number=answer["epoch_number"], mono_ns=answer["mono_ns"], ab_bytes=ab, ba_bytes=ba,
+        packets=packets, lost_packets=lost,
+    )  # fmt: skip
 
 
 def _there(told: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:

@@ -18,8 +18,9 @@ _MOST_APART = 64
 
 
 class Doors:
-    def __init__(self, run_id: str) -> None:
-        self.run_id = run_id
+    def __init__(self, connect: Callable[[], Client]) -> None:
+        """``connect``: to the run, by a connection of the caller's own, to close; blocks."""
+        self.new = connect
         self._free: list[Client] = []
         self._threads = ThreadPoolExecutor(_MOST_AT_ONCE, "door")
         self._apart = ThreadPoolExecutor(_MOST_APART, "door apart")
@@ -59,7 +60,7 @@ class Doors:
         try:
             client = self._free.pop()
         except IndexError:
-            client = Client.connect(self.run_id)
+            client = self.new()
         try:
             answer = question(client)
         except BaseException:
@@ -73,7 +74,3 @@ class Doors:
             threads.shutdown()
         while self._free:
             self._free.pop().__exit__()
-
-    def new(self) -> Client:
-        """One of the caller's own, to close; blocks."""
-        return Client.connect(self.run_id)

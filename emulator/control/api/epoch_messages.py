@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ class Wanted:
 
     positions: bool = False
     routes: bool = False
+    platforms: bool = False
 
     def check(self, nodes: Nodes) -> None:
         if self.routes and len(nodes) > MOST_ROUTED_NODES:
@@ -41,6 +42,7 @@ def state_messages(number: int, epoch: Epoch, nodes: Nodes, wanted: Wanted) -> l
         links=[{"links": _columns(epoch.links, rows)} for rows in _split(every)],
         routes=_routes(None, epoch) if wanted.routes else [],
         positions=_positions(epoch) if wanted.positions else [],
+        platforms=_platforms(epoch) if wanted.platforms else [],
     )
     return _messages(number, epoch, "state", pb.EpochState, parts)
 
@@ -59,6 +61,7 @@ def diff_messages(number: int, old: Epoch, new: Epoch, wanted: Wanted) -> list[b
         moved=[{"moved": _moved(new.links, rows)} for rows in _split(kept[~is_changed])],
         routes=_routes(old, new) if wanted.routes else [],
         positions=_positions(new) if wanted.positions else [],
+        platforms=_platforms(new) if wanted.platforms else [],
     )
     return _messages(number, new, "diff", pb.EpochDiff, parts)
 
@@ -152,3 +155,18 @@ def _positions(epoch: Epoch) -> list[dict[str, Any]]:
             {"positions": pb.PositionColumns(first_node=first, x_itrs_km=x, y_itrs_km=y, z_itrs_km=z)}
         )
     return found
+
+
+def _platforms(epoch: Epoch) -> list[dict[str, Any]]:
+    p = epoch.platforms
+    if p is None:
+        return []
+    return [
+        {
+            "platforms": pb.PlatformColumns(
+                first_node=first,
+                **{each.name: getattr(p, each.name)[first:last].tolist() for each in fields(p)},
+            )
+        }
+        for first, last in _chunks(len(p.sunlit_ratio))
+    ]

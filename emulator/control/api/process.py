@@ -16,6 +16,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from orbitmesh.control.v1 import control_pb2 as pb
 from ...errors import TooManyAtOnce
 from ...priority import go_after_mesh
 from ...processes import keep_capabilities
+from ..client import Client
 from ..places import API_INNER
 from . import settings
 from .captures import Captures
@@ -51,7 +53,7 @@ class Service(ControlService):
     """All methods."""
 
     def __init__(self, told: settings.ApiSettings, folder_fd: int, starting: Starting) -> None:
-        doors = Doors(told.run_id)
+        doors = Doors(partial(Client.connect, told.run_id))
         super().__init__(told, doors, Path(f"/proc/self/fd/{folder_fd}"))
         self._starting, self._n_asked = starting, 0
         self.captures = Captures(doors)

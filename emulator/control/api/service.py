@@ -20,6 +20,7 @@ from ...shown import plain
 from ..client import Client
 from . import answers
 from .doors import Doors
+from .scenario_answer import scenario_kept
 from .settings import ApiSettings
 from .watch import Watches
 
@@ -78,6 +79,13 @@ class ControlService:
     async def Path(self, request: Any) -> Any:  # noqa: N802
         a, b = _given(request, "source"), _given(request, "destination")
         return answers.path(await self._doors.ask(lambda client: client.path(a, b)))
+
+    async def Scenario(self, request: Any) -> Any:  # noqa: N802
+        return await asyncio.to_thread(scenario_kept, self._record)
+
+    async def Carried(self, request: Any) -> Any:  # noqa: N802
+        rows = list(request.link_row) or None
+        return answers.carried(await self._doors.ask(lambda client: client.carried(rows)))
 
     async def _contacts_question(self, request: Any) -> dict[str, Any]:
         """As the starter's fork is asked; unknown names are refused here already."""

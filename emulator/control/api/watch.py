@@ -26,7 +26,7 @@ class Watches:
 
     async def epochs(self, request: Any) -> AsyncIterator[bytes]:
         hub, told = self._hub, _after(request)
-        wanted = Wanted(request.include_positions, request.include_routes)
+        wanted = Wanted(request.include_positions, request.include_routes, request.include_platforms)
         wanted.check(self._nodes)
         await hub.enter(told, wanted)
         try:
