@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..errors import InputError
+from ..shown import shown
 from .named import Named
 
 
@@ -18,7 +20,10 @@ class Change:
 
 @dataclass(frozen=True)
 class Intervention:
-    """``what`` as it was asked for; ``change`` None: it fails.  In force: at <= t < until (None: ever)."""
+    """``what`` as it was asked for; ``change`` None: it fails.  In force: at <= t < until (None: ever).
+
+    InputError for a change of an antenna: which links are its own, nobody says.
+    """
 
     what: str
     named: Named
@@ -27,6 +32,13 @@ class Intervention:
     change: Change | None = None
     by: str = "scenario"
     number: int = -1  # given by Interventions
+
+    def __post_init__(self) -> None:
+        if self.change is not None and len(self.named.antennas):
+            raise InputError(
+                f"{shown(self.what)}: an antenna can only fail; to change its links name the gateway, or a "
+                "link, as in sat-0-0:gw-london"
+            )
 
     def is_in_force(self, sim_ns: int) -> bool:
         return self.at_sim_ns <= sim_ns and (self.until_sim_ns is None or sim_ns < self.until_sim_ns)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from orbitmesh.emulator.epoch import Epoch
-from orbitmesh.emulator.errors import ScenarioError
+from orbitmesh.emulator.errors import InputError, ScenarioError
 from orbitmesh.emulator.geometry import Geometry
-from orbitmesh.emulator.interventions import Intervention, Interventions, Named
+from orbitmesh.emulator.interventions import Change, Intervention, Interventions, Named
 from orbitmesh.emulator.scenario.scenario import loads
 
 TOY = """
@@ -372,3 +372,14 @@ def test_a_published_protocol_s_reaction() -> None:
 def test_what_would_begin_after_the_run_is_refused() -> None:
     with pytest.raises(ScenarioError, match="begins at 60 s, and the run lasts 60 s"):
         loads(TOY + '[[faults]]\nwhat = "sat-0-0"\nat = "60 s"\n')
+
+
+def test_an_antenna_only_fails() -> None:
+    """It was taken, and changed nothing: which links are the antenna's, nobody says."""
+    named = Named(antennas=np.array([5], np.int32))
+    assert Intervention("gw-tokyo/antenna", named, 0).change is None
+    for change in (Change(rate_bps=10**9), Change(extra_delay_ns=10**6), Change(loss_ratio=0.5)):
+        with pytest.raises(
+            InputError, match=r"gw-tokyo/antenna.*: an antenna can only fail; to change its links"
+        ):
+            Intervention("gw-tokyo/antenna", named, 0, change=change)
