@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from ..control.client import Client
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 #: of entries, for what was before
 KINDS = ("event", "status")
+_COUNTING_RATIO = 0.005  # of the time, at most: some planes ask the kernel of each link
 _TRIES = 2  # an epoch may come between it and what its links carried
 
 
@@ -25,6 +27,7 @@ class Glance:
 
     def __init__(self, source: LiveSource) -> None:
         self._source = source
+        self._next_count_s = 0.0
         self.forget()
 
     def forget(self) -> None:
@@ -40,7 +43,8 @@ class Glance:
                 tell_past(self._source, news)
         if watching.is_at_end:
             return -1
-        self._count(client)
+        if time.monotonic() >= self._next_count_s:
+            self._count(client)
         return watching.position or 0
 
     def _count(self, client: Client) -> None:
@@ -52,12 +56,16 @@ class Glance:
             self._writer.take(epoch)
             rows = self._writer.rows
             self._traffic.epoch(epoch, rows, self._writer.links_number)
+            began_s = time.monotonic()
             try:
                 answer = client.carried(None if rows is None else rows.tolist())
             except RunEnded:
                 raise
             except OrbitmeshError:
                 continue  # rows of an epoch that has gone
+            finally:
+                now_s = time.monotonic()
+                self._next_count_s = now_s + (now_s - began_s) / _COUNTING_RATIO
             if answer["epoch_number"] == epoch.number:
                 found = self._traffic.take(answer)
                 if found is not None:

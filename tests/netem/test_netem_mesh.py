@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import netem_lab  # noqa: F401 - finds the plane's rig
+import numpy as np
 import pytest
 from plane_rig import FAR, MESH, NEAR, PAIRS, Rig, hand_over, now_ns
 
 from orbitmesh.emulator.epoch import NS_PER_S
 from orbitmesh.emulator.plane.netem import NetemBackend
+from orbitmesh.emulator.web.traffic import Traffic
 
 pytestmark = pytest.mark.guest
 
@@ -46,6 +50,34 @@ def test_traceroute_shows_the_hops_by_name(rig: Rig) -> None:
 def test_routes_and_links_are_the_epochs(rig: Rig) -> None:
     assert rig.wrong_routes() == []
     assert rig.plane.unlike_commanded() == []
+
+
+def test_pages_are_told_what_links_carry(rig: Rig) -> None:
+    """As the door answers, and the live page's server reads it."""
+    assert rig.epoch is not None
+    path = rig.epoch.path(NEAR, FAR)
+    assert path is not None
+    traffic = Traffic(1.0)
+    traffic.epoch(rig.epoch, None, 1)
+
+    def look() -> Any:
+        found = rig.plane.carried(None)
+        assert found is not None
+        data = base64.b64encode(found.columns.astype("<i8").tobytes()).decode()
+        answer = {"epoch_number": found.epoch_number, "mono_ns": now_ns(), "columns": data}
+        return traffic.take(answer)
+
+    assert look() is None  # from here on
+    assert "10 received" in rig.net["gw-station0"].cmd("ping -c10 -i0.2 -s1000 gw-station1")
+    told = look()
+    ways = np.zeros(len(rig.epoch.links), bool)
+    ways[rig.epoch.links.along(path)] = True
+    for use in (told.use_ab_ratio_f32le, told.use_ba_ratio_f32le):
+        used = np.frombuffer(use, "<f4") > 0
+        assert (used == ways).all()  # there and back, and nowhere else
+    assert told.packets_per_s > 0
+    assert told.carried_bps >= 8 * 1028 * told.packets_per_s * 0.9
+    assert told.lost_per_s == 0
 
 
 def test_links_that_come_and_go(rig: Rig) -> None:
