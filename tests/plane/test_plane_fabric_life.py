@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from copy import deepcopy
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -318,3 +319,25 @@ def test_the_places_of_some_links_are_their_pipes_in_the_order_in_which_they_are
     expected = [[rig.plane.pipe(a, b), rig.plane.pipe(b, a)] for a, b in asked]
     assert rig.plane.drop_places(rows).tolist() == expected
     assert rig.plane.drop_places(np.empty(0, np.int64)).shape == (0, 2)
+
+
+def test_what_links_in_force_carried_is_told_also_while_the_next_epoch_is_written() -> None:
+    """Its ground links have other pairs: more of them, or fewer than there are in force."""
+    rig = Rig()
+    rig.step([*TORUS, (0, NEAR), (5, NEAR)])
+    rows = np.arange(len(rig.epoch.links))
+    places = rig.plane.drop_places(rows)
+    for pipe in places.ravel():
+        rig.plane.table.counters["bytes_out"][pipe] = 100 + pipe
+    before = rig.plane.carried(None)
+    assert before is not None
+    assert before.columns[:, :2].tolist() == (100 + places).tolist()
+    for others in ([*TORUS, (3, NEAR)], [*TORUS, (1, NEAR), (2, NEAR), (3, NEAR), (5, NEAR)]):
+        following = fabric.epoch(MESH, deepcopy(rig.slots), others, rig.epoch.number + 1)
+        change = rig.plane.prepare(rig.epoch, following)
+        now = rig.plane.carried(None)
+        assert now is not None
+        assert now.epoch_number == before.epoch_number
+        assert now.columns.tolist() == before.columns.tolist()
+        assert rig.plane.drop_places(rows).tolist() == places.tolist()
+        rig.plane.abandon(change)

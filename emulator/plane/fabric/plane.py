@@ -232,10 +232,15 @@ class FabricPlane(MeshPlane):
 
         return LinkReader(tuple(there), read)
 
+    def _pipes_in_force(self, rows: Int64) -> Int64:
+        """(n, 2): of links of the epoch in force, whether or not the next one is written already."""
+        followed_by = None if self._pending is None else self._pending.written
+        return self._writer.pipes_of(rows, self._need_epoch(), followed_by)
+
     def drop_places(self, rows: Int64) -> Int64:
         """See MeshPlane."""
         with self._lock:
-            return self._writer.pipes_of(rows, self._need_epoch())
+            return self._pipes_in_force(rows)
 
     def drops(self, places: Int64) -> Int64:
         """See MeshPlane."""
@@ -248,7 +253,7 @@ class FabricPlane(MeshPlane):
             if self._epoch is None or self._closed:
                 return None
             rows = np.arange(len(self._epoch.links)) if rows is None else rows
-            pipes = self._writer.pipes_of(rows, self._epoch)
+            pipes = self._pipes_in_force(rows)
             found = self.table.counters[np.maximum(pipes, 0)]
             is_there = pipes >= 0
             lost = sum((found[name].astype(np.int64) for name in _LOST), np.zeros(pipes.shape, np.int64))
@@ -282,7 +287,7 @@ class FabricPlane(MeshPlane):
         with self._lock:
             epoch = self._need_epoch()
             self.table.free_bank(self.backend.failure)  # once it has taken it up
-            pipes = self._writer.pipes_of(np.arange(len(epoch.links)), epoch)
+            pipes = self._pipes_in_force(np.arange(len(epoch.links)))
             found = self.backend.read(pipes.ravel()).reshape(-1, 2)
             sentences = []
             for row, way, what in differences(epoch.links, self.scenario.run.rate_scale, found):

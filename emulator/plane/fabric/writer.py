@@ -78,9 +78,10 @@ class EpochWriter:
         """As if it had never been written: the bank is written again by the next."""
         self._word, self._pairs, self._pair = written.before.word, written.before.pairs, written.before.pair
 
-    def pipes_of(self, rows: Int64, epoch: Epoch) -> Int64:
-        """(n, 2): of links of the epoch whose ground links were given pairs last."""
-        return pipes_of(rows, epoch.links, epoch.routes.ports, self._pair, self._sizes.n_laser_pipes)
+    def pipes_of(self, rows: Int64, epoch: Epoch, followed_by: Written | None = None) -> Int64:
+        """(n, 2): of links of the epoch whose ground links were given pairs last, or before the other's."""
+        pair = self._pair if followed_by is None else followed_by.before.pair
+        return pipes_of(rows, epoch.links, epoch.routes.ports, pair, self._sizes.n_laser_pipes)
 
     def ground_pipe(self, u: int, v: int) -> int | None:
         """The pipe from a node to another, where they have a ground link."""
