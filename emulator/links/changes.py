@@ -6,12 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..epoch import Int64, LinkKind, Links
+from ..arrays import Int64, pair_keys
+from ..compiled import function, i32, i64, size, u8
+from ..epoch import LinkKind, Links
 
 #: So many of each kind are named; the others are counted.
 MOST_NAMED = 100
 #: And of handovers so many, for the record: more at one instant are only counted.
 MOST_HANDOVERS = 10_000
+
+_links_changed = function("links_changed", size, i32, i32, u8, size, i32, i32, u8, size, i64, i64, i64)
 
 Pair = tuple[int, int]
 
@@ -47,8 +51,8 @@ def link_changes(
     """``most``: lasers that are named, ``most_handovers``: gateways."""
     if np.array_equal(old.a, new.a) and np.array_equal(old.b, new.b):
         return NOTHING_CHANGED
-    lasers_lost, lasers_gained = _went_and_came(_keys(old, LinkKind.LASER), _keys(new, LinkKind.LASER))
-    left, joined = _went_and_came(_keys(old, LinkKind.GROUND), _keys(new, LinkKind.GROUND))
+    lasers_lost, lasers_gained = _went_and_came(old, new, LinkKind.LASER)
+    left, joined = _went_and_came(old, new, LinkKind.GROUND)
     gateways = np.union1d(left & 0xFFFFFFFF, joined & 0xFFFFFFFF)
     left_by, joined_by = _by_gateway(left), _by_gateway(joined)
     return LinkChanges(
@@ -64,18 +68,15 @@ def link_changes(
     )
 
 
-def _keys(links: Links, kind: LinkKind) -> Int64:
-    keys: Int64 = links.key()[links.kind == kind]
-    return keys
-
-
-def _went_and_came(old: Int64, new: Int64) -> tuple[Int64, Int64]:
-    """Both rise.  Where they are the same but for a few, that is found without a sort of all."""
-    if np.array_equal(old, new):
-        return old[:0], new[:0]
-    went: Int64 = old[~np.isin(old, new, assume_unique=True)]
-    came: Int64 = new[~np.isin(new, old, assume_unique=True)]
-    return went, came
+def _went_and_came(old: Links, new: Links, kind: LinkKind) -> tuple[Int64, Int64]:
+    """Keys of links of that kind that only one of the two has, rising: found by one walk."""
+    went, came, n = np.empty(len(old), np.int64), np.empty(len(new), np.int64), np.empty(2, np.int64)
+    _links_changed(
+        len(old), old.a, old.b, old.kind, len(new), new.a, new.b, new.kind, int(kind), went, came, n
+    )
+    n_went, n_came = n.tolist()
+    lost, gained = went[:n_went], came[:n_came]
+    return pair_keys(old.a[lost], old.b[lost]), pair_keys(new.a[gained], new.b[gained])
 
 
 def _pairs(keys: Int64) -> tuple[Pair, ...]:
