@@ -65,10 +65,13 @@ def _steps(table: pa.Table, over: str) -> list[Block]:
     if not len(table) or "step" not in table.schema.names:
         return []
     step = column(table, "step")
-    n_steps = int(np.nanmax(step)) + 1
-    group = np.nan_to_num(step, nan=-1).astype(np.int64)
-    use = flags(table, "ok", False)
-    group = np.where(use, group, -1)
+    use = flags(table, "ok", False) & ~np.isnan(step)
+    if not use.any():
+        return [Absent("training step by step", "its table has no step that ended in order and can be read")]
+    # a damaged number may be any
+    known, of_step = np.unique(step[use], return_inverse=True)
+    n_steps, group = len(known), np.full(len(step), -1)
+    group[use] = of_step
     lines = []
     looks: tuple[tuple[str, str, Role], ...] = (
         ("compute_ns", "computing", "physical"),
@@ -76,7 +79,7 @@ def _steps(table: pa.Table, over: str) -> list[Block]:
     )
     for name, words, role in looks:
         worst = quantiles_of_groups(group, column(table, name) / 1e6, n_steps, (1.0,))[:, 0]
-        lines.append(Line(f"{words}, the slowest", numbers(np.arange(n_steps)), numbers(worst), role))
+        lines.append(Line(f"{words}, the slowest", numbers(known), numbers(worst), role))
     n = int((group >= 0).sum())
     return [
         Figure(

@@ -13,8 +13,10 @@ from report_lab import GATEWAYS, MS, S
 from report_told import absent, figure, numbers_of, section, table, undrawn
 
 from orbitmesh.emulator.report import report_of, written
+from orbitmesh.emulator.report.document import Absent, Figure
 from orbitmesh.emulator.report.gather import document as gathered
 from orbitmesh.emulator.report.source import read
+from orbitmesh.emulator.report.training import _steps
 
 
 def test_a_run_with_nothing_but_its_header_is_a_report_that_says_so(tmp_path: Path) -> None:
@@ -137,3 +139,22 @@ def test_a_share_has_no_unit_and_an_area_a_proper_one(tmp_path: Path) -> None:
     made = report_of(lab.write(tmp_path, lab.header(platform=told), platforms=lab.platforms()))
     said = [row[1].text for row in table(made, "platform-figures").rows]
     assert said == ["0.95", "250 W/m²", "30 m²"]
+
+
+def test_steps_of_training_that_cannot_be_are_no_reason_to_report_nothing(tmp_path: Path) -> None:
+    """A table of nulls ended it with a traceback; one damaged number asked for as much memory as it says."""
+
+    def steps(*number: int | None) -> pa.Table:
+        n = len(number)
+        columns = {"step": pa.array(number, pa.int64()), "ok": [True] * n, "compute_ns": [MS] * n}
+        return pa.table(columns | {"all_reduce_ns": [2 * MS] * n})
+
+    def blocks(table: pa.Table) -> list[object]:
+        return _steps(table, "the run")
+
+    assert isinstance(blocks(steps(None, None))[0], Absent)
+    (drawn,) = blocks(steps(0, 0, 1, 2**60, None))
+    assert isinstance(drawn, Figure)
+    assert drawn.samples.value == 4
+    assert drawn.plot.panels[0].lines[0].x[:2] == (0, 1)
+    assert len(drawn.plot.panels[0].lines[0].x) == 3
