@@ -8,6 +8,7 @@ those that start it as people do (cli/test_cli_errors.py, cli/test_cli_output.py
 from __future__ import annotations
 
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -17,6 +18,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -101,6 +103,7 @@ def orbitmesh(
 def _wait(calls: socket.socket) -> None:
     for module in _BEFORE:
         importlib.import_module(module)
+    gc.freeze()  # what is here now is not looked through in each
     signal.signal(
         signal.SIGCHLD, signal.SIG_IGN
     )  # of those that keep the commands nobody asks how they ended
@@ -118,7 +121,7 @@ def _wait(calls: socket.socket) -> None:
 
 
 def _keep(call: tuple[list[str], str, dict[str, str]], out: int, err: int, told: int) -> None:
-    """The command, and then how it ended; returns in the command, which ends as any program."""
+    """The command, and then how it ended."""
     pid = os.fork()
     if pid == 0:
         arguments, cwd, environment = call
@@ -132,9 +135,7 @@ def _keep(call: tuple[list[str], str, dict[str, str]], out: int, err: int, told:
         os.environ.update(environment)
         random.seed()
         sys.argv = ["orbitmesh", *arguments]
-        from orbitmesh.emulator.cli.__main__ import start
-
-        return start()
+        _command()
     os.close(out)
     os.close(err)
     with socket.socket(fileno=told) as caller:
@@ -144,6 +145,26 @@ def _keep(call: tuple[list[str], str, dict[str, str]], out: int, err: int, told:
             caller.send(str(status).encode())
         finally:
             os._exit(0)
+
+
+def _command() -> None:
+    """Without the interpreter's end, which takes as long as its start: all that was imported is let go."""
+    from orbitmesh.emulator.cli.__main__ import start
+
+    status: object = 0
+    try:
+        start()
+    except SystemExit as end:
+        status = end.code
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        status = 1
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status if isinstance(status, int) else 0 if status is None else 1)
 
 
 if __name__ == "__main__":
