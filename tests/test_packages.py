@@ -19,6 +19,7 @@ import pytest
 from made_once import made_once
 
 ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.timeout(400)  # whoever asks first builds both, on a machine that does much else
 PYTHONS = ("3.11", "3.13")  # the oldest and the newest: what fails between them fails in one of them
 
 
