@@ -51,6 +51,8 @@ def summarise_without_recorder(out: Folder, facts: RunFacts, header: RunHeader |
     try:
         if header is not None and not out.is_there(files.RUN):
             write_json(out, files.RUN, header.as_file())
+        if not out.is_there(files.RUN):
+            return {}  # it was refused before there was a record
         summary = summary_without_recorder(out.anchored, facts.to_dict())
         write_json(out, files.SUMMARY, summary)
         note(out, "ended", ended=summary["ended"], reason=summary["reason"])
@@ -62,8 +64,11 @@ def summarise_without_recorder(out: Folder, facts: RunFacts, header: RunHeader |
 
 
 def tell_failure(out: Folder, summary: dict[str, Any], reason: str) -> None:
-    """Of a run that failed: in its summary, where that was written before the failure was known."""
-    if summary.get("ended") == "failed":
+    """Of a run that failed: in its summary, where that was written before the failure was known.
+
+    Where there is no record yet, none is begun for it.
+    """
+    if summary.get("ended") == "failed" or not out.is_there(files.RUN):
         return
     note(out, "ended", ended="failed", reason=reason)  # the last such line counts
     if not summary:
