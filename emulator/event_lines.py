@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _MOST_NAMED = 4
 _OF_INTERVENTIONS = ("intervention", "intervention ended")
 _MOST_LOOKED_AT = 100
+_WORDS = {"late_ns": "by"}  # of what the line begins with
 # what a line begins with, and what says nothing to people
 _FIRST = ("event", "sim_ns", "number", "n", "of")
 
@@ -34,7 +35,7 @@ def event_line(event: dict[str, Any]) -> str:
 def _said(key: str, value: Any) -> str:
     """Of a length of time what it is in ms; names as words."""
     if key.endswith("_ns") and isinstance(value, int):
-        key, value = key.removesuffix("_ns"), f"{value / 1e6:,.1f} ms"
+        key, value = _WORDS.get(key, key.removesuffix("_ns")), f"{value / 1e6:,.1f} ms"
     return f"{key.replace('_', ' ')} {value}"
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -65,6 +66,17 @@ def link_changes(
         len(lasers_lost),
         len(lasers_gained),
         len(gateways),
+    )
+
+
+def caused_as(changes: LinkChanges, told: Sequence[LinkChanges]) -> LinkChanges:
+    """With the causes that parts of them were told with: of several of a gateway the last."""
+    causes = {each.gateway: each.cause for part in told for each in part.handovers if each.cause is not None}
+    return replace(
+        changes,
+        handovers=tuple(
+            replace(each, cause=causes.get(each.gateway) if each.left else None) for each in changes.handovers
+        ),
     )
 
 

@@ -15,6 +15,7 @@ from ..course import Course
 from ..epoch import Epoch, RouteRows
 from ..errors import InputError
 from ..interventions import NOT_INTERVENED
+from ..links.changes import LinkChanges, caused_as, link_changes
 from ..plane.mesh import CommitReport
 from ..priority import go_before_nodes
 from .clock import Clock
@@ -68,6 +69,7 @@ class Conductor:
         self._superseded: set[int] = set()  # numbers of epochs that others have taken the place of
         self._told: tuple[set[object], set[object]] = set(), set()  # of interventions: begun, and ended
         self._passed_over = NOT_INTERVENED  # what began and ended with epochs that came too late
+        self._not_in_force: list[LinkChanges] = []  # of epochs that were made, and came to nothing
         self._thread = threading.Thread(target=self._run, name="conductor", daemon=True)
         self.orders = TimeOrders(self._wake.set)
         self.on_turn: Callable[[Turn], None] = lambda turn: None
@@ -301,6 +303,7 @@ class Conductor:
         with self._turn:
             if self._is_old(ahead) and ahead.epoch.number not in self._superseded:
                 self._passed_over = self._passed_over.then(ahead.intervened)  # told with the next
+            self._not_in_force.append(ahead.changes)
         if ahead.parcel is not None:
             ahead.parcel.close()
         self.on_let_go(ahead.epoch.number)
@@ -329,13 +332,14 @@ class Conductor:
             t0_mono_ns, ahead_ns = course.mono_ns, course.sim_ns - ahead.epoch.sim_ns
             report = self._plane.commit(change, t0_mono_ns, ahead_ns=ahead_ns, ratio=course.ratio)
             self._clock.due_by(ahead.epoch.sim_ns + self.step_ns)
+            changes = self._changes_since_the_last(ahead)
             self.current, self._prepared = ahead.epoch, None
             self._superseded = {n for n in self._superseded if n > ahead.epoch.number}
             # an epoch may have been overtaken, and made anew
             intervened = self._passed_over.then(ahead.intervened).once(*self._told)
             self._passed_over = NOT_INTERVENED
         tick = Tick(
-            ahead.epoch, ahead.more, ahead.parcel, ahead.assignment, ahead.changes,
+            ahead.epoch, ahead.more, ahead.parcel, ahead.assignment, changes,
             t0_mono_ns, report.began_mono_ns, report.ended_mono_ns, late_ns,
             ahead.computed_ns, prepared_ns, report.total_ns, intervened, ahead_ns, course.ratio,
         )  # fmt: skip
@@ -346,6 +350,13 @@ class Conductor:
         self.last_cost_ns.append(tick.cost_ns)
         self.ticks.commit_ns.append(report.total_ns)
         self._on_tick(tick)
+
+    def _changes_since_the_last(self, ahead: Ahead) -> LinkChanges:
+        """Since the epoch in force: geometry told of those since one that may have come to nothing."""
+        gone, self._not_in_force = self._not_in_force, []
+        if not gone or self.current is None:
+            return ahead.changes
+        return caused_as(link_changes(self.current.links, ahead.epoch.links), (*gone, ahead.changes))
 
     def _course_of(self, epoch: Epoch) -> Course:
         """How time goes as an epoch comes into force; where it stands, it is at that epoch from now on."""

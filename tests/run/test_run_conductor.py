@@ -15,6 +15,7 @@ from jumping_clock import JumpingClock
 from orbitmesh.emulator.assignment import Assignment
 from orbitmesh.emulator.epoch import Epoch, Links, RouteRows, Routes
 from orbitmesh.emulator.interventions import Intervened
+from orbitmesh.emulator.links.changes import Handover, LinkChanges
 from orbitmesh.emulator.run.clock import RealClock
 from orbitmesh.emulator.run.conductor import LATE_NS, Conductor
 from orbitmesh.emulator.run.ticks import Ahead, Tick
@@ -223,6 +224,48 @@ def test_a_tick_made_anew_that_was_heard_of_too_late_comes_at_once_with_what_was
     assert [tick.epoch.number for tick in run.ticks] == [0, 1, 3]
     assert [tick.intervened.begun for tick in run.ticks] == [(), (), failed.begun]
     assert run.failures == []
+
+
+def test_links_changed_since_the_epoch_in_force_whichever_was_made_between() -> None:
+    """With one that is passed over go no handovers, and none is told twice."""
+    plane, clock = Plane(), JumpingClock()
+    run = Run(plane, clock)
+    gateway = 9
+
+    def on(satellite: int, number: int, sim_ns: int, left: int | None, cause: str | None = None) -> Ahead:
+        links = Links(
+            np.array([satellite], np.int32), np.array([gateway], np.int32), np.ones(1, np.uint8),
+            *(np.ones(1),) * 2, *(np.ones(1, np.int64),) * 2,
+        )  # fmt: skip
+        went = () if left is None else (Handover(gateway, (left,), (satellite,), cause),)
+        made = ahead(number)
+        return replace(
+            made,
+            epoch=replace(made.epoch, sim_ns=sim_ns, links=links),
+            changes=LinkChanges(handovers=went, n_handovers=len(went)),
+        )
+
+    run.conductor.first(on(0, 0, 0, None))
+    run.conductor.start()
+    run.epochs.put(on(1, 1, STEP_NS, 0, "set"))
+    clock.advance(STEP_NS)
+    for _ in range(2):
+        assert run.ticked.acquire(timeout=5)
+    run.conductor.anew(1, 1)
+    run.epochs.put(on(2, 2, STEP_NS - 1, 0, "failed"))  # of before the tick in force: passed over
+    run.epochs.put(on(2, 3, STEP_NS, None))
+    run.epochs.put(on(3, 4, 2 * STEP_NS, 2, "chosen"))
+    clock.advance(STEP_NS)
+    for _ in range(2):
+        assert run.ticked.acquire(timeout=5)
+    run.conductor.stop()
+    assert run.failures == []
+    assert [tick.epoch.number for tick in run.ticks] == [0, 1, 3, 4]
+    assert [tick.changes.handovers for tick in run.ticks[1:]] == [
+        (Handover(gateway, (0,), (1,), "set"),),
+        (Handover(gateway, (1,), (2,), "failed"),),
+        (Handover(gateway, (2,), (3,), "chosen"),),
+    ]
 
 
 def test_what_was_told_with_an_overtaken_epoch_is_told_once() -> None:
