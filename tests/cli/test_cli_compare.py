@@ -115,7 +115,7 @@ def test_what_is_not_known_fails_where_that_is_asked(orbitmesh) -> None:
         (["runs/before", "runs/after", "--fail-if", "p99 +10 km"], "has the unit 'km'"),
         (["runs/before", "runs/after", "--fail-if", "p98 +10 %"], "no row is of 'p98': did you mean 'p9"),
         (["runs/before", "runs/after", "--fail-if", "lost p99 +10 %"], "no row is of all of lost, p99"),
-        (["runs/before", "runs/after", "--fail-if", "lost +1 ms"], "a share has no duration"),
+        (["runs/before", "runs/after", "--fail-if", "lost +1 ms"], "an hour has no duration"),
         (["runs/before", "runs/after", "--fail-if", "x" * 1000 + " +1 %"], "is no threshold"),
         (["runs/before", "runs/after", "--again", "runs/none"], "holds no run"),
     ],

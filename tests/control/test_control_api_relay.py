@@ -141,12 +141,8 @@ def test_what_takes_long_takes_no_thread_of_others_and_keeps_the_process(
     monkeypatch.setattr(doors_module, "_MOST_APART", 3)
     held = threading.Event()
 
-    class Held(Doors):
-        def new(self):  # type: ignore[no-untyped-def]
-            return contextlib.nullcontext()
-
     async def test() -> None:
-        doors = Held("a-run")
+        doors = Doors(contextlib.nullcontext)  # type: ignore[arg-type]
         calls = [asyncio.create_task(doors.ask_apart(lambda _: held.wait(30))) for _ in range(3)]
         await asyncio.sleep(0.05)
         with pytest.raises(TooManyAtOnce, match="3 calls"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from browser_lab import Seen, corner_px, need_page, opened, served
@@ -47,6 +48,19 @@ def way(page: Page) -> list[int]:
     return nodes
 
 
+def click_laser(page: Page, u: int, v: int) -> Any:
+    """What is picked then; tried again where a busy machine was late, and the laser had moved on."""
+    for _ in range(5):
+        page.ask(f"orbitmesh.focusOn([{u}, {v}])")
+        page.hear(1)  # the turn
+        seen = Seen(page)
+        page.click(*(corner_px(page) + (seen.px[u] + seen.px[v]) / 2))
+        page.hear(0.5)
+        if (picked := page.ask("orbitmesh.mesh.picked")) and picked["kind"] == "link":
+            return picked
+    raise AssertionError(f"no laser is picked, but {picked}")
+
+
 def test_a_laser_that_is_clicked_and_failed_carries_the_way_no_more(
     running: tuple[Emulation, str], browser: Browser, pictures: Path
 ) -> None:
@@ -57,12 +71,7 @@ def test_a_laser_that_is_clicked_and_failed_carries_the_way_no_more(
     before = way(page)
     assert tuple(before) == mesh.epoch.path(24, 25)
     u, v = before[1:3]
-    page.ask(f"orbitmesh.focusOn([{u}, {v}])")
-    page.hear(1)  # the turn
-    seen = Seen(page)
-    page.click(*(corner_px(page) + (seen.px[u] + seen.px[v]) / 2))
-    page.wait_for("orbitmesh.mesh.picked.kind === 'link'")
-    picked = page.ask("orbitmesh.mesh.picked")
+    picked = click_laser(page, u, v)
     assert {picked["a"], picked["b"]} == {u, v}
     press_button(page, "Fail")
     page.wait_for(f"[...orbitmesh.mesh.ways.values()].every(w => w.node.length && !({joined(u, v)})(w.node))")
