@@ -6,7 +6,6 @@ so few links that the look holds no tick up.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -17,8 +16,8 @@ from ..epoch import Epoch, Int64
 from ..feed.feed import Feed
 from ..plane.backend import Carrier, Lateness
 from ..plane.mesh import Carried
-from ..priority import go_before_nodes
 from .clock import Clock
+from .rounds import Rounds
 
 _LOOK_S = 1.0
 MOST_COUNTED = 10_000  # links; the look keeps a commit waiting, 1.5 ms for 3,400 of them
@@ -32,7 +31,7 @@ class TellsCarried(Protocol):
 
 
 class CourseWatch:
-    """A thread of its own from ``start`` to ``stop``."""
+    """From ``start`` to ``stop``."""
 
     def __init__(
         self,
@@ -44,29 +43,18 @@ class CourseWatch:
         on_failure: Callable[[BaseException], None],
     ) -> None:
         self._plane, self._backend, self._clock, self._epoch = plane, backend, clock, epoch
-        self._feed, self._on_failure = feed, on_failure
+        self._feed = feed
         self._before_mono_ns = 0
         self._late: Lateness | None = None
         self._counted: tuple[Int64, Int64] | None = None
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="course", daemon=True)
+        self._rounds = Rounds("course", _LOOK_S, self._look, on_failure)
 
     def start(self) -> None:
         self._before_mono_ns, self._late = time.monotonic_ns(), self._backend.lateness()
-        self._thread.start()
+        self._rounds.start()
 
     def stop(self) -> None:
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _run(self) -> None:
-        try:
-            go_before_nodes()
-            while not self._stopping.wait(_LOOK_S):
-                self._look()
-        except BaseException as error:
-            self._on_failure(error)
+        self._rounds.stop()
 
     def _look(self) -> None:
         mono_ns, sim_ns = time.monotonic_ns(), self._clock.sim_ns()

@@ -2,48 +2,35 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 
 from ..plane.backend import Carrier, Lateness
-from ..priority import go_before_nodes
 from ..record.soundness import ENGINE, LATE_ENGINE_NS, Window, joined
+from .rounds import Rounds
 
 _PERIOD_S = 0.1
 _MOST = 10_000
 
 
 class LatenessLog:
-    """A thread of its own from ``start`` to ``stop``; ``windows``: when packets left later than the bound."""
+    """From ``start`` to ``stop``; ``windows``: when packets left later than the bound."""
 
     def __init__(self, backend: Carrier, on_failure: Callable[[BaseException], None]) -> None:
-        self._backend, self._on_failure = backend, on_failure
+        self._backend = backend
         self._windows: list[Window] = []
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="lateness", daemon=True)
+        self._rounds = Rounds("lateness", _PERIOD_S, self._look, on_failure, at_end=self._look)
 
     def start(self) -> None:
         self._before, self._before_mono_ns = self._backend.lateness(), time.monotonic_ns()
         if self._before is not None:
-            self._thread.start()
+            self._rounds.start()
 
     def stop(self) -> None:
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._rounds.stop()
 
     def windows(self) -> tuple[Window, ...]:
         return tuple(self._windows)
-
-    def _run(self) -> None:
-        try:
-            go_before_nodes()
-            while not self._stopping.wait(_PERIOD_S):
-                self._look()
-            self._look()
-        except BaseException as error:  # a run of which nobody notes when it was late is not to be trusted
-            self._on_failure(error)
 
     def _look(self) -> None:
         now, mono_ns = self._backend.lateness(), time.monotonic_ns()

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from ..epoch import Epoch, Int64, Nodes
 from ..feed.feed import Feed
 from ..plane.mesh import LinkReader
-from ..priority import go_before_nodes
+from .rounds import Rounds
 from .ticks import Tick
 
 _LOOK_S = 0.1
@@ -45,25 +45,22 @@ class LinkWatch:
         feed: Feed,
         on_failure: Callable[[BaseException], None],
     ) -> None:
-        self._plane, self._nodes, self._feed, self._on_failure = plane, nodes, feed, on_failure
+        self._plane, self._nodes, self._feed = plane, nodes, feed
         self._asking = [(nodes.index[gateway], customer_class) for gateway, customer_class in asking]
         self._served: dict[tuple[int, int], int] = {}  # gateway and satellite: assigned at last
         self._reader: LinkReader | None = None
         self._before: tuple[int, Int64] | None = None
         self._rows: list[Row] = []
         self._turn = threading.Lock()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="links", daemon=True)
+        self._looks = 0
+        self._rounds = Rounds("links", _LOOK_S, self._look_and_tell, on_failure, at_end=self._tell)
 
     def start(self) -> None:
         if self._asking and self._reader is not None:
-            self._thread.start()
+            self._rounds.start()
 
     def stop(self) -> None:
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
-            self._tell()
+        self._rounds.stop()
 
     def tick(self, tick: Tick) -> None:
         if not self._asking:
@@ -80,18 +77,12 @@ class LinkWatch:
             self._reader = reader
             self._before = None if reader is None else (time.monotonic_ns(), reader.read())
 
-    def _run(self) -> None:
-        try:
-            go_before_nodes()
-            looks = 0
-            while not self._stopping.wait(_LOOK_S):
-                with self._turn:
-                    self._look()
-                looks += 1
-                if looks % _TELL_EVERY == 0:
-                    self._tell()
-        except BaseException as error:
-            self._on_failure(error)
+    def _look_and_tell(self) -> None:
+        with self._turn:
+            self._look()
+        self._looks += 1
+        if self._looks % _TELL_EVERY == 0:
+            self._tell()
 
     def _look(self) -> None:
         if self._reader is None or self._before is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -15,10 +14,10 @@ from ..epoch import LinkKind, RouteRows
 from ..feed.feed import Feed
 from ..feed.parcels import Parcel
 from ..links.changes import MOST_NAMED, NOTHING_CHANGED, LinkChanges
-from ..priority import go_before_nodes
 from ..scenario.model import Run
 from .conductor import LATE_NS
 from .pace import Pace
+from .rounds import Rounds
 from .ticks import Tick, Turn
 
 log = logging.getLogger(__name__)
@@ -143,31 +142,23 @@ class ClockNews:
 
 
 class StatusNews:
-    """A thread that puts the run's status into the feed each second: asked once, for all who watch."""
+    """Puts the run's status into the feed each second: asked once, for all who watch."""
 
     def __init__(
         self, feed: Feed, status: Callable[[], dict[str, Any]], on_failure: Callable[[BaseException], None]
     ) -> None:
-        self._feed, self._status, self._on_failure = feed, status, on_failure
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="status", daemon=True)
+        self._feed, self._status = feed, status
+        self._rounds = Rounds("status", _STATUS_S, self._put, on_failure)
 
     def start(self) -> None:
-        self._feed.put("status", self._status(), stands=True)
-        self._thread.start()
+        self._put()
+        self._rounds.start()
 
     def stop(self) -> None:
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._rounds.stop()
 
-    def _run(self) -> None:
-        try:
-            go_before_nodes()
-            while not self._stopping.wait(_STATUS_S):
-                self._feed.put("status", self._status(), stands=True)
-        except BaseException as error:
-            self._on_failure(error)
+    def _put(self) -> None:
+        self._feed.put("status", self._status(), stands=True)
 
 
 class StepWatch:
