@@ -16,6 +16,27 @@ CITIES = [
 ]
 
 
+#: Elements of a file of their own, and the scenario that reads them from sats.tle beside it.
+TLE = """\
+1 25544U 98067A   26304.69339541  .00001764  00000-0  38792-4 0  9996
+2 25544  51.6439 211.2001 0007417  17.6667  85.6398 15.50103472202482
+"""
+OF_TLE = """
+name = "of-tle"
+[[constellation.shells]]
+tle = "sats.tle"
+[ground]
+min-elevation = "10 deg"
+[[ground.stations]]
+name = "here"
+latitude = "10 deg"
+longitude = "10 deg"
+[run]
+start = "2026-11-01T00:00:00Z"
+duration = "10 s"
+"""
+
+
 def scenario(code: str = "S:780:86.4:66/6/1", **sections: dict[str, Any]) -> Scenario:
     made: dict[str, Any] = {
         "name": "toy",

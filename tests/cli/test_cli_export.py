@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from geometry_toys import OF_TLE, TLE
 from typer.testing import CliRunner
 
 from orbitmesh.emulator.cli.export import ExportFormat
@@ -124,26 +125,6 @@ def test_of_a_record_of_any_scenario_where_its_satellites_were(tmp_path: Path) -
         assert np.abs(metres[t_s == at_s][0] - 1000 * km).max() < 0.01  # as the file rounds
     (out / "elements-0.tle").unlink()
     assert "orbital elements that it was made from are missing" in refused(str(out), "--format", "tle")
-
-
-TLE = """\
-1 25544U 98067A   26304.69339541  .00001764  00000-0  38792-4 0  9996
-2 25544  51.6439 211.2001 0007417  17.6667  85.6398 15.50103472202482
-"""
-OF_TLE = """
-name = "of-tle"
-[[constellation.shells]]
-tle = "sats.tle"
-[ground]
-min-elevation = "10 deg"
-[[ground.stations]]
-name = "here"
-latitude = "10 deg"
-longitude = "10 deg"
-[run]
-start = "2026-11-01T00:00:00Z"
-duration = "10 s"
-"""
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from geometry_toys import OF_TLE, TLE
 from web_lab import Viewer, fake_mesh, opened, page_in, pb, run, served
 
 from orbitmesh.emulator.errors import InputError
@@ -31,10 +32,6 @@ from orbitmesh.emulator.web.recorded import RecordedSource
 from orbitmesh.wire.answers import CUT_OFF
 
 S = 10**9
-TLE = """\
-1 25544U 98067A   19343.69339541  .00001764  00000-0  38792-4 0  9991
-2 25544  51.6439 211.2001 0007417  17.6667  85.6398 15.50103472202482
-"""
 
 
 def samples_of(names: list[str], duration_s: int, each_s: int = 10) -> pa.Table:
@@ -277,7 +274,7 @@ def test_elements_are_kept_beside_the_record_and_nothing_else_is_read(tmp_path: 
     base = tmp_path / "scenario"
     base.mkdir()
     (base / "sats.tle").write_text(TLE)
-    scenario = loads(_OF_TLE, base=base)
+    scenario = loads(OF_TLE, base=base)
     record = tmp_path / "record"
     with Folder.open(record, make=True) as folder:
         keep_elements(folder, scenario)
@@ -307,22 +304,6 @@ def test_elements_are_kept_beside_the_record_and_nothing_else_is_read(tmp_path: 
         shown = scenario_of(folder.anchored, header)
         record.rename(tmp_path / "moved")
         assert scenario_hash(shown) == header["scenario"]["sha256"]
-
-
-_OF_TLE = """
-name = "of-tle"
-[[constellation.shells]]
-tle = "sats.tle"
-[ground]
-min-elevation = "10 deg"
-[[ground.stations]]
-name = "here"
-latitude = "10 deg"
-longitude = "10 deg"
-[run]
-start = "2026-11-01T00:00:00Z"
-duration = "10 s"
-"""
 
 
 def test_a_record_with_elements_is_removed_whole(recorded: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,13 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 
 from orbitmesh.emulator import Emulation
+from orbitmesh.emulator.errors import InputError
 from orbitmesh.emulator.web.files import Page
 from orbitmesh.emulator.web.listening import WebListening, WebOptions
+from orbitmesh.emulator.web.messages import told
 from orbitmesh.emulator.web.server import Server
 from orbitmesh.emulator.web.source import Source
+from orbitmesh.emulator.web.viewer import Viewer as Served
 from orbitmesh.web.v1 import web_pb2 as pb
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
@@ -124,3 +127,36 @@ def run(work: Callable[[], Awaitable[None]]) -> None:
 
 
 __all__ = ["TOKEN", "Viewer", "WebOptions", "contextlib", "fake_mesh", "opened", "page_in", "run", "served"]
+
+
+class Still:
+    """A mesh in which nothing happens but what a test says."""
+
+    def __init__(self) -> None:
+        self.ended, self.reason = asyncio.Event(), ""
+        self.viewers: list[Served] = []
+        self.asked: list[str] = []
+        self.n_whole = 0
+
+    async def enter(self, viewer: Served, after_event: int) -> None:
+        viewer.put_all([told(hello=pb.Hello(scenario="still")), *self.whole(viewer)])
+        self.viewers.append(viewer)
+
+    def leave(self, viewer: Served) -> None:
+        with contextlib.suppress(ValueError):
+            self.viewers.remove(viewer)
+
+    def whole(self, viewer: Served) -> Sequence[bytes]:
+        self.n_whole += 1
+        return [told(epoch=pb.Epoch(epoch_number=self.n_whole))]
+
+    async def ask(self, viewer: Served, what: str, request: Any) -> dict[str, Any]:
+        self.asked.append(what)
+        if what == "pause":
+            raise InputError("it <b>cannot</b> be paused")
+        if what == "resume":
+            raise ZeroDivisionError
+        return {}
+
+    async def close(self) -> None:
+        pass
