@@ -25,7 +25,9 @@ from ..shown import plain
 _TIME = "sim_ns"
 _MOST_HELD = 8
 _ENCODED = pa.dictionary(pa.int32(), pa.string())
-_DAMAGED = (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError, InputError, KeyError)
+_DAMAGED = (
+    pa.ArrowException, OSError, ValueError, TypeError, OverflowError, MemoryError, InputError, KeyError
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,10 @@ from ..links.coverage import Window
 from ..record import files, shape
 from ..record.answers import ANSWERS
 from ..record.course import COURSE
+from ..record.handovers import HANDOVERS
 from ..record.parts import Parts
 from ..record.platforms import PLATFORMS
-from ..record.samples import SAMPLES
+from ..record.samples import PATH_CHANGES, SAMPLES
 from ..record.scenario_kept import scenario_of
 from ..record.totals import KINDS
 from ..results import load
@@ -325,13 +326,22 @@ class Record:
 
     def handovers(self, most: int) -> tuple[pa.Table, int]:
         """Some of them, evenly spread, and how many there are."""
-        table = self.results.table(files.HANDOVERS, ["sim_ns", "gateway", "left", "joined", "cause"])
-        every = max(1, -(-len(table) // max(1, most)))
-        return table.take(pa.array(range(0, len(table), every), pa.int64())), len(table)
+        return self._some(files.HANDOVERS, HANDOVERS, ("sim_ns", "gateway", "left", "joined", "cause"), most)
 
     def path_changes(self, most: int) -> tuple[pa.Table, int]:
         """Some of them, evenly spread, and how many there are."""
-        table = self.results.table(files.PATH_CHANGES, ["sim_ns", "src", "dst", "old_path", "new_path"])
+        return self._some(
+            files.PATH_CHANGES, PATH_CHANGES, ("sim_ns", "src", "dst", "old_path", "new_path"), most
+        )
+
+    def _some(self, name: str, schema: pa.Schema, columns: Sequence[str], most: int) -> tuple[pa.Table, int]:
+        """A column that the file does not hold, or of another kind, is all null; a note says so."""
+        table = self.results.table(name, columns)
+        for column in columns:
+            if column not in table.schema.names:
+                table = table.append_column(
+                    schema.field(column), pa.nulls(len(table), schema.field(column).type)
+                )
         every = max(1, -(-len(table) // max(1, most)))
         return table.take(pa.array(range(0, len(table), every), pa.int64())), len(table)
 

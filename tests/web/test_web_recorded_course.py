@@ -165,3 +165,42 @@ def test_handovers_are_among_the_events_with_their_nodes(recorded: Path, tmp_pat
     found = events_of(record, 1_900)
     assert 500 < sum(event["event"] == "handover" for event in found) <= 950
     assert any("of 5,000 handovers" in note for note in record.notes)
+
+
+@pytest.mark.parametrize("column", ["sim_ns", "gateway", "left", "joined", "cause"])
+def test_handovers_that_lack_a_column_are_named_and_the_rest_is_shown(
+    column: str, recorded: Path, tmp_path: Path
+) -> None:
+    def change(to: Path) -> None:
+        row = {"sim_utc": 0, "sim_ns": 30 * S, "epoch_number": 1, "gateway": "gw-tokyo", "left": "sat-0-0",
+               "joined": "sat-0-1", "cause": "set"}  # fmt: skip
+        table = pa.Table.from_pylist([row], HANDOVERS)
+        wrong = pa.array([[1.5]], pa.list_(pa.float64()))
+        table = table.set_column(HANDOVERS.names.index(column), column, wrong)
+        pq.write_table(table, to / "handovers.parquet")
+        ways = pq.read_table(to / "path-changes.parquet")
+        pq.write_table(ways.drop_columns(["src", "new_path"]), to / "path-changes.parquet")
+
+    folder = damaged(recorded, tmp_path / "run", change)
+
+    async def work() -> None:
+        async with looking(folder, tmp_path) as page:  # it never came to an instant
+            notes = page.news["hello"].notes
+            assert any(f"its column {column} holds list<" in note for note in notes)
+            kinds = {event.kind for event in page.events}
+            assert "intervention" in kinds
+            assert ("handover" in kinds) == (column != "sim_ns")
+
+    run(work)
+
+
+def test_a_course_whose_instants_are_dates_is_named_and_the_rest_is_shown(
+    recorded: Path, tmp_path: Path
+) -> None:
+    def change(to: Path) -> None:
+        table = pa.table({"sim_ns": pa.array([1, 2], pa.timestamp("us"))})
+        pq.write_table(table, to / "course.parquet")
+
+    record = Record(damaged(recorded, tmp_path / "run", change))  # it ended with a TypeError
+    assert lines_of(record)["lateness"] is None
+    assert any("course.parquet" in note for note in (*record.notes, *record.missing_by_now()))
