@@ -28,6 +28,7 @@ class Far:
 
     def __init__(self, mesh: Mesh, run_id: str) -> None:
         self.mesh, self.run_id = mesh, run_id
+        self.waits_while_stopped = False  # of no effect: what serves there does
 
         self._mirror: Mirror | None = None
         self._there: ScenarioThere | None = None

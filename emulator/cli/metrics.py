@@ -87,6 +87,7 @@ def metrics(
             go_after_all()
             keep_capabilities()
             seen, watching = Seen(Layout.of(client.layout())), client.watching(epochs=True)
+            client.waits_while_stopped = True  # how old the last news is, the endpoint tells
             with serving(tcp, seen, tls) as endpoint:
                 say(f"{client.run_id}: {endpoint.url} until the run ends (Ctrl-C ends this alone)")
                 try:

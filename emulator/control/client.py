@@ -80,6 +80,8 @@ class Client:
         """``limit_s``: for each answer, in place of ANSWER_S."""
         self.run_id, self._answer_s = run_id, ANSWER_S if limit_s is None else limit_s
         self.socket = connection
+        #: ``watch`` waits for one whose process is stopped: who serves others goes on when it does
+        self.waits_while_stopped = False
         self._lines = messages.Lines(connection, messages.MOST_ANSWER_BYTES)
 
     @classmethod
@@ -217,7 +219,7 @@ class Client:
         request: dict[str, Any] = {"verb": "watch", "after": after, "wait_s": wait_s, "epochs": epochs}
         if kinds is not None:
             request["kinds"] = list(kinds)
-        return self._ask(request, fds_to=fds_to, needed=_WATCH)
+        return self._ask(request, fds_to=fds_to, needed=_WATCH, waits=self.waits_while_stopped)
 
     def watching(
         self, position: int | None = None, *, epochs: bool = False, kinds: Sequence[str] | None = None
@@ -239,8 +241,11 @@ class Client:
             ) from None
         return None
 
-    def _next(self, limit_s: float) -> tuple[bytes, list[int]] | None:
-        """As Lines.next; FailureError after LOOK_S where all that while its process is stopped."""
+    def _next(self, limit_s: float, *, waits: bool = False) -> tuple[bytes, list[int]] | None:
+        """As Lines.next; FailureError after LOOK_S where all that while its process is stopped.
+
+        ``waits``: the time in which it is stopped does not count.
+        """
         deadline_s, looks = time.monotonic() + limit_s, 0
         while True:
             left_s = deadline_s - time.monotonic()
@@ -248,6 +253,9 @@ class Client:
                 return self._lines.next(min(left_s, LOOK_S / _STOPPED_LOOKS))
             except TimeoutError:
                 stopped = self._stopped()
+                if stopped is not None and waits:
+                    deadline_s = time.monotonic() + limit_s
+                    continue
                 looks = 0 if stopped is None else looks + 1
                 if stopped is not None and looks >= _STOPPED_LOOKS:
                     raise stopped from None
@@ -270,6 +278,7 @@ class Client:
         fds_to: list[int] | None = None,
         needed: Shape = _NOTHING,
         limit_s: float | None = None,
+        waits: bool = False,
     ) -> dict[str, Any]:
         limit_s = self._answer_s if limit_s is None else limit_s
         if len(line := encode(request)) > messages.MOST_REQUEST_BYTES:
@@ -280,7 +289,7 @@ class Client:
         try:
             self.socket.settimeout(self._answer_s)
             messages.send(self.socket, line, give or ())
-            came = self._next(limit_s)
+            came = self._next(limit_s, waits=waits)
             if came is None:
                 raise RunEnded(f"run {self.run_id} ended before it answered")
             line, fds = came

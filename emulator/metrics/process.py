@@ -25,6 +25,7 @@ from .seen import Seen
 def serve_run(client: Client, tcp: socket.socket) -> None:
     """Until the run has ended."""
     seen = Seen(Layout.of(client.layout()))
+    client.waits_while_stopped = True  # how old the last news is, the endpoint tells
     with serving(tcp, seen):
         seen.follow(client.watching(epochs=True))
 

@@ -237,6 +237,7 @@ class LiveSource:
                     seen = self._look(client, glance, seen)
                     if seen < 0:
                         break
+                    client.waits_while_stopped = True
         except RunEnded:
             pass
         except OrbitmeshError as error:

@@ -28,9 +28,10 @@ with socket.socket(socket.AF_UNIX) as door:
     connection, _ = door.accept()
     connection.recv(65536)
     time.sleep(float(sys.argv[2]))
-    connection.sendall(b'{"hosts": [], "links": []}\\n')
+    connection.sendall(b'{"hosts": [], "links": [], "news": [], "next": 1, "at_end": false}\\n')
     connection.recv(65536)
 """
+ANSWER = {"hosts": [], "links": [], "news": [], "next": 1, "at_end": False}
 Calling = Callable[[float], tuple[Client, int]]
 
 
@@ -81,11 +82,25 @@ def test_one_that_is_only_slow_is_waited_for(calling: Calling, monkeypatch: pyte
     monkeypatch.setattr(client, "LOOK_S", 0.3)
     asking, _ = calling(1.0)
     with asking:
-        assert asking.net() == {"hosts": [], "links": []}
+        assert asking.net() == ANSWER
+
+
+def test_who_serves_others_waits_for_one_that_is_stopped_and_has_what_comes_then(
+    calling: Calling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "LOOK_S", 0.1)
+    asking, pid = calling(0.0)
+    asking.waits_while_stopped = True
+    os.kill(pid, signal.SIGSTOP)
+    with subprocess.Popen(["sh", "-c", f"sleep 1; kill -CONT {pid}"]), asking:  # ten times the look
+        assert asking.watch(0, 0.0) == ANSWER
+        os.kill(pid, signal.SIGSTOP)
+        with pytest.raises(FailureError, match="is stopped"):  # what is asked beside is told all the same
+            asking.net()
 
 
 def test_one_that_goes_on_in_time_answers(calling: Calling) -> None:
     asking, pid = calling(0.0)
     os.kill(pid, signal.SIGSTOP)
     with subprocess.Popen(["sh", "-c", f"sleep 0.5; kill -CONT {pid}"]), asking:
-        assert asking.net() == {"hosts": [], "links": []}
+        assert asking.net() == ANSWER

@@ -123,6 +123,7 @@ class Hub:
                 reader.hand_over(self._stand, present, watching.position, begin)
                 if begin is not None and begin < watching.position:  # a number to come is nobody's
                     watching = client.watching(begin, epochs=True)
+                client.waits_while_stopped = True
                 reader.follow(watching, self._take)
         except LoopClosed:
             return
