@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import select
 import socket
 import struct
 import threading
@@ -141,6 +142,8 @@ class ControlServer:
                 to_close: list[int] = []
                 try:
                     try:
+                        if _has_gone(client):
+                            return  # it was told that nothing came of it: this process was stopped
                         answer, given = self._answer(line, fds, at_end, to_close)
                     finally:
                         close_all(fds)
@@ -174,3 +177,10 @@ class ControlServer:
             return {"error": str(error), "exit_status": error.exit_status} | kind, ()
         except Exception as error:  # a defect of ours must not leave the client waiting
             return {"error": f"{type(error).__name__}: {error}", "exit_status": 1}, ()
+
+
+def _has_gone(client: socket.socket) -> bool:
+    """Not one that only sends no more: it waits for the answer."""
+    poll = select.poll()
+    poll.register(client, 0)
+    return any(events & select.POLLHUP for _, events in poll.poll(0))

@@ -209,3 +209,39 @@ def test_a_caller_for_whom_there_is_no_room_shuts_the_door_to_nobody_else(monkey
         assert refused
     finally:
         server.close()
+
+
+def test_what_was_asked_by_who_has_gone_is_not_done_and_what_is_waited_for_is() -> None:
+    """A run that was stopped finds requests whose callers were told that nothing came of them."""
+    run_id = f"test-{secrets.token_hex(4)}"
+    asked: list[str] = []
+    goes_on, over = threading.Event(), threading.Event()
+
+    class Stopped(ControlServer):
+        def _let_in(self) -> None:
+            assert goes_on.wait(20)
+            super()._let_in()
+
+        def _serve(self, client: socket.socket) -> None:
+            super()._serve(client)
+            over.set()
+
+    def note(request):
+        asked.append(request.text("node"))
+        return {}, ()
+
+    server = Stopped(run_id, {"note": note}, fail)
+    try:
+        for name, is_gone in (("gone", True), ("waits", False)):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
+                caller.connect(path_of(run_id))
+                caller.sendall(json.dumps({"verb": "note", "node": name}).encode() + b"\n")
+                caller.shutdown(socket.SHUT_WR)  # no more of it comes, and the answer is wanted
+                if not is_gone:
+                    assert json.loads(caller.recv(4096)) == {}
+            goes_on.set()
+            assert over.wait(20)
+        assert asked == ["waits"]
+    finally:
+        goes_on.set()
+        server.close()
