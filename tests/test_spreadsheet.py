@@ -32,6 +32,12 @@ def test_no_name_is_a_formula(name: str, capsys: pytest.CaptureFixture[str]) -> 
             assert not [each for each in row if each.strip()[:1] in tuple("=+-@＝")], row
 
 
+def test_no_name_is_a_command_to_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    print_rows(["na\x1b[2Jme"], [["a\x1b]52;c;aGk=\x07b\x9bc\u202ed\n\te"]], Format.CSV)
+    said = capsys.readouterr().out
+    assert said == 'na\\x1b[2Jme\n"a\\x1b]52;c;aGk=\\x07b\\x9bc\\u202ed\n\te"\n'
+
+
 @pytest.mark.parametrize(
     "value", ["-1", "+2.5e-3", "-.5", -1.25, None, "gw-london", "sat-0-1>sat-0-2", "a=b"]
 )

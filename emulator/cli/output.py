@@ -69,7 +69,7 @@ def print_rows(
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
     elif output is Format.CSV:
         writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(columns)
+        writer.writerow(spreadsheet.row(columns))  # of a record's tables they are its own
         writer.writerows(map(spreadsheet.row, rows))
     else:
         print_table(columns, rows, title=title)
