@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .epoch import NS_PER_S
+from .epoch import HELD_BACK_BY, NS_PER_S
 from .errors import InputError
 from .node_names import NodeNames
 from .orbit import Fleet
-from .platform import CAUSES, FleetPlatforms, holds_s
+from .platform import FleetPlatforms, holds_s
 from .platform.advance import LONGEST_STEP_S
 from .platform.fleet import Kept, Kind
 from .platform.of_scenario import platforms_of_one
@@ -112,7 +112,7 @@ def _rows(
             compute_w=compute_w / n,
             power_w=power_w / n,
             capacity_ratio=capacity / n,
-            cause=CAUSES[cause],
+            cause=HELD_BACK_BY[cause],
             peak_held_ns=None if np.isinf(held_s) else round(held_s * NS_PER_S),
         )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,6 +64,14 @@ def test_scipy_is_imported_by_what_needs_it_when_it_does() -> None:
         names = [alias.name for node in body if isinstance(node, ast.Import) for alias in node.names]
         names += [node.module or "" for node in body if isinstance(node, ast.ImportFrom)]
         assert not any(name.startswith("scipy") for name in names), f"{path.relative_to(ROOT)} imports scipy"
+
+
+def test_the_recorder_loads_neither_the_scenario_nor_what_computes_an_epoch() -> None:
+    """A fifth of a second of each run's beginning: what numbers in an epoch mean stands beside the epoch."""
+    loaded = "import sys, orbitmesh.emulator.record.process; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", loaded], check=True, capture_output=True, text=True)
+    rooms = {f"orbitmesh.emulator.{room}" for room in ("scenario", "orbit", "platform", "links", "routing")}
+    assert not {"pydantic", "scipy", *rooms} & set(found.stdout.split())
 
 
 def test_no_module_of_the_run_imports_one_that_imports_it() -> None:

@@ -9,11 +9,12 @@ from ..constants import NS_PER_S
 from .epoch import Epoch, Way
 from .links import LinkKind, Links
 from .nodes import Nodes
-from .platforms import Platforms
+from .platforms import HELD_BACK_BY, Platforms
 from .ports import LEAST_LASER_SLOTS, UNUSED, Ports, ground_ports
 from .routes import NO_WAY, UNREACHABLE, RouteRows, Routes
 
 __all__ = [
+    "HELD_BACK_BY",
     "LEAST_LASER_SLOTS",
     "NO_WAY",
     "NS_PER_S",

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from ..arrays import Float32, UInt8
 
+#: what holds computing back below what it asks for, by ``Platforms.cause``; eclipse: energy, in the shadow
+HELD_BACK_BY = ("", "heat", "eclipse", "energy")
+
 
 @dataclass(frozen=True, eq=False)
 class Platforms:
@@ -13,7 +16,7 @@ class Platforms:
     of the step that ends there.
 
     ``capacity_ratio``: the rate of computing that is possible, over that at peak power; ``cause``: what holds
-    it below what was asked for, a number of ``platform.CAUSES``; ``measured``: 1 where what accelerators
+    it below what was asked for, a number of ``HELD_BACK_BY``; ``measured``: 1 where what accelerators
     reported is in it, which depends on the host, 0 where it follows from scenario and seed alone.
     """
 

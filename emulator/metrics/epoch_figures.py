@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ..epoch import Epoch, Int64, LinkKind, Platforms
+from ..epoch import HELD_BACK_BY, Epoch, Int64, LinkKind, Platforms
 from .layout import Layout
 
 IN_PLANE, ACROSS, BETWEEN = "in plane", "across planes", "between shells"
@@ -89,7 +89,6 @@ def _by_shell_and_kind(
 
 def _add_platforms(found: EpochFigures, p: Platforms, layout: Layout) -> None:
     # on demand: few scenarios have platforms, and with these come 60 MB of others
-    from ..platform.advance import CAUSES
     from ..record.platforms import throttle_ratio
 
     shells, n_shells = layout.shell, len(layout.shells)
@@ -105,14 +104,14 @@ def _add_platforms(found: EpochFigures, p: Platforms, layout: Layout) -> None:
     least_j, most_k = np.full(n_shells, np.inf), np.zeros(n_shells)
     np.minimum.at(least_j, shells, p.battery_j)
     np.maximum.at(most_k, shells, p.temperature_k)
-    held: Int64 = np.zeros((n_shells, len(CAUSES)), np.int64)
+    held: Int64 = np.zeros((n_shells, len(HELD_BACK_BY)), np.int64)
     np.add.at(held, (shells, p.cause), 1)
     columns = (
         mean(p.sunlit_ratio), mean(p.battery_j), least_j, mean(p.temperature_k) - _ZERO_CELSIUS_K,
         most_k - _ZERO_CELSIUS_K, total(p.power_w), total(p.demand_w), mean(throttle), mean(p.capacity_ratio),
     )  # fmt: skip
     for row, name in enumerate(layout.shells):
-        causes = {cause: int(held[row, at]) for at, cause in enumerate(CAUSES) if cause}
+        causes = {cause: int(held[row, at]) for at, cause in enumerate(HELD_BACK_BY) if cause}
         found.platforms[name] = ShellPlatforms(causes, *(float(column[row]) for column in columns))
     in_plane = np.maximum(np.bincount(layout.plane, minlength=len(layout.planes)), 1)
     for values, into, less in (

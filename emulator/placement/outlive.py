@@ -32,7 +32,7 @@ _MOST_TARGETS = 2
 #: of a satellite: an order to a node has a bound
 MOST_LEAVES = 400
 ECLIPSE, HEAT, POWER, SIGHT = "without power in the eclipse", "too warm", "without power", "out of sight"
-_CAUSES = {1: HEAT, 2: ECLIPSE}  # platform.CAUSES
+_CAUSES = {1: HEAT, 2: ECLIPSE}  # epoch.HELD_BACK_BY
 
 
 @dataclass(frozen=True)

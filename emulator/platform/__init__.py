@@ -1,6 +1,6 @@
 """What a satellite can do: sunlight, power, heat, and the computing that follows.  Pure."""
 
-from .advance import CAUSES, LONGEST_STEP_S, Outputs, State, advance
+from .advance import LONGEST_STEP_S, Outputs, State, advance
 from .budget import holds_s
 from .fleet import FleetPlatforms, chosen
 from .load import Accelerators, Draws, LoadModel
@@ -8,7 +8,6 @@ from .parameters import Platform
 from .surroundings import Pointing, Surroundings, at_rest, surroundings
 
 __all__ = [
-    "CAUSES",
     "LONGEST_STEP_S",
     "Accelerators",
     "Draws",

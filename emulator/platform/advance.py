@@ -22,8 +22,6 @@ from ..epoch import Float64, UInt8
 from .parameters import Platform
 from .surroundings import Surroundings
 
-#: what holds computing back below what it asks for, by ``Outputs.cause``; eclipse: energy, in the shadow
-CAUSES = ("", "heat", "eclipse", "energy")
 LONGEST_STEP_S = 10.0  # a longer one is taken in equal parts
 _N_OUT = 10
 
@@ -45,7 +43,8 @@ class State:
 
 @dataclass(frozen=True, eq=False)
 class Outputs:
-    """Means over the step, (n,) float64 each; ``cause`` (n,) uint8, the latest.
+    """Means over the step, (n,) float64 each; ``cause`` (n,) uint8, the latest, a number of
+    ``epoch.HELD_BACK_BY``.
 
     array_w + discharge_w = bus_w + compute_w + charge_w + unused_w, and
     heat_w + absorbed_w = radiated_w + what warmed the satellite.

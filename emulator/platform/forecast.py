@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..epoch import NS_PER_S, Bool, Epoch, Float64, Int32, Int64
+from ..epoch import HELD_BACK_BY, NS_PER_S, Bool, Epoch, Float64, Int32, Int64
 from ..links.passes import Propagate
-from .advance import CAUSES
 from .fleet import FleetPlatforms
 
 AHEAD_NS = 80 * 60 * NS_PER_S  # the longest eclipse of a geostationary orbit takes 72 minutes
@@ -19,7 +18,7 @@ _STEP_NS = 60 * NS_PER_S
 _HALVINGS = 12  # of a minute: 15 ms
 #: satellites of one search: some 20 ms; of more the others wait for the next epoch
 MOST_AT_ONCE = 64
-_HEAT = CAUSES.index("heat")
+_HEAT = HELD_BACK_BY.index("heat")
 
 
 class PowerForecast:

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ..epoch import Bool, Epoch, Float64, Nodes, Platforms
-from ..platform.advance import CAUSES
+from ..epoch import HELD_BACK_BY, Bool, Epoch, Float64, Nodes, Platforms
 from ..shown import plain
 from .samples import Row
 
@@ -63,7 +62,7 @@ class PlatformLog:
     epochs: int = 0
     _sunlit: float = 0.0
     _capacity: float = 0.0
-    _held: list[int] = field(default_factory=lambda: [0] * len(CAUSES))
+    _held: list[int] = field(default_factory=lambda: [0] * len(HELD_BACK_BY))
     _measured: int = 0  # satellites with a process, counted in each epoch
     _hottest_k: float = 0.0
     _least_j: float = np.inf
@@ -85,7 +84,7 @@ class PlatformLog:
                     *when, self.nodes.names[k], 1, float(p.sunlit_ratio[k]), battery_j, battery_j,
                     temperature_k, temperature_k, float(p.demand_w[k]), float(p.power_w[k]),
                     float(throttle[k]), float(p.capacity_ratio[k]), int(p.cause[k] != 0),
-                    CAUSES[p.cause[k]] or None, int(p.measured[k]),
+                    HELD_BACK_BY[p.cause[k]] or None, int(p.measured[k]),
                 )
             )  # fmt: skip
         others = np.ones(len(p.cause), np.bool_)
@@ -98,7 +97,7 @@ class PlatformLog:
         self.epochs += 1
         self._sunlit += float(p.sunlit_ratio.mean(dtype=np.float64))
         self._capacity += float(p.capacity_ratio.mean(dtype=np.float64))
-        for cause, n in enumerate(np.bincount(p.cause, minlength=len(CAUSES)).tolist()):
+        for cause, n in enumerate(np.bincount(p.cause, minlength=len(HELD_BACK_BY)).tolist()):
             self._held[cause] += n
         self._measured += int(p.measured.sum())
         self._hottest_k = max(self._hottest_k, float(p.temperature_k.max(initial=0)))
@@ -113,7 +112,7 @@ class PlatformLog:
             "epochs": self.epochs,
             "sunlit_ratio": self._sunlit / self.epochs if self.epochs else None,
             "capacity_ratio": self._capacity / self.epochs if self.epochs else None,
-            "held_back": {cause: self._held[k] / n for k, cause in enumerate(CAUSES) if cause and n},
+            "held_back": {cause: self._held[k] / n for k, cause in enumerate(HELD_BACK_BY) if cause and n},
             "temperature_most_k": self._hottest_k if self.epochs else None,
             "battery_least_j": self._least_j if self.epochs and np.isfinite(self._least_j) else None,
             "load": self._load(),

@@ -41,8 +41,7 @@ from orbitmesh.wire.spec import Sample
 
 from ..constants import SPEED_OF_LIGHT_KM_PER_S
 from ..course import Course
-from ..epoch import NS_PER_S, Epoch, Nodes
-from ..platform import CAUSES
+from ..epoch import HELD_BACK_BY, NS_PER_S, Epoch, Nodes
 from .light import Light
 from .serialisation import packets_bytes, serialisation_ns
 from .spans import Span, Way, least_routed_ns, shortest_ns
@@ -228,12 +227,12 @@ class History:
         return (None, None) if row < 0 else (self._spans[row].epoch, self._sim_ns(row, mono_ns))
 
     def throttled_by(self, satellite: str, mono_ns: int) -> str:
-        """What held a satellite's computers back, as ``platform.CAUSES``; "" for nothing, or unknown."""
+        """What held a satellite's computers back, as ``epoch.HELD_BACK_BY``; "" for nothing, or unknown."""
         row = self._row(mono_ns)
         if row < 0 or satellite not in self._nodes.index:
             return ""
         platforms = self._spans[row].epoch.platforms
-        return "" if platforms is None else CAUSES[int(platforms.cause[self._nodes.index[satellite]])]
+        return "" if platforms is None else HELD_BACK_BY[int(platforms.cause[self._nodes.index[satellite]])]
 
     def changes(self, pairs: Sequence[tuple[str, str]]) -> Iterator[PathChange]:
         """How the routed paths of these pairs (src, dst) differ between the two latest epochs."""

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..epoch import Bool, Epoch
+from ..epoch import HELD_BACK_BY, Bool, Epoch
 from ..feed.feed import Feed
-from ..platform.advance import CAUSES
 from .ticks import Tick
 
 _DARK = 0.5  # of the Sun's disk: the edge that a shadow without a penumbra has
@@ -49,7 +48,7 @@ def power_events(
         held = [
             {
                 "satellite": names[row],
-                "cause": CAUSES[new.cause[row]] or None,
+                "cause": HELD_BACK_BY[new.cause[row]] or None,
                 "capacity_ratio": float(new.capacity_ratio[row]),
             }
             for row in other

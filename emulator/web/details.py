@@ -10,10 +10,9 @@ import numpy as np
 from orbitmesh.web.v1 import web_pb2 as pb
 
 from ..constants import SPEED_OF_LIGHT_KM_PER_S
-from ..epoch import NS_PER_S, Epoch, LinkKind
+from ..epoch import HELD_BACK_BY, NS_PER_S, Epoch, LinkKind
 from ..errors import InputError
 from ..orbit.geodetic import geodetic
-from ..platform.advance import CAUSES
 from ..shown import rate_text
 from .mesh import Shown
 
@@ -91,7 +90,7 @@ def _platform(epoch: Epoch, node: int) -> Figures:
     yield "computers draw", f"{p.compute_w[node] / 1e3:,.1f} kW of {p.demand_w[node] / 1e3:,.1f} kW asked for"
     yield "power altogether", f"{p.power_w[node] / 1e3:,.1f} kW"
     yield "computing possible", f"{100 * p.capacity_ratio[node]:.0f} %"
-    if cause := CAUSES[int(p.cause[node])]:
+    if cause := HELD_BACK_BY[int(p.cause[node])]:
         yield "held back by", str(cause)
 
 

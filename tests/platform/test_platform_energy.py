@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
 from orbitmesh.emulator.constants import EARTH_RADIUS_KM
+from orbitmesh.emulator.epoch import HELD_BACK_BY
 from orbitmesh.emulator.errors import InputError
 from orbitmesh.emulator.platform import (
-    CAUSES,
     Platform,
     State,
     Surroundings,
@@ -81,7 +81,7 @@ def test_rest_is_the_closed_forms(name: str) -> None:
     assert now.temperature_k[0] == pytest.approx(expected, rel=1e-12)
     assert out.radiated_w[0] == pytest.approx(heat_w, rel=1e-12)
     assert at_rest(platform, np.array([heat_w]))[0] == pytest.approx(expected, rel=1e-14)
-    assert CAUSES[out.cause[0]] == ""
+    assert HELD_BACK_BY[out.cause[0]] == ""
 
 
 def test_rest_under_a_throttle_is_where_both_lines_meet() -> None:
@@ -97,7 +97,7 @@ def test_rest_under_a_throttle_is_where_both_lines_meet() -> None:
         low, high = (t, high) if plenty.bus_w + allowed + 13_000.0 > plenty.radiated_w(t) else (low, t)
     assert 343 < now.temperature_k[0] < 358
     assert now.temperature_k[0] == pytest.approx(low, abs=1e-6)
-    assert CAUSES[out.cause[0]] == "heat"
+    assert HELD_BACK_BY[out.cause[0]] == "heat"
     share = (out.allowed_w[0] - plenty.idle_w) / (plenty.peak_w - plenty.idle_w)
     assert out.capacity_ratio[0] == pytest.approx(share**0.7, rel=1e-12)
 
@@ -136,14 +136,14 @@ def test_a_battery_rides_through_the_shadow_as_far_as_its_depth_and_then_the_bus
     for _ in range(210):
         now, out = advance(large, now, dark, asked, 10.0)
         assert out.compute_w[0] == asked
-        assert CAUSES[out.cause[0]] == ""
+        assert HELD_BACK_BY[out.cause[0]] == ""
     spent_j = large.battery_j - now.battery_j[0]
     assert spent_j == pytest.approx((asked + large.bus_w) * 2100 / 0.95, rel=1e-9)
     now = state(AI1.battery_j, 330.0)
     for _ in range(210):
         now, out = advance(AI1, now, dark, asked, 10.0)
         assert out.compute_w[0] == 0  # 40 kW from the battery, less the bus, do not keep 40 kW of idling on
-        assert CAUSES[out.cause[0]] == "eclipse"
+        assert HELD_BACK_BY[out.cause[0]] == "eclipse"
         assert out.capacity_ratio[0] == 0
         assert out.bus_w[0] == AI1.bus_w
     assert AI1.battery_j - now.battery_j[0] == pytest.approx(AI1.bus_w * 2100 / 0.95, rel=1e-9)
@@ -170,7 +170,7 @@ def test_too_little_sun_is_energy_and_not_eclipse() -> None:
     old = replace(AI1, array_w=100e3, battery_j=0.0, battery_w=0.0, floor_j=0.0)
     _, out = advance(old, state(0.0, 320.0), around(), 120e3, 10.0)
     assert out.compute_w[0] == pytest.approx(95e3)
-    assert CAUSES[out.cause[0]] == "energy"
+    assert HELD_BACK_BY[out.cause[0]] == "energy"
     assert out.capacity_ratio[0] == pytest.approx(((95 - 40) / 110) ** 0.7)
 
 

@@ -7,10 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from orbitmesh.emulator.assignment import assign
-from orbitmesh.emulator.epoch import NS_PER_S, Epoch
+from orbitmesh.emulator.epoch import HELD_BACK_BY, NS_PER_S, Epoch
 from orbitmesh.emulator.geometry import Geometry
 from orbitmesh.emulator.placement import NO_POWER
-from orbitmesh.emulator.platform.advance import CAUSES
 from orbitmesh.emulator.run.placing import forecast_of, placer_of, with_forecast
 from orbitmesh.emulator.scenario import loads
 
@@ -70,7 +69,7 @@ def test_the_first_of_several_and_what_has_cooled() -> None:
     assert epoch.platforms is not None
     n = len(epoch.platforms.cause)
     most_k = geometry.platforms.kinds[0].platform.maximum_k  # type: ignore[union-attr]
-    heat = np.full(n, CAUSES.index("heat"), np.uint8)
+    heat = np.full(n, HELD_BACK_BY.index("heat"), np.uint8)
 
     def at(of: Epoch, kelvin: float) -> Epoch:
         assert of.platforms is not None

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from orbitmesh.emulator.constants import EARTH_RADIUS_KM
-from orbitmesh.emulator.epoch import NS_PER_S, Platforms
+from orbitmesh.emulator.epoch import HELD_BACK_BY, NS_PER_S, Platforms
 from orbitmesh.emulator.geometry import Geometry
 from orbitmesh.emulator.platform import (
-    CAUSES,
     Accelerators,
     Draws,
     FleetPlatforms,
@@ -189,7 +188,7 @@ def test_what_the_accelerators_ask_for_in_vain_has_a_cause_however_seldom_they_c
     draws = Draws(np.array([0, 1]), np.array([30e3, 11.52e3]), np.array([41e3, 11.52e3]))
     found, _ = fleet.at(kept, NS_PER_S, place, speed, draws)
     assert (found.capacity_ratio < 0.9).all()
-    assert [CAUSES[cause] for cause in found.cause[:2]] == ["heat", ""]
+    assert [HELD_BACK_BY[cause] for cause in found.cause[:2]] == ["heat", ""]
     assert found.demand_w[0] - found.compute_w[0] == pytest.approx(11e3, rel=1e-5)
 
 
@@ -205,7 +204,7 @@ def test_of_those_with_accelerators_what_slows_them_has_a_cause_by_the_load_mode
     for each in (first, found):
         assert (each.capacity_ratio < 0.9).all()
         np.testing.assert_allclose(each.compute_w, [60e3, 61e3, 61e3], rtol=1e-6)
-        assert [CAUSES[cause] for cause in each.cause] == ["heat", "", "heat"]
+        assert [HELD_BACK_BY[cause] for cause in each.cause] == ["heat", "", "heat"]
 
 
 def test_what_is_asked_for_beyond_the_mean_moves_no_energy() -> None:
@@ -214,7 +213,7 @@ def test_what_is_asked_for_beyond_the_mean_moves_no_energy() -> None:
     one = advance(AI1, state, around, 60e3, 1.0)
     other = advance(AI1, state, around, 60e3, 1.0, most_w=150e3)
     assert one[0].temperature_k == other[0].temperature_k
-    assert (one[1].cause[0], other[1].cause[0]) == (0, CAUSES.index("heat"))
+    assert (one[1].cause[0], other[1].cause[0]) == (0, HELD_BACK_BY.index("heat"))
 
 
 def test_accelerators_that_draw_more_than_the_platform_has_are_said() -> None:

@@ -8,10 +8,10 @@ import math
 import numpy as np
 import pytest
 
-from orbitmesh.emulator.epoch import NS_PER_S, Epoch
+from orbitmesh.emulator.epoch import HELD_BACK_BY, NS_PER_S, Epoch
 from orbitmesh.emulator.errors import ScenarioError
 from orbitmesh.emulator.geometry import Geometry
-from orbitmesh.emulator.platform import CAUSES, Draws
+from orbitmesh.emulator.platform import Draws
 from orbitmesh.emulator.scenario import Scenario
 from orbitmesh.emulator.scenario.scenario import loads
 
@@ -126,7 +126,7 @@ def test_epochs_follow_each_satellite_through_its_shadow() -> None:
     assert 0.30 < 1 - sunlit.mean() < 0.37
     dark = (sunlit[1:] == 0) & (sunlit[:-1] == 0)
     assert (compute[1:][dark] == 0).all()
-    assert (cause[1:][dark] == CAUSES.index("eclipse")).all()
+    assert (cause[1:][dark] == HELD_BACK_BY.index("eclipse")).all()
     light = (sunlit[1:] == 1) & (sunlit[:-1] == 1)
     assert (compute[1:][light] == 120e3).all()
     falls = np.diff(battery, axis=0)[dark]

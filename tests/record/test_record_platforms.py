@@ -12,8 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from record_fakes import ROW, STEP_NS, T0, facts, header, small_world
 
-from orbitmesh.emulator.epoch import Epoch, Platforms
-from orbitmesh.emulator.platform import CAUSES
+from orbitmesh.emulator.epoch import HELD_BACK_BY, Epoch, Platforms
 from orbitmesh.emulator.platform.of_scenario import described_platforms
 from orbitmesh.emulator.presets import preset
 from orbitmesh.emulator.record.platforms import PlatformFacts, in_words
@@ -37,7 +36,7 @@ def platforms(*cause: str) -> Platforms:
         compute_w=values(120e3, 0, 75e3, 0),
         power_w=values(125e3, 5e3, 80e3, 5e3),
         capacity_ratio=values(1, 0, 0.5, 1),
-        cause=np.array([CAUSES.index(each) for each in cause], np.uint8),
+        cause=np.array([HELD_BACK_BY.index(each) for each in cause], np.uint8),
         measured=np.array([0, 1, 0, 0], np.uint8),
     )
 
