@@ -208,7 +208,7 @@ class Geometry:
         lasers = self._mesh.at(satellite_itrs_km, before.lasers)
         known = self.known_at(sim_ns)  # what routes and stations go by
         if known is not None:
-            lasers = lasers.without(known.hits(lasers.pairs[:, 0], lasers.pairs[:, 1]))
+            lasers = known.left_of(lasers)
         at_rest = np.zeros_like(self._stations.position_itrs_km)  # in the Earth-fixed frame
         position_itrs_km = np.concatenate([satellite_itrs_km, self._stations.position_itrs_km])
         velocity_km_per_s = np.concatenate([states.velocity_km_per_s[:, 0], at_rest])
@@ -217,8 +217,8 @@ class Geometry:
         )
         links, ports = self._links(position_itrs_km, velocity_km_per_s, lasers, selection)
         if len(self.interventions):
-            left = [self._linked(before.selection), *(pairs for _, pairs in before.parted)]
-            links = self.interventions.at(sim_ns).over(links, np.concatenate(left))
+            force = self.interventions.at(sim_ns)
+            links = force.over(links, lambda: self._left(before), is_known=force is known)
         routes = self._repaired(self._routes(links, ports, self.destinations), links, sim_ns)
         platforms, kept = None, None
         if self._platforms is not None:
@@ -256,6 +256,10 @@ class Geometry:
     def _linked(self, selection: Selection) -> Int32:
         """(m, 2) nodes."""
         return selection.pairs() + np.array([0, self.nodes.n_satellites], np.int32)
+
+    def _left(self, before: Before) -> Int32:
+        """(m, 2) nodes: ground links of before, of which some linger."""
+        return np.concatenate([self._linked(before.selection), *(pairs for _, pairs in before.parted)])
 
     def _parted(self, before: Before, now: Selection, sim_ns: int) -> tuple[tuple[int, Int32], ...]:
         linked = self._linked(before.selection)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
 from ..arrays import pair_keys, read_only
 from ..epoch import Bool, Float64, Int32, Int64, Links
+from ..links.lasers import Lasers
 from ..links.visibility import Sight
 from .intervention import Intervention
 
-_NONE = np.empty(0, np.int64)
+_NONE = read_only(np.empty(0, np.int64))
 _MOST_OVER = 100  # that have ended, and are still in the list
 
 
@@ -27,6 +28,14 @@ class _ByLink:
     extra_delay_ns: Int64
     loss_ratio: Float64
     lossy_by: Int64
+
+
+@dataclass(eq=False)
+class _LeftOf:
+    """Of the pairs that were asked for last, the rows that are not broken."""
+
+    pairs: Int32 | None = None
+    rows: Int64 = field(default_factory=_NONE.copy)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +54,7 @@ class Force:
         None  # (n_nodes,) by which intervention each is dead, else -1: the first of several
     )
     broken_number: Int64 | None = None  # likewise of each of ``broken``
+    _left: _LeftOf = field(default_factory=_LeftOf, repr=False)
 
     def broken_by(self, a: Int32, b: Int32) -> Int64:
         """(n,) the number of the intervention that breaks the link between these, or -1."""
@@ -69,7 +79,11 @@ class Force:
 
     @cached_property
     def breaks(self) -> bool:
-        return bool(len(self.broken)) or self._kills or bool(self.antennas_lost.any())
+        return bool(len(self.broken)) or self._kills or self._loses_antennas
+
+    @cached_property
+    def _loses_antennas(self) -> bool:
+        return bool(self.antennas_lost.any())
 
     @cached_property
     def _kills(self) -> bool:
@@ -84,13 +98,21 @@ class Force:
     def hits(self, a: Int32, b: Int32) -> Bool:
         """(n,) bool: of links between these, which are broken."""
         hit: Bool = self.dead[a] | self.dead[b] if self._kills else np.zeros(len(a), np.bool_)
-        if len(self.broken):  # each epoch asks it of all links
-            hit |= _among(self.broken, pair_keys(a, b))[1]
+        if len(self.broken):
+            hit |= _are_among(self.broken, pair_keys(a, b))
         return hit
+
+    def left_of(self, lasers: Lasers) -> Lasers:
+        """Without those broken.  Which they are is remembered: a grid's pairs seldom change."""
+        left = self._left
+        if left.pairs is not lasers.pairs:
+            hit = self.hits(lasers.pairs[:, 0], lasers.pairs[:, 1])
+            left.pairs, left.rows = lasers.pairs, np.flatnonzero(~hit)
+        return lasers.only(left.rows)
 
     def seen(self, sight: Sight, antennas: Sequence[int], n_satellites: int) -> Sight:
         """Without whom a station can have no link to: the dead, links that are broken, no antenna left."""
-        if not self._breaks_on_the_ground and not self.antennas_lost.any():
+        if not self._breaks_on_the_ground and not self._loses_antennas:
             return sight
         station = np.repeat(np.arange(len(sight.first) - 1), np.diff(sight.first))
         gateway = (station + n_satellites).astype(np.int32)
@@ -104,21 +126,27 @@ class Force:
 
     def antennas_left(self, antennas: Sequence[int]) -> tuple[int, ...]:
         """At least one each: who has none left sees nothing."""
+        if not self._loses_antennas:
+            return tuple(antennas)
         return tuple(max(1, n - lost) for n, lost in zip(antennas, self.antennas_lost.tolist(), strict=True))
 
-    def over(self, links: Links, left: Int32) -> Links:
+    def over(self, links: Links, left: Callable[[], Int32], *, is_known: bool = False) -> Links:
         """The links as they are while this holds: those broken are down, rates and delays changed.
 
         ``left``: (m, 2) satellites and gateways that were linked before, of which those broken are named.
+        ``is_known``: the links are without those that it breaks.
         """
         if self.breaks:
-            hit = self.hits(links.a, links.b)
-            gone = left[self.hits(left[:, 0], left[:, 1])] if self._breaks_on_the_ground else left[:0]
-            broken = np.unique(pair_keys(gone[:, 0], gone[:, 1]))
-            links = replace(links, up=read_only(~hit) if hit.any() else None, broken=read_only(broken))
+            up = None if is_known else ~self.hits(links.a, links.b)
+            broken = self._broken_of(left()) if self._breaks_on_the_ground else _NONE
+            links = replace(links, up=None if up is None or up.all() else read_only(up), broken=broken)
         if self.changed:
             return self._changed_over(links)
         return links
+
+    def _broken_of(self, left: Int32) -> Int64:
+        gone = left[self.hits(left[:, 0], left[:, 1])]
+        return read_only(np.unique(pair_keys(gone[:, 0], gone[:, 1])))
 
     def _changed_over(self, links: Links) -> Links:
         there, back, delay_ns = links.rate_ab_bps.copy(), links.rate_ba_bps.copy(), links.delay_ns.copy()
@@ -127,25 +155,31 @@ class Force:
         row = row[is_there]
         delay_ns[row] += by_link.extra_delay_ns[is_there]
         rate_bps = by_link.rate_bps[is_there]
-        has_rate = rate_bps > 0
-        there[row[has_rate]] = back[row[has_rate]] = rate_bps[has_rate]
-        loss = np.full(len(links), np.nan)
-        loss[row] = by_link.loss_ratio[is_there]
+        has_rate = np.flatnonzero(rate_bps)
+        row_of_rate, rate_bps = row[has_rate], rate_bps[has_rate]
+        there[row_of_rate] = back[row_of_rate] = rate_bps
+        loss = np.full(len(links), np.nan) if self._loses else None
+        if loss is not None:
+            loss[row] = by_link.loss_ratio[is_there]
         for each in self._changed_nodes:
             assert each.change is not None
             rows = np.isin(links.a, each.named.nodes) | np.isin(links.b, each.named.nodes)
             delay_ns[rows] += each.change.extra_delay_ns
             if each.change.rate_bps is not None:
                 there[rows] = back[rows] = each.change.rate_bps
-            if each.change.loss_ratio is not None:
+            if loss is not None and each.change.loss_ratio is not None:
                 loss[rows] = each.change.loss_ratio
         return replace(
             links,
             rate_ab_bps=read_only(there),
             rate_ba_bps=read_only(back),
             delay_ns=read_only(delay_ns),
-            loss_ratio=None if np.isnan(loss).all() else read_only(loss),
+            loss_ratio=None if loss is None or np.isnan(loss).all() else read_only(loss),
         )
+
+    @cached_property
+    def _loses(self) -> bool:
+        return any(each.change is not None and each.change.loss_ratio is not None for each in self.changed)
 
     @cached_property
     def _changed_nodes(self) -> tuple[Intervention, ...]:
@@ -309,6 +343,17 @@ class Interventions:
         keys, first = np.unique(np.concatenate(broken), return_index=True)
         number = np.concatenate(by)[first]
         return Force(read_only(dead), keys, read_only(antennas), changed, read_only(dead_by), number)
+
+
+def _are_among(keys: Int64, wanted: Int64) -> Bool:
+    """(n,) bool: which of those wanted are among keys that rise, some at least."""
+    if len(keys) < len(wanted) and (wanted[1:] > wanted[:-1]).all():
+        # each epoch asks it of all its links: the few are looked for among them, in a fifth of the time
+        found = np.zeros(len(wanted), np.bool_)
+        place, is_there = _among(wanted, keys)
+        found[place[is_there]] = True
+        return found
+    return _among(keys, wanted)[1]
 
 
 def _among(keys: Int64, wanted: Int64) -> tuple[Int64, Bool]:

@@ -50,11 +50,12 @@ class Lasers:
     terminals: UInt8
     held: Held
 
-    def without(self, gone: Bool) -> Lasers:
-        """(m,) bool."""
-        if not gone.any():
+    def only(self, rows: Int64) -> Lasers:
+        """(k,) rising."""
+        if len(rows) == len(self.pairs):
             return self
-        return Lasers(self.pairs[~gone], self.rate_bps[~gone], self.terminals[~gone], self.held)
+        pairs, terminals = self.pairs.take(rows, 0), self.terminals.take(rows, 0)
+        return Lasers(pairs, self.rate_bps.take(rows), terminals, self.held)
 
 
 class LaserMesh:
@@ -148,10 +149,7 @@ class LaserMesh:
             pairs = _insert(pairs, row, between, np.int64)
             at = _insert(at, row, np.full((len(between), 2), terminal, np.uint8), np.uint16)
         rates = self._rates(satellite_itrs_km, pairs)
-        is_there = rates > 0
-        if not is_there.all():
-            pairs, rates, at = pairs[is_there], rates[is_there], at[is_there]
-        return Lasers(pairs, rates, at, Held(neighbour, partners))
+        return Lasers(pairs, rates, at, Held(neighbour, partners)).only(np.flatnonzero(rates))
 
     def _nearest(self, satellite_itrs_km: Float64) -> Int32:
         def joinable(pairs: Int64, range_km: Float64) -> Bool:

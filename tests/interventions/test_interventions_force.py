@@ -12,6 +12,7 @@ from orbitmesh.emulator.epoch import Epoch
 from orbitmesh.emulator.errors import InputError, ScenarioError
 from orbitmesh.emulator.geometry import Geometry
 from orbitmesh.emulator.interventions import Change, Intervention, Interventions, Named
+from orbitmesh.emulator.links.lasers import Held, Lasers
 from orbitmesh.emulator.scenario.scenario import loads
 
 TOY = """
@@ -383,3 +384,37 @@ def test_an_antenna_only_fails() -> None:
             InputError, match=r"gw-tokyo/antenna.*: an antenna can only fail; to change its links"
         ):
             Intervention("gw-tokyo/antenna", named, 0, change=change)
+
+
+def test_which_links_are_broken_is_found_alike_whatever_their_order_and_number() -> None:
+    """Those of an epoch rise, and the few that are broken are looked for among them; of others each is."""
+    rng = np.random.default_rng(3)
+    for n_links, n_broken in ((300, 40), (40, 300), (1, 1), (0, 5), (300, 0)):
+        pairs = np.unique(rng.integers(0, 40, (n_links, 2)).astype(np.int32), axis=0)
+        named = rng.integers(0, 40, (n_broken, 2))
+        broken = {(a, b) for a, b in named.tolist()}
+        links = [Named(links=np.array([a << 32 | b])) for a, b in broken]
+        force = Interventions(42, 40, [Intervention("a link", each, 0) for each in links]).at(0)
+        for some in (pairs, rng.permutation(pairs), np.concatenate([pairs, pairs])):
+            told = [(a, b) in broken for a, b in some.tolist()]
+            assert force.hits(some[:, 0], some[:, 1]).tolist() == told
+            rates = np.arange(len(some))
+            lasers = Lasers(some, rates, np.zeros((len(some), 2), np.uint8), Held(some, ()))
+            for _ in range(2):  # the second time it is remembered
+                left = force.left_of(lasers)
+                assert left.rate_bps.tolist() == [i for i, gone in enumerate(told) if not gone]
+                assert left.pairs.tolist() == some[left.rate_bps].tolist()
+
+
+@pytest.mark.parametrize("reaction", ["0 s", "2 s"])
+def test_once_routes_know_no_link_is_down_and_until_then_those_that_broke_are(reaction: str) -> None:
+    """An epoch leaves out what is known to have failed: of that nothing is looked for among its links."""
+    _, name, _ = busiest()
+    faults = f'[[faults]]\nwhat = ["{name}", "gw-tokyo", "plane-0"]\nat = "3 s"\n'
+    broken = geometry(faults, f'[routing]\nreaction = "{reaction}"\n')
+    for epoch in islice(broken.epochs(0, S), 8):
+        links, force = epoch.links, broken.interventions.at(epoch.sim_ns)
+        hit = force.hits(links.a, links.b)
+        assert (links.up is None) == (not hit.any())
+        assert links.up is None or (links.up == ~hit).all()
+        assert hit.any() == (3 * S <= epoch.sim_ns < (3 + int(reaction[0])) * S)

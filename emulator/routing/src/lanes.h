@@ -274,9 +274,10 @@ OPTIONS INLINE int NAMED(choose_slots)(const Trees *t, int64_t slots, int64_t bl
             for (int64_t l = 0; l < 32 / (int64_t)sizeof(Weight); l++)
                 code[h * (32 / (int64_t)sizeof(Weight)) + l] = (uint8_t)taken[l];
         }
+        /* news is still on its way: whether it gets there in this kind of weight, the last look says */
+        if (NAMED(is_any)(falls))
+            return 1;
     }
-    if (NAMED(is_any)(falls))
-        return 1; /* news is still on its way: whether it gets there in this kind of weight, the last look says */
     *lost |= NAMED(is_any)(beyond);
     return 0;
 }
