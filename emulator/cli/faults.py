@@ -41,7 +41,7 @@ WhatArgument = Annotated[
     typer.Argument(
         metavar="WHAT…",
         help="sat-3-7, gw-london, gw-london/antenna, sat-0-0:sat-0-1, plane-3, shell-NAME, "
-        "region:LATITUDE,LONGITUDE,RADIUSkm.",
+        "region:LATITUDE,LONGITUDE,RADIUSkm; sets of nodes in quotes: 'gw-*', 'sat-3-*:gw-london'.",
     ),
 ]
 ForOption = Annotated[
@@ -109,7 +109,9 @@ def set_link(
 def restore(
     what: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[WHAT…]", help="Names as they were failed, or numbers of orbitmesh faults."),
+        typer.Argument(
+            metavar="[WHAT…]", help="Names as they were failed, numbers of orbitmesh faults, or sets: 'gw-*'."
+        ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All that is failed or changed.")] = False,
     run: RunOption = None,

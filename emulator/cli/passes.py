@@ -68,11 +68,10 @@ def passes(
     asked = ahead(scenario[0] if scenario else None, None if scenario else run, start_utc, long_ns)
     import numpy as np
 
-    from ..find_node import find_node
+    from ..find_node import find_node, find_nodes
     from ..links.contacts import station_contacts
     from ..links.culmination import culminations
     from ..links.passes import states_of
-    from ..outlook.sets import named
     from ..shown import shown
 
     geometry, begin_ns = asked.geometry, asked.begin_sim_ns
@@ -82,7 +81,9 @@ def passes(
         raise InputError(
             f"{shown(station)} is a satellite: name a station; orbitmesh contacts has pairs of both"
         )
-    who = [*range(n)] if not satellites else sorted({i for each in satellites for i in named(each, nodes)})
+    who = (
+        [*range(n)] if not satellites else sorted({i for each in satellites for i in find_nodes(each, nodes)})
+    )
     if who and who[-1] >= n:
         raise InputError(
             f"{nodes.names[who[-1]]} is a station: --satellite takes satellites", key="--satellite"

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..epoch import Epoch, Float64, Int64
 from ..errors import InputError
+from ..find_node import find_nodes
 from ..geometry import Geometry
-from ..outlook.sets import named
 
 # satellites × instants: some 200 MB of CZML, some 20 s of a processor
 MOST_POSITIONS = 5_000_000
@@ -46,7 +46,9 @@ class Scene:
     ) -> Scene:
         """``nodes``: names and sets of them; none: all.  InputError for what nobody has."""
         everyone = geometry.nodes
-        chosen = sorted({node for name in nodes for node in named(name, everyone)}) or range(len(everyone))
+        chosen = sorted({node for name in nodes for node in find_nodes(name, everyone)}) or range(
+            len(everyone)
+        )
         index = np.array(chosen, np.int64)
         n = everyone.n_satellites
         return cls(

@@ -7,6 +7,8 @@ sat-0-0:sat-0-1          a link, of lasers or to the ground
 plane-3                  all satellites of a plane, numbered over all shells
 shell-polar              all satellites of a shell
 region:35.7,139.7,500km  all gateways within a distance of a latitude and a longitude
+
+A node may be a set of them: gw-*, sat-3-*, gw-*/antenna, sat-3-*:gw-london (see find_node.py).
 """
 
 from __future__ import annotations
@@ -18,16 +20,18 @@ from math import asin, cos, sin, sqrt
 
 import numpy as np
 
+from ..arrays import pair_keys
 from ..constants import EARTH_RADIUS_KM
 from ..epoch import Int32, Int64, Nodes
 from ..errors import InputError, UnknownName
-from ..find_node import find_node
+from ..find_node import find_nodes
 from ..scenario.faults import ANTENNA, region
 from ..scenario.model import Station
 from ..shown import shown
 from ..suggest import suggest
 
 _PLANE = re.compile(r"plane-([0-9]{1,9})")
+_MOST_LINKS = 20_000  # that a set may name
 _NONE32, _NONE64 = np.empty(0, np.int32), np.empty(0, np.int64)
 
 
@@ -38,6 +42,11 @@ class Named:
     nodes: Int32 = field(default_factory=_NONE32.copy)
     links: Int64 = field(default_factory=_NONE64.copy)
     antennas: Int32 = field(default_factory=_NONE32.copy)
+
+    def is_within(self, other: Named) -> bool:
+        """Nothing is named here that is not named there."""
+        mine, theirs = (vars(each) for each in (self, other))
+        return all(not len(mine[kind]) or np.isin(mine[kind], theirs[kind]).all() for kind in mine)
 
 
 def resolve(what: str, nodes: Nodes, stations: Sequence[Station], shells: Sequence[str | None]) -> Named:
@@ -56,19 +65,32 @@ def resolve(what: str, nodes: Nodes, stations: Sequence[Station], shells: Sequen
     if what.startswith("region:"):
         return Named(_within(what, nodes, stations))
     if what.endswith(ANTENNA):
-        gateway = find_node(what.removesuffix(ANTENNA), nodes)
-        if not nodes.is_gateway(gateway):
+        gateways = find_nodes(what.removesuffix(ANTENNA), nodes)
+        if not nodes.is_gateway(gateways[0]):  # they rise
             raise InputError(f"{shown(what)}: a satellite's links are lasers, name one as A:B")
-        return Named(antennas=np.array([gateway], np.int32))
+        return Named(antennas=np.array(gateways, np.int32))
     if ":" in what:
         ends = what.split(":")
         if len(ends) != 2 or not all(ends):
             raise InputError(f"{shown(what)} is not a link: write A:B, as in sat-0-0:sat-0-1")
-        a, b = sorted(find_node(end, nodes) for end in ends)
-        if a == b or nodes.is_gateway(a):
-            raise InputError(f"{shown(what)} is no link that can be: a satellite is at one of its ends")
-        return Named(links=np.array([a << 32 | b], np.int64))
-    return Named(np.array([find_node(what, nodes)], np.int32))
+        here, there = (find_nodes(end, nodes) for end in ends)
+        return Named(links=_between(what, here, there, nodes))
+    return Named(np.array(find_nodes(what, nodes), np.int32))
+
+
+def _between(what: str, here: list[int], there: list[int], nodes: Nodes) -> Int64:
+    """Of all links that these could have with those: a satellite is at one end at least."""
+    if len(here) * len(there) > _MOST_LINKS:
+        raise InputError(
+            f"{shown(what)} names {len(here) * len(there):,} links that could be, and at most "
+            f"{_MOST_LINKS:,} can be named at once: name fewer, or nodes, a plane or a shell"
+        )
+    a, b = (each.ravel() for each in np.meshgrid(here, there))
+    low, high = np.minimum(a, b), np.maximum(a, b)
+    can_be = (low != high) & (low < nodes.n_satellites)
+    if not can_be.any():
+        raise InputError(f"{shown(what)} is no link that can be: a satellite is at one of its ends")
+    return np.unique(pair_keys(low[can_be], high[can_be]))
 
 
 def _within(what: str, nodes: Nodes, stations: Sequence[Station]) -> Int32:

@@ -8,21 +8,18 @@ that is the least delay away.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import translate
 
 import numpy as np
 
 from ..epoch import UNUSED, Bool, Int32, Nodes
 from ..errors import InputError
-from ..find_node import find_node
+from ..find_node import find_nodes, is_set
 from ..shown import shown
 
 NEAREST = "nearest"
 MOST_PAIRS = 100_000
-_WILD = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +45,7 @@ class Pairs:
 
 
 def has_sets(pairs: Sequence[str]) -> bool:
-    return any(NEAREST in text.split(":") or _WILD.search(text) for text in pairs)
+    return any(NEAREST in text.split(":") or is_set(text) for text in pairs)
 
 
 def pairs_of(texts: Sequence[str], nodes: Nodes, hosting: Bool) -> Pairs:
@@ -64,8 +61,8 @@ def pairs_of(texts: Sequence[str], nodes: Nodes, hosting: Bool) -> Pairs:
             raise InputError(f"{shown(text)} is not a pair of nodes: write A:B, as in gw-london:gw-tokyo")
         if names[0] == NEAREST:
             raise InputError(f"{shown(text)}: write {NEAREST} behind the colon, as in gw-london:{NEAREST}")
-        sources = named(names[0], nodes)
-        destinations = [UNUSED] if names[1] == NEAREST else named(names[1], nodes)
+        sources = find_nodes(names[0], nodes)
+        destinations = [UNUSED] if names[1] == NEAREST else find_nodes(names[1], nodes)
         if names[1] == NEAREST and not len(servers):
             raise InputError(
                 f"{shown(text)}: no satellite of the scenario runs a process, so none is nearest"
@@ -81,29 +78,3 @@ def pairs_of(texts: Sequence[str], nodes: Nodes, hosting: Bool) -> Pairs:
         raise InputError("no pair is left: each of the nodes named is paired with itself alone")
     sources_of, destinations_of = zip(*found, strict=True)
     return Pairs(np.array(sources_of, np.int32), np.array(destinations_of, np.int32), servers)
-
-
-def named(name: str, nodes: Nodes) -> list[int]:
-    try:
-        return [find_node(name, nodes)]
-    except InputError:
-        if not _WILD.search(name):
-            raise
-    try:
-        is_meant = re.compile(translate(name.casefold())).match
-    except re.error as error:
-        raise InputError(f"{shown(name)} is no pattern of names: {error}") from None
-    stations = [gateway.removeprefix("gw-") for gateway in nodes.names[nodes.n_satellites :]]
-    known = nodes.known_as.by_node
-    found = [
-        node
-        for node, own in enumerate(nodes.names)
-        if is_meant(own.casefold())
-        or (node in known and known[node].label and is_meant(known[node].label.casefold()))
-        or (node >= nodes.n_satellites and is_meant(stations[node - nodes.n_satellites].casefold()))
-    ]
-    if not found:
-        raise InputError(
-            f"no node is called like {shown(name)}: gateways are gw-NAME, satellites sat-PLANE-SLOT"
-        )
-    return found

@@ -11,10 +11,13 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
+import numpy as np
+
 from ..control.server import Answer, Handler, Request
 from ..epoch import Epoch, Nodes
 from ..errors import FailureError, InputError, RunEnded, RunError, UnknownName
-from ..interventions import Change, Intervention, Interventions, resolve
+from ..find_node import is_set
+from ..interventions import Change, Intervention, Interventions, Named, resolve
 from ..plane.mesh import MeshPlane
 from ..scenario import Scenario
 from ..scenario.faults import LEAST_LASTING_NS, MOST_DELAY_NS, MOST_RATE_BPS
@@ -100,8 +103,6 @@ class Intervening:
         numbers, ``in_force_ns``, how long it took, and ``absent``: those that name a link which is not
         there now.  InputError for a name that nobody has."""
         began_ns = time.monotonic_ns()
-        scenario = self._mesh.scenario
-        shells = [shell.name for shell in scenario.constellation.shells]
         if lasts_ns is not None and lasts_ns < LEAST_LASTING_NS:
             raise InputError(
                 f"{lasts_ns / 1e6:g} ms is shorter than links can follow: "
@@ -113,7 +114,7 @@ class Intervening:
             raise InputError("nothing is named: write what, as in sat-0-0:sat-0-1")
         if len(what) > _MOST_NAMES:
             raise InputError(f"{len(what):,} names at once are more than {_MOST_NAMES:,}")
-        named = [resolve(each, self._mesh.nodes, scenario.ground.stations, shells) for each in what]
+        named = [self._named(each) for each in what]
         with self._in_turn(began_ns) as deadline_s:
             at_sim_ns = self._soon()
             if len(self._kept.in_force(at_sim_ns)) + len(what) > _MOST_IN_FORCE:
@@ -133,7 +134,7 @@ class Intervening:
         return self._answer(numbered, began_ns) | {"absent": absent}
 
     def lift(self, what: Sequence[str] | None) -> dict[str, Any]:
-        """End those of these names, or with these numbers; None: all.  As ``intervene``."""
+        """End those of these names, with these numbers, or of these sets; None: all.  As ``intervene``."""
         began_ns = time.monotonic_ns()
         with self._in_turn(began_ns) as deadline_s:
             at_sim_ns = self._soon()
@@ -148,7 +149,7 @@ class Intervening:
             else:
                 lifted = []
                 for text in what:
-                    found = _meant(text, in_force)
+                    found = self._meant(text, in_force)
                     if not found:
                         names = ", ".join(sorted({each.what for each in in_force})[:8]) or "nothing"
                         raise UnknownName(f"{shown(text)} has not been failed or changed; in force: {names}")
@@ -195,10 +196,27 @@ class Intervening:
             ],
         }
 
+    def _named(self, what: str) -> Named:
+        scenario = self._mesh.scenario
+        shells = [shell.name for shell in scenario.constellation.shells]
+        return resolve(what, self._mesh.nodes, scenario.ground.stations, shells)
+
+    def _meant(self, text: str, in_force: Sequence[Intervention]) -> list[Intervention]:
+        """Of a set all that name nothing else; by the name that was failed, which may be a catalogue number;
+        else by the number of an intervention."""
+        if is_set(text):
+            with contextlib.suppress(UnknownName):
+                named = self._named(text)
+                return [each for each in in_force if each.what == text or each.named.is_within(named)]
+        by_name = [each for each in in_force if each.what == text]
+        return by_name or [each for each in in_force if str(each.number) == text]
+
     def _is_there(self, each: Intervention) -> bool:
-        epoch = self._mesh.epoch
-        ends = [(key >> 32, key & 0xFFFFFFFF) for key in each.named.links.tolist()]
-        return epoch is not None and all(epoch.links.find(a, b) >= 0 for a, b in ends)
+        """Of a set: one of its links at least."""
+        epoch, links = self._mesh.epoch, each.named.links
+        if epoch is None or not len(links):
+            return epoch is not None
+        return bool(np.isin(links, epoch.links.key(), assume_unique=True).any())
 
     def _soon(self) -> int:
         """When what is asked for now can be in force: once an epoch of it has been computed."""
@@ -291,12 +309,6 @@ class Intervening:
 
     def _lift(self, request: Request) -> Answer:
         return self.lift(None if request.get("what") is None else request.texts("what")), ()
-
-
-def _meant(text: str, in_force: Sequence[Intervention]) -> list[Intervention]:
-    """By the name that was failed, which may be a catalogue number; else by the number of an intervention."""
-    named = [each for each in in_force if each.what == text]
-    return named or [each for each in in_force if str(each.number) == text]
 
 
 def _check(change: Change) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from ..errors import InputError
+from ..find_node import is_set
 from ..shown import shown
 from .section import Section
 from .units import DurationNs, PercentRatio, RateBps
@@ -75,12 +76,12 @@ def fault_problems(fault: Fault) -> Iterator[tuple[str, str]]:
     for key, value in (("mtbf", fault.mtbf_ns), ("mttr", fault.mttr_ns)):
         if value is None:
             yield key, f'the key {key!r} is missing: write a mean duration, as in {key} = "2 h"'
-    for key, is_set in (
+    for key, is_given in (
         ("rate", fault.rate_bps is not None),
         ("delay", fault.delay_ns > 0),
         ("loss", fault.loss_ratio is not None),
     ):
-        if is_set:
+        if is_given:
             yield key, f"what fails at random fails: remove {key!r}, or name what it is of in 'what'"
 
 
@@ -92,7 +93,7 @@ def name_problem(what: str, stations: Sequence[str]) -> str | None:
         except InputError as error:
             return error.message
     for end in what.removesuffix(ANTENNA).split(":"):
-        if end.startswith("gw-") and end.removeprefix("gw-") not in stations:
+        if end.startswith("gw-") and not is_set(end) and end.removeprefix("gw-") not in stations:
             near = ", ".join(f"gw-{name}" for name in stations[:12])
             return f"there is no gateway {shown(end)}: {near or 'the scenario has no station'}"
     return None

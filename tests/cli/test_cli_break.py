@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -74,6 +75,37 @@ def test_what_is_failed_again_at_once_does_not_end_the_ticks(mesh, orbitmesh) ->
         time.sleep(0.05)
 
 
+def test_sets_are_failed_and_restored_whole_and_what_was_failed_of_them(mesh, orbitmesh) -> None:
+    gateways = [mesh.nodes.index[name] for name in mesh.nodes.names if name.startswith("gw-")]
+    done = orbitmesh("fail", "gw-*", "sat-0-*:sat-0-*")
+    assert done.exit_code == 0, done.output
+    assert "gw-* has failed: in force" in done.stderr
+    assert "no such link" not in done.stderr  # some of them are there
+    links, plane = mesh.epoch.links, mesh.nodes.plane
+    assert not np.isin(links.b, gateways).any()
+    assert not ((plane[links.a] == 0) & (plane[links.b] == 0)).any()
+    orbitmesh("fail", "gw-lima", "gw-lima/antenna", "sat-1-0:gw-lima", "sat-0-1:sat-0-0", "sat-0-0")
+    assert orbitmesh("restore", "gw-l*").stderr.startswith("gw-lima is restored")
+    listed = json.loads(orbitmesh("faults", "-o", "json").stdout)
+    assert [each["what"] for each in listed] == [
+        "gw-*", "sat-0-*:sat-0-*", "gw-lima/antenna", "sat-1-0:gw-lima", "sat-0-1:sat-0-0", "sat-0-0",
+    ]  # fmt: skip
+    assert orbitmesh("restore", "sat-0-*:*", "gw-*/antenna", "gw-*").exit_code == 0
+    listed = json.loads(orbitmesh("faults", "-o", "json").stdout)
+    assert [each["what"] for each in listed] == ["sat-1-0:gw-lima", "sat-0-0"]
+    for nothing in ("gw-*", "gw-x*"):
+        done = orbitmesh("restore", nothing)
+        assert done.exit_code == 2
+        assert (
+            f"'{nothing}' has not been failed or changed; in force: sat-0-0, sat-1-0:gw-lima" in done.stderr
+        )
+    assert "sat-[12]-* is changed" in orbitmesh("set", "sat-[12]-*", "--rate", "1Mbit/s").stderr
+    links = mesh.epoch.links
+    changed = np.isin(plane[links.a], [1, 2])
+    assert changed.any()
+    assert (links.rate_ab_bps[changed] == 10**6).all()
+
+
 def test_of_a_link_that_is_not_there_it_is_said(orbitmesh) -> None:
     assert "sat-0-0:sat-3-3: there is no such link now" in orbitmesh("fail", "sat-0-0:sat-3-3").stderr
     again = orbitmesh("fail", "sat-0-1:sat-0-2", "sat-4-4")
@@ -99,7 +131,8 @@ def test_a_link_is_slowed_for_a_while(mesh, orbitmesh) -> None:
         (["fail", "sat-0-0", "--for", "0s"], "no time at all"),
         (["fail", "sat-0-0", "--for", "soon"], "is not a quantity"),
         (["fail", "gw-lima:gw-tokyo"], "is no link that can be"),
-        (["fail", "\x1b[31mx"], "there is no node"),
+        (["fail", "\x1b[31mx"], r"no node is called like '\x1b[31mx'"),
+        (["fail", "\x1b]31mx"], r"there is no node '\x1b]31mx'"),
         (["set", "sat-0-0"], "nothing is to change"),
         (
             ["set", "sat-0-0", "--rate", "0 bit/s"],

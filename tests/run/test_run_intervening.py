@@ -148,7 +148,7 @@ def test_a_name_that_is_a_number_goes_before_the_number_of_an_intervention(
     some = mesh.asks._kept.add(*(Intervention(what, Named(), 0) for what in ("sat-0-0", "0", "sat-0-1")))
     assert [each.number for each in some] == [0, 1, 2]
     for text, number in (("0", 1), ("sat-0-0", 0), ("2", 2)):
-        found = intervening._meant(text, some)
+        found = mesh.asks._meant(text, some)
         assert [each.number for each in found] == [number]
 
 
