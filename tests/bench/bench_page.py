@@ -1,6 +1,7 @@
 """What the live page takes: frames a second drawn by the processor, the first picture, bytes that are loaded.
 
     .venv/bin/python tests/bench/bench_page.py [--seconds 4]
+    .venv/bin/python tests/bench/bench_page.py --paint 10    only what is seen when, opened so many times
 
 At 1,280 x 720 in headless Chromium with SwiftShader: no graphics card.  Satellites go around in planes,
 joined by a grid of lasers in the smallest case; the real server, on loopback, in a process of its own.
@@ -123,12 +124,41 @@ async def serve(planes: int, per_plane: int, has_lasers: bool) -> None:
     await Server(source, Page(), TOKEN).serve(listening.socket, asyncio.Event())
 
 
+def seen_at(page: Any) -> tuple[float, float]:
+    """ms since the page was opened: the first paint with something in it, satellites on the globe."""
+    shown(page, 120)
+    paint = page.wait_for("performance.getEntriesByName('first-contentful-paint')[0]?.startTime")
+    return paint, page.wait_for("orbitmesh.firstSatellitesMs() || null", 60)
+
+
+def paints(browser: Browser, url: str, times: int) -> None:
+    """By turns: in a profile that has nothing of the page yet, and again in the same."""
+    found: dict[str, list[tuple[float, float]]] = {"nothing kept": [], "opened again": []}
+    for turn in range(times + 1):
+        page = browser.page(1280, 720, alone=True)
+        page.open(url)
+        first = seen_at(page)
+        if turn == 0:
+            print(f"the browser's very first page: {first[0]:.0f} ms, satellites after {first[1]:.0f} ms")
+        else:
+            found["nothing kept"].append(first)
+            page.reload()
+            found["opened again"].append(seen_at(page))
+        page.close()
+    for name, rows in found.items():
+        paint, satellites = zip(*rows, strict=True)
+        print(
+            f"{name}: first paint {statistics.median(paint):.0f} ms (worst {max(paint):.0f}), "
+            f"satellites after {statistics.median(satellites):.0f} ms (worst {max(satellites):.0f}), "
+            f"medians of {times}",
+            flush=True,
+        )
+
+
 def measured(browser: Browser, url: str, seconds: float) -> dict[str, float]:
     page = browser.page(1280, 720)
     page.open(url)
-    shown(page, 120)
-    paint = page.wait_for("performance.getEntriesByName('first-contentful-paint')[0]?.startTime")
-    first = page.wait_for("orbitmesh.firstSatellitesMs() || null", 60)
+    paint, first = seen_at(page)
     page.hear(3)
     used_s = browser.cpu_s()
     drawn = page.ask(f"orbitmesh.measure({1000 * seconds})")
@@ -147,6 +177,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seconds", type=float, default=4, help="of drawing, each time")
+    parser.add_argument("--paint", type=int, metavar="TIMES", help="only when something is seen")
     parser.add_argument("--serve", nargs=3, type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve:
@@ -161,12 +192,15 @@ def main() -> None:
         ]
         print(f"bundle{form or ' as it is'}: {sum(path.stat().st_size for path in files) / 1e3:.0f} kB")
     with tempfile.TemporaryDirectory() as profile, chromium(Path(profile), *SOFTWARE_GL) as browser:
-        for case in CASES:
+        for case in CASES[:1] if arguments.paint else CASES:
             argv = [sys.executable, __file__, "--serve", *(str(int(each)) for each in case)]
             server = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
             assert server.stdout is not None
             try:
                 url = server.stdout.readline().strip()
+                if arguments.paint:
+                    paints(browser, url, arguments.paint)
+                    continue
                 times = [measured(browser, url, arguments.seconds) for _ in range(TIMES)]
             finally:
                 server.kill()

@@ -38,7 +38,9 @@ async function bundle() {
     outdir: MADE,
     entryNames: "[name]-[hash]",
     assetNames: "[name]-[hash]",
+    chunkNames: "[name]-[hash]",
     bundle: true,
+    splitting: true, // what draws the globe comes once the page is on the screen
     minify: true,
     format: "esm",
     target: "es2022",
@@ -59,6 +61,10 @@ function indexOf(names) {
     if (!html.includes(`"page.${extension}"`)) throw new Error(`index.html does not name "page.${extension}"`);
     html = html.replace(`"page.${extension}"`, `"${name}"`);
   }
+  // all parts are fetched at once, each compiled beside the others
+  const parts = names.filter((each) => each.endsWith(".js") && !each.startsWith("page-"));
+  const links = parts.map((each) => `    <link rel="modulepreload" href="${each}" />\n`);
+  html = html.replace("  </head>", `${links.join("")}  </head>`);
   writeFileSync(join(MADE, "index.html"), html);
 }
 

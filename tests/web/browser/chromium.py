@@ -193,6 +193,10 @@ class Page:
             raise BrowserError(f"{url}: {failed}")
         self._loaded(loads)
 
+    def before_scripts(self, script: str) -> None:
+        """Is run in each page that is opened from now on, before its own."""
+        self.call("Page.addScriptToEvaluateOnNewDocument", source=script)
+
     def reload(self) -> None:
         loads = self.loads
         self.call("Page.reload")

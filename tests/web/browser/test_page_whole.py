@@ -16,6 +16,15 @@ from orbitmesh.emulator import Emulation, Scenario
 POCKET = Path(__file__).parents[3] / "emulator/scenario/shipped/pocket.toml"
 #: what a page must fit into
 SIZES = {"desk": (1280, 720, False), "phone": (390, 844, True)}
+#: left, top, right, bottom; px of the window
+BOX = "(b => [b.left, b.top, b.right, b.bottom])(document.querySelector('%s').getBoundingClientRect())"
+NOTED_WEBGL = """
+globalThis.webglMs = [];
+const plain = HTMLCanvasElement.prototype.getContext;
+HTMLCanvasElement.prototype.getContext = function (kind, ...more) {
+  if (kind === 'webgl2') webglMs.push(performance.now());
+  return plain.call(this, kind, ...more);
+};"""
 
 
 def far_pair() -> Scenario:
@@ -112,6 +121,46 @@ def test_it_fits_a_desk_and_a_phone(
     press_button(page, "Resume")
     page.wait_for("!orbitmesh.mesh.status.isPaused")
     page.picture(pictures / f"{size}.png")
+    assert page.errors == []
+    page.close()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_what_colours_mean_stands_beside_the_globe_and_hides_nothing_of_it(
+    running: tuple[Emulation, str], browser: Browser, size: str
+) -> None:
+    _, url = running
+    width, height, phone = SIZES[size]
+    page = opened(browser, url, width, height, phone=phone)
+    for satellites, lasers in (("shell", "use"), ("faults", "rate"), ("latency", "use"), ("sunlight", "none")):
+        page.ask(f"orbitmesh.mesh.setLook({{satellitesBy: '{satellites}', lasersBy: '{lasers}'}})")
+        titles = 1 if lasers == "none" else 2
+        page.wait_for(f"document.querySelectorAll('.legend figure').length === {titles}")
+        page.hear(0.7)
+        left, top, right, bottom = page.ask(BOX % ".globe-canvas")
+        of = page.ask(BOX % ".legend")
+        assert of[1] >= bottom or of[3] <= top or of[0] >= right or of[2] <= left, (satellites, of)
+        middle = page.ask(BOX % ".middle")
+        assert of[0] >= middle[0]
+        assert of[3] <= middle[3] + 0.5
+        assert page.ask("(l => l.scrollHeight <= l.clientHeight + 1)(document.querySelector('.legend'))")
+        assert bottom - top > 0.75 * (middle[3] - middle[1])
+    assert page.errors == []
+    page.close()
+
+
+def test_all_but_the_globe_is_on_the_screen_before_webgl_begins(
+    running: tuple[Emulation, str], browser: Browser
+) -> None:
+    """Which holds a browser without a graphics card up for as long as a second."""
+    _, url = running
+    page = browser.page()
+    page.before_scripts(NOTED_WEBGL)
+    page.open(url)
+    began_ms = page.wait_for("webglMs[0] || null")
+    painted_ms = page.wait_for("performance.getEntriesByName('first-contentful-paint')[0]?.startTime")
+    assert painted_ms <= began_ms
+    page.wait_for("orbitmesh.firstSatellitesMs() > 0")
     assert page.errors == []
     page.close()
 

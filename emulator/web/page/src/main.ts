@@ -1,8 +1,8 @@
 /** The page put together: the state, the wire, and each subject in its place. */
 
 import "./layout/page.css";
-import { mountGlobe, NO_WEBGL } from "./globe/globe";
-import type { Globe } from "./globe/handle";
+import "./globe/globe.css";
+import { painted } from "./layout/painted";
 import { mountPage } from "./layout/page";
 import { Mesh } from "./state/mesh";
 import { takeToken } from "./wire/token";
@@ -17,8 +17,15 @@ function place(id: string): HTMLElement {
 const scheme = location.protocol === "https:" ? "wss:" : "ws:";
 const mesh = new Mesh();
 const wire = new Wire(`${scheme}//${location.host}/ws`, takeToken(), mesh);
-let globe: Globe | null = null;
-const page = mountPage(place("page"), mesh, wire, () => globe?.legends() ?? null);
-globe = mountGlobe(page.globe, mesh, wire);
-if (globe === null) page.withoutGlobe(NO_WEBGL);
+const page = mountPage(place("page"), mesh, wire);
 wire.open();
+
+// all else is on the screen first: a browser that draws by the processor stands still for a second as WebGL begins
+await painted();
+try {
+  const { mountGlobe, NO_WEBGL } = await import("./globe/globe");
+  if (mountGlobe(page.globe, mesh, wire) === null) page.withoutGlobe(NO_WEBGL);
+} catch (error) {
+  page.withoutGlobe("The globe could not be loaded, so the table stands for it: reload the page to try again.");
+  throw error;
+}

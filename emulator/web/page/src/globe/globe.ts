@@ -1,6 +1,5 @@
 /** The globe: Earth, satellites and what joins them, drawn when something has changed or moves. */
 
-import "./globe.css";
 import { Group, Scene, Vector2, Vector3, WebGLRenderer } from "three";
 import type { Mesh, Picked } from "../state/mesh";
 import type { Wire } from "../wire/socket";
@@ -28,6 +27,7 @@ export const NO_WEBGL =
 export function mountGlobe(element: HTMLElement, mesh: Mesh, _wire: Wire): Globe | null {
   const canvas = document.createElement("canvas");
   canvas.className = "globe-canvas";
+  [canvas.width, canvas.height] = sizePx(element); // to be given another size it waits until WebGL has begun
   canvas.tabIndex = 0;
   canvas.setAttribute("role", "img");
   canvas.setAttribute(
@@ -66,6 +66,8 @@ export class Drawing {
   /** Of the last frames, by performance.now(). */
   readonly frameMs: number[] = [];
   isLost = false;
+  /** Once there is something to draw by. */
+  private isReady = false;
   firstSatellitesMs = NaN;
   private readonly renderer: WebGLRenderer;
   private readonly scene = new Scene();
@@ -116,16 +118,22 @@ export class Drawing {
     );
     this.scene.add(this.fixed, this.sky);
     this.hear(element);
+    this.catchUp();
+    // all programs at once, while the page goes on: one after the other they hold it up for half a second
+    void this.renderer.compileAsync(this.scene, this.view.camera).then(() => {
+      this.isReady = true;
+      this.want();
+    });
   }
 
   /** A frame is drawn at the next chance; asked for twice, it is drawn once. */
   want(): void {
-    if (this.wanted !== 0 || document.hidden || this.isLost) return;
+    if (this.wanted !== 0 || document.hidden || this.isLost || !this.isReady) return;
     this.wanted = requestAnimationFrame((ms) => this.draw(ms));
   }
 
   get isStill(): boolean {
-    return this.wanted === 0;
+    return this.wanted === 0 && this.isReady;
   }
 
   where(): Where {
@@ -233,6 +241,14 @@ export class Drawing {
     this.resize(element);
   }
 
+  /** With what the page was told before there was a globe. */
+  private catchUp(): void {
+    this.gateways.setNodes();
+    if (this.mesh.epoch !== null) this.takeEpoch();
+    if (this.mesh.satellites !== null) this.satellites.setColours();
+    if (this.mesh.focus.length > 0) this.turnTo(this.mesh.focus);
+  }
+
   private takeEpoch(): void {
     this.course.take();
     this.motion = this.course.motion(performance.now()); // the last frame's was from the epoch before
@@ -251,9 +267,12 @@ export class Drawing {
   private resize(element: HTMLElement): void {
     this.width = Math.max(element.clientWidth, 1);
     this.height = Math.max(element.clientHeight, 1);
-    const ratio = Math.min(window.devicePixelRatio, MOST_PIXEL_RATIO);
-    this.renderer.setPixelRatio(ratio);
-    this.renderer.setSize(this.width, this.height, false);
+    const ratio = pixelRatio();
+    const [widthPx, heightPx] = sizePx(element);
+    const isOther = this.canvas.width !== widthPx || this.canvas.height !== heightPx;
+    if (isOther || this.renderer.getPixelRatio() !== ratio) {
+      this.renderer.setDrawingBufferSize(this.width, this.height, ratio);
+    }
     this.uniforms.pixelRatio.value = ratio;
     this.uniforms.sizePx.value.set(this.width * ratio, this.height * ratio);
     this.satellites.setSize(this.height, ratio);
@@ -261,6 +280,16 @@ export class Drawing {
     this.highlight.setSize(ratio);
     this.view.resize(this.width, this.height);
   }
+}
+
+function pixelRatio(): number {
+  return Math.min(window.devicePixelRatio, MOST_PIXEL_RATIO);
+}
+
+/** Of what is drawn, as the renderer reckons it. */
+function sizePx(element: HTMLElement): [number, number] {
+  const of = (length: number): number => Math.floor(Math.max(length, 1) * pixelRatio());
+  return [of(element.clientWidth), of(element.clientHeight)];
 }
 
 /** Of all satellites, in the scene. */

@@ -1,25 +1,21 @@
 /** The scales of the globe's colours, as small pictures with their numbers. */
 
-import type { Legend } from "../globe/legend";
+import { laserLegend, type Legend, satelliteLegend } from "../globe/legend";
 import { el, fill } from "../layout/dom";
 import { redrawOn } from "../layout/redraw";
 import type { Mesh } from "../state/mesh";
 import { digits } from "../layout/format";
 
-/** What is coloured now: satellites always, lasers where they are drawn; null where there is no globe. */
-export type Legends = () => { satellites: Legend; lasers: Legend | null } | null;
-
-/** Over the globe's corner, where it is seen whatever else is open. */
-export function mountLegend(element: HTMLElement, mesh: Mesh, legends: Legends): void {
+/** Below the globe, of which it hides nothing, and seen whatever else is open. */
+export function mountLegend(element: HTMLElement, mesh: Mesh): void {
   const place = el("div", { class: "legend" });
   element.append(place);
-  redrawOn(mesh, ["hello", "look", "layer", "epoch"], () => drawLegends(place, legends), 500);
+  redrawOn(mesh, ["hello", "look", "layer", "epoch"], () => drawLegends(place, mesh), 500);
 }
 
-function drawLegends(place: HTMLElement, legends: Legends): void {
-  const all = legends();
-  if (all === null) return fill(place, []);
-  const { satellites, lasers } = all;
+function drawLegends(place: HTMLElement, mesh: Mesh): void {
+  const satellites = satelliteLegend(mesh);
+  const lasers = laserLegend(mesh);
   const now = JSON.stringify([satellites, lasers]);
   if (place.dataset["shown"] === now) return;
   place.dataset["shown"] = now;
@@ -33,8 +29,8 @@ function legend(of: Legend): HTMLElement {
 function scale(of: Extract<Legend, { kind: "scale" }>): HTMLElement[] {
   const bar = el("div", { class: "scale-bar", role: "img", "aria-label": `from ${shown(of.least)} to ${shown(of.most)} ${of.unit}` });
   bar.style.background = `linear-gradient(to right, ${of.colours.join(", ")})`;
-  const ends = el("div", { class: "bar-scale" }, el("span", {}, shown(of.least)), el("span", {}, of.unit), el("span", {}, shown(of.most)));
-  return of.unknown === null ? [bar, ends] : [bar, ends, entry(of.unknown.label, of.unknown.colour, "dot")];
+  const scale = el("div", { class: "legend-scale" }, el("span", {}, shown(of.least)), bar, el("span", {}, `${shown(of.most)} ${of.unit}`));
+  return of.unknown === null ? [scale] : [scale, entry(of.unknown.label, of.unknown.colour, "dot")];
 }
 
 const shown = (value: number) => (Number.isFinite(value) ? (Number.isInteger(value) ? String(value) : digits(value)) : "not known");

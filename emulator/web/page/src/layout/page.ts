@@ -7,7 +7,7 @@ import { mountCustomers } from "../customers/customers";
 import { mountDetails } from "../details/details";
 import { mountEvents } from "../events/events";
 import { mountLatency } from "../latency/latency";
-import { mountLegend, type Legends } from "../layers/legend";
+import { mountLegend } from "../layers/legend";
 import { mountLayers } from "../layers/layers";
 import { History } from "../state/history";
 import type { Mesh } from "../state/mesh";
@@ -28,11 +28,11 @@ export interface Page {
   withoutGlobe: (reason: string) => void;
 }
 
-/** `legends` tells what the globe's colours mean, once there is one. */
-export function mountPage(element: HTMLElement, mesh: Mesh, wire: Wire, legends: Legends): Page {
+export function mountPage(element: HTMLElement, mesh: Mesh, wire: Wire): Page {
   const history = new History(mesh);
   const bar = topBar(mesh);
-  const globe = el("div", { class: "globe", id: "globe" });
+  const view3d = el("div", { class: "globe-view" });
+  const globe = el("div", { class: "globe", id: "globe" }, view3d);
   const tables = el("div", { class: "tables", hidden: true });
   const whyTable = el("p", { class: "why-table", role: "status", hidden: true });
   tables.append(whyTable);
@@ -48,7 +48,7 @@ export function mountPage(element: HTMLElement, mesh: Mesh, wire: Wire, legends:
   mountDetails(left, mesh, wire);
   mountInForce(left, mesh, wire);
   mountLayers(left, mesh, wire);
-  mountLegend(globe, mesh, legends);
+  mountLegend(globe, mesh);
   mountLatency(right, mesh, wire);
   mountCustomers(right, mesh, wire);
   mountEvents(right, mesh, wire);
@@ -105,7 +105,7 @@ export function mountPage(element: HTMLElement, mesh: Mesh, wire: Wire, legends:
   view(kept("view") === "table" ? "table" : "globe");
 
   return {
-    globe,
+    globe: view3d,
     withoutGlobe: (reason) => {
       whyNoGlobe = reason;
       enable(asGlobe, reason);
