@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
-from ..epoch import Epoch, Int64, Nodes, RouteRows
+from ..epoch import Epoch, Int64, Links, Nodes, RouteRows
 from ..errors import RunError
 from ..scenario import Scenario
 from .addressing import Addresses
@@ -45,17 +45,19 @@ class CommitReport:
 class Carried:
     """``columns`` (n, 4) int64, of each link: bytes from a to b, from b to a, packets and losses both ways.
 
-    Of links of the epoch of that number.  A link that came again, or another in its place, begins anew.
+    Of links of the epoch of that number; ``links``: all that it has.  A link that came again, or another in
+    its place, begins anew.
     """
 
     epoch_number: int
+    links: Links
     columns: Int64
 
     @classmethod
-    def of(cls, epoch_number: int, counted: LinkCounters) -> Carried:
+    def of(cls, epoch: Epoch, counted: LinkCounters) -> Carried:
         lost = counted.dropped_queue + counted.dropped_loss + counted.dropped_down + counted.dropped_host
         both = (each.sum(axis=1) for each in (counted.packets_out, lost))
-        return cls(epoch_number, np.column_stack([counted.bytes_out, *both]).astype(np.int64))
+        return cls(epoch.number, epoch.links, np.column_stack([counted.bytes_out, *both]).astype(np.int64))
 
 
 @dataclass(frozen=True, eq=False)

@@ -132,7 +132,7 @@ class LateTickFact:
 class RunFacts:
     """Known when the run is over.  None where nothing was measured.
 
-    ``emulated_ns`` is how much emulated time ran; ``build_ns`` what it took to
+    ``emulated_ns`` is how much emulated time ran, from ``began_sim_ns`` on; ``build_ns`` what it took to
     build.  ``tick_cost_*`` are all work for one tick, ``lateness_*`` how late
     packets left the link backend against their due time.  ``packets_dropped``
     counts by cause, and ``dead_nodes`` says how each ended.  Between
@@ -144,6 +144,7 @@ class RunFacts:
     reason: str = ""
     ended_utc: datetime = field(default_factory=lambda: datetime.now(UTC))
     emulated_ns: int = 0
+    began_sim_ns: int | None = None  # None: it did not
     build_ns: int = 0
     ticks: int = 0
     late_ticks: tuple[LateTickFact, ...] = ()

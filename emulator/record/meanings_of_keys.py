@@ -126,7 +126,9 @@ start_utc | emulated UTC |
 began_utc | machine's UTC |
 ended_utc | machine's UTC |
 duration_asked_ns | ns |
-emulated_ns | ns, emulated | how much ran
+emulated_ns | ns, emulated | how much ran, from `began_sim_ns` on
+began_sim_ns | ns, emulated | the instant at which the run began, once the mesh was built: its clock goes
+    from its first epoch on
 build_ns | ns | what building took
 machine |  |
 awake |  |

@@ -295,6 +295,7 @@ SUMMARY = {
     "not_known": [str],
     "soundness": Maybe(_soundness),
     "emulated_ns": Maybe(float),
+    "began_sim_ns": Optional(Maybe(float)),
     "machine": dict,
     "awake": Optional(_AWAKE),
     "plane": str,

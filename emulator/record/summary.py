@@ -92,6 +92,7 @@ def build_summary(
         "ended_utc": facts.get("ended_utc"),
         "duration_asked_ns": run["duration_ns"],
         "emulated_ns": facts.get("emulated_ns"),
+        "began_sim_ns": facts.get("began_sim_ns"),
         "build_ns": facts.get("build_ns"),
         "machine": run["machine"],
         "awake": run.get("awake", _NOT_AWAKE),

@@ -86,7 +86,7 @@ def _over_time(
     order: Sequence[int],
     ttft: np.ndarray,
 ) -> list[Block]:
-    bins = Bins(course.bins.begin_ns, course.bins.end_ns, 60)
+    bins = Bins(course.bins.from_ns, course.bins.end_ns, 60)
     at = bins.of(column(answers, "sim_ns"))
     panels, n = [], 0
     x = numbers(bins.middles)

@@ -33,7 +33,7 @@ _MOST_CLASSES = 6  # among the headlines
 
 def document(source: Source) -> Document:
     samples = samples_of(source.samples, source.gateways)
-    bins = samples.bins(_interval_ns(source))
+    bins = samples.bins(source.began_sim_ns, _interval_ns(source))
     faults = happened.faults_of(source.events)
     changes = happened.changes_of(source.path_changes, samples.gateways)
     handovers = happened.handovers_of(source.handovers, changes, source.why_no_handovers)

@@ -59,13 +59,17 @@ def counts_of_groups(group: Ints, n_groups: int, use: NDArray[np.bool_] | None =
 
 
 class Bins:
-    """Equal spans of time from ``begin_ns`` to ``end_ns``, of a width that people count in."""
+    """Equal spans of time, of a width that people count in, in which all is from ``from_ns`` to ``end_ns``.
 
-    def __init__(self, begin_ns: float, end_ns: float, most: int = MOST_BINS, least_ns: float = 1.0) -> None:
+    The first may begin a part of its width before: at ``begin_ns``, so that each ends where a clock would.
+    """
+
+    def __init__(self, from_ns: float, end_ns: float, most: int = MOST_BINS, least_ns: float = 1.0) -> None:
         """``least_ns``: no bin is narrower, as where that is how often something is measured."""
-        self.begin_ns, self.end_ns = float(begin_ns), float(max(end_ns, begin_ns + 1))
+        self.from_ns, self.end_ns = float(from_ns), float(max(end_ns, from_ns + 1))
         self.least_ns = least_ns
-        self.width_ns = nice_width(self.end_ns - self.begin_ns, most, least_ns)
+        self.width_ns = nice_width(self.end_ns - self.from_ns, most, least_ns)
+        self.begin_ns = float(np.floor(self.from_ns / self.width_ns) * self.width_ns)
         self.n = max(1, int(np.ceil((self.end_ns - self.begin_ns) / self.width_ns)))
 
     def of(self, instants_ns: Floats) -> Ints:
@@ -78,7 +82,7 @@ class Bins:
     @property
     def _unit(self) -> tuple[str, float]:
         """In which people would say how long that is."""
-        return next((unit for unit in _UNITS if self.end_ns - self.begin_ns >= unit[1] * _MANY), _UNITS[-1])
+        return next((unit for unit in _UNITS if self.end_ns - self.from_ns >= unit[1] * _MANY), _UNITS[-1])
 
     def shown(self, instants_ns: Any) -> Any:
         """As the axis counts them."""
@@ -99,12 +103,12 @@ class Bins:
 
     @property
     def whole(self) -> str:
-        begin, end = self.shown(self.begin_ns), self.shown(self.end_ns)
-        return f"{begin:g} to {end:,.1f} {self._unit[0]} of emulated time"
+        begin, end = float(self.shown(self.from_ns)), self.shown(self.end_ns)
+        return f"{round(begin, 1):,g} to {end:,.1f} {self._unit[0]} of emulated time"
 
     @property
     def long(self) -> str:
-        return f"{float(self.shown(self.end_ns - self.begin_ns)):,.1f} {self._unit[0]} of emulated time"
+        return f"{float(self.shown(self.end_ns - self.from_ns)):,.1f} {self._unit[0]} of emulated time"
 
     @property
     def width(self) -> str:

@@ -114,7 +114,7 @@ def _each_gateway(samples: Samples, course: Course, kind: str, bin_of: np.ndarra
     ]
     if not chosen:
         return []
-    coarse = Bins(course.bins.begin_ns, course.bins.end_ns, 60, course.bins.least_ns)
+    coarse = Bins(course.bins.from_ns, course.bins.end_ns, 60, course.bins.least_ns)
     at = np.where(bin_of >= 0, coarse.of(samples.sim_ns), -1)
     both = np.where((at >= 0) & (samples.gateway >= 0), samples.gateway * coarse.n + at, -1)
     q = quantiles_of_groups(both, samples.measured_ns, n_gateways * coarse.n, (0.5, 0.99)) / 1e6

@@ -59,7 +59,10 @@ def _over_time(source: Source, course: Course | None) -> list[Block]:
     at_ns = column(table, "sim_ns")
     if np.isnan(at_ns).all():
         return [Absent("power, battery and temperature over time", "the table does not say when")]
-    bins = Bins(0.0, max(float(np.nanmax(at_ns)), course.bins.end_ns if course else 0.0))
+    first_ns, last_ns = float(np.nanmin(at_ns)), float(np.nanmax(at_ns))
+    if course is not None:
+        first_ns, last_ns = min(first_ns, course.bins.from_ns), max(last_ns, course.bins.end_ns)
+    bins = Bins(first_ns, last_ns)
     at = bins.of(at_ns)
     weight = np.nan_to_num(column(table, "satellites"), nan=1.0)
     satellite, _ = codes(table, "satellite")

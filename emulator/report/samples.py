@@ -51,10 +51,12 @@ class Samples:
     def kinds(self) -> tuple[str, ...]:
         return tuple(kind for kind in KINDS if bool(self.of(kind).any()))
 
-    def bins(self, least_ns: float = 1.0) -> Bins | None:
+    def bins(self, from_ns: float, least_ns: float = 1.0) -> Bins | None:
+        """From the run's beginning to the last that was measured."""
         if not len(self) or np.isnan(self.sim_ns).all():
             return None
-        return Bins(0.0, float(np.nanmax(self.sim_ns)), least_ns=least_ns)
+        first_ns, last_ns = float(np.nanmin(self.sim_ns)), float(np.nanmax(self.sim_ns))
+        return Bins(min(from_ns, first_ns), last_ns, least_ns=least_ns)
 
 
 def samples_of(table: pa.Table, gateways: Sequence[str]) -> Samples:

@@ -58,6 +58,12 @@ class Source:
         """Of the summary, or of run.json where there is no summary."""
         return self.summary.get(key, self.header.get(key, otherwise))
 
+    @property
+    def began_sim_ns(self) -> float:
+        """Of a record that does not say so, the scenario's start."""
+        began = self.summary.get("began_sim_ns")
+        return float(began) if isinstance(began, int | float) and is_time(np.array([began]))[0] else 0.0
+
     def named(self, node: str) -> str:
         """With the name that a file has for it, where one does."""
         known = (self.header.get("known_as") or {}).get(node)

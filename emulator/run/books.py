@@ -79,6 +79,7 @@ class Books:
             self.lateness(backend) if is_built else None,
             plane.counters() if is_built and not backend.failure() else {},
             emulated_ns=0 if self.began_sim_ns is None else clock.sim_ns() - self.began_sim_ns,
+            began_sim_ns=self.began_sim_ns,
             build_ns=round(self.built_s * 1e9),
             clock_held_ns=getattr(clock, "held_ns", 0),
             clock_paused_ns=in_hand.paused_ns,

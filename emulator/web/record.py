@@ -126,8 +126,10 @@ class Record:
         spans = [s for b in (self.samples, self.answers, self.platforms) if (s := b.span_sim_ns) is not None]
         if spans:
             return max(0, min(first for first, _ in spans)), max(last for _, last in spans)
-        emulated_ns = _whole(self.summary.get("emulated_ns"), 0)
-        return 0, emulated_ns or _whole(self.header.get("duration_ns"), 0)
+        began_ns, emulated_ns = (
+            _whole(self.summary.get(name), 0) for name in ("began_sim_ns", "emulated_ns")
+        )
+        return began_ns, began_ns + (emulated_ns or _whole(self.header.get("duration_ns"), 0))
 
     def missing_by_now(self) -> list[str]:
         """What could not be read since it was opened: it was damaged or removed while it is shown."""

@@ -124,8 +124,8 @@ def test_a_run_without_a_flaw_is_trusted_and_its_keys_are_what_they_were(tmp_pat
     assert list(summary) == [
         "format", "run_id", "scenario", "seed", "ended", "reason", "trusted", "doubts", "remarks",
         "not_known", "soundness", "start_utc", "began_utc", "ended_utc", "duration_asked_ns", "emulated_ns",
-        "build_ns", "machine", "awake", "options", "plane", "backend", "clock", "clock_held_ns",
-        "clock_paused_ns", "clock_pauses", "clock_steps", "clock_speeds", "satellites",
+        "began_sim_ns", "build_ns", "machine", "awake", "options", "plane", "backend", "clock",
+        "clock_held_ns", "clock_paused_ns", "clock_pauses", "clock_steps", "clock_speeds", "satellites",
         "rate_scale", "rates", "ticks",
         "engine_lateness", "error_budget", "schedule", "measurements",
         "samples", "light", "presets", "platform", "path_changes", "handovers",

@@ -62,6 +62,24 @@ def test_a_course_over_time_is_of_the_samples_of_each_bin(run: Path, document: D
         assert y == pytest.approx(np.quantile(here, 0.99) / 1e6, rel=1e-5)
 
 
+def test_a_run_is_as_long_as_it_was_though_its_mesh_began_before_it(run: Path, tmp_path: Path) -> None:
+    """The mesh's clock goes while the rest of it is built: from 12.3 s on it was measured."""
+    began_ns = 12_300 * MS
+    rows = pq.read_table(run / "samples.parquet")
+    shutil.copytree(run, tmp_path / "late")
+    late = rows.filter(pc.greater_equal(rows["sim_ns"], began_ns))
+    pq.write_table(late, tmp_path / "late" / "samples.parquet")
+    record(tmp_path / "other", facts(began_sim_ns=began_ns))
+    shutil.copy(tmp_path / "other" / "summary.json", tmp_path / "late")
+    last_ns = pc.max(late["sim_ns"]).as_py()
+    document = report_of(tmp_path / "late")
+    assert figure(document, "distribution").over == f"{(last_ns - began_ns) / S:.1f} s of emulated time"
+    course = figure(document, "over-time")
+    assert course.over == f"12.3 to {last_ns / S:.1f} s of emulated time, in bins of 0.5 s"
+    (panel, *_) = course.plot.panels
+    assert panel.lines[0].x[0] == 12.25  # of the bin from 12 s to 12.5
+
+
 def test_faults_and_handovers_stand_where_they_happened(document: Document) -> None:
     panel = figure(document, "over-time").plot.panels[0]
     assert [(span.name, span.begin, span.end) for span in panel.spans] == [

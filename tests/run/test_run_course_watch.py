@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from orbitmesh.emulator.epoch import Int64, Links
+from orbitmesh.emulator.feed.feed import Entry, Feed
+from orbitmesh.emulator.geometry import Geometry
 from orbitmesh.emulator.plane.backend import Lateness
-from orbitmesh.emulator.run.course_watch import carried_of, lateness_of
+from orbitmesh.emulator.plane.mesh import Carried
+from orbitmesh.emulator.run.clock import RealClock
+from orbitmesh.emulator.run.course_watch import CourseWatch, carried_of, lateness_of
+from orbitmesh.emulator.scenario import load
 
 EDGES_NS = np.array([0, 1_000, 10_000, 100_000, 1_000_000], np.int64)
 
@@ -35,3 +43,43 @@ def test_links_that_come_go_or_count_anew_are_counted_once() -> None:
     assert carried_of(before, now) == {"bytes": 60 + 11 + 20, "packets": 3 + 1 + 2, "lost": 3}
     assert carried_of(None, now) == carried_of(now, None) == {}
     assert carried_of(now, now) == {"bytes": 0, "packets": 0, "lost": 0}
+
+
+class Engine:
+    """A carrier and a plane: each look at it finds a thousand bytes more on each link."""
+
+    name = "engine"
+
+    def __init__(self) -> None:
+        self.number, self.n_looks = 0, 0
+        self.links: Links
+
+    def lateness(self) -> None:
+        return None
+
+    def carried(self, rows: Int64 | None) -> Carried:
+        self.n_looks += 1
+        columns = np.full((len(self.links), 4), [1000, 0, 1, 0], np.int64) * self.n_looks
+        return Carried(self.number, self.links, columns)
+
+
+def test_a_second_in_which_an_epoch_comes_is_counted_too() -> None:
+    """The plane has it a moment before the run says so: each second, where ticks and looks keep time."""
+    geometry = Geometry(load("pocket"))
+    engine, feed = Engine(), Feed(100, 1 << 20)
+    of_run = [geometry.epoch_at(0)]
+    watch = CourseWatch(engine, engine, RealClock(), lambda: of_run[0], feed, _raise)  # type: ignore[arg-type]
+    for number in range(4):
+        epoch = geometry.epoch_at(number * 10**9)
+        engine.number, engine.links = number, epoch.links
+        watch._look()
+        of_run[0] = epoch
+    told: list[dict[str, Any]] = []
+    while isinstance(entry := feed.take(len(told), 0.0), Entry):
+        told.append(entry.value)
+    assert len(told) == 3  # the first look is what the others are from
+    assert [row["packets"] for row in told] == [len(geometry.epoch_at(0).links)] * 3
+
+
+def _raise(error: BaseException) -> None:
+    raise error

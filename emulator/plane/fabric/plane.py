@@ -260,6 +260,7 @@ class FabricPlane(MeshPlane):
             columns = (*(found["bytes_out"] * is_there).T, (found["packets_out"] * is_there).sum(axis=1))
             return Carried(
                 self._epoch.number,
+                self._epoch.links,
                 np.column_stack([*columns, (lost * is_there).sum(axis=1)]).astype(np.int64),
             )
 

@@ -251,7 +251,7 @@ class Plane(MeshPlane):
             if self._epoch is None or self._closed:
                 return None
             links = self._current.link if rows is None else self._current.link[rows]
-            return Carried.of(self._epoch.number, self.backend.counters(links))
+            return Carried.of(self._epoch, self.backend.counters(links))
 
     def counters(self) -> dict[str, int]:
         """Totals of all links there have been, both directions, by the names of LinkCounters."""

@@ -132,7 +132,12 @@ def test_what_colours_mean_stands_beside_the_globe_and_hides_nothing_of_it(
     _, url = running
     width, height, phone = SIZES[size]
     page = opened(browser, url, width, height, phone=phone)
-    for satellites, lasers in (("shell", "use"), ("faults", "rate"), ("latency", "use"), ("sunlight", "none")):
+    for satellites, lasers in (
+        ("shell", "use"),
+        ("faults", "rate"),
+        ("latency", "use"),
+        ("sunlight", "none"),
+    ):
         page.ask(f"orbitmesh.mesh.setLook({{satellitesBy: '{satellites}', lasersBy: '{lasers}'}})")
         titles = 1 if lasers == "none" else 2
         page.wait_for(f"document.querySelectorAll('.legend figure').length === {titles}")
