@@ -8,6 +8,11 @@ from dataclasses import dataclass
 NEVER_MONO_NS = 1 << 62
 
 
+def if_it_comes(mono_ns: int) -> int | None:
+    """As it is told to somebody who may ask again then: None where nobody knows when that is."""
+    return None if mono_ns >= NEVER_MONO_NS else mono_ns
+
+
 @dataclass(frozen=True)
 class Course:
     """At ``mono_ns`` (CLOCK_MONOTONIC) it is ``sim_ns``, and goes on ``ratio`` times as fast; 0: still."""

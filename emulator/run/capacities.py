@@ -29,6 +29,12 @@ class Capacities:
         self._are_there = True
         self.tick(*self._last)
 
+    def anew(self) -> None:
+        """Instants have come to others of the machine's clock: who has none is told again when that ends."""
+        for index, again in self._again.items():
+            if self._told[index] == 0 and again is not None:
+                self._tell(self._satellites[index], 0.0, again)
+
     def tick(self, platforms: Platforms | None, again_sim_ns: Mapping[int, int | None] | None = None) -> None:
         again_sim_ns = again_sim_ns or {}
         self._last = platforms, again_sim_ns

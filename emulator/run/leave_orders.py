@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..assignment import Leave
+from ..course import if_it_comes
 from ..epoch import Nodes
 from .ticks import Tick
 
@@ -56,7 +57,7 @@ class LeaveOrders:
             "rule": leave.rule,
             "until_mono_ns": self._mono_ns(leave.until_sim_ns),
             "reason": leave.reason,
-            "again_mono_ns": None if again is None else self._mono_ns(again),
+            "again_mono_ns": None if again is None else if_it_comes(self._mono_ns(again)),
             "to": [
                 {
                     "name": names[node],

@@ -17,6 +17,7 @@ from orbitmesh.wire.energy import EnergyReport
 from orbitmesh.wire.spec import NodeSpec
 
 from ..assignment import Assignment
+from ..course import if_it_comes
 from ..epoch import Nodes
 from ..errors import ProcessDied
 from ..feed.feed import Feed
@@ -92,7 +93,10 @@ class NodeProcesses:
             order = served(nodes, now, gateway)
             if before is None or served(nodes, before, gateway) != order:
                 if retry := order.pop("retry_sim_ns", None):
-                    order["retry_mono_ns"] = {each: max(0, mono_ns(sim_ns)) for each, sim_ns in retry.items()}
+                    comes = {each: if_it_comes(mono_ns(sim_ns)) for each, sim_ns in retry.items()}
+                    order["retry_mono_ns"] = {
+                        each: max(0, ns) for each, ns in comes.items() if ns is not None
+                    }
                 self._order({"op": "assign", "name": nodes.names[gateway]} | order | more)
 
     def serve(self, name: str, **order: Any) -> None:

@@ -14,6 +14,7 @@ from orbitmesh.wire.load import LoadSpec
 from orbitmesh.wire.spec import NodeSpec
 
 from ..assignment import Assignment
+from ..course import if_it_comes
 from ..epoch import Epoch
 from ..platform import Draws
 from ..scenario.serving import serving_spec
@@ -146,6 +147,7 @@ class Workload:
         if self._mesh.began_sim_ns is None or self._told is None:
             return
         self._assign(replace(self._told, refused={}), self._told)  # those that are to ask again
+        self._capacities.anew()
         if self._leaves is not None and self._last is not None:
             self._leaves.again()
             self._leaves.tick(self._last)
@@ -163,7 +165,7 @@ class Workload:
         again: dict[str, Any] = {}
         if ratio == 0:
             again["power_again_mono_ns"] = (
-                None if again_sim_ns is None else self._mesh.clock.mono_ns(again_sim_ns)
+                None if again_sim_ns is None else if_it_comes(self._mesh.clock.mono_ns(again_sim_ns))
             )
         self._orders.serve(name, capacity_ratio=ratio, **again)
 

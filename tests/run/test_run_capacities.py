@@ -46,6 +46,17 @@ def test_who_has_none_is_told_until_when_and_anew_where_that_changes() -> None:
     assert told == [(0.0, None), (0.0, 60 * 10**9), (0.0, 62 * 10**9), (0.7, None)]
 
 
+def test_who_has_none_is_told_anew_where_instants_have_come_to_others() -> None:
+    told: list[tuple[str, float, int | None]] = []
+    capacities = Capacities({n: f"sat-0-{n}" for n in range(4)}, lambda *of: told.append(of))
+    capacities.begin()
+    capacities.tick(platforms(0.0, 0.0, 0.0, 0.5), {0: 60 * 10**9, 1: None, 2: 9 * 10**9})
+    capacities.tick(platforms(0.0, 0.0, 0.8, 0.5), {0: 60 * 10**9, 1: None})
+    told.clear()
+    capacities.anew()
+    assert told == [("sat-0-0", 0.0, 60 * 10**9)]  # of the others nothing depends on it
+
+
 def test_small_changes_add_up() -> None:
     told: list[float] = []
     capacities = Capacities({0: "sat-0-0"}, lambda name, ratio, _: told.append(ratio))
