@@ -18,6 +18,7 @@ from ..safe_files import Folder
 from .beside import Beside
 
 _MODULE = "orbitmesh.emulator.control.api"
+_IDLE_S = 60.0
 
 
 class CalledMesh(Protocol):
@@ -40,7 +41,7 @@ class ApiProcess(Beside):
 
     def start(self) -> Child:
         mesh, tls = self._mesh, None if self._listen is None else self._listen.tls
-        told = settings.ApiSettings(mesh.run_id, mesh.nodes, tls)
+        told = settings.ApiSettings(mesh.run_id, mesh.nodes, tls, _IDLE_S)
         fds = {
             "--settings-fd": settings.written(told),
             "--unix-fd": self._entry.api_socket.fileno(),

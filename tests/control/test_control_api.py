@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from orbitmesh.control.v1 import control_pb2 as pb
 from orbitmesh.emulator import Emulation
 from orbitmesh.emulator.control.client import Client
 from orbitmesh.emulator.errors import OrbitmeshError
+from orbitmesh.emulator.run import api_process
 
 CODE = grpc.StatusCode
 LASER = "sat-0-0:sat-0-1"
@@ -253,6 +255,32 @@ for update in stub.WatchEpochs(pb.WatchEpochsRequest()):
     print("watching", flush=True)
     time.sleep(3600)
 """
+
+
+def test_a_process_that_nobody_calls_any_more_ends_and_who_calls_next_has_another(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    """What has a connection keeps it, also where nothing comes on it."""
+    monkeypatch.setattr(api_process, "_IDLE_S", 0.5)
+    with fake_mesh(tmp_path / "toy") as mesh:
+        beside = mesh._doors.api
+        assert beside is not None
+        with called(mesh) as stub:
+            events = stub.WatchEvents(pb.WatchEventsRequest(events=["nothing is called so"]))
+            stub.Status(pb.StatusRequest())
+            first = server_pid(mesh)
+            time.sleep(3.0)  # it looks each second
+            assert server_pid(mesh) == first
+            stub.Intervene(pb.InterveneRequest(what=[LASER]))
+            events.cancel()
+        until(lambda: beside.pid is None, "it has ended")
+        assert not Path(f"/proc/{first}").exists()
+        assert not caplog.records, "it is no death"
+        with called(mesh) as stub:
+            listed = stub.ListInterventions(pb.ListInterventionsRequest())
+            assert [each.what for each in listed.interventions] == [LASER]
+            assert server_pid(mesh) != first
+    assert mesh.summary["ended"] in ("completed", "stopped")
 
 
 def test_clients_that_vanish_leave_room_for_others(mesh: Emulation, api: Any):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 from e2e_lab import quiet, until
 
-from orbitmesh.client import InputError, Mesh, NotReached, OrbitmeshError, UnknownName
+from orbitmesh.client import AsyncMesh, InputError, Mesh, NotReached, OrbitmeshError, UnknownName
 from orbitmesh.emulator import Emulation
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "control"))
@@ -103,6 +104,42 @@ def test_what_cannot_be_run_is_told_in_words(mesh: Mesh) -> None:
         program.signal(signal.SIGKILL)
         with pytest.raises(InputError, match="signal 9 is not passed on: SIGINT 2"):
             program.completed()
+
+
+def test_a_capture_is_started_fetched_and_followed_with_asyncio(run: Emulation, tmp_path: Path) -> None:
+    """By AsyncMesh, while the program that makes the packets runs by the same one."""
+
+    async def drive() -> None:
+        async with AsyncMesh.connect(run.run_id) as mesh:
+            capture = await mesh.capture("gw-tokyo")
+            done = await mesh.run("gw-london", "ping", "-c", "2", "-i", "0.2", "gw-tokyo")
+            assert done.exit_status == 0
+            assert pings_in(await capture.fetch(), tmp_path) == (2, 2)
+            with pytest.raises(UnknownName, match=f"there is no capture {capture.number}"):
+                await capture.fetch()
+            began_s = time.monotonic()
+            a_hop = await mesh.capture("gw-tokyo", await neighbour(mesh), lasts_s=1.0, most_bytes=1 << 20)
+            await mesh.run("gw-london", "ping", "-c", "1", "gw-tokyo")
+            pieces = [piece async for piece in a_hop.follow()]
+            assert time.monotonic() - began_s > 1.0
+            assert pings_in(b"".join(pieces), tmp_path) == (0, 1)  # what goes there is the answer
+            with pytest.raises(UnknownName, match="no node"):
+                await mesh.capture("gw-tokyoo")
+            with pytest.raises(InputError, match="have no link now"):
+                await mesh.capture("sat-0-0", "sat-3-3")
+
+    async def neighbour(mesh: AsyncMesh) -> str:
+        return (await mesh.path("gw-tokyo", "gw-london")).nodes[1]
+
+    asyncio.run(asyncio.wait_for(drive(), 60))
+
+
+def pings_in(pcapng: bytes, folder: Path) -> tuple[int, int]:
+    """Requests and answers."""
+    (folder / "some.pcapng").write_bytes(pcapng)
+    read = subprocess.run(["tcpdump", "-nr", folder / "some.pcapng"], capture_output=True, text=True)
+    assert not read.returncode, read.stderr
+    return read.stdout.count("ICMP echo request"), read.stdout.count("ICMP echo reply")
 
 
 def test_a_capture_is_started_and_fetched(mesh: Mesh, tmp_path: Path) -> None:

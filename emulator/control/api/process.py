@@ -44,7 +44,6 @@ from .tokens import TokenNeeded
 #: about contacts: each takes a core for a while
 MOST_QUESTIONS = 8
 
-_IDLE_S = 60.0
 _GRACE_S = 1.0
 _SWITCH_S = 0.001  # threads that relay take the lock for a moment, and often
 
@@ -97,7 +96,7 @@ async def serve(arguments: argparse.Namespace) -> None:
     while not starting.gone.is_set():
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(starting.gone.wait(), 1.0)
-        if not service.is_busy and relay.close_if_idle(_IDLE_S):
+        if not service.is_busy and relay.close_if_idle(told.idle_s):
             return
     if not starting.in_order:  # callers see a connection that is lost, and call again
         os._exit(1)

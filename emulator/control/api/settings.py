@@ -28,6 +28,8 @@ class ApiSettings:
     nodes: Nodes
     #: of callers by TCP
     tls: Tls | None = None
+    #: the process ends when nobody has been connected for so long
+    idle_s: float = 60.0
 
 
 def written(settings: object) -> int:
