@@ -305,6 +305,10 @@ OPTIONS static int NAMED(choose_stale)(const Trees *t, Weight tie, int64_t n_lan
     for (int64_t b = 0; b < m->n_blocks; b++) {
         if (!t->state.stale[b])
             continue;
+        if (any) { /* they are swept anyway, which finds what falls for less than choosing does */
+            t->state.due[b] |= FROM_BELOW | FROM_ABOVE;
+            continue;
+        }
         t->state.stale[b] = 0;
         if (NAMED(choose)(t, b, tie, room, lost)) {
             t->state.due[b] |= FROM_ANYWHERE;
