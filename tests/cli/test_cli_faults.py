@@ -107,6 +107,23 @@ def test_a_disk_that_fills_up(kib: int) -> None:
         assert kib == 12
 
 
+def test_a_disk_that_fills_up_under_a_run_in_the_background() -> None:
+    """Nobody looks at its terminal: what it says is in its record, where its log may have no room."""
+    toml = Path("ring.toml")
+    toml.write_text(toml.read_text().replace("200 ms", "2 s", 1))
+    status, stdout, stderr = shell(
+        "mkdir small && unshare --mount bash -c 'mount -t tmpfs -o size=20k none small; "
+        f"{COMMAND} run ring.toml --out small/run --detach; echo $?; "
+        "head -c 1M /dev/zero > small/theirs; "
+        'timeout 40 sh -c "until grep -q space small/run/ending.json; do sleep 0.1; done"; echo $?; '
+        f"{COMMAND} report small/run'"
+    )
+    assert status == 0, stderr
+    assert stdout.splitlines()[1:3] == ["0", "0"], (stdout, stderr)
+    assert re.search("ended +failed: cannot write .*small/run/", stdout)
+    assert "No space left on device" in stdout
+
+
 @pytest.mark.parametrize("out", ["theirs", "theirs/run"])
 def test_a_file_in_the_place_of_the_folder(out: str) -> None:
     Path("theirs").write_text("mine")
