@@ -13,7 +13,7 @@ from .parcels import Parcel
 
 #: What is kept for readers that are behind: that many entries, and no more bytes than that beyond the newest.
 MOST_ENTRIES = 512
-MOST_BYTES = 2 << 30
+MOST_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ from ..links.coverage import Window
 from ..links.handover_causes import with_causes
 from ..memory_files import MemoryFiles
 from ..priority import go_before_nodes
-from ..processes import keep_capabilities
+from ..processes import keep_capabilities, keep_freed_memory
 from .placing import forecast_of, outlive_of, placer_of, with_forecast
 
 # Epochs under way between the two processes: enough to ride out a slow tick,
@@ -192,6 +192,7 @@ def main() -> None:
     control: Any = Connection(parser.parse_args().control_fd)
     go_before_nodes()
     keep_capabilities()
+    keep_freed_memory()
     try:
         server = Server(control)
         threading.Thread(target=server.compute, name="epochs", daemon=True).start()

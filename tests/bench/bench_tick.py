@@ -35,6 +35,7 @@ from orbitmesh.emulator.orbit import Fleet
 from orbitmesh.emulator.plan import plan_rows
 from orbitmesh.emulator.plane.fabric.engine import FakeFabric
 from orbitmesh.emulator.plane.fabric.plane import FabricPlane
+from orbitmesh.emulator.processes import keep_freed_memory
 from orbitmesh.emulator.scenario import Scenario
 from orbitmesh.emulator.scenario.constellation import Constellation
 
@@ -191,7 +192,10 @@ def main() -> None:
     parser.add_argument("--ticks", type=int, default=40)
     parser.add_argument("--sizes", action="store_true")
     parser.add_argument("--destinations", type=int, help="of a million satellites, 30 or more")
+    parser.add_argument("--give-back", action="store_true")
     arguments = parser.parse_args()
+    if not arguments.give_back:
+        keep_freed_memory()
     if arguments.destinations:
         routed(arguments.destinations, min(max(2, arguments.ticks), 12))
         return
