@@ -1,6 +1,8 @@
 """What the live page's server costs: of a core for one viewer and for each more, and the mesh's lateness.
 
 sudo .venv/bin/python tests/bench/bench_web.py [SCENARIO] [VIEWERS]    with viewers and without, by turns
+sudo .venv/bin/python tests/bench/bench_web.py --lateness [SCENARIO] [TURNS]    how late packets leave their
+    links, with a viewer and without, by turns in one mesh
 .venv/bin/python tests/bench/bench_web.py --record [SECONDS]    how fast a recorded run is opened
 """
 
@@ -27,6 +29,7 @@ from orbitmesh.emulator.web.recorded import RecordedSource
 
 WINDOW_S = 15.0
 TURNS = 3
+SETTLED_S = 22.0  # after the last viewer has gone: until nothing of the feed is read any more
 TOKEN = "a-token-for-this-bench"
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
@@ -76,6 +79,62 @@ def window(run: Emulation, pid: int) -> tuple[float, float, float, int]:
     )
 
 
+def looking(port: int, n: int, gateway: int) -> subprocess.Popen[str]:
+    """So many viewers, once they have been told what there is."""
+    words = [sys.executable, "-c", VIEWERS, str(port), TOKEN, str(n), str(gateway)]
+    viewers = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    assert viewers.stdout is not None
+    viewers.stdout.readline()
+    time.sleep(2)
+    return viewers
+
+
+def lateness(scenario: str, turns: int) -> None:
+    """By what the engine counts of packets that left after their time, as the run's own log is."""
+    listening = WebListening.here(0, TOKEN)
+    port = listening.socket.getsockname()[1]
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder, "run")
+        with Emulation(Scenario.load(scenario), duration_ns=10**12, out=out, web=listening) as run:
+            time.sleep(5)
+            found: dict[str, list[tuple[int, float, float, float]]] = {"without": [], "with a viewer": []}
+            for _ in range(turns):
+                for name, rows in found.items():
+                    viewer = None if name == "without" else looking(port, 1, run.nodes.n_satellites)
+                    rows.append(late_in(run))
+                    if viewer is not None:
+                        viewer.kill()
+                        viewer.wait()
+                        time.sleep(SETTLED_S)
+            print(f"{scenario}: {run.nodes.n_satellites} satellites, {len(run.epoch.links)} links")  # type: ignore[union-attr]
+            for name, rows in found.items():
+                p50, p99, most = (np.median([row[k] for row in rows]) / 1e3 for k in (1, 2, 3))
+                print(
+                    f"{name}: p50 {p50:.2f} us, p99 {p99:.1f} us, the latest {most:.0f} us "
+                    f"(medians of {len(rows)} windows of {WINDOW_S:g} s, "
+                    f"{sum(row[0] for row in rows):,} packets; "
+                    f"p99 of each: {', '.join(f'{row[2] / 1e3:.1f}' for row in rows)})"
+                )
+
+
+def late_in(run: Emulation) -> tuple[int, float, float, float]:
+    """Of a window: packets, and how late they left (ns): p50, p99, the latest."""
+    before = run.backend.lateness()
+    assert before is not None, f"{run.backend.name} tells no lateness"
+    most_ns, until_s = 0, time.monotonic() + WINDOW_S
+    last = before
+    while time.monotonic() < until_s:
+        time.sleep(1)
+        now = run.backend.lateness()
+        assert now is not None
+        most_ns, last = max(most_ns, now.since(last).max_ns or 0), now
+    told = last.since(before)
+    p50, p99 = told.quantile_ns(0.5), told.quantile_ns(0.99)
+    assert p50 is not None
+    assert p99 is not None
+    return int(told.count.sum()), p50, p99, most_ns
+
+
 def live(scenario: str, n_viewers: int) -> None:
     listening = WebListening.here(0, TOKEN)
     port = listening.socket.getsockname()[1]
@@ -90,18 +149,12 @@ def live(scenario: str, n_viewers: int) -> None:
             found: dict[int, list[tuple[float, float, float, int]]] = {0: [], 1: [], n_viewers: []}
             for _ in range(TURNS):
                 for n in found:
-                    viewers = None
-                    if n:
-                        words = [sys.executable, "-c", VIEWERS, str(port), TOKEN, str(n), str(gateway)]
-                        viewers = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-                        assert viewers.stdout is not None
-                        viewers.stdout.readline()
-                        time.sleep(2)
+                    viewers = looking(port, n, gateway) if n else None
                     found[n].append(window(run, pid))
                     if viewers is not None:
                         viewers.kill()
                         viewers.wait()
-                        time.sleep(22)  # until nothing of the feed is read any more
+                        time.sleep(SETTLED_S)
             print(f"{scenario}: {run.nodes.n_satellites} satellites, {len(run.epoch.links)} links")  # type: ignore[union-attr]
             for n, rows in found.items():
                 server, own, cost_ms = (100 * np.median([r[k] for r in rows]) for k in (0, 1, 2))
@@ -183,5 +236,8 @@ def record(duration_s: int) -> None:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--record"]:
         record(int((sys.argv[2:] or ["3600"])[0]))
+    elif sys.argv[1:2] == ["--lateness"]:
+        scenario, turns, *_ = [*sys.argv[2:], *["starlink-shell1", str(TURNS)][len(sys.argv) - 2 :]]
+        lateness(scenario, int(turns))
     else:
         live((sys.argv[1:] or ["starlink-shell1"])[0], int((sys.argv[2:] or ["10"])[0]))
