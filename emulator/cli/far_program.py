@@ -74,6 +74,7 @@ def _raw(program: Program) -> Iterator[None]:
 
     before, handler = termios.tcgetattr(0), signal.signal(signal.SIGWINCH, resize)
     tty.setraw(0)
+    resize()  # it may have changed since the program was started with its size
     try:
         yield
     finally:

@@ -86,13 +86,13 @@ class Terminal:
 
 def test_keys_the_size_and_the_end_are_those_of_a_terminal_here(at: list[str]) -> None:
     program = (
-        "tty >/dev/null && echo a tty, $TERM; stty size; trap 'stty size' WINCH; read x; read x; echo got $x"
+        "tty >/dev/null && echo a tty, $TERM; stty size; trap 'stty size; seen=1' WINCH; echo on; "
+        'while [ -z "$seen" ]; do sleep 0.05; done; read x; echo got $x; exit 9'
     )
-    with Terminal(at, "bash", "-c", program + "; exit 9", rows=31, columns=97) as terminal:
-        terminal.read_until(b"a tty, vt220\r\n31 97\r\n")
+    with Terminal(at, "bash", "-c", program, rows=31, columns=97) as terminal:
+        terminal.read_until(b"a tty, vt220\r\n31 97\r\non\r\n")
         assert not terminal.is_as_before()  # keys go there as they are pressed
         terminal.resize(44, 111)
-        terminal.type(b"one\r")  # bash runs a trap once a read is over
         terminal.read_until(b"44 111\r\n")
         terminal.type(b"twp\x7fo\r")  # the line is edited there, and echoed from there
         terminal.read_until(b"got two\r\n")

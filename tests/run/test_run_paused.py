@@ -8,11 +8,15 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from orbitmesh.emulator import Emulation
-from orbitmesh.emulator.errors import ProcessDied, RunEnded
+from orbitmesh.emulator.course import Course
+from orbitmesh.emulator.errors import FailureError, ProcessDied, RunEnded
+from orbitmesh.emulator.run.in_hand import InHand
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
 from e2e_lab import quiet, until
@@ -53,3 +57,14 @@ def test_a_geometry_that_is_killed_in_a_pause_ends_the_run_and_who_steps(steps: 
     assert (summary["ended"], summary["clock_pauses"]) == ("failed", 1)
     assert "geometry process died" in summary["reason"]
     assert summary["clock_paused_ns"] > 0
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume", "step", "speed"])
+def test_before_the_run_begins_its_time_is_in_nobody_s_hand(verb: str) -> None:
+    """While nodes warm up ticks come already: what is asked then would be of a time that is not the run's."""
+    still = SimpleNamespace(course=Course(0, 0, 0.0))
+    mesh: Any = SimpleNamespace(clock=still, began_sim_ns=None, ends_sim_ns=None, _conductor=object())
+    in_hand = InHand(mesh, lambda: 10**9)
+    asked: dict[str, tuple[float, ...]] = {"step": (10**9,), "speed": (1.0,)}
+    with pytest.raises(FailureError, match="still being built"):
+        getattr(in_hand, verb)(*asked.get(verb, ()))
