@@ -22,6 +22,13 @@ SCRIPTS = ("mesh", "vagrant/provision.sh", ".ci/run")
 PACKAGES = ("emulator", "nodes", "wire", "tests")
 
 
+#: What stands at the top; what a command left there by mistake does not.
+AT_THE_TOP = {
+    ".ci", ".gitignore", "CHANGELOG.md", "LICENSE", "MANIFEST.in", "README.md", "docs", "emulator", "mesh",
+    "nodes", "proto", "pyproject.toml", "setup.py", "tests", "vagrant", "wire",
+}  # fmt: skip
+
+
 def tracked() -> list[Path]:
     """Files of the project: those that git knows or would add."""
     if shutil.which("git") is None:
@@ -117,6 +124,10 @@ def test_nothing_forbidden(pattern: str) -> None:
             if re.search(pattern, line) and "never" not in line.lower():
                 found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()}")
     assert not found, f"{FORBIDDEN[pattern]}:\n" + "\n".join(found)
+
+
+def test_nothing_else_stands_at_the_top() -> None:
+    assert {path.relative_to(ROOT).parts[0] for path in tracked()} == AT_THE_TOP
 
 
 def test_no_generated_or_large_files_are_tracked() -> None:

@@ -14,6 +14,9 @@ from ..shown import plain
 from .options import Format, FormatOption, RunFolderArgument, run_folder
 from .output import print_rows, say, stdout, working
 
+_STDOUT = Path("-")
+
+
 EXAMPLE = (
     "Example: orbitmesh report runs/demo-20261101T000000Z-3f2a\n\n"
     "Example: orbitmesh report demo-20261101T000000Z-3f2a -o json\n\n"
@@ -36,7 +39,9 @@ def report(
     html: Annotated[
         Path | None,
         typer.Option(
-            "--html", metavar="FILE", help="Write a page of one file, with figures, that can be forwarded."
+            "--html",
+            metavar="FILE",
+            help="Write a page of one file, with figures, that can be forwarded; - for stdout.",
         ),
     ] = None,
     markdown: Annotated[
@@ -73,13 +78,17 @@ def _write(run: str, wanted: dict[str, Path]) -> None:
 
     folder = Path(run) if not is_run_id(run) and Path(run).is_dir() else run_folder(run)
     for option, path in wanted.items():
-        writing.check(path, option)
+        if path != _STDOUT:
+            writing.check(path, option)
     if len({path.absolute() for path in wanted.values()}) < len(wanted):
         raise InputError("two of the files have one name: give each its own", key=next(iter(wanted)))
     with working("reading the record, and drawing"):
         document = report_of(folder)
         texts = {option: written(document, option.removeprefix("--")) for option in wanted}
     for option, path in wanted.items():
+        if path == _STDOUT:
+            sys.stdout.write(texts[option].encode(errors="backslashreplace").decode())
+            continue
         size = writing.write(path, texts[option], option)
         figures = f", {sum(1 for _ in document.figures())} figures" if option == "--html" else ""
         say(f"wrote {plain(str(path), 4096)} ({size / 1e3:,.0f} kB{figures})")

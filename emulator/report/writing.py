@@ -33,6 +33,8 @@ def write(path: Path, text: str, key: str, markers: Sequence[bytes] = _MARKERS) 
 @contextmanager
 def _reached(path: Path, key: str, markers: Sequence[bytes]) -> Iterator[Folder]:
     shown = plain(str(path), 4096)
+    if str(path) == "-":
+        raise InputError("- is stdout elsewhere, where a table goes here: name a file", key=key)
     if path.name in ("", ".."):
         raise InputError(f"{shown} names no file: write one, as report.html", key=key)
     try:

@@ -44,6 +44,17 @@ def test_all_three_are_written_at_once_and_again(run: Path, tmp_path: Path) -> N
     assert sorted(path.name for path in tmp_path.iterdir()) == ["r.html", "r.json", "r.md", "run"]
 
 
+def test_a_dash_is_stdout_and_no_file(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = call(run, "--json", "-")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["orbitmesh_report"] == 1
+    assert "two of the files have one name" in refusal(call(run, "--json", "-", "--markdown", "-"))
+    compared = CliRunner().invoke(app, ["compare", str(run), str(run), "--html", "-"])
+    assert "- is stdout elsewhere" in refusal(compared)
+    assert not (tmp_path / "-").exists()
+
+
 def test_a_file_of_something_else_is_not_replaced(run: Path, tmp_path: Path) -> None:
     other = tmp_path / "letter.html"
     other.write_text("<p>Dear")
