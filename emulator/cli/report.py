@@ -87,7 +87,7 @@ def _write(run: str, wanted: dict[str, Path]) -> None:
         texts = {option: written(document, option.removeprefix("--")) for option in wanted}
     for option, path in wanted.items():
         if path == _STDOUT:
-            sys.stdout.write(texts[option].encode(errors="backslashreplace").decode())
+            sys.stdout.write(texts[option])
             continue
         size = writing.write(path, texts[option], option)
         figures = f", {sum(1 for _ in document.figures())} figures" if option == "--html" else ""

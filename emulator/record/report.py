@@ -36,7 +36,10 @@ def to_table(results: RunResults) -> RenderableType:
         parts.append(Text("\nThe same without the samples that are not sound:"))
         parts.append(StatisticsTable([_sound_alone(gateway) for gateway in gateways]))
     if has_parts(gateways):
-        parts += [Text("\nWhere the time goes, means, which add up:"), PartsTable(gateways)]
+        parts += [
+            Text("\nWhere the time goes, means of the n samples of which all parts are known; they add up:"),
+            PartsTable(gateways),
+        ]
     if any("available_ratio" in gateway for gateway in gateways):
         parts += [Text("\nWhat was due, and what came of it:"), DueTable(gateways)]
     if results.pairs is not None and (matrix := matrix_of(results.pairs, results.known_as)) is not None:

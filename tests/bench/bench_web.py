@@ -14,6 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -79,14 +81,22 @@ def window(run: Emulation, pid: int) -> tuple[float, float, float, int]:
     )
 
 
-def looking(port: int, n: int, gateway: int) -> subprocess.Popen[str]:
-    """So many viewers, once they have been told what there is."""
+@contextmanager
+def looking(port: int, n: int, gateway: int) -> Iterator[None]:
+    """So many viewers, once they have been told what there is; at the end until all is as without them."""
+    if n == 0:
+        yield
+        return
     words = [sys.executable, "-c", VIEWERS, str(port), TOKEN, str(n), str(gateway)]
-    viewers = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-    assert viewers.stdout is not None
-    viewers.stdout.readline()
-    time.sleep(2)
-    return viewers
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as viewers:
+        try:
+            assert viewers.stdout is not None
+            viewers.stdout.readline()
+            time.sleep(2)
+            yield
+        finally:
+            viewers.kill()
+    time.sleep(SETTLED_S)
 
 
 def lateness(scenario: str, turns: int) -> None:
@@ -98,14 +108,10 @@ def lateness(scenario: str, turns: int) -> None:
         with Emulation(Scenario.load(scenario), duration_ns=10**12, out=out, web=listening) as run:
             time.sleep(5)
             found: dict[str, list[tuple[int, float, float, float]]] = {"without": [], "with a viewer": []}
-            for _ in range(turns):
-                for name, rows in found.items():
-                    viewer = None if name == "without" else looking(port, 1, run.nodes.n_satellites)
-                    rows.append(late_in(run))
-                    if viewer is not None:
-                        viewer.kill()
-                        viewer.wait()
-                        time.sleep(SETTLED_S)
+            for turn in range(turns):
+                for name in sorted(found, reverse=turn % 2 == 0):  # each is first by turns
+                    with looking(port, int(name != "without"), run.nodes.n_satellites):
+                        found[name].append(late_in(run))
             print(f"{scenario}: {run.nodes.n_satellites} satellites, {len(run.epoch.links)} links")  # type: ignore[union-attr]
             for name, rows in found.items():
                 p50, p99, most = (np.median([row[k] for row in rows]) / 1e3 for k in (1, 2, 3))
@@ -148,13 +154,9 @@ def live(scenario: str, n_viewers: int) -> None:
             gateway = run.nodes.n_satellites
             found: dict[int, list[tuple[float, float, float, int]]] = {0: [], 1: [], n_viewers: []}
             for _ in range(TURNS):
-                for n in found:
-                    viewers = looking(port, n, gateway) if n else None
-                    found[n].append(window(run, pid))
-                    if viewers is not None:
-                        viewers.kill()
-                        viewers.wait()
-                        time.sleep(SETTLED_S)
+                for n, rows in found.items():
+                    with looking(port, n, gateway):
+                        rows.append(window(run, pid))
             print(f"{scenario}: {run.nodes.n_satellites} satellites, {len(run.epoch.links)} links")  # type: ignore[union-attr]
             for n, rows in found.items():
                 server, own, cost_ms = (100 * np.median([r[k] for r in rows]) for k in (0, 1, 2))
