@@ -67,7 +67,10 @@ def resolve(what: str, nodes: Nodes, stations: Sequence[Station], shells: Sequen
     if what.endswith(ANTENNA):
         gateways = find_nodes(what.removesuffix(ANTENNA), nodes)
         if not nodes.is_gateway(gateways[0]):  # they rise
-            raise InputError(f"{shown(what)}: a satellite's links are lasers, name one as A:B")
+            raise InputError(
+                f"{shown(what)}: {nodes.names[gateways[0]]} is a satellite, whose links are lasers: "
+                f"name gateways, as gw-*{ANTENNA}, or a laser as A:B"
+            )
         return Named(antennas=np.array(gateways, np.int32))
     if ":" in what:
         ends = what.split(":")

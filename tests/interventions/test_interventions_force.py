@@ -182,7 +182,7 @@ def test_random_failures_are_those_of_the_seed_at_the_rate_that_was_asked_for() 
         ('what = "sat-0-0:"', "is not a link: write A:B"),
         ('what = "region:0,0"', "is not a region"),
         ('what = "region:0,0,10km"', "holds no station"),
-        ('what = "sat-0-0/antenna"', "a satellite's links are lasers"),
+        ('what = "sat-0-0/antenna"', "a satellite, whose links are lasers"),
         ('at = "1 s"', "nothing is named"),
         ('what = "sat-0-0"\nat = "5 s"\nuntil = "5 s"', "not after it begins"),
         ('every = "laser"', "the key 'mtbf' is missing"),
