@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import InputError
-from .options import Format, FormatOption, run_folder
+from .options import Format, FormatOption, file_or_stdout, run_folder
 from .output import print_json, print_rows, say, working
 
 if TYPE_CHECKING:
@@ -77,7 +77,10 @@ def compare(
         By | None, typer.Option("--by", help="Rows of each gateway, too: they show where a difference is.")
     ] = None,
     html: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="Write a page that stands alone, too.")
+        Path | None,
+        typer.Option(
+            "--html", parser=file_or_stdout, metavar="FILE", help="Write a page that stands alone, too."
+        ),
     ] = None,
     output: FormatOption = Format.TABLE,
 ) -> None:

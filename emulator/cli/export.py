@@ -15,7 +15,7 @@ import typer
 from ..errors import HostError, InputError
 from ..safe_files import Folder
 from ..shown import plain
-from .options import DurationOption, RunOption, StartOption, run_folder, window
+from .options import STDOUT, DurationOption, RunOption, StartOption, file_or_stdout, run_folder, window
 from .output import say, working
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ def export(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Where to. [default: -, stdout]")
+        Path | None,
+        typer.Option("--out", parser=file_or_stdout, metavar="FILE", help="Where to. [default: -, stdout]"),
     ] = None,
     node: Annotated[
         list[str] | None,
@@ -175,7 +176,7 @@ def _of_record(run: str) -> tuple[Scenario, int | None]:
 
 
 def _write(pieces: Iterator[str], out: Path | None) -> None:
-    if out is None or str(out) == "-":
+    if out is None or out == STDOUT:
         for piece in pieces:
             sys.stdout.write(piece)
         return

@@ -170,4 +170,4 @@ def _ask(run: str | None, what: list[str], lasts: str | None, **more: Any) -> No
         )
         say(f"{each['what']} {verb}{ends}: in force {answer['in_force_ns'] / 1e6:.1f} ms after the call")
     for each in answer.get("absent", ()):
-        say(f"{each}: there is no such link now; should one come, it holds for that")
+        say(f"{each}: no such link is up now; should one come, it holds for that")

@@ -14,6 +14,14 @@ from ..run_names import is_run_id
 from ..safe_files import Folder
 from ..shown import plain, shown
 
+STDOUT = Path("-")
+
+
+def file_or_stdout(text: str) -> Path:
+    """STDOUT where it is just that; ./- is a file of that name, as everywhere."""
+    path = Path(text)
+    return Path.cwd() / path if path == STDOUT and text != str(STDOUT) else path
+
 
 class Format(StrEnum):
     TABLE = "table"

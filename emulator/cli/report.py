@@ -11,11 +11,8 @@ import typer
 from ..errors import InputError
 from ..run_names import is_run_id
 from ..shown import plain
-from .options import Format, FormatOption, RunFolderArgument, run_folder
+from .options import STDOUT, Format, FormatOption, RunFolderArgument, file_or_stdout, run_folder
 from .output import print_rows, say, stdout, working
-
-_STDOUT = Path("-")
-
 
 EXAMPLE = (
     "Example: orbitmesh report runs/demo-20261101T000000Z-3f2a\n\n"
@@ -40,17 +37,28 @@ def report(
         Path | None,
         typer.Option(
             "--html",
+            parser=file_or_stdout,
             metavar="FILE",
             help="Write a page of one file, with figures, that can be forwarded; - for stdout.",
         ),
     ] = None,
     markdown: Annotated[
         Path | None,
-        typer.Option("--markdown", metavar="FILE", help="Write the same as Markdown, without figures."),
+        typer.Option(
+            "--markdown",
+            parser=file_or_stdout,
+            metavar="FILE",
+            help="Write the same as Markdown, without figures.",
+        ),
     ] = None,
     json: Annotated[
         Path | None,
-        typer.Option("--json", metavar="FILE", help="Write the same as JSON, with the data of the figures."),
+        typer.Option(
+            "--json",
+            parser=file_or_stdout,
+            metavar="FILE",
+            help="Write the same as JSON, with the data of the figures.",
+        ),
     ] = None,
 ) -> None:
     """Print the results of a run: one that has ended, was killed, or is still under way.
@@ -78,7 +86,7 @@ def _write(run: str, wanted: dict[str, Path]) -> None:
 
     folder = Path(run) if not is_run_id(run) and Path(run).is_dir() else run_folder(run)
     for option, path in wanted.items():
-        if path != _STDOUT:
+        if path != STDOUT:
             writing.check(path, option)
     if len({path.absolute() for path in wanted.values()}) < len(wanted):
         raise InputError("two of the files have one name: give each its own", key=next(iter(wanted)))
@@ -86,7 +94,7 @@ def _write(run: str, wanted: dict[str, Path]) -> None:
         document = report_of(folder)
         texts = {option: written(document, option.removeprefix("--")) for option in wanted}
     for option, path in wanted.items():
-        if path == _STDOUT:
+        if path == STDOUT:
             sys.stdout.write(texts[option])
             continue
         size = writing.write(path, texts[option], option)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Format, FormatOption, RunFolderArgument, run_folder
+from .options import Format, FormatOption, RunFolderArgument, file_or_stdout, run_folder
 from .output import print_json, print_rows, say, stdout, working
 
 EXAMPLE = (
@@ -22,7 +22,10 @@ def sla(
         Path, typer.Argument(metavar="RULES", help="A TOML file of [[rules]].", show_default=False)
     ],
     junit: Annotated[
-        Path | None, typer.Option("--junit", metavar="FILE", help="Write the results as JUnit's XML, too.")
+        Path | None,
+        typer.Option(
+            "--junit", parser=file_or_stdout, metavar="FILE", help="Write the results as JUnit's XML, too."
+        ),
     ] = None,
     output: FormatOption = Format.TABLE,
 ) -> None:

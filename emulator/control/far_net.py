@@ -82,7 +82,7 @@ class FarNet(MeshNet):
         if status == "down":
             answer = self._client.intervene([f"{a}:{b}"], by="prompt")
             for each in answer.get("absent", ()):
-                output(f"*** {each}: there is no such link now; should one come, it holds for that\n")
+                output(f"*** {each}: no such link is up now; should one come, it holds for that\n")
             return
         for each in self._client.interventions():
             if set(each["what"].split(":")) == {a, b}:

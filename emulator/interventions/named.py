@@ -24,13 +24,14 @@ from ..arrays import pair_keys
 from ..constants import EARTH_RADIUS_KM
 from ..epoch import Int32, Int64, Nodes
 from ..errors import InputError, UnknownName
-from ..find_node import find_nodes
+from ..find_node import find_nodes, is_set
 from ..scenario.faults import ANTENNA, region
 from ..scenario.model import Station
 from ..shown import shown
 from ..suggest import suggest
 
 _PLANE = re.compile(r"plane-([0-9]{1,9})")
+_MOST_CHARACTERS = 256  # of a name: events, tables and the record have it whole
 _MOST_LINKS = 20_000  # that a set may name
 _NONE32, _NONE64 = np.empty(0, np.int32), np.empty(0, np.int64)
 
@@ -51,11 +52,17 @@ class Named:
 
 def resolve(what: str, nodes: Nodes, stations: Sequence[Station], shells: Sequence[str | None]) -> Named:
     """InputError, in a sentence, for what nobody has, with what is near."""
+    if len(what) > _MOST_CHARACTERS:
+        raise InputError(
+            f"{shown(what)} has {len(what):,} characters: at most {_MOST_CHARACTERS} make a name or a set"
+        )
     if match := _PLANE.fullmatch(what):
         found = np.flatnonzero(nodes.plane == int(match[1])).astype(np.int32)
         if not len(found):
             raise UnknownName(f"there is no {what}: planes are plane-0 to plane-{int(nodes.plane.max())}")
         return Named(found)
+    if what.startswith("plane-") and is_set(what):
+        raise InputError(f"{shown(what)}: planes are named singly, as plane-3; sets are of nodes, as sat-3-*")
     if what.startswith("shell-"):
         name = what.removeprefix("shell-")
         if name not in shells:

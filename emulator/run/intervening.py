@@ -151,8 +151,7 @@ class Intervening:
                 for text in what:
                     found = self._meant(text, in_force)
                     if not found:
-                        names = ", ".join(sorted({each.what for each in in_force})[:8]) or "nothing"
-                        raise UnknownName(f"{shown(text)} has not been failed or changed; in force: {names}")
+                        raise self._not_in_force(text, in_force)
                     lifted += found
             numbers = sorted({each.number for each in lifted})
             if numbers:
@@ -210,6 +209,16 @@ class Intervening:
                 return [each for each in in_force if each.what == text or each.named.is_within(named)]
         by_name = [each for each in in_force if each.what == text]
         return by_name or [each for each in in_force if str(each.number) == text]
+
+    def _not_in_force(self, text: str, in_force: Sequence[Intervention]) -> InputError:
+        """Why it cannot be restored; what names nothing at all is refused as where it is to fail."""
+        if not text.isdecimal():
+            named = self._named(text)
+            for each in in_force:
+                if named.is_within(each.named):
+                    return InputError(f"{shown(text)} is a part of {shown(each.what)}: restore that")
+        names = ", ".join(sorted({each.what for each in in_force})[:8]) or "nothing"
+        return UnknownName(f"{shown(text)} has not been failed or changed; in force: {names}")
 
     def _is_there(self, each: Intervention) -> bool:
         """Of a set: one of its links at least."""

@@ -93,12 +93,17 @@ def test_sets_are_failed_and_restored_whole_and_what_was_failed_of_them(mesh, or
     assert orbitmesh("restore", "sat-0-*:*", "gw-*/antenna", "gw-*").exit_code == 0
     listed = json.loads(orbitmesh("faults", "-o", "json").stdout)
     assert [each["what"] for each in listed] == ["sat-1-0:gw-lima", "sat-0-0"]
-    for nothing in ("gw-*", "gw-x*"):
-        done = orbitmesh("restore", nothing)
+    orbitmesh("fail", "sat-1-*")
+    for wrong, says in (
+        ("gw-*", "'gw-*' has not been failed or changed; in force: sat-0-0, sat-1-*, sat-1-0:gw-lima"),
+        ("gw-x*", "no node is called like 'gw-x*'"),
+        ("sat-1-[01]", "'sat-1-[01]' is a part of 'sat-1-*': restore that"),
+        ("sat-1-3", "'sat-1-3' is a part of 'sat-1-*': restore that"),
+    ):
+        done = orbitmesh("restore", wrong)
         assert done.exit_code == 2
-        assert (
-            f"'{nothing}' has not been failed or changed; in force: sat-0-0, sat-1-0:gw-lima" in done.stderr
-        )
+        assert says in done.stderr
+    orbitmesh("restore", "sat-1-*")
     assert "sat-[12]-* is changed" in orbitmesh("set", "sat-[12]-*", "--rate", "1Mbit/s").stderr
     links = mesh.epoch.links
     changed = np.isin(plane[links.a], [1, 2])
@@ -107,7 +112,7 @@ def test_sets_are_failed_and_restored_whole_and_what_was_failed_of_them(mesh, or
 
 
 def test_of_a_link_that_is_not_there_it_is_said(orbitmesh) -> None:
-    assert "sat-0-0:sat-3-3: there is no such link now" in orbitmesh("fail", "sat-0-0:sat-3-3").stderr
+    assert "sat-0-0:sat-3-3: no such link is up now" in orbitmesh("fail", "sat-0-0:sat-3-3").stderr
     again = orbitmesh("fail", "sat-0-1:sat-0-2", "sat-4-4")
     assert "no such link" not in again.stderr
 

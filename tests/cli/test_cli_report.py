@@ -53,6 +53,8 @@ def test_a_dash_is_stdout_and_no_file(run: Path, tmp_path: Path, monkeypatch: py
     compared = CliRunner().invoke(app, ["compare", str(run), str(run), "--html", "-"])
     assert "- is stdout elsewhere" in refusal(compared)
     assert not (tmp_path / "-").exists()
+    assert call(run, "--json", "./-").stdout == ""
+    assert json.loads((tmp_path / "-").read_text())["orbitmesh_report"] == 1
 
 
 def test_a_file_of_something_else_is_not_replaced(run: Path, tmp_path: Path) -> None:

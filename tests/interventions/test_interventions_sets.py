@@ -52,7 +52,8 @@ def test_nodes_antennas_and_links_may_be_named_by_sets() -> None:
     ("wrong", "kind", "says"),
     [
         ("gw-x*", UnknownName, r"no node is called like 'gw-x\*'"),
-        ("plane-*", UnknownName, r"no node is called like 'plane-\*'"),
+        ("plane-*", InputError, "planes are named singly, as plane-3; sets are of nodes, as sat-3-"),
+        ("*" * 257, InputError, "has 257 characters: at most 256 make a name or a set"),
         ("gw-*:gw-*", InputError, "no link that can be"),
         ("sat-0-0:sat-0-[0]", InputError, "no link that can be"),
         ("sat-*/antenna", InputError, "sat-0-0 is a satellite, whose links are lasers"),
