@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import ProcessDied
+from .nursery import Forked, kept_here
 from .stopped import let_go_on
 
 _SO_SNDBUFFORCE = 32  # asm-generic/socket.h; the socket module lacks it
@@ -46,7 +47,7 @@ class Child:
     """A process of this run and the socket that joins us to it."""
 
     name: str
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
     control: Any  # a socket, or a Connection over one
 
     @property
@@ -90,8 +91,9 @@ def start_child(
     arguments: Sequence[str] = (),
     pass_fds: Sequence[int] = (),
     pickles: bool = True,
+    forked: bool = False,
 ) -> Child:
-    """Run ``python -m module --control-fd N …``.
+    """Run ``python -m module --control-fd N …``; ``forked``: by the nursery, where one is kept.
 
     The control socket carries pickles (a Connection of multiprocessing), or
     else messages with descriptors (SOCK_SEQPACKET).  The child gets a session
@@ -101,12 +103,8 @@ def start_child(
     kind = socket.SOCK_STREAM if pickles else socket.SOCK_SEQPACKET
     ours, theirs = socket.socketpair(socket.AF_UNIX, kind)
     try:
-        # -P: never import from the folder the user happens to stand in
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", module, "--control-fd", str(theirs.fileno()), *arguments],
-            stdin=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno(), *pass_fds],
-            start_new_session=True,
+        process = _started(
+            module, ["--control-fd", str(theirs.fileno()), *arguments], [theirs.fileno(), *pass_fds], forked
         )
     except BaseException as error:  # a signal's too
         ours.close()
@@ -116,6 +114,17 @@ def start_child(
     finally:
         theirs.close()
     return Child(name, process, Connection(ours.detach()) if pickles else ours)
+
+
+def _started(
+    module: str, arguments: Sequence[str], fds: Sequence[int], forked: bool
+) -> subprocess.Popen[bytes] | Forked:
+    nursery = kept_here() if forked else None
+    if nursery is not None:
+        return nursery.start(module, arguments, fds)
+    # -P: never import from the folder the user happens to stand in
+    command = [sys.executable, "-P", "-m", module, *arguments]
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=fds, start_new_session=True)
 
 
 @contextlib.contextmanager

@@ -275,6 +275,14 @@ class Parent:
             os.waitpid(node.pid, 0)
 
 
+def load() -> None:
+    """What all nodes have, before there is one: grpc, numpy and the stubs."""
+    os.environ.update(_ENVIRONMENT)
+    # what fails reaches the caller as an error; grpc's own lines would run through the live table
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    from . import decoder, process  # noqa: F401
+
+
 def main() -> NoReturn:
     parser = argparse.ArgumentParser(description="Fork node processes; started by a run, not by hand.")
     parser.add_argument("--control-fd", type=int, required=True)
@@ -286,11 +294,8 @@ def main() -> NoReturn:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # two for each node
 
-    os.environ.update(_ENVIRONMENT)
-    # what fails reaches the caller as an error; grpc's own lines would run through the live table
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     kernel.limit_allocator_arenas()
-    from . import process  # noqa: F401 - grpc, numpy and the stubs, for all nodes
+    load()
     from .decoder import Decoder
 
     decoder = Decoder(MODEL_SEED)

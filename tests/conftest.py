@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,15 @@ settings.load_profile("any machine")
 
 # before anything imports numpy: BLAS threads of two cores' worth of tests get in each other's way
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nursery() -> Iterator[None]:
+    """Kept from the first mesh of a worker on: what helper processes import is loaded once for all."""
+    from orbitmesh.emulator.nursery import kept
+
+    with kept():
+        yield
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from .ending import interruptible, refuse_losses
 from .options import Format, runs_folder
 from .report import print_report
 from .screen import Screen
-from .settings import Settings, prepared
+from .settings import Settings, helpers_begun, prepared
 
 if TYPE_CHECKING:
     from ..run.emulation import Emulation
@@ -238,7 +238,7 @@ def serve(settings: Settings, lifeline_fd: int, *, keep: bool) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     front = _Front(socket.socket(fileno=lifeline_fd))
     mesh = None
-    with interruptible():
+    with interruptible(), helpers_begun():
         try:
             front.watch()
             with prepared(settings, lambda *progress: front.tell({"progress": progress})) as mesh:

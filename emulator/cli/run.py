@@ -26,7 +26,7 @@ from .options import (
 )
 from .report import print_report
 from .screen import Screen, logged_to
-from .settings import Listen, Settings, prepared
+from .settings import Listen, Settings, helpers_begun, prepared
 
 EXAMPLE = (
     "Example: sudo orbitmesh run demo --duration 2min --out /tmp/first\n\n"
@@ -168,7 +168,7 @@ def _listen(address: str | None, *files: Path | None) -> Listen | None:
 def run_here(settings: Settings, output: Format) -> None:
     """In this process, in front of whoever called."""
     screen = Screen()
-    with interruptible(), logged_to(screen):
+    with interruptible(), logged_to(screen), helpers_begun():
         mesh = None
         try:
             with prepared(settings, screen.progress) as mesh:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,6 +64,17 @@ def _on_loopback(port: int, option: str) -> socket.socket:
     from ..control.api.listening import listening
 
     return listening("127.0.0.1", port, option)
+
+
+@contextlib.contextmanager
+def helpers_begun() -> Iterator[None]:
+    """A mesh's other processes load what they need while this one does."""
+    from ..nursery import kept
+    from ..run import programs
+
+    with kept() as nursery:
+        nursery.begin(*programs.ALL)
+        yield
 
 
 def prepared(settings: Settings, on_progress: Any) -> Emulation:

@@ -17,6 +17,7 @@ from types import TracebackType
 
 from ..control.api.listening import Listening
 from ..feed.feed import Feed
+from ..nursery import kept
 from ..plan_customers import light_forbids
 from ..plane.planes import links_for
 from ..run_names import make_run_id
@@ -24,6 +25,7 @@ from ..scenario import Scenario
 from ..scenario.customers import loads_of
 from ..scenario.seed import checked_seed
 from ..web.listening import WebListening
+from . import programs
 from .books import Books
 from .building import MeshBuilding, Progress
 from .carried import refuse_too_much
@@ -80,6 +82,7 @@ class Emulation(MeshBuilding):
         self._recording = Recording(self._folder)
         self._books = Books()
         self._supervision = Supervision()
+        self._nursery = contextlib.ExitStack()
         self._news = News()
         self.feed = Feed()
         self.ends_sim_ns: int | None = None  # where somebody waits for it
@@ -140,6 +143,7 @@ class Emulation(MeshBuilding):
             refuse_too_much(self.scenario, self._loads, self.duration_ns)
         links = self._choose_links()
         self._folder.make()
+        self._nursery.enter_context(kept()).begin(*programs.ALL)
         self._start_processes()
         self._make_plane(links)
         self._begin_record()
@@ -158,6 +162,7 @@ class Emulation(MeshBuilding):
         self.end()
         self._supervision.let_all_go_on(self._note_stopped)
         with signals_noted(), contextlib.ExitStack() as last_first:
+            last_first.callback(self._nursery.close)
             if self._awake is not None:
                 last_first.callback(self._awake.close)
             last_first.callback(self.feed.drop)

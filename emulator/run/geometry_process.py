@@ -15,6 +15,7 @@ from ..orbit import Arrangement, Propagation
 from ..platform import Draws
 from ..processes import tell
 from ..scenario import Scenario
+from . import programs
 from .supervision import Supervision
 from .ticks import Ahead
 
@@ -39,7 +40,7 @@ class GeometryProcess:
 
     def __init__(self, supervision: Supervision) -> None:
         self._supervision = supervision
-        self._child = supervision.start("geometry", "orbitmesh.emulator.run.ahead")
+        self._child = supervision.start("geometry", programs.GEOMETRY)
         supervision.hear(self._child, self._heard)
         self.introduction: queue.Queue[Introduction] = queue.Queue()
         self.epochs: queue.Queue[Ahead] = queue.Queue()

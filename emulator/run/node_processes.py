@@ -24,6 +24,7 @@ from ..feed.feed import Feed
 from ..placement.view import NO_WAY
 from ..plane.mesh import MeshPlane
 from ..processes import Child, describe_status
+from . import programs
 from .node_specs import probe_peers
 from .supervision import Supervision
 
@@ -39,7 +40,7 @@ class NodeProcesses:
 
     def __init__(self, supervision: Supervision, samples: socket.socket, feed: Feed) -> None:
         self._supervision, self._feed = supervision, feed
-        self._parent = supervision.start("node parent", "orbitmesh.nodes.parent", samples, pickles=False)
+        self._parent = supervision.start("node parent", programs.NODE_PARENT, samples, pickles=False)
         supervision.hear(self._parent, self._heard)
         supervision.at_death(self._died)
         self.dead: dict[str, str] = {}

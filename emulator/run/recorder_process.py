@@ -15,6 +15,7 @@ from ..feed.parcels import send
 from ..processes import Child, tell
 from ..record.facts import RunFacts, RunHeader
 from ..safe_files import Folder
+from . import programs
 from .news import ClockNews, EpochNews, singly
 from .supervision import Supervision
 
@@ -29,9 +30,7 @@ class RecorderProcess:
     def __init__(self, supervision: Supervision, samples: socket.socket, feed: Feed, folder: Folder) -> None:
         self._supervision, self._feed = supervision, feed
         self._forwarder: Forwarder | None = None
-        self._child = supervision.start(
-            "recorder", "orbitmesh.emulator.record.process", samples, folder_fd=folder.fd
-        )
+        self._child = supervision.start("recorder", programs.RECORDER, samples, folder_fd=folder.fd)
         supervision.hear(self._child, self._heard)
         supervision.at_death(self._died)
         self.header: RunHeader | None = None  # of the record, once it has been opened

@@ -58,7 +58,7 @@ class Supervision:
         }
         arguments = [word for name, fd in handed.items() if fd is not None for word in (name, str(fd))]
         fds = [fd for fd in handed.values() if fd is not None]
-        child = start_child(name, module, arguments=arguments, pass_fds=fds, pickles=pickles)
+        child = start_child(name, module, arguments=arguments, pass_fds=fds, pickles=pickles, forked=True)
         self.children.append(child)
         return child
 

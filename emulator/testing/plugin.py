@@ -139,8 +139,19 @@ def _orbitmesh_asked(request: pytest.FixtureRequest) -> Asked:
     return wanted or _asked({}, request.config, "")  # asked for by getfixturevalue()
 
 
+@pytest.fixture(scope="session")
+def _orbitmesh_nursery() -> Iterator[None]:
+    """What a mesh's processes import is loaded once for all meshes of the session."""
+    from ..nursery import kept
+
+    with kept():
+        yield
+
+
 @pytest.fixture(scope=_scope)
-def mesh(_orbitmesh_asked: Asked, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulation]:
+def mesh(
+    _orbitmesh_asked: Asked, _orbitmesh_nursery: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Emulation]:
     """A running mesh of the scenario of the marker or the ini file: an orbitmesh.emulator.Emulation.
 
     Where nothing here may carry packets it is a fake one: geometry, paths, faults; who measures is skipped.

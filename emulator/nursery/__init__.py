@@ -1,0 +1,9 @@
+"""Helper processes are forked from one that has their imports behind it: see ``process``.
+
+What a helper imports takes a third of a second of a processor, and a run has several: a mesh is up sooner,
+and who starts one after the other, as tests do, pays once.
+"""
+
+from .holder import Forked, Nursery, kept, kept_here
+
+__all__ = ["Forked", "Nursery", "kept", "kept_here"]
