@@ -98,8 +98,9 @@ class Room:
             theirs.close()
         self.adopt(ours, process)
 
-    def start(self, request: Request, fds: Sequence[int]) -> Forked:
-        with self._turn:
+    def start(self, request: Request, folder_fd: int, fds: Sequence[int]) -> Forked:
+        """``folder_fd``: where it works; ``fds``: as the request numbers them."""
+        with self._turn, _closed_after(written(request)) as told:
             for is_last in (False, True):
                 if self._process is not None and is_stopped(self._process.pid):
                     self._end()
@@ -107,7 +108,7 @@ class Room:
                     self._begin([request.module])
                 try:
                     with _adopting():
-                        answer = self._ask(fds)
+                        answer = self._ask([told, folder_fd, *fds])
                 except OSError as error:  # it was killed, say: another one may do
                     self._end()
                     if is_last:
@@ -166,23 +167,25 @@ class Nursery:
         """
         numbers = (_STDIN, _STDOUT, _STDERR, *fds)
         request = Request(module, tuple(arguments), numbers, dict(os.environ), os.getpid())
-        with contextlib.ExitStack() as opened:
-
-            def held(fd: int) -> int:
-                opened.callback(os.close, fd)
-                return fd
-
-            told = held(written(request))
-            folder = held(os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
-            nothing = held(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
-            return self._rooms[_room_of(module)].start(
-                request, [told, folder, nothing, _STDOUT, _STDERR, *fds]
-            )
+        room = self._rooms[_room_of(module)]
+        with (
+            _closed_after(os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)) as folder,
+            _closed_after(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)) as nothing,
+        ):
+            return room.start(request, folder, [nothing, _STDOUT, _STDERR, *fds])
 
     def close(self) -> None:
         """What was forked goes on."""
         for room in self._rooms.values():
             room.close()
+
+
+@contextlib.contextmanager
+def _closed_after(fd: int) -> Iterator[int]:
+    try:
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def _room_of(module: str) -> str:
@@ -221,7 +224,7 @@ def _of_this_process() -> _Kept:
 
 @contextlib.contextmanager
 def kept() -> Iterator[Nursery]:
-    """Helpers that this process starts inside are forked from one nursery; one that is kept already goes on."""
+    """Helpers that this process starts inside are forked from one nursery; one kept already goes on."""
     with _turn:
         here = _of_this_process()
         here.times += 1

@@ -99,6 +99,7 @@ def become(request: Request, fds: Sequence[int]) -> NoReturn:
     os.fchdir(folder)
     os.close(folder)
     _place(others, request.fds)
+    _open_streams()
     os.environ.clear()
     os.environ.update(request.environment)
     sys.argv = [request.module, *request.arguments]
@@ -116,6 +117,13 @@ def _place(fds: Sequence[int], numbers: Sequence[int]) -> None:
     for fd, number in zip(held, numbers, strict=True):
         os.dup2(fd, number)
         os.close(fd)
+
+
+def _open_streams() -> None:
+    """As the interpreter makes them at its start: those of the nursery are of other files."""
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", buffering=1 if os.isatty(1) else -1, closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
 
 
 def _show(command: Sequence[str], environment: Mapping[str, str]) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from forked_command import orbitmesh
+from forked_command import Command, orbitmesh
 
 from orbitmesh.emulator.plane.kernel.namespaces import enter, on_own_thread
 
@@ -142,13 +142,10 @@ class MeshProcess:
         self.out = out
         self._traces = traces
         self.log = out.with_suffix(".log").open("w+")
-        self.process = subprocess.Popen(
-            [*COMMAND, "run", str(scenario), "--out", str(out), *arguments],
-            stdout=self.log,
-            stderr=subprocess.STDOUT,
-            cwd=out.parent,
-            env=traces.environment,
-        )
+        self.process = Command(
+            ["run", str(scenario), "--out", str(out), *arguments],
+            cwd=out.parent, environment=traces.environment, out=self.log.fileno(), err=self.log.fileno(),
+        )  # fmt: skip
 
     @property
     def run_id(self) -> str:

@@ -152,11 +152,11 @@ def test_what_cannot_be_loaded_is_told(nursery: Nursery, capfd: pytest.CaptureFi
 
 def test_a_start_that_fails_leaves_nothing_open(nursery: Nursery) -> None:
     nursery.begin(TOY)
-    before = sorted(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     with pytest.raises(ProcessDied):
         nursery.start("nobody_wrote_it", [], [])
     nursery.start(TOY, ["end", "0"], []).wait(10)
-    assert len(os.listdir("/proc/self/fd")) == len(before)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_threads_may_ask_at_once(nursery: Nursery) -> None:
