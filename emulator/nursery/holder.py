@@ -80,7 +80,7 @@ class Room:
             if self._control is None:
                 self._begin(modules)
 
-    def adopt(self, control: socket.socket, process: Forked) -> None:
+    def adopt(self, control: socket.socket, process: subprocess.Popen[bytes] | Forked) -> None:
         control.settimeout(_ANSWERS_WITHIN_S)
         self._control, self._process = control, process
 

@@ -130,13 +130,16 @@ def _show(command: Sequence[str], environment: Mapping[str, str]) -> None:
     """In /proc, for who looks at processes there: the nursery's command line and environment are no longer
     true.  What has no room in their place is cut off."""
     places = Path("/proc/self/stat").read_text().rpartition(")")[2].split()[_ARGUMENTS_BEGIN:]
-    for strings, begin, end in (
-        (command, *places[:2]),
-        ((f"{key}={value}" for key, value in environment.items()), *places[2:4]),
-    ):
-        room = int(end) - int(begin)
-        text = b"\0".join(os.fsencode(word) for word in strings)[: max(room - 1, 0)]
-        ctypes.memmove(int(begin), text.ljust(room, b"\0"), room)
+    arguments_begin, arguments_end, environment_begin, environment_end = map(int, places[:4])
+    variables = [f"{key}={value}" for key, value in environment.items()]
+    _write_over(arguments_begin, arguments_end, command)
+    _write_over(environment_begin, environment_end, variables)
+
+
+def _write_over(begin: int, end: int, strings: Sequence[str]) -> None:
+    room = end - begin
+    text = b"\0".join(os.fsencode(word) for word in strings)[: max(room - 1, 0)]
+    ctypes.memmove(begin, text.ljust(room, b"\0"), room)
 
 
 def _wait_for_parent(pid: int) -> None:
