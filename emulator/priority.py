@@ -7,6 +7,8 @@ import os
 import threading
 from pathlib import Path
 
+#: of real time; the link engine has one more (plane/engine/src/main.c)
+_REALTIME = 1
 _NICENESS, _SERVING_NICENESS, _LOOKING_NICENESS = -5, 5, 10
 
 
@@ -20,6 +22,21 @@ def go_before_nodes() -> None:
     if os.getpriority(os.PRIO_PROCESS, thread) > _NICENESS:
         with contextlib.suppress(PermissionError):  # then all are equal, and late ticks are counted
             os.setpriority(os.PRIO_PROCESS, thread, _NICENESS)
+
+
+def go_first() -> None:
+    """This thread gets a core at once, before all but the link engine: for who works for some milliseconds,
+    and is waited for by the whole mesh.  What it starts goes as others do; needs CAP_SYS_NICE, else it goes
+    before nodes at best.
+    """
+    go_before_nodes()  # with some kernels a group has no real time
+    with contextlib.suppress(PermissionError):
+        os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(_REALTIME))
+
+
+def goes_first() -> bool:
+    """Whether this thread does."""
+    return os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK == os.SCHED_RR
 
 
 def go_after_mesh() -> None:

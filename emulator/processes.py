@@ -35,6 +35,7 @@ CAP_CHOWN = 0
 CAP_DAC_OVERRIDE = 1
 CAP_SETGID = 6
 CAP_SETUID = 7
+CAP_SYS_NICE = 23
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h
 _MOST_BYTES = (1 << 31) - 1
@@ -155,7 +156,8 @@ def _permitted_capabilities() -> int:
 
 
 def keep_capabilities(kept: Sequence[int] = ()) -> None:
-    """Give up all privileges but those named; nothing started from here gets them back.
+    """Give up all privileges of this thread, and of those it starts, but those named; nothing started from
+    here gets them back.
 
     Does nothing for a process that has none.
     """

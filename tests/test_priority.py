@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -38,3 +40,80 @@ def test_a_process_beside_the_mesh_goes_after_it(how: str, niceness: str) -> Non
     before = AUTOGROUP.read_text() if has_groups else ""  # the session of init has none: its file is empty
     assert looked(how, own_session=False) == [niceness, *before.split()[-1:]]  # others share that one
     assert not has_groups or AUTOGROUP.read_text() == before
+
+
+FIRST = """
+import os, sys, threading
+from pathlib import Path
+from orbitmesh.emulator import priority
+from orbitmesh.emulator.plane.kernel.namespaces import on_own_threads
+
+def seen(of=0):
+    return os.sched_getscheduler(of) & ~os.SCHED_RESET_ON_FORK, os.getpriority(os.PRIO_PROCESS, of)
+
+def first():
+    priority.go_first()
+    told.append((priority.goes_first(), seen()))
+    other = threading.Thread(target=lambda: told.append(seen()))
+    other.start()
+    other.join()
+    told.extend(on_own_threads([priority.goes_first]))
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if seen() == (os.SCHED_OTHER, 0) else 1)
+    told.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+told = []
+thread = threading.Thread(target=first)
+thread.start()
+thread.join()
+told.extend(on_own_threads([priority.goes_first]))
+print(told)
+"""
+may_go_first = pytest.mark.skipif(os.geteuid() != 0, reason="needs CAP_SYS_NICE (run as root)")
+
+
+def first(*before: str) -> list[object]:
+    done = subprocess.run([*before, sys.executable, "-c", FIRST], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    told: list[object] = ast.literal_eval(done.stdout)
+    return told
+
+
+@may_go_first
+def test_who_goes_first_does_so_alone() -> None:
+    thread, other, own, forked, of_who_does_not = first()
+    assert thread == (True, (os.SCHED_RR, -5))
+    assert other == (os.SCHED_OTHER, 0)
+    assert own is True  # it is waited for, and does nothing else
+    assert forked == 0
+    assert of_who_does_not is False
+
+
+@may_go_first
+def test_who_goes_first_needs_its_privileges_no_longer() -> None:
+    program = """
+import os
+from orbitmesh.emulator.priority import go_first, goes_first
+from orbitmesh.emulator.processes import CAP_SYS_NICE, keep_capabilities
+keep_capabilities((CAP_SYS_NICE,))
+go_first()
+keep_capabilities()
+print(goes_first())
+try:
+    os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(2))
+except PermissionError:
+    print("and no further")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "True\nand no further\n", done.stderr
+
+
+@may_go_first
+def test_who_may_not_go_first_goes_on_as_it_may() -> None:
+    drop = "--inh-caps=-sys_nice", "--bounding-set=-sys_nice"
+    thread, other, own, forked, _ = first("setpriv", *drop, "--")
+    assert thread == (False, (os.SCHED_OTHER, 0))
+    assert other == (os.SCHED_OTHER, 0)
+    assert own is False
+    assert forked == 0

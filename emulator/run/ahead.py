@@ -40,13 +40,17 @@ from ..links.changes import NOTHING_CHANGED, LinkChanges, link_changes
 from ..links.coverage import Window
 from ..links.handover_causes import with_causes
 from ..memory_files import MemoryFiles
-from ..priority import go_before_nodes
-from ..processes import keep_capabilities, keep_freed_memory
+from ..priority import go_before_nodes, go_first
+from ..processes import CAP_SYS_NICE, keep_capabilities, keep_freed_memory
 from .placing import forecast_of, outlive_of, placer_of, with_forecast
 
 # Epochs under way between the two processes: enough to ride out a slow tick,
 # few enough that a new destination, which each of them lacks, is routed soon.
 WINDOW = 2
+
+# An epoch of so many nodes takes some milliseconds, for which its process goes first; one of a million
+# satellites takes most of a second, in which nodes would have no turn.
+_GOES_FIRST_UP_TO = 5_000
 
 # How far a run is searched for satellites that decay, before anything is built.
 _LOOK_AHEAD_NS = 30 * 24 * 3600 * 10**9
@@ -83,6 +87,7 @@ class Server:
 
     def hear(self) -> None:
         """Until main is gone: EOFError."""
+        self._go_first()
         while True:
             verb, value = self._control.recv()
             if verb == "done":
@@ -109,6 +114,8 @@ class Server:
                     epoch = next(self._epochs)
                     with self._turn:
                         self._send(epoch, began_ns)
+                    if epoch.number == 0:
+                        self._go_first()
         except OSError:
             return  # main is gone: the other thread is told so too
         except Exception as error:
@@ -116,6 +123,11 @@ class Server:
                 self._control.send(("error", _told(error)))
             if not isinstance(error, OrbitmeshError):
                 raise
+
+    def _go_first(self) -> None:
+        if len(self._geometry.nodes) <= _GOES_FIRST_UP_TO:
+            go_first()
+        keep_capabilities()
 
     def _send(self, epoch: Epoch, began_ns: int) -> None:
         geometry, compute = self._geometry, self._scenario.compute
@@ -191,7 +203,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     control: Any = Connection(parser.parse_args().control_fd)
     go_before_nodes()
-    keep_capabilities()
+    keep_capabilities((CAP_SYS_NICE,))  # until its threads have their places
     keep_freed_memory()
     try:
         server = Server(control)

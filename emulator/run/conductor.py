@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import queue
+import sys
 import threading
 import time
 from collections import deque
@@ -17,7 +18,7 @@ from ..errors import InputError
 from ..interventions import NOT_INTERVENED
 from ..links.changes import LinkChanges, caused_as, link_changes
 from ..plane.mesh import CommitReport
-from ..priority import go_before_nodes
+from ..priority import go_first
 from .clock import Clock
 from .ticks import Ahead, LateTick, Tick, TickLog, Turn
 from .time_orders import GOES_ON, Order, TimeOrders, cut_short
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 LATE_NS = 10_000_000
 _SETTLE_EVERY_NS = 200_000_000
 _LAST_TICKS = 20
+# so long another thread of this process keeps the interpreter from the conductor; 5 ms is Python's own
+_SWITCH_S = 0.0005
 _TOLD = -1  # in place of how late an epoch is: something was asked for, and comes first
 
 
@@ -78,6 +81,7 @@ class Conductor:
         self.before_prepare: Callable[[Epoch | None, Ahead], None] = lambda current, ahead: None
         self.before_commit: Callable[[], None] = lambda: None
         self._until_sim_ns = 0  # while time stands still: epochs up to here are let through
+        self._switch_s = sys.getswitchinterval()
         self.step_ns = 0  # of the run, where the clock is to know it
         self.on_let_go: Callable[[int], None] = lambda number: None  # of an epoch that is not to be
         self.ticks = TickLog()
@@ -97,6 +101,7 @@ class Conductor:
         self.last_cost_ns.clear()  # it built all links
 
     def start(self) -> None:
+        sys.setswitchinterval(min(self._switch_s, _SWITCH_S))
         self._thread.start()
 
     def count_afresh(self) -> None:
@@ -131,6 +136,7 @@ class Conductor:
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
+            sys.setswitchinterval(self._switch_s)
         self.orders.close()
 
     def reach(self, sim_ns: int) -> None:
@@ -149,7 +155,7 @@ class Conductor:
             self.ticks.late.append(LateTick(self.current.number + 1, due_ns, late_ns))
 
     def _run(self) -> None:
-        go_before_nodes()
+        go_first()
         try:
             while not self._stop.is_set():
                 if self._has_turn(None):

@@ -32,7 +32,7 @@ _MARGIN_NS = 4_000_000
 _LEAST_AHEAD_NS, _MOST_AHEAD_NS = 8_000_000, 2_000_000_000
 # An epoch that was asked for comes into force as soon as it is made: its instant lies a little before that,
 # or it would wait for it, and less than makes a tick late (conductor.LATE_NS).
-_AFTERWARDS_NS, _SOONEST_NS = 2_000_000, 1_000_000
+_SOONEST_NS = 1_000_000
 _LAST_ASKED = 5
 _IN_FORCE_S = 10.0  # from the call on, whoever else is served first: less than a caller waits for an answer
 _MOST_NAMES = 10_000
@@ -67,6 +67,7 @@ class Intervening:
         self._turn = threading.Lock()  # of who asks
         self._changed = threading.Condition()
         self._ended_mono_ns = self._cost_ns = 0  # of the last tick
+        self._costs_ns: deque[int] = deque(maxlen=_LAST_ASKED)
         self._asked_cost_ns: deque[int] = deque(maxlen=_LAST_ASKED)  # of those that had what was asked for
         # numbers of those that no tick has begun, or ended: an epoch of a later instant may lack them
         self._awaited: set[int] = set()
@@ -79,6 +80,7 @@ class Intervening:
                 self._awaited -= begun
                 self._asked_cost_ns.append(tick.cost_ns)
             self._ended_mono_ns, self._cost_ns = tick.ended_mono_ns, tick.cost_ns
+            self._costs_ns.append(tick.cost_ns)
             self._changed.notify_all()
         self.losses.tick(tick)
 
@@ -247,9 +249,10 @@ class Intervening:
         # a paced clock waits for what is late, and a step of a mesh that has no epochs between is of all
         if not is_exact or self._mesh.clock.name == "paced":
             return min(max(self._cost_ns + _MARGIN_NS, _LEAST_AHEAD_NS), _MOST_AHEAD_NS)
-        asked = sorted(self._asked_cost_ns)
-        cost_ns = asked[len(asked) // 2] if asked else self._cost_ns
-        return min(max(cost_ns - _AFTERWARDS_NS, _SOONEST_NS), _MOST_AHEAD_NS)
+        # of the last ones a quick one: who is done sooner waits, and a slow tick is no rule
+        asked = sorted(self._asked_cost_ns or self._costs_ns or (self._cost_ns,))
+        cost_ns = asked[len(asked) // 4]
+        return min(max(cost_ns, _SOONEST_NS), _MOST_AHEAD_NS)
 
     def _patience_s(self, at_sim_ns: int) -> float:
         """How long that may take, beyond what it usually does."""

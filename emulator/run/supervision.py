@@ -12,7 +12,7 @@ from multiprocessing.connection import wait
 from typing import Any, TypeVar
 
 from ..errors import ProcessDied, RunError
-from ..priority import go_before_nodes
+from ..priority import go_first
 from ..processes import Child, start_child
 from ..stopped import let_go_on
 
@@ -138,7 +138,7 @@ class Supervision:
 
     def _watch(self) -> None:
         try:
-            go_before_nodes()
+            go_first()
             while not self._closing.is_set():
                 self._look_at_children()
                 self.look()

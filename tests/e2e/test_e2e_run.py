@@ -54,6 +54,20 @@ def test_what_moves_the_mesh_goes_before_what_runs_in_it(start_mesh: Callable[..
     # its own threads, and not the one that a user's program starts processes from
     assert os.getpriority(os.PRIO_PROCESS, mesh.pid) == ours
     assert nicenesses(mesh.pid).count(before_ours) >= 3
+    # the conductor and who hears for it, and the geometry; before them the link engine alone
+    assert [first_of(children[kind][0]) for kind in ("geometry", "recorder", "node")] == [2, 0, 0]
+    assert first_of(mesh.pid) == 2
+    for thread in Path(f"/proc/{children['geometry'][0]}/task").iterdir():
+        assert "CapPrm:\t0000000000000000\n" in (thread / "status").read_text()
+    engine = children["engine"][0]
+    assert os.sched_getscheduler(engine) & ~os.SCHED_RESET_ON_FORK == os.SCHED_FIFO
+    assert os.sched_getparam(engine).sched_priority == 2
+
+
+def first_of(pid: int) -> int:
+    """How many of a process's threads are of real time, and of its lowest priority."""
+    threads = [int(thread.name) for thread in Path(f"/proc/{pid}/task").iterdir()]
+    return sum(os.sched_getparam(thread).sched_priority == 1 for thread in threads)
 
 
 def nicenesses(pid: int) -> list[int]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ...errors import HostError
+from ...priority import go_first, goes_first
 from ...signals import held_back
 
 T = TypeVar("T")
@@ -54,12 +55,18 @@ def on_own_thread(work: Callable[[], T]) -> T:
 
 
 def on_own_threads(works: Sequence[Callable[[], T]]) -> list[T]:
-    """As ``on_own_thread``, side by side: once all have ended, their results, or the first exception."""
+    """As ``on_own_thread``, side by side: once all have ended, their results, or the first exception.
+
+    They go first where who waits for them does.
+    """
+    is_urgent = goes_first()
     results: dict[int, T] = {}
     failures: dict[int, BaseException] = {}
 
     def run(number: int) -> None:
         try:
+            if is_urgent:
+                go_first()
             results[number] = works[number]()
         except BaseException as error:
             failures[number] = error

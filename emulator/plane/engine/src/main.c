@@ -22,6 +22,7 @@
 #include "engine.h"
 
 enum { CLOSERS = 64, ORPHAN_GRACE_MS = 5000, HUNG_S = 30 };
+enum { PRIORITY = 2 }; /* of real time: who moves the mesh has 1 (emulator/priority.py) */
 
 static pid_t parent;
 static int lifeline_fd;
@@ -136,7 +137,7 @@ int main(int argc, char **argv) {
                     " [--priority realtime|normal] [--memory-bytes N] [--seed N] [--stamps-fd N]");
     /* who polls without end may not have it; who is refused it goes on, and the table says so */
     is_realtime = is_realtime && mode != WAIT_POLL &&
-                  sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){.sched_priority = 1}) == 0;
+                  sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){.sched_priority = PRIORITY}) == 0;
     if (mode == WAIT_POLL)
         setpriority(PRIO_PROCESS, 0, -20); /* others go to other cores; where it is refused, they share this one */
     const char *fault = settle_down((int)control_fd);
