@@ -16,7 +16,7 @@ from background_lab import Background
 sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
 from e2e_lab import quiet_text
 
-pytestmark = [pytest.mark.netns, pytest.mark.native]
+pytestmark = [pytest.mark.netns, pytest.mark.beside, pytest.mark.native]
 
 # Figures that a neighbour on this machine may spoil: by a fifth, and once.
 TRIES = 3

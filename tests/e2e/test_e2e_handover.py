@@ -22,7 +22,7 @@ from orbitmesh.emulator.plan import PlanRow, plan_rows
 from orbitmesh.emulator.run.node_specs import node_specs
 from orbitmesh.wire.schedule import phase_ns
 
-pytestmark = [pytest.mark.netns, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.netns, pytest.mark.beside, pytest.mark.timeout(120)]
 
 STATION = "gw-london"
 EPOCH_UTC = datetime.fromisoformat("2026-11-01T00:00:00Z")

@@ -17,7 +17,7 @@ from orbitmesh.emulator.web.live import LiveSource
 sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
 from e2e_lab import toy
 
-pytestmark = pytest.mark.netns
+pytestmark = [pytest.mark.netns, pytest.mark.beside]
 
 PACKET_BYTES = 1000
 SENDER = """
