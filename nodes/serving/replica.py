@@ -123,8 +123,11 @@ class Replica:
 
     def catch_up(self) -> None:
         """Do what is due, however late the timer is: whoever reads the meter next finds steps, not rest."""
-        self._go(time.monotonic_ns())
-        self._wake()
+        now_ns = time.monotonic_ns()
+        self._go(now_ns)
+        while (step := self._step) is not None and step.end_ns <= now_ns:  # what is left out is lost
+            self._end(step, now_ns)
+        self._go(now_ns)
 
     def close(self) -> None:
         self._timer.close()
@@ -132,19 +135,23 @@ class Replica:
     def _wake(self) -> None:
         now_ns = turn_ns = time.monotonic_ns()
         while (step := self._step) is not None and step.end_ns <= now_ns:
-            self._free_ns = step.end_ns
-            for request in step.tokens:
-                if sink := self._sinks.get(request):
-                    sink(step)
-            for request in step.finished:
-                self._sinks.pop(request, None)
-            self.step_ns = step.end_ns - step.start_ns
-            self._let_go(step.end_ns)
-            self._step = self._following(now_ns)
+            self._end(step, now_ns)
             now_ns = time.monotonic_ns()
             if now_ns - turn_ns > LONGEST_TURN_NS:
                 break  # what is behind goes on at once, after whoever else waits
         self._go(now_ns)
+
+    def _end(self, step: Step, now_ns: int) -> None:
+        """Tell whose tokens are there, and take the step that follows."""
+        self._free_ns = step.end_ns
+        for request in step.tokens:
+            if sink := self._sinks.get(request):
+                sink(step)
+        for request in step.finished:
+            self._sinks.pop(request, None)
+        self.step_ns = step.end_ns - step.start_ns
+        self._let_go(step.end_ns)
+        self._step = self._following(now_ns)
 
     def _let_go(self, at_ns: int) -> None:
         departing, self._departing = self._departing, []

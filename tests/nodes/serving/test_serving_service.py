@@ -19,6 +19,7 @@ from serving_cards import H100, LLAMA_8B
 from orbitmesh.nodes.load import sender
 from orbitmesh.nodes.probe_service import ProbeService
 from orbitmesh.nodes.server import NodeServer
+from orbitmesh.nodes.serving import replica
 from orbitmesh.nodes.serving.service import ServingService
 from orbitmesh.nodes.serving.step_time import StepTime
 from orbitmesh.nodes.statistics import Statistics
@@ -235,8 +236,12 @@ def test_whoever_goes_away_leaves_the_batch() -> None:
     serving(scenario)
 
 
-def test_what_two_replicas_drew_is_their_steps_and_their_rest() -> None:
-    """Also of a process that is late: what is due is done before it is told."""
+@pytest.mark.parametrize("longest_turn_ns", [replica.LONGEST_TURN_NS, 0])
+def test_what_two_replicas_drew_is_their_steps_and_their_rest(
+    longest_turn_ns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of a process that is late and has little of a processor: what is due is done before."""
+    monkeypatch.setattr(replica, "LONGEST_TURN_NS", longest_turn_ns)
 
     async def scenario(rig: Rig) -> None:
         before = rig.service.energy("sat-0-0")
