@@ -134,6 +134,14 @@ def test_an_engine_that_is_killed_says_so_and_its_devices_go_with_close() -> Non
         assert "SIGKILL" in str(lab.backend.failure())
 
 
+def test_one_that_was_found_dead_before_it_is_asked_for_room_says_so() -> None:
+    with Lab(1) as lab:
+        os.kill(lab.backend.pid, signal.SIGKILL)
+        until(lambda: lab.backend.failure() is not None, "the death to be noticed")  # by who watches over it
+        with pytest.raises(ProcessDied, match="SIGKILL"):
+            lab.backend._running().raise_descriptor_limit(10)
+
+
 def test_an_engine_that_is_dismissed_is_no_failure() -> None:
     with Lab() as lab:
         pid = lab.backend.pid

@@ -111,8 +111,11 @@ class EngineProcess:
         self._exchange(Operation.PIPE_READ, _NOTHING, ())
 
     def raise_descriptor_limit(self, needed: int) -> None:
-        """HostError with the figure where it may not hold so many."""
-        soft, hard = resource.prlimit(self.pid, resource.RLIMIT_NOFILE)
+        """HostError with the figure where it may not hold so many; ProcessDied where it has gone."""
+        try:
+            soft, hard = resource.prlimit(self.pid, resource.RLIMIT_NOFILE)
+        except ProcessLookupError as error:  # whoever watches over it has found it dead before
+            raise self._died() from error
         if soft == resource.RLIM_INFINITY or soft >= needed:
             return
         try:
