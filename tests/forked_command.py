@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from orbitmesh.emulator.nursery import Forked, Request, Room, kept, process
+from orbitmesh.emulator.nursery import ROOMS, Forked, Request, Room, kept, process
 from orbitmesh.emulator.run import programs
 
 #: what the verbs import when they are called
@@ -115,7 +115,7 @@ def main() -> None:
     if sys.argv[1:2] == ["run"] and "--keep" not in sys.argv and "--detach" not in sys.argv:
         nursery = kept().__enter__()  # to the end of this process
         others: list[socket.socket] = []
-        for name in ("emulator", "nodes"):
+        for name in ROOMS:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             pid = os.fork()
             if pid == 0:

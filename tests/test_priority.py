@@ -90,23 +90,42 @@ def test_who_goes_first_does_so_alone() -> None:
     assert of_who_does_not is False
 
 
-@may_go_first
-def test_who_goes_first_needs_its_privileges_no_longer() -> None:
-    program = """
-import os
-from orbitmesh.emulator.priority import go_first, goes_first
-from orbitmesh.emulator.processes import CAP_SYS_NICE, keep_capabilities
-keep_capabilities((CAP_SYS_NICE,))
-go_first()
-keep_capabilities()
-print(goes_first())
-try:
-    os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(2))
-except PermissionError:
-    print("and no further")
+BRIEF = """
+import time
+from orbitmesh.emulator.priority import First, goes_first
+
+def work(ms):
+    end_ns = time.thread_time_ns() + ms * 10**6
+    while time.thread_time_ns() < end_ns:
+        pass
+    first.worked()
+
+def rest():
+    for _ in range(2):  # what is over by now was not brief
+        time.sleep(1.1)
+        first.worked()
+
+first = First()
+told = [goes_first()]
+work(5)
+told.append(goes_first())
+work(30)
+told.append(goes_first())
+rest()
+told.append(goes_first())
+for _ in range(60):
+    work(5)
+told.append(goes_first())
+rest()
+told.append(goes_first())
+print(told)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
-    assert done.stdout == "True\nand no further\n", done.stderr
+
+
+@may_go_first
+def test_it_goes_first_while_it_works_little_at_a_time_and_in_all() -> None:
+    done = subprocess.run([sys.executable, "-c", BRIEF], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "[True, True, False, True, False, True]\n", done.stderr
 
 
 @may_go_first

@@ -4,7 +4,7 @@ What a helper imports takes a third of a second of a processor, and a run has se
 and who starts one after the other, as tests do, pays once.
 """
 
-from .holder import Forked, Nursery, Room, kept, kept_here
+from .holder import ROOMS, Forked, Nursery, Room, kept, kept_here
 from .request import Request
 
-__all__ = ["Forked", "Nursery", "Request", "Room", "kept", "kept_here"]
+__all__ = ["ROOMS", "Forked", "Nursery", "Request", "Room", "kept", "kept_here"]

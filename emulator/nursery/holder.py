@@ -21,10 +21,10 @@ from .request import Request, written
 _PR_SET_CHILD_SUBREAPER, _PR_GET_CHILD_SUBREAPER = 36, 37
 _PROGRAM = "orbitmesh.emulator.nursery.process"
 #: the command line of a fork is written over that of the nursery, which this makes longer
-PADDING = " " * 600
+_PADDING = " " * 600
 _ANSWERS_WITHIN_S = 30.0
 #: below ``orbitmesh``: where the modules lie that are forked
-_ROOMS = ("emulator", "nodes")
+ROOMS = ("emulator", "nodes")
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -86,7 +86,7 @@ class Room:
 
     def _begin(self, modules: Sequence[str]) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        command = [sys.executable, "-P", "-m", _PROGRAM, str(theirs.fileno()), ",".join(modules), PADDING]
+        command = [sys.executable, "-P", "-m", _PROGRAM, str(theirs.fileno()), ",".join(modules), _PADDING]
         try:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], start_new_session=True
@@ -147,7 +147,7 @@ class Nursery:
     one is memory of each fork, and of nodes there may be thousands."""
 
     def __init__(self) -> None:
-        self._rooms: dict[str, Room] = {name: Room() for name in _ROOMS}
+        self._rooms: dict[str, Room] = {name: Room() for name in ROOMS}
 
     def begin(self, *modules: str) -> None:
         """Import these now: they will be asked for."""

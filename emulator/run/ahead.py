@@ -40,17 +40,13 @@ from ..links.changes import NOTHING_CHANGED, LinkChanges, link_changes
 from ..links.coverage import Window
 from ..links.handover_causes import with_causes
 from ..memory_files import MemoryFiles
-from ..priority import go_before_nodes, go_first
+from ..priority import First, go_before_nodes
 from ..processes import CAP_SYS_NICE, keep_capabilities, keep_freed_memory
 from .placing import forecast_of, outlive_of, placer_of, with_forecast
 
 # Epochs under way between the two processes: enough to ride out a slow tick,
 # few enough that a new destination, which each of them lacks, is routed soon.
 WINDOW = 2
-
-# An epoch of so many nodes takes some milliseconds, for which its process goes first; one of a million
-# satellites takes most of a second, in which nodes would have no turn.
-_GOES_FIRST_UP_TO = 5_000
 
 # How far a run is searched for satellites that decay, before anything is built.
 _LOOK_AHEAD_NS = 30 * 24 * 3600 * 10**9
@@ -87,7 +83,7 @@ class Server:
 
     def hear(self) -> None:
         """Until main is gone: EOFError."""
-        self._go_first()
+        first = First()
         while True:
             verb, value = self._control.recv()
             if verb == "done":
@@ -103,8 +99,10 @@ class Server:
                 self._intervene(*value)
             elif verb == "step":
                 self._epochs.step_ns = value
+            first.worked()
 
     def compute(self) -> None:
+        first: First | None = None
         try:
             while True:
                 with self._room:
@@ -114,8 +112,8 @@ class Server:
                     epoch = next(self._epochs)
                     with self._turn:
                         self._send(epoch, began_ns)
-                    if epoch.number == 0:
-                        self._go_first()
+                first = first or First()  # the first epoch is long, and nobody's turn
+                first.worked()
         except OSError:
             return  # main is gone: the other thread is told so too
         except Exception as error:
@@ -123,11 +121,6 @@ class Server:
                 self._control.send(("error", _told(error)))
             if not isinstance(error, OrbitmeshError):
                 raise
-
-    def _go_first(self) -> None:
-        if len(self._geometry.nodes) <= _GOES_FIRST_UP_TO:
-            go_first()
-        keep_capabilities()
 
     def _send(self, epoch: Epoch, began_ns: int) -> None:
         geometry, compute = self._geometry, self._scenario.compute
@@ -203,7 +196,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     control: Any = Connection(parser.parse_args().control_fd)
     go_before_nodes()
-    keep_capabilities((CAP_SYS_NICE,))  # until its threads have their places
+    keep_capabilities((CAP_SYS_NICE,))
     keep_freed_memory()
     try:
         server = Server(control)

@@ -18,7 +18,7 @@ from ..errors import InputError
 from ..interventions import NOT_INTERVENED
 from ..links.changes import LinkChanges, caused_as, link_changes
 from ..plane.mesh import CommitReport
-from ..priority import go_first
+from ..priority import First
 from .clock import Clock
 from .ticks import Ahead, LateTick, Tick, TickLog, Turn
 from .time_orders import GOES_ON, Order, TimeOrders, cut_short
@@ -136,7 +136,7 @@ class Conductor:
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
-            sys.setswitchinterval(self._switch_s)
+        sys.setswitchinterval(self._switch_s)
         self.orders.close()
 
     def reach(self, sim_ns: int) -> None:
@@ -155,9 +155,10 @@ class Conductor:
             self.ticks.late.append(LateTick(self.current.number + 1, due_ns, late_ns))
 
     def _run(self) -> None:
-        go_first()
+        first = First()
         try:
             while not self._stop.is_set():
+                first.worked()
                 if self._has_turn(None):
                     self._take_turn(None)
                     continue

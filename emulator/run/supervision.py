@@ -12,7 +12,7 @@ from multiprocessing.connection import wait
 from typing import Any, TypeVar
 
 from ..errors import ProcessDied, RunError
-from ..priority import go_first
+from ..priority import First
 from ..processes import Child, start_child
 from ..stopped import let_go_on
 
@@ -138,8 +138,9 @@ class Supervision:
 
     def _watch(self) -> None:
         try:
-            go_first()
+            first = First()
             while not self._closing.is_set():
+                first.worked()
                 self._look_at_children()
                 self.look()
                 self._look_for_stopped()

@@ -15,6 +15,7 @@ from mesh_process import TOY, MeshProcess
 
 from orbitmesh.emulator import Emulation, Scenario
 from orbitmesh.emulator.plane.kernel.awake import distrust
+from orbitmesh.emulator.processes import CAP_SYS_NICE
 
 pytestmark = [pytest.mark.netns, pytest.mark.beside, pytest.mark.native, pytest.mark.timeout(180)]
 
@@ -58,7 +59,7 @@ def test_what_moves_the_mesh_goes_before_what_runs_in_it(start_mesh: Callable[..
     assert [first_of(children[kind][0]) for kind in ("geometry", "recorder", "node")] == [2, 0, 0]
     assert first_of(mesh.pid) == 2
     for thread in Path(f"/proc/{children['geometry'][0]}/task").iterdir():
-        assert "CapPrm:\t0000000000000000\n" in (thread / "status").read_text()
+        assert f"CapPrm:\t{1 << CAP_SYS_NICE:016x}\n" in (thread / "status").read_text()
     engine = children["engine"][0]
     assert os.sched_getscheduler(engine) & ~os.SCHED_RESET_ON_FORK == os.SCHED_FIFO
     assert os.sched_getparam(engine).sched_priority == 2
