@@ -136,7 +136,7 @@ def nothing_left(traces: Traces) -> Iterator[Callable[[], None]]:
 
 
 class MeshProcess:
-    """``orbitmesh run`` as a user starts it; ``children`` by what they are."""
+    """``orbitmesh run``, with its imports behind it (forked_command); ``children`` by what they are."""
 
     def __init__(self, out: Path, traces: Traces, *arguments: str, scenario: Path = TOY) -> None:
         self.out = out
