@@ -53,7 +53,7 @@ class Command(Forked):
     def __init__(
         self, arguments: Sequence[str], *, cwd: Path, environment: Mapping[str, str], out: int, err: int
     ) -> None:
-        request = Request(__name__, tuple(arguments), (0, 1, 2), dict(environment), os.getpid())
+        request = Request(__name__, tuple(arguments), (0, 1, 2), dict(environment))
         folder = os.open(cwd, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         try:

@@ -7,6 +7,7 @@ import signal
 
 
 def start() -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who ignores it is not told how what it started ended
     is_heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if is_heard:
         signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -16,13 +16,13 @@ from collections.abc import Iterator, Sequence
 
 from ..errors import ProcessDied
 from ..stopped import is_stopped
-from .request import Request, written
+from .request import MOST_ANSWER_BYTES, Request, written
 
 _PR_SET_CHILD_SUBREAPER, _PR_GET_CHILD_SUBREAPER = 36, 37
 _PROGRAM = "orbitmesh.emulator.nursery.process"
 #: the command line of a fork is written over that of the nursery, which this makes longer
 _PADDING = " " * 600
-_ANSWERS_WITHIN_S = 30.0
+_ANSWERS_WITHIN_S, _LOOKS_EVERY_S = 30.0, 1.0
 #: below ``orbitmesh``: where the modules lie that are forked
 ROOMS = ("emulator", "nodes")
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
@@ -64,7 +64,8 @@ class Forked:
     def kill(self) -> None:
         with self._turn:
             if self.returncode is None:  # else the number may be another's by now
-                os.kill(self.pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):  # others of this program may wait for any child
+                    os.kill(self.pid, signal.SIGKILL)
 
 
 class Room:
@@ -81,7 +82,7 @@ class Room:
                 self._begin(modules)
 
     def adopt(self, control: socket.socket, process: subprocess.Popen[bytes] | Forked) -> None:
-        control.settimeout(_ANSWERS_WITHIN_S)
+        control.settimeout(_LOOKS_EVERY_S)
         self._control, self._process = control, process
 
     def _begin(self, modules: Sequence[str]) -> None:
@@ -107,25 +108,40 @@ class Room:
                 if self._control is None:
                     self._begin([request.module])
                 try:
-                    with _adopting():
-                        answer = self._ask([told, folder_fd, *fds])
+                    return self._ask([told, folder_fd], fds)
                 except OSError as error:  # it was killed, say: another one may do
                     self._end()
                     if is_last:
                         raise ProcessDied(f"the process that others are forked from: {error}") from error
-                else:
-                    break
-        if answer < 0:
-            raise OSError(-answer, os.strerror(-answer))
-        return Forked(answer)
+        raise AssertionError("unreachable")
 
-    def _ask(self, fds: Sequence[int]) -> int:
+    def _ask(self, before: Sequence[int], fds: Sequence[int]) -> Forked:
+        """What is forked waits until it is known here: where the answer was lost it ends."""
         assert self._control is not None
-        socket.send_fds(self._control, [b"start"], fds)
-        answer = self._control.recv(64)
-        if not answer:
-            raise ConnectionResetError(errno.ECONNRESET, "it ended")
-        return int(answer)
+        waits, goes = os.pipe()
+        with _closed_after(goes):
+            with _closed_after(waits), _adopting():
+                socket.send_fds(self._control, [b"start"], [*before, waits, *fds])
+                answer = self._answer()
+            if not answer.isdecimal():
+                raise ProcessDied(f"no process could be forked: {answer}")
+            os.write(goes, b"\0")
+        return Forked(int(answer))
+
+    def _answer(self) -> str:
+        assert self._control is not None
+        assert self._process is not None
+        deadline_s = time.monotonic() + _ANSWERS_WITHIN_S
+        while True:
+            try:
+                answer = self._control.recv(MOST_ANSWER_BYTES)
+            except TimeoutError:
+                if is_stopped(self._process.pid) or time.monotonic() > deadline_s:
+                    raise
+            else:
+                if not answer:
+                    raise ConnectionResetError(errno.ECONNRESET, "it ended")
+                return answer.decode(errors="replace")
 
     def close(self) -> None:
         with self._turn:
@@ -163,10 +179,10 @@ class Nursery:
         """A child of this process that runs the module's ``main`` in a session of its own, with nothing to
         read, with our stdout and stderr, and with these descriptors under the same numbers.
 
-        OSError where there can be no more processes, ProcessDied where none could be asked for.
+        ProcessDied, with why, where there is none.
         """
         numbers = (_STDIN, _STDOUT, _STDERR, *fds)
-        request = Request(module, tuple(arguments), numbers, dict(os.environ), os.getpid())
+        request = Request(module, tuple(arguments), numbers, dict(os.environ))
         room = self._rooms[_room_of(module)]
         with (
             _closed_after(os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)) as folder,
@@ -192,16 +208,23 @@ def _room_of(module: str) -> str:
     return module.split(".")[1]
 
 
+_adopts = threading.Lock()
+
+
 @contextlib.contextmanager
 def _adopting() -> Iterator[None]:
-    """What is forked twice becomes a child of ours: we hear how it ends."""
+    """What is forked twice becomes a child of ours: we hear how it ends.
+
+    The whole process does, so it is one thread at a time; other orphans of these moments are ours too.
+    """
     was = ctypes.c_int(0)
-    _libc.prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(was), 0, 0, 0)
-    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    try:
-        yield
-    finally:
-        _libc.prctl(_PR_SET_CHILD_SUBREAPER, was.value, 0, 0, 0)
+    with _adopts:
+        _libc.prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(was), 0, 0, 0)
+        _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        try:
+            yield
+        finally:
+            _libc.prctl(_PR_SET_CHILD_SUBREAPER, was.value, 0, 0, 0)
 
 
 class _Kept:

@@ -1,8 +1,8 @@
 """The process that helpers are forked from.  It imports what they run, and does nothing else.
 
-    to it    "start", with a memory file that has the request, the folder to work in, and what the helper
-             is to have: stdin, stdout, stderr, and its own descriptors
-    from it  the helper's pid, or -errno
+    to it    "start", with a memory file that has the request, the folder to work in, a pipe on which the
+             helper waits for a byte, and what it is to have: stdin, stdout, stderr, and its own descriptors
+    from it  the helper's pid, or in words why there is none
 
 A helper is forked twice, and its parent ends at once: so it is a child of who asked, which is the nearest
 of its ancestors that adopts orphans just then.  The nursery ends with the last that holds its socket.
@@ -11,25 +11,28 @@ of its ancestors that adopts orphans just then.  The nursery ends with the last 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import ctypes
 import errno
 import fcntl
 import gc
 import importlib
 import os
+import signal
 import socket
 import sys
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from .request import MOST_FDS, Request, read
+from .request import MOST_ANSWER_BYTES, MOST_FDS, Request, read
 
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
 # BLAS threads would not live through a fork, and what helpers multiply is small: read when numpy is imported
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-_ADOPTED_WITHIN_S = 10.0
+_COME_BEFORE = 2  # a folder and a pipe, before what the request numbers
 # proc_pid_stat(5), whose first two end with the last ")": arg_start, arg_end, env_start, env_end
 _ARGUMENTS_BEGIN = 48 - 3
 
@@ -49,22 +52,35 @@ def serve(control: socket.socket) -> tuple[Request, list[int]] | None:
             return None
         if not message:
             return None
-        request_fd, *others = fds
-        request = read(request_fd)
         try:
+            request, others = _understood(fds)
             load(request.module)
             gc.freeze()  # a collection in a fork would copy what all share
             pid = _fork_to_who_asked()
-        except OSError as error:
-            answer = -(error.errno or errno.EAGAIN)
+        except Exception as error:  # told to who asked, who says it
+            answer = f"{type(error).__name__}: {error}"
         else:
             if pid == 0:
                 control.close()
+                os.close(fds[0])
                 return request, others
-            answer = pid
-        for fd in others:
+            answer = str(pid)
+        for fd in fds:
             os.close(fd)
-        control.send(str(answer).encode())
+        try:
+            control.send(answer.encode()[:MOST_ANSWER_BYTES])
+        except OSError:
+            return None  # who asked has gone
+
+
+def _understood(fds: Sequence[int]) -> tuple[Request, list[int]]:
+    """OSError where not all descriptors came."""
+    if not fds:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+    request, others = read(fds[0]), list(fds[1:])
+    if len(others) != _COME_BEFORE + len(request.fds):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+    return request, others
 
 
 def _fork_to_who_asked() -> int:
@@ -95,16 +111,19 @@ def _fork_to_who_asked() -> int:
 def become(request: Request, fds: Sequence[int]) -> NoReturn:
     """What was asked for, in this process, to its end."""
     os.setsid()
-    folder, *others = fds
-    os.fchdir(folder)
-    os.close(folder)
-    _place(others, request.fds)
-    _open_streams()
+    folder, waits, *others = fds
+    try:
+        _wait_until_known(waits)
+        os.fchdir(folder)
+        os.close(folder)
+        _place(others, request.fds)
+        _open_streams()
+    except OSError as error:
+        sys.exit(f"{request.module} cannot begin: {error}")
     os.environ.clear()
     os.environ.update(request.environment)
     sys.argv = [request.module, *request.arguments]
     _show([*sys.orig_argv[:1], *request.command], request.environment)
-    _wait_for_parent(request.parent_pid)
     _end_as(_run(request.module))
 
 
@@ -142,12 +161,11 @@ def _write_over(begin: int, end: int, strings: Sequence[str]) -> None:
     ctypes.memmove(begin, text.ljust(room, b"\0"), room)
 
 
-def _wait_for_parent(pid: int) -> None:
-    deadline_s = time.monotonic() + _ADOPTED_WITHIN_S
-    while os.getppid() != pid:
-        if time.monotonic() > deadline_s:
-            sys.exit(f"pid {pid}, which asked for this process, has gone")
-        time.sleep(0.0002)
+def _wait_until_known(fd: int) -> None:
+    """To who asked: who has gone, or never got the answer, closes the pipe."""
+    if not os.read(fd, 1):
+        os._exit(1)
+    os.close(fd)
 
 
 def _run(module: str) -> int:
@@ -178,9 +196,12 @@ def _end_as(status: int) -> NoReturn:
 
 def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # also where it is stopped
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # it waits for what it forks
     os.environ |= dict.fromkeys(_THREADS, "1")
     for module in filter(None, sys.argv[2].split(",")):
-        load(module)
+        with contextlib.suppress(Exception):  # it is told to who asks for it
+            load(module)
     begun = serve(control)
     if begun is not None:
         become(*begun)

@@ -6,8 +6,9 @@ import json
 import os
 from dataclasses import asdict, dataclass
 
-#: descriptors: of the request, of a folder, stdin, stdout, stderr, and what the helper is given
+#: descriptors: of the request, of a folder, of a pipe, stdin, stdout, stderr, and what the helper is given
 MOST_FDS = 32
+MOST_ANSWER_BYTES = 1024
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,6 @@ class Request:
     arguments: tuple[str, ...]
     fds: tuple[int, ...]
     environment: dict[str, str]
-    parent_pid: int
 
     @property
     def command(self) -> list[str]:
@@ -36,6 +36,6 @@ def written(request: Request) -> int:
 
 def read(fd: int) -> Request:
     os.lseek(fd, 0, os.SEEK_SET)
-    with os.fdopen(fd) as file:
+    with os.fdopen(os.dup(fd)) as file:
         told = json.load(file)
     return Request(**told | {"arguments": tuple(told["arguments"]), "fds": tuple(told["fds"])})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import queue
 import socket
 import threading
@@ -14,11 +15,14 @@ from typing import Any, TypeVar
 from ..errors import ProcessDied, RunError
 from ..priority import First
 from ..processes import Child, start_child
-from ..stopped import let_go_on
+from ..stopped import is_stopped, let_go_on
 
 T = TypeVar("T")
 
+log = logging.getLogger(__name__)
+
 _LOOK_EVERY_S = 0.1
+_SOON_S = 3.0  # who has not answered by then may be stopped
 
 
 class Supervision:
@@ -99,11 +103,18 @@ class Supervision:
 
     def answer(self, source: queue.Queue[T], timeout_s: float, what: str) -> T:
         """The next of a queue; raises what fails the run meanwhile."""
-        deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
+        began = time.monotonic()
+        told: set[int] = set()
+        while (waited_s := time.monotonic() - began) < timeout_s:
             self.check()
             with contextlib.suppress(queue.Empty):
                 return source.get(timeout=0.05)
+            for child in self.children if waited_s > _SOON_S else ():
+                if child.pid not in told and is_stopped(child.pid):
+                    told.add(child.pid)
+                    log.warning(
+                        "the %s process is stopped, and waited for: kill -CONT %d", child.name, child.pid
+                    )
         self.check()
         raise RunError(f"{what} did not answer within {timeout_s:.0f} s; is the machine overloaded?")
 

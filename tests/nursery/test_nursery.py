@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -17,7 +19,8 @@ from typing import Any
 import pytest
 
 from orbitmesh.emulator.errors import ProcessDied
-from orbitmesh.emulator.nursery import Nursery, holder, kept, kept_here
+from orbitmesh.emulator.nursery import Forked, Nursery, Request, holder, kept, kept_here
+from orbitmesh.emulator.nursery.request import written
 
 TOY = "nursery_toy"
 
@@ -145,9 +148,11 @@ def test_one_that_was_killed_or_stopped_has_a_successor(nursery: Nursery, number
 
 
 def test_what_cannot_be_loaded_is_told(nursery: Nursery, capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(ProcessDied, match="that others are forked from"):
-        nursery.start("nobody_wrote_it", [], [])
-    assert "No module named 'nobody_wrote_it'" in capfd.readouterr().err
+    for _ in range(2):  # and the nursery goes on
+        with pytest.raises(ProcessDied, match="No module named 'nobody_wrote_it'"):
+            nursery.start("nobody_wrote_it", [], [])
+    assert told(nursery)["parent_pid"] == os.getpid()
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_start_that_fails_leaves_nothing_open(nursery: Nursery) -> None:
@@ -157,6 +162,65 @@ def test_a_start_that_fails_leaves_nothing_open(nursery: Nursery) -> None:
         nursery.start("nobody_wrote_it", [], [])
     nursery.start(TOY, ["end", "0"], []).wait(10)
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_what_was_forked_and_is_not_known_ends(nursery: Nursery, tmp_path: Path) -> None:
+    """As where the nursery is killed before it has answered."""
+    nursery.begin(TOY)
+    room = nursery._rooms["emulator"]
+    assert room._control is not None
+    with (tmp_path / "file").open("w") as file:
+        request = Request(TOY, ("wait",), (0, 1, 2), dict(os.environ))
+        request_fd, folder = written(request), os.open(".", os.O_PATH)
+        waits, goes = os.pipe()
+        with holder._adopting():
+            socket.send_fds(
+                room._control, [b"start"], [request_fd, folder, waits, file.fileno(), *[file.fileno()] * 2]
+            )
+            child = Forked(int(room._answer()))
+    for fd in (request_fd, folder, waits):
+        os.close(fd)
+    with pytest.raises(subprocess.TimeoutExpired):
+        child.wait(0.2)
+    os.close(goes)
+    assert child.wait(10) == 1
+
+
+def test_two_rooms_asked_at_once_leave_the_process_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setattr(holder, "_room_of", lambda module: names[threading.get_ident()])
+    names: dict[int, str] = {}
+    ours = Nursery()
+
+    def ask(room: str) -> None:
+        names[threading.get_ident()] = room
+        for _ in range(40):
+            assert ours.start(TOY, ["end", "0"], []).wait(10) == 0
+
+    try:
+        threads = [threading.Thread(target=ask, args=(room,)) for room in ("emulator", "nodes")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        ours.close()
+    adopts = ctypes.c_int(-1)
+    assert ctypes.CDLL(None).prctl(37, ctypes.byref(adopts), 0, 0, 0) == 0  # PR_GET_CHILD_SUBREAPER
+    assert adopts.value == 0
+
+
+def test_one_that_is_stopped_while_it_is_asked_has_a_successor_soon(nursery: Nursery) -> None:
+    nursery.begin(TOY)
+    before = room_pid(nursery)
+    stopper = threading.Thread(target=lambda: (time.sleep(0.05), os.kill(before, signal.SIGSTOP)))
+    began_s = time.monotonic()
+    stopper.start()
+    while room_pid(nursery) == before and time.monotonic() - began_s < 15:
+        assert nursery.start(TOY, ["end", "0"], []).wait(10) == 0
+    stopper.join()
+    assert room_pid(nursery) != before
+    assert ends(before)
 
 
 def test_threads_may_ask_at_once(nursery: Nursery) -> None:
@@ -177,20 +241,26 @@ import os, sys
 from orbitmesh.emulator.nursery import kept
 with kept() as nursery:
     nursery.begin("orbitmesh.emulator.memory_files", "orbitmesh.nodes.kernel")
+    for module in ("orbitmesh.emulator.memory_files", "orbitmesh.nodes.kernel"):
+        nursery.start(module, [], []).wait()  # it has no main: but the nursery waits by then
     print(*(room._process.pid for room in nursery._rooms.values()), flush=True)
     sys.stdin.read()
 """
 
 
+@pytest.mark.parametrize("is_stopped", [False, True], ids=["", "stopped"])
 @pytest.mark.parametrize("end", [lambda p: p.kill(), lambda p: p.stdin.close()], ids=["killed", "in order"])
-def test_it_ends_with_who_keeps_it(end: Callable[[Any], None]) -> None:
+def test_it_ends_with_who_keeps_it(end: Callable[[Any], None], is_stopped: bool) -> None:
     holder_process = subprocess.Popen(
-        [sys.executable, "-c", _HOLDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+        [sys.executable, "-c", _HOLDER],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
     with holder_process:
         assert holder_process.stdout is not None
         pids = [int(word) for word in holder_process.stdout.readline().split()]
         assert len(pids) == 2
+        for pid in pids if is_stopped else ():
+            os.kill(pid, signal.SIGSTOP)
         end(holder_process)
         holder_process.wait(10)
     assert all(ends(pid) for pid in pids)
