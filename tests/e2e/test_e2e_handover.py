@@ -22,7 +22,7 @@ from orbitmesh.emulator.plan import PlanRow, plan_rows
 from orbitmesh.emulator.run.node_specs import node_specs
 from orbitmesh.wire.schedule import phase_ns
 
-pytestmark = [pytest.mark.netns, pytest.mark.beside, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.netns, pytest.mark.timeout(120)]
 
 STATION = "gw-london"
 EPOCH_UTC = datetime.fromisoformat("2026-11-01T00:00:00Z")
@@ -176,6 +176,7 @@ def check_that_it_came_under_traffic(done: HandedOver) -> None:
         assert sent_ns[-1] > done.handover_mono_ns + 10**8
 
 
+@pytest.mark.beside
 @pytest.mark.native
 def test_make_before_break_loses_no_packet(make_first: HandedOver) -> None:
     check_that_it_came_under_traffic(make_first)
@@ -186,6 +187,7 @@ def test_make_before_break_loses_no_packet(make_first: HandedOver) -> None:
     assert summary["samples"]["lost"] == 0
 
 
+@pytest.mark.beside
 @pytest.mark.native
 def test_packets_take_no_less_than_the_shorter_of_the_two_paths(make_first: HandedOver) -> None:
     index, epochs = make_first.commanded.nodes.index, make_first.commanded.epochs
@@ -198,6 +200,7 @@ def test_packets_take_no_less_than_the_shorter_of_the_two_paths(make_first: Hand
         assert min(took_ns) >= least_ns - 1_000
 
 
+@pytest.mark.beside
 @pytest.mark.native
 def test_the_change_of_path_is_recorded_with_its_instant(make_first: HandedOver) -> None:
     pairs = assigned_pairs(make_first.scenario, make_first.commanded)
@@ -221,6 +224,7 @@ def test_the_change_of_path_is_recorded_with_its_instant(make_first: HandedOver)
     assert at_handover[True] > 0
 
 
+@pytest.mark.beside
 def test_the_feed_tells_handovers_and_lasers_that_came_and_went(make_first: HandedOver) -> None:
     commanded, events = make_first.commanded, make_first.events
     names, n_satellites = commanded.nodes.names, commanded.nodes.n_satellites
@@ -246,6 +250,7 @@ def test_the_feed_tells_handovers_and_lasers_that_came_and_went(make_first: Hand
             assert told.get(event, {"of": []})["of"] == [[names[a], names[b]] for a, b in sorted(pairs)]
 
 
+@pytest.mark.beside
 def test_make_before_break_in_the_fabric_loses_no_packet(
     tmp_path: Path, nothing_left: Callable[[], None]
 ) -> None:
@@ -256,6 +261,7 @@ def test_make_before_break_in_the_fabric_loses_no_packet(
     assert {cause: n for cause, n in done.summary["packets_dropped"].items() if n} == {}
 
 
+# by itself: who has no turn when the link goes has nothing under way, and loses nothing
 @pytest.mark.parametrize("plane", ["wired", "fabric"])
 def test_break_before_make_counts_what_it_loses(
     plane: str, tmp_path: Path, nothing_left: Callable[[], None]
@@ -293,6 +299,7 @@ def samples_of(done: HandedOver) -> list[dict[str, Any]]:
     return [row for row in rows if row["ok"] and row["epoch_number"] >= 1]
 
 
+@pytest.mark.beside
 @pytest.mark.native
 def test_the_same_seed_takes_the_same_paths(make_first: HandedOver, again: HandedOver) -> None:
     pairs = assigned_pairs(make_first.scenario, make_first.commanded)
@@ -311,6 +318,7 @@ def test_the_same_seed_takes_the_same_paths(make_first: HandedOver, again: Hande
     assert make_first.summary["scenario"] == again.summary["scenario"]
 
 
+@pytest.mark.beside
 @pytest.mark.native
 def test_the_same_seed_measures_at_the_same_phases(make_first: HandedOver, again: HandedOver) -> None:
     scenario, commanded = make_first.scenario, make_first.commanded
@@ -344,6 +352,7 @@ def test_the_same_seed_measures_at_the_same_phases(make_first: HandedOver, again
     assert np.median(apart) > interval_ns / 10
 
 
+@pytest.mark.beside
 @pytest.mark.native
 def test_the_plan_says_what_the_run_recorded(make_first: HandedOver) -> None:
     """``orbitmesh plan`` at the run's ticks against each sample's path and propagation.
