@@ -58,8 +58,13 @@ class Streaming:
         idle_ms: int = 500,
         seed: int = 0,
     ) -> None:
-        """``burst`` datagrams go at once; with a ``seed`` each one at random within its own interval."""
-        self._receiver = _spawn(ends, destination, "receive", count=count, idle_ms=idle_ms + 1000)
+        """``burst`` datagrams go at once; with a ``seed`` each one at random within its own interval.
+
+        What has not come ``idle_ms`` after the sender's end, or the last that came since, is lost.
+        """
+        self._receiver = _spawn(
+            ends, destination, "receive", stdin=subprocess.PIPE, count=count, idle_ms=idle_ms
+        )
         try:
             port = _port(self._receiver)
             self._sender = _spawn(
@@ -75,7 +80,7 @@ class Streaming:
     def result(self) -> Stream:
         try:
             said = _answer(self._sender)
-            data = _answer(self._receiver)
+            data = _answer(self._receiver)  # which closes its stdin
         except subprocess.TimeoutExpired as error:
             raise RunError(
                 f"the traffic did not end within {_PATIENCE_S:.0f} s: is the machine overloaded?"
@@ -103,14 +108,16 @@ def flooded(ends: Ends, source: int, destination: int, seconds: float) -> Iterat
         _end(sink)
 
 
-def _spawn(ends: Ends, node: int, mode: str, **options: Any) -> subprocess.Popen[bytes]:
+def _spawn(
+    ends: Ends, node: int, mode: str, *, stdin: int = subprocess.DEVNULL, **options: Any
+) -> subprocess.Popen[bytes]:
     if not PROGRAM.exists():
         raise HostError(f"{PROGRAM} is missing: install the project again")
     words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     return ends.spawn(
         node,
         [str(PROGRAM), mode, *words],
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -137,6 +144,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         process.kill()
         process.wait()
-    for pipe in (process.stdout, process.stderr):
+    for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe is not None:
             pipe.close()

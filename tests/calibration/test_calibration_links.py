@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import pytest
 
-from orbitmesh.emulator.calibration import agreement, commands
+from orbitmesh.emulator.calibration import agreement, commands, measure
 from orbitmesh.emulator.calibration.lab import Line, Setting
 from orbitmesh.emulator.calibration.measure import Calibrator
 from orbitmesh.emulator.calibration.subject import PlaneName
@@ -49,6 +50,14 @@ def test_what_is_lost_is_missed_and_not_waited_for_without_end(line: Line) -> No
 
 
 @pytest.mark.netns
+def test_what_is_still_on_its_way_when_the_sender_has_ended_is_waited_for(line: Line) -> None:
+    """Longer than between two datagrams, and than from the first to the last."""
+    line.set(Setting(delay_ns=300 * MS))
+    stream = Streaming(line, 0, 1, 5, 10, idle_ms=400).result()
+    assert stream.number.tolist() == list(range(5))
+
+
+@pytest.mark.netns
 def test_a_line_routes_by_the_link_it_is_told() -> None:
     with Line(EngineBackend(), beside=2) as line:
         line.set(Setting(delay_ns=2 * MS), 0)
@@ -70,6 +79,8 @@ def test_a_quick_calibration_finds_what_physics_and_the_settings_demand(
     monkeypatch.setattr(commands, "SIZES", sizes)
     monkeypatch.setattr(agreement, "_SHARING_S", 2.0)
     monkeypatch.setattr(agreement, "_WARM_UP_S", 0.7)
+    # what both planes make of many ways is tested by test_calibration_agreement.py
+    monkeypatch.setattr(measure.Plan, "of", partial(measure.Plan.of, n_streams=1, n_satellites=1))
     seen: list[str] = []
     found = Calibrator("engine", plane=plane, quick=True).run(lambda what, done, total: seen.append(what))
     assert len(seen) > 5

@@ -13,7 +13,8 @@
  * keep no phase.  Segmented, a burst goes down in one piece, which the kernel or the
  * device cuts into its datagrams (UDP_SEGMENT), as QUIC does it.
  *
- * receive and sink first print "port P"; receive then prints, binary, a row of three
+ * receive reads its stdin: once that has ended, so has the sender, and what has not come
+ * for T ms is lost.  receive and sink first print "port P"; receive then prints, binary, a row of three
  * 64-bit words for each datagram in order of arrival: number, sent_mono_ns,
  * received_mono_ns.  send prints "sent N in T ns".
  */
@@ -23,6 +24,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -137,6 +139,13 @@ static bool announce(int fd) {
     return fflush(stdout) == 0;
 }
 
+/* Who started this keeps its stdin open until the sender has ended. */
+static bool is_sent(void) {
+    char byte;
+    return poll(&(struct pollfd){.fd = STDIN_FILENO, .events = POLLIN}, 1, 0) > 0 &&
+           read(STDIN_FILENO, &byte, 1) <= 0;
+}
+
 static int receiver(uint64_t count, int64_t idle_ns) {
     int fd = socket(AF_INET, SOCK_DGRAM, 0);
     struct sockaddr_in any = {.sin_family = AF_INET};
@@ -154,8 +163,13 @@ static int receiver(uint64_t count, int64_t idle_ns) {
     struct iovec part[BATCH];
     struct mmsghdr message[BATCH];
     uint64_t held = 0;
-    int64_t last_ns = now_ns(CLOCK_MONOTONIC);
-    while (held < count && now_ns(CLOCK_MONOTONIC) - last_ns < idle_ns) {
+    int64_t last_ns = 0;
+    bool is_over = false;
+    while (held < count && !(is_over && now_ns(CLOCK_MONOTONIC) - last_ns >= idle_ns)) {
+        if (!is_over && is_sent()) {
+            is_over = true;
+            last_ns = now_ns(CLOCK_MONOTONIC);
+        }
         for (int i = 0; i < BATCH; i++) {
             part[i] = (struct iovec){room[i], sizeof room[i]};
             message[i].msg_hdr = (struct msghdr){.msg_iov = &part[i], .msg_iovlen = 1,
