@@ -165,6 +165,48 @@ def test_tests_go_on_without_their_model_and_try_it_once(checkout: Checkout) -> 
     assert checkout.asked() == []
 
 
+# what the script itself calls; of what the tests need nothing is here
+CALLED = (
+    "bash", "cat", "chmod", "dirname", "env", "find", "flock", "id", "mkdir", "mktemp", "readlink", "rm",
+    "sh", "sha256sum", "sleep", "sort", "tail", "tee", "touch",
+)  # fmt: skip
+
+
+@pytest.fixture
+def bare(checkout: Checkout) -> Checkout:
+    for name in CALLED:
+        (checkout.programs / name).symlink_to(shutil.which(name) or pytest.skip(f"needs {name}"))
+    return checkout
+
+
+def test_system_packages_of_the_tests_are_installed_while_python_s_are(bare: Checkout) -> None:
+    bare.program(
+        "vagrant/provision.sh",
+        '#!/bin/sh\nuntil grep -q editable "$LOG"; do sleep 0.05; done; echo "provision $*" >>"$LOG"\n',
+    )
+    (bare.programs / "grep").symlink_to(shutil.which("grep") or "/bin/grep")
+    tests = bare.mesh("test", "-k", "nothing", PATH=str(bare.programs))
+    assert tests.returncode == 0, tests.stderr
+    assert bare.log.read_text().splitlines()[-1] == "provision --test"
+    assert "waiting for the system packages for the tests" in tests.stderr
+
+
+def test_tests_go_on_without_system_packages_that_cannot_be_installed(bare: Checkout) -> None:
+    bare.program("vagrant/provision.sh", '#!/bin/sh\necho "no such package"\nexit 1\n')
+    tests = bare.mesh("test", "-k", "nothing", PATH=str(bare.programs))
+    assert "pytest -m pytest -k nothing" in tests.stdout, tests.stderr
+    assert "no such package" in tests.stderr
+    assert "going on without them: the tests that need them are skipped" in tests.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: others are asked for a password first")
+def test_where_a_step_fails_system_packages_are_not_left_half_installed(bare: Checkout) -> None:
+    bare.program("vagrant/provision.sh", '#!/bin/sh\nsleep 0.5\necho "provision $*" >>"$LOG"\n')
+    tests = bare.mesh("test", PATH=str(bare.programs), PIP_FAILS="install")
+    assert tests.returncode == 1
+    assert bare.log.read_text().splitlines()[-1] == "provision --test"
+
+
 def test_a_failing_step_shows_its_last_words_and_is_tried_again(checkout: Checkout, tmp_path: Path) -> None:
     failed = checkout.mesh("scenarios", PIP_FAILS="install", TMPDIR=str(tmp_path))
     assert failed.returncode == 1
