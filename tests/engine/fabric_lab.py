@@ -71,14 +71,18 @@ class Row:
         own4, own6 = f"10.0.0.{node + 1}", f"fd6f::a00:{node + 1:x}"
         for command in (
             "link set lo up", f"addr add {own4}/32 dev lo", f"route add default dev mesh0 src {own4}",
-            f"-6 addr add {own6}/128 dev lo", f"-6 route add default dev mesh0 src {own6}",
+            f"-6 addr add {own6}/128 dev lo nodad", f"-6 route add default dev mesh0 src {own6}",
         ):  # fmt: skip
-            self.run(node, "ip", *command.split())
+            done = self._ran(node, "ip", *command.split())
+            assert done.returncode == 0, f"ip {command}: {done.stderr}"
 
     def run(self, node: int, *argv: str) -> str:
         """What a program in a host prints, whatever its status."""
+        return self._ran(node, *argv).stdout
+
+    def _ran(self, node: int, *argv: str) -> subprocess.CompletedProcess[str]:
         prefix = ["nsenter", f"--net=/proc/{os.getpid()}/fd/{self.netns[node]}"]
-        return subprocess.run([*prefix, *argv], capture_output=True, text=True, timeout=60).stdout
+        return subprocess.run([*prefix, *argv], capture_output=True, text=True, timeout=60)
 
     def inside(self, node: int, work: Callable[[], Any]) -> Any:
         def there() -> Any:
