@@ -107,9 +107,14 @@ def test_a_laser_and_a_node_can_be_captured(shared: MeshProcess, tmp_path: Path)
     path = json.loads(shared.orbitmesh("trace", "gw-london", "gw-tokyo", "-o", "json").stdout)["planned_path"]
     laser, node = tmp_path / "laser.pcapng", tmp_path / "node.pcapng"
     ping = subprocess.Popen(
-        [*COMMAND, "exec", "--run", shared.run_id, "gw-london", "--", "ping", "-i0.1", "gw-tokyo"],
-        stdout=subprocess.DEVNULL,
-    )
+        [
+            *COMMAND, "exec", "--run", shared.run_id, "gw-london", "--",
+            "sh", "-c", "echo up; exec ping -i0.1 gw-tokyo >&2",
+        ],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    assert ping.stdout is not None
+    assert ping.stdout.readline() == "up\n"  # a busy machine takes its time to start it
     for what, file in ((f"{path[1]}:{path[2]}", laser), ("gw-tokyo", node)):
         done = shared.orbitmesh("capture", what, str(file), "--duration", "1500ms")
         assert done.returncode == 0, done.stderr
@@ -128,7 +133,7 @@ def test_a_laser_and_a_node_can_be_captured(shared: MeshProcess, tmp_path: Path)
             )
             assert [(name, text.startswith(about)) for name, text in words] == [(what, True)]
     ping.terminate()
-    ping.wait()
+    ping.communicate()
     apart = shared.orbitmesh("capture", "gw-london:gw-tokyo", str(tmp_path / "none"))
     assert apart.returncode == 2
     assert "have no link now" in apart.stderr
