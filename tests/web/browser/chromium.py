@@ -39,6 +39,11 @@ SOFTWARE_GL = (
     "--enable-unsafe-swiftshader",
     "--ignore-gpu-blocklist",
 )
+# a page that moves is drawn sixty times a second: a million pixels each time, and by the processor
+_SELDOM = """{
+  const soon = window.requestAnimationFrame.bind(window);
+  window.requestAnimationFrame = (draw) => setTimeout(() => soon(draw), %d);
+}"""
 NO_GL = ("--disable-gpu", "--disable-webgl", "--disable-3d-apis")
 
 
@@ -51,9 +56,13 @@ class BrowserError(Exception):
 
 
 class Browser:
-    """Its pages are pages of one profile; ``page(alone=True)`` is of a profile of its own."""
+    """Its pages are pages of one profile; ``page(alone=True)`` is of a profile of its own.
 
-    def __init__(self, program: str, profile: Path, *options: str) -> None:
+    ``frames_apart_ms``: how long a page waits before it draws again, where it need not be soon.
+    """
+
+    def __init__(self, program: str, profile: Path, *options: str, frames_apart_ms: int = 0) -> None:
+        self._frames_apart_ms = frames_apart_ms
         to_browser, self._out = os.pipe()
         self._in, from_browser = os.pipe()
         as_root = ("--no-sandbox",) if os.geteuid() == 0 else ()
@@ -82,6 +91,8 @@ class Browser:
         page = self._pages[session] = Page(self, session, target)
         for domain in ("Page", "Runtime", "Log", "Network"):
             page.call(f"{domain}.enable")
+        if self._frames_apart_ms:
+            page.before_scripts(_SELDOM % self._frames_apart_ms)
         page.resize(width, height, phone=phone)
         return page
 
@@ -309,12 +320,12 @@ def decoded(png: bytes) -> np.ndarray:
 
 
 @contextmanager
-def chromium(profile: Path, *options: str) -> Iterator[Browser]:
+def chromium(profile: Path, *options: str, frames_apart_ms: int = 0) -> Iterator[Browser]:
     program = find_chromium()
     if program is None:
         raise BrowserError(f"none of {', '.join(PROGRAMS)} is on PATH")
     profile.mkdir(parents=True, exist_ok=True)
-    browser = Browser(program, profile, *options)
+    browser = Browser(program, profile, *options, frames_apart_ms=frames_apart_ms)
     try:
         yield browser
     finally:

@@ -13,7 +13,7 @@ from chromium import SOFTWARE_GL, Browser, chromium
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     need_page()
-    with chromium(tmp_path_factory.mktemp("browser"), *SOFTWARE_GL) as browser:
+    with chromium(tmp_path_factory.mktemp("browser"), *SOFTWARE_GL, frames_apart_ms=100) as browser:
         yield browser
 
 
