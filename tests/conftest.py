@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import failures
 import pytest
-from failures import pytest_addoption, pytest_configure
+from failures import pytest_addoption
 from hypothesis import settings
+from reckoning import reckons
 
-__all__ = ["pytest_addoption", "pytest_configure"]
+__all__ = ["pytest_addoption"]
 
 # A shared or emulated machine is at times ten times slower than itself.  Each time the same examples:
 # what a search by chance finds is for tests/fuzz, and for --hypothesis-profile=search.
@@ -68,8 +71,24 @@ LONG = (
 )  # fmt: skip
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Of several workers each collects from another file on: what pytest compiles of one it keeps for all."""
+    failures.pytest_configure(config)
+    worker = getattr(config, "workerinput", None)
+    if worker is not None:
+        first = int(worker["workerid"].removeprefix("gw")) * len(config.args) // worker["workercount"]
+        config.args = config.args[first:] + config.args[:first]
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if reckons(item.nodeid):
+        item.add_marker(pytest.mark.patient)
+
+
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):  # where they began to collect, or else they would not agree
+        items.sort(key=lambda item: item.path)
     items.sort(key=lambda item: not item.nodeid.startswith(LONG))
     for marker in ("netns", "native", "guest"):  # run_all.py looks for them by their text
         files = {item.path for item in items if item.get_closest_marker(marker)}
@@ -81,3 +100,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if reason is not None:
             for item in marked:
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays to the end: no search for garbage goes through it again."""
+    gc.freeze()

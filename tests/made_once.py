@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
+#: names the folder where several runs of pytest keep what they share
+PLACE = "ORBITMESH_TESTS_MADE"
+
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
     """The folder that ``make`` has filled; nobody changes what is in it."""
-    base = factory.getbasetemp()
-    # a worker's own folder is one of those of the whole run
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    folder = _place(factory) / name
+    folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
@@ -23,3 +25,11 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
             make(half)
             half.rename(folder)
     return folder
+
+
+def _place(factory: pytest.TempPathFactory) -> Path:
+    if place := os.environ.get(PLACE):
+        return Path(place)
+    base = factory.getbasetemp()
+    # a worker's own folder is one of those of the whole run
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -46,7 +49,28 @@ class Part:
         with self.log.open("wb") as log:
             output = None if aloud else log
             self.status = subprocess.run(self.command, cwd=self.root, stdout=output, stderr=output).returncode
-        print(f"tests: {self.name}: {time.monotonic() - began:.0f} s, status {self.status}", flush=True)
+        self._say_ended(time.monotonic() - began)
+
+    @contextlib.contextmanager
+    def yielding(self) -> Iterator[None]:
+        """It runs meanwhile, on what of the processors nobody else wants just then; waited for at the end."""
+        began = time.monotonic()
+        with self.log.open("wb") as log:
+            process = subprocess.Popen(
+                self.command, cwd=self.root, stdout=log, stderr=log, start_new_session=True
+            )
+        try:
+            _put_last(process.pid)
+            yield
+            self.status = process.wait()
+        finally:
+            if process.poll() is None:  # interrupted: it is of no terminal's, and hears of none
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        self._say_ended(time.monotonic() - began)
+
+    def _say_ended(self, took_s: float) -> None:
+        print(f"tests: {self.name}: {took_s:.0f} s, status {self.status}", flush=True)
 
     def failed(self) -> dict[str, str]:
         """The tests that failed, and the text of the first failure of each."""
@@ -73,6 +97,14 @@ class Part:
     def may_be_tried_again(self) -> bool:
         """Tests failed, and nothing else: it was not interrupted, and all could be collected."""
         return self.status == _SOME_FAILED and all("::" in test for test in self.failed())
+
+
+def _put_last(pid: int) -> None:
+    """A session of its own, with all that it will start, behind all others."""
+    os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
+    # where the kernel shares processors by session, that counts within the session alone
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text("19")
 
 
 def passed_only_alone(beside: Part, alone: Part | None) -> dict[str, str]:

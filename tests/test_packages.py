@@ -143,6 +143,7 @@ def works(python: Path) -> bool:
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("version", PYTHONS)
+@pytest.mark.patient
 def test_the_verbs_work_from_the_wheel_alone(packages: Path, version: str, tmp_path: Path) -> None:
     python = next(filter(works, interpreters(version)), None)
     if python is None:

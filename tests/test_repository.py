@@ -70,6 +70,7 @@ def test_the_code_is_formatted() -> None:
 
 
 @pytest.mark.timeout(600)  # of a fresh clone it has looked at nothing yet, and others share the processors
+@pytest.mark.patient
 def test_mypy_finds_nothing() -> None:
     # mypy wants the folders as the packages are named: orbitmesh.emulator is emulator/.  They stay in the
     # environment, with what it found: it looks again only at what has changed.

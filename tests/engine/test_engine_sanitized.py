@@ -129,6 +129,7 @@ def test_a_fabric_under_sanitizers(sanitized_engine: Path) -> None:
     ("target", "runs"),
     [("wire", 200_000), ("pipe", 2_000), ("control", 5_000), ("wheel", 1_000), ("fabric", 2_000)],
 )
+@pytest.mark.patient
 def test_fuzz(target: str, runs: int, engine_objects: Path, tmp_path: Path) -> None:
     sources = [HERE / "fuzz" / f"fuzz_{target}.c", *sorted(engine_objects.glob("*.o"))]
     fuzzer = build("clang", tmp_path / target, "fuzzer,address,undefined", sources)

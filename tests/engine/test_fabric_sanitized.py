@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from message_lab import (
     GSO_TCPV4,
     GSO_TCPV6,
@@ -25,6 +26,7 @@ from message_lab import (
 from sanitizer_lab import build, fuzz
 
 
+@pytest.mark.patient
 def test_all_of_it_under_sanitizers(tmp_path: Path) -> None:
     library = tmp_path / "messages.so"
     flags = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O1")
@@ -74,6 +76,7 @@ def seeds() -> dict[str, bytes]:
     return {name: b"\x09\x20\x02\x03" + frame for name, frame in frames.items()}
 
 
+@pytest.mark.patient
 def test_fuzz(tmp_path: Path) -> None:
     sources = [HERE / "fuzz" / "fuzz_messages.c", *MODULES]
     fuzzer = build("clang", tmp_path / "messages", "fuzzer,address,undefined", sources)
